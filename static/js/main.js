@@ -87,7 +87,7 @@ const mjpeg = new Mjpeg();
 const openHelp = setUpHelp(find('[data-help]'));
 const openQuit = setUpQuit(find('[data-quit]'), quitServer);
 focusAfterDialogs(find('[popovertarget="page-menu"]'));
-// Only admins are sent it.
+// The server sends it only to admins.
 const manage = find('[data-manage]') && new Manage(find('[data-manage]'), document.querySelectorAll('[data-open-manage]'));
 const manageCameras =
   manage && new ManageCameras(manage, find('[data-managed]'), find('[data-manage-toasts]'), find('#toast-template'));
@@ -102,7 +102,7 @@ if (manage) {
   new ManageAccess(manage, find('[data-access]'));
   if (find('[data-offer]') && !isKiosk) setUpOffer(find('[data-offer]'));
 }
-// Only who is logged in has one.
+// Only for people who are logged in.
 if (find('[data-password]')) {
   const tell = (message) => toasts.show(message);
   setUpOwnPassword(find('[data-password]'), document.querySelectorAll('[data-open-password]'), tell);
@@ -111,7 +111,7 @@ const library = new Library({ dialog: find('[data-library]'), backend, clock, gr
 const actions = new Actions({ grid, view, panel, insight, library, views, scrubber, commands, toasts, openHelp });
 
 let role = 'viewer';
-// Whether somebody is logged in here; the page tells it even if it never gets connected.
+// Whether somebody is logged in here; the page's markup says so even without a connection.
 let named = find('[data-account]') !== null;
 let quitting = false;
 let wasGone = false;
@@ -122,8 +122,8 @@ setUpKeyboard((act) => actions.perform(act), () => scrubber.time);
 listenToPage();
 listenToServer();
 backend.connect();
-// After the page was busy, the reports of what was painted meanwhile wait in the queue before this; without
-// the detour the tiles would be called stalled until the reports are received.
+// After the page was busy, reports of frames painted meanwhile may still be queued. The extra timeout lets them in first;
+// otherwise tiles would show as stalled.
 setInterval(() => setTimeout(refresh), REFRESH_MS);
 exposeForTests(grid);
 if (!isKiosk) setUpLarge(grid, find('[data-scrubber]'), [find('[data-clips]'), find('[data-toasts]')]);
@@ -171,7 +171,7 @@ function listenToServer() {
   backend.addEventListener('down', ({ detail }) => onDown(detail));
   backend.addEventListener('refused', ({ detail }) => onRefused(detail));
   backend.addEventListener('blocked', onBlocked);
-  // Such as to https, now that the server speaks TLS.
+  // The server redirects now, such as to https after TLS was turned on.
   backend.addEventListener('moved', () => location.reload());
   plain.addEventListener('cameras', ({ detail }) => onPlainCameras(detail.states));
   plain.addEventListener('unauthorized', () => {
@@ -191,7 +191,7 @@ function onHello({ role: newRole, user = null, cameras }) {
   showConnection('live', mayControl(role) ? 'Connected' : 'Viewing only');
   showPhase(cameras.length);
   clockSync.measure();
-  // What was changed while the page was not connected; the first time, the page itself has brought them.
+  // Load views changed while disconnected; at first, the page itself contains them.
   if (wasGone) saved.refresh();
   wasGone = false;
 }
@@ -219,11 +219,11 @@ function onCameras(cameras) {
 
 function onRefused({ message, code }) {
   if (code === 'unauthorized' && !isEmbedded) goToLogin();
-  // What a server says may hold addresses, which are nothing for a wall.
+  // The server's message may contain addresses, which do not belong on a kiosk.
   else banner.show('refused', isKiosk ? '' : message);
 }
 
-/** The user logged out, here or elsewhere, or was changed, or the server has users now: only a login helps. */
+/** Go to the login: the user logged out here or elsewhere, or was changed, or the server has users now. */
 function goToLogin() {
   const query = new URLSearchParams(location.search);
   query.set('why', named ? 'ended' : 'users');
@@ -239,7 +239,7 @@ function onDown({ reason }) {
   else banner.show(reason === 'unreachable' && grid.tiles.size === 0 ? 'unreachable' : 'gone');
 }
 
-/** HTTP works, WebSocket does not: pictures come as MJPEG, states are polled. */
+/** HTTP works but WebSocket does not: show MJPEG, and poll the states. */
 function onBlocked() {
   banner.show('blocked');
   showConnection('stalled', 'Without WebSocket');

@@ -1,8 +1,8 @@
-// A classic script in <head>, so that the remembered colours are set before the first paint: a module
-// would run after it, and the page would flash. theme.js does the rest.
+// A classic script in <head>, to set the remembered colours before the first paint: a module would run after it, and
+// the page would flash. theme.js does the rest.
 (() => {
   try {
-    // As preferences.js stores it, or as plain text, as earlier versions did.
+    // Stored as JSON by preferences.js, or as plain text by earlier versions.
     const theme = localStorage.getItem('porthole.theme')?.replaceAll('"', '');
     if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
   } catch {

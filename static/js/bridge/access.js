@@ -1,8 +1,8 @@
-/** What a role may do; the server decides, the page shows no more than that. */
+/** What each role may do. The server decides; the page only hides the rest. */
 
 const IN_CONTROL = new Set(['operator', 'admin']);
 
-/** Whether a role may change what everybody sees. @param {string} role */
+/** Whether a role may control cameras. @param {string} role */
 export function mayControl(role) {
   return IN_CONTROL.has(role);
 }

@@ -1,10 +1,10 @@
 /**
- * The page's side of the channel to the backend, and through it to the server and the viewers.
+ * The page's end of the channel to the backend, and through it to the server and the viewers.
  *
  * @typedef {{header: import('../stream/header.js').FrameHeader, jpeg: ArrayBuffer | Blob}} Shown
  *
  * Events: `hello`, `camera`, `stats`, `notice`, `event`, `views`, `down`, `refused`, `blocked` and `moved`, as connection.js emits
- * them; `viewer` with a report of viewer.js.
+ * them; `viewer` with a report from viewer.js.
  */
 export class BackendClient extends EventTarget {
   #port;
@@ -50,7 +50,7 @@ export class BackendClient extends EventTarget {
     return this.#send({ type: 'clock' });
   }
 
-  /** Let the backend paint a camera, as soon as it is wanted. @param {string} camera @param {HTMLCanvasElement} canvas */
+  /** Have the backend paint a camera onto a canvas, once it is wanted. @param {string} camera @param {HTMLCanvasElement} canvas */
   openViewer(camera, canvas) {
     const surface = this.#surfaceOf(canvas);
     this.#port.postMessage({ type: 'open', camera, canvas: surface }, [surface]);
@@ -59,29 +59,29 @@ export class BackendClient extends EventTarget {
   /**
    * @param {string} camera
    * @param {boolean} wanted
-   * @param {string} rendition  The name of one, or `auto`.
+   * @param {string} rendition  A rendition's name, or `auto`.
    * @param {number} width  Device pixels of the tile.
    */
   wantViewer(camera, wanted, rendition, width) {
     this.#port.postMessage({ type: 'want', camera, wanted, rendition, width });
   }
 
-  /** Show a moment of a camera's past, or with null what is live. @param {string} camera @param {number | null} at */
+  /** Show a moment of a camera's past; null returns to live. @param {string} camera @param {number | null} at */
   seekViewer(camera, at) {
     this.#port.postMessage({ type: 'seek', camera, at });
   }
 
-  /** Play the past, or with 0 pause it. @param {string} camera @param {number} speed */
+  /** Play the past; 0 pauses. @param {string} camera @param {number} speed */
   playViewer(camera, speed) {
     this.#port.postMessage({ type: 'play', camera, speed });
   }
 
-  /** Move within the past. @param {string} camera @param {number} by  Frames. */
+  /** Step within the past. @param {string} camera @param {number} by  Frames. */
   stepViewer(camera, by) {
     this.#port.postMessage({ type: 'step', camera, by });
   }
 
-  /** Somebody may soon look back at a camera. @param {string} camera */
+  /** Prepare for somebody looking back at a camera. @param {string} camera */
   expectPast(camera) {
     this.#port.postMessage({ type: 'past', camera });
   }

@@ -1,4 +1,4 @@
-/** Keeps our estimate of the server's clock fresh: a few exchanges at a time. */
+/** Keeps the estimate of the server's clock fresh with a few exchanges at a time. */
 const EVERY_MS = 20000;
 const EXCHANGES = 6;
 const PAUSE_MS = 60;
@@ -19,7 +19,7 @@ export class ClockSync {
     setInterval(() => this.measure(), EVERY_MS);
   }
 
-  /** Measure now. While measuring, begin counting the exchanges again. */
+  /** Measure now. During a measurement, this restarts the count of exchanges. */
   async measure() {
     const running = this.#left > 0;
     this.#left = EXCHANGES;

@@ -1,5 +1,5 @@
 /**
- * Being embedded in another page. A browser sends no cookie there, so every request carries the token from the
+ * Supports embedding in another page. Browsers send no cookie there, so every request carries the token from the
  * page's address.
  */
 

@@ -1,6 +1,6 @@
 /**
- * The two ends of a channel within one thread, used like a worker's: what is sent at one end is received at
- * the other. Unlike a MessageChannel it passes things that cannot be cloned, such as a canvas.
+ * The two ends of a channel within one thread, used like a worker's: each end receives what the other one sends.
+ * Unlike a MessageChannel it passes objects that cannot be cloned, such as a canvas.
  */
 export class LocalPort extends EventTarget {
   #other = null;

@@ -1,4 +1,4 @@
-/** The states of the cameras over plain HTTP, for as long as no WebSocket gets through. */
+/** Polls the cameras' states over plain HTTP while no WebSocket gets through. */
 import { withToken } from './embed.js';
 
 const POLL_MS = 2000;

@@ -1,17 +1,17 @@
 /**
- * Starts the backend, which receives, decodes and paints the pictures: in a worker where the browser can, so
- * that a busy page does not delay them, else on the page's own thread. Either way it is `stream/backend.js`.
+ * Starts the backend (`stream/backend.js`), which receives, decodes and paints the pictures: in a worker if the
+ * browser can do that, so that a busy page does not delay them, else on the page's own thread.
  *
  * @typedef {object} Channel
  * @property {Worker | LocalPort} port  Leads to the backend.
  * @property {(canvas: HTMLCanvasElement) => HTMLCanvasElement | OffscreenCanvas} surfaceOf  Returns what the
- *   backend paints on so that it appears on the canvas here. Once per canvas.
+ *   backend paints on to fill this canvas. Call it once per canvas.
  */
 import { LocalPort } from './localport.js';
 
 /**
- * Opened as soon as this module is loaded, which is the first thing the page does: a worker takes a while to
- * start, and the rest of the page is loaded meanwhile.
+ * Opened when this module is loaded, before anything else on the page: a worker takes a while to start, and the rest
+ * of the page loads meanwhile.
  *
  * @type {Promise<Channel>}
  */
@@ -21,7 +21,7 @@ export const channel = openChannel();
 async function openChannel() {
   const worker = await openWorker();
   if (worker !== null) return { port: worker, surfaceOf: (canvas) => canvas.transferControlToOffscreen() };
-  // Loaded only now: a page with a worker has no use for it.
+  // Loaded only now, because a page with a worker does not need it.
   const { Backend } = await import('../stream/backend.js');
   const [near, far] = LocalPort.pair();
   new Backend(far);
@@ -36,18 +36,18 @@ async function openWorker() {
     if (await starts(worker)) return worker;
     worker.terminate();
   } catch {
-    // A policy forbids workers, and this browser throws where others send an error event.
+    // A policy forbids workers; this browser throws where others fire an error event.
   }
   return null;
 }
 
-// The worker sends a message if it can do everything; if it cannot, or if the browser knows no modules in
-// workers, it ends with an error. No canvas is transferred before that, because it cannot be taken back.
+// The worker sends a message if it can do everything. Otherwise, or if the browser does not support modules in
+// workers, it ends with an error. No canvas is transferred before that, because a transfer cannot be undone.
 function starts(worker) {
   const settled = new AbortController();
   return new Promise((resolve) => {
     const settle = (event) => {
-      // Later errors are bugs of ours, and go to the console.
+      // Later errors are our own bugs, and go to the console.
       settled.abort();
       event.preventDefault();
       resolve(event.type === 'message');

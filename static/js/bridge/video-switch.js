@@ -1,6 +1,6 @@
 /**
- * Whether this browser asks for video: the switch beside the camera in focus, for all cameras and remembered; or,
- * where a browser decodes video on encrypted pages only, what encryption would save.
+ * The switch beside the camera in focus that turns video on or off for all cameras; it is remembered. Where the browser
+ * decodes video only on https, a note says what https would save.
  */
 import { formatBitrate } from '../ui/format.js';
 import { setText } from '../ui/dom.js';
@@ -12,7 +12,7 @@ export class VideoSwitch {
   #element;
   #input;
   #note;
-  // The same here and in a worker.
+  // The answer is the same in a worker.
   #able = typeof VideoDecoder === 'function';
 
   /**
@@ -32,7 +32,7 @@ export class VideoSwitch {
     backend.useVideo(this.#able && this.#input.checked);
   }
 
-  /** Show what concerns a camera. @param {import('../grid/tile.js').Tile} tile */
+  /** Show the switch or note that fits a camera. @param {import('../grid/tile.js').Tile} tile */
   show({ state, viewer }) {
     const note = this.#noteFor(state.video, viewer);
     setText(this.#note, note);
@@ -52,7 +52,7 @@ export class VideoSwitch {
   }
 }
 
-/** Why JPEG comes although video was asked for. @type {Record<import('../painting/unit-decoder.js').VideoFault, string>} */
+/** Why JPEG comes although video was requested. @type {Record<import('../painting/unit-decoder.js').VideoFault, string>} */
 const FAULTS = {
   unsupported: 'JPEG, because this browser does not decode this camera’s video.',
   slow: 'JPEG for now: this browser decodes the video too slowly.',

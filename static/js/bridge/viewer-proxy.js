@@ -1,16 +1,16 @@
 /**
- * A viewer as the page sees it: passes on what the page wants, and turns the viewer's reports into numbers.
- * The viewer itself may be in a worker.
+ * The page's side of a viewer, which may run in a worker: passes on the page's requests, and turns the viewer's
+ * reports into figures.
  */
 import { SteppedClock, nowUnix } from '../stream/clock.js';
 import { RecentMedian, Rate } from '../stream/rate.js';
 
-// Browsers round the times that they give a page.
+// Browsers round times.
 const CLOCK_GRAIN_MS = 5;
 
 /**
  * Events: `painted` when the first picture after a `watch` is on the canvas, `past` when another moment of the past is
- * there or was asked for.
+ * shown or requested.
  */
 export class ViewerProxy extends EventTarget {
   #backend;
@@ -18,12 +18,12 @@ export class ViewerProxy extends EventTarget {
   #name;
   #canvas;
   #rate = new Rate();
-  // Of video, a window should hold the same share of key pictures as the next one.
+  // Long enough for video, so that every window holds a similar share of key pictures.
   #bytes = new Rate(4000);
   #latency = new RecentMedian();
   #stepped = new SteppedClock();
   #epoch = 0;
-  // When the picture on the canvas was taken, by our clock, which does not jump.
+  // Capture time of the picture on the canvas, by our clock, which does not jump.
   #takenUnix = NaN;
   #first = true;
   #wanted = false;
@@ -60,7 +60,7 @@ export class ViewerProxy extends EventTarget {
    * @param {import('../stream/clock.js').ClockOffset} clock
    * @param {string} name
    * @param {HTMLCanvasElement} canvas
-   * @param {string} choice  The requested rendition, or `auto` for what fits.
+   * @param {string} choice  The requested rendition, or `auto` for the one that fits.
    */
   constructor(backend, clock, name, canvas, choice) {
     super();
@@ -72,7 +72,7 @@ export class ViewerProxy extends EventTarget {
     backend.openViewer(name, canvas);
   }
 
-  /** We have joined the camera's room, or are about to. */
+  /** Whether we joined the camera's room, or are about to. */
   get watching() {
     return this.#report.watching;
   }
@@ -87,7 +87,7 @@ export class ViewerProxy extends EventTarget {
     return this.#report.received;
   }
 
-  /** How long all painted frames together took to get here. */
+  /** Sums of the times that all painted frames took. */
   get spent() {
     return this.#report.spent;
   }
@@ -97,12 +97,12 @@ export class ViewerProxy extends EventTarget {
     return this.#report.dropped;
   }
 
-  /** Of the dropped ones, those that reached this page and made room for a newer one. */
+  /** Dropped frames that reached this page and were replaced by a newer one. */
   get skippedHere() {
     return this.#report.skippedHere;
   }
 
-  /** Of the dropped ones, those whose bytes were no JPEG. */
+  /** Dropped frames whose bytes were not a JPEG. */
   get undecodable() {
     return this.#report.undecodable;
   }
@@ -111,10 +111,10 @@ export class ViewerProxy extends EventTarget {
     return this.watching ? this.#rate.perSecond(performance.now()) : 0;
   }
 
-  /** Median from capture to paint of the last second or so; NaN while unknown. */
+  /** Median time from capture to paint over the last second or so; NaN while unknown. */
   get latencyMs() {
     if (!this.watching || !this.#clock.known || this.#epoch !== this.#clock.epoch) return NaN;
-    // Slightly below zero is how precisely clocks can be compared; more than that, and they cannot be.
+    // Slightly below zero is within the error of the clock offset; lower values mean that the offset is wrong.
     const minMs = -500 * this.#clock.roundTrip - CLOCK_GRAIN_MS;
     return this.#latency.value < minMs ? NaN : Math.max(0, this.#latency.value);
   }
@@ -131,22 +131,22 @@ export class ViewerProxy extends EventTarget {
     return this.watching ? this.#bytes.perSecond(performance.now()) : 0;
   }
 
-  /** A picture is on the canvas. */
+  /** Whether a picture is on the canvas. */
   get hasPicture() {
     return this.#report.at !== null;
   }
 
-  /** Whether the picture on the canvas is of the past, and not the newest. */
+  /** Whether the picture on the canvas is of the past. */
   get isPast() {
     return !this.#report.live;
   }
 
-  /** When the picture on the canvas was taken, by the server's clock; NaN without one. */
+  /** Capture time of the picture on the canvas, by the server's clock; NaN without one. */
   get atUnix() {
     return this.#report.at ?? NaN;
   }
 
-  /** What was asked for of the past. */
+  /** The moment of the past shown or requested. */
   get past() {
     return this.#report.past;
   }
@@ -166,22 +166,22 @@ export class ViewerProxy extends EventTarget {
     return this.#report.rendition;
   }
 
-  /** Why it is that one: `fixed`, `tile`, `network`, `decoding` or `server`. */
+  /** Why the server chose it: `fixed`, `tile`, `network`, `decoding` or `server`. */
   get renditionReason() {
     return this.#report.reason;
   }
 
-  /** What the picture on the canvas came as, by RFC 6381; null if it was a JPEG. */
+  /** RFC 6381 codec of the picture on the canvas; null for JPEG. */
   get codec() {
     return this.#report.codec;
   }
 
-  /** Why there is no video although it was asked for; see painting/unit-decoder.js. */
+  /** Why there is no video although it was requested; see painting/unit-decoder.js. */
   get videoFault() {
     return this.#report.videoFault;
   }
 
-  /** Average time from a frame's arrival until it is decoded. */
+  /** Average time from a frame's arrival to decoded. */
   get decodeMs() {
     return this.#report.decodeMs;
   }
@@ -191,7 +191,7 @@ export class ViewerProxy extends EventTarget {
     return this.#report.inDecoder;
   }
 
-  /** The requested rendition, or `auto` for what fits. */
+  /** The requested rendition, or `auto` for the one that fits. */
   get choice() {
     return this.#choice;
   }
@@ -213,32 +213,32 @@ export class ViewerProxy extends EventTarget {
     this.#backend.wantViewer(this.#name, wanted, this.#choice, this.#width);
   }
 
-  /** Check how large the picture is shown now: another layout, zoom or screen changes that. */
+  /** Request another size if the canvas was resized, by a new layout, zoom or screen. */
   refresh() {
     if (this.#wanted && this.#measure() !== this.#width) this.want(true);
   }
 
-  /** Show a moment, or with null what is live. @param {number | null} at  By the server's clock. */
+  /** Show a moment; null returns to live. @param {number | null} at  By the server's clock. */
   seek(at) {
     this.#backend.seekViewer(this.#name, at);
   }
 
-  /** Play the past, or with 0 pause it. @param {number} speed */
+  /** Play the past; 0 pauses. @param {number} speed */
   play(speed) {
     this.#backend.playViewer(this.#name, speed);
   }
 
-  /** Move within the past. @param {number} by  Frames. */
+  /** Step within the past. @param {number} by  Frames. */
   step(by) {
     this.#backend.stepViewer(this.#name, by);
   }
 
-  // On the screen, in device pixels.
+  // Width on the screen, in device pixels.
   #measure() {
     return Math.round(this.#canvas.getBoundingClientRect().width * devicePixelRatio);
   }
 
-  /** Leave for good. */
+  /** Close the viewer for good. */
   close() {
     this.#backend.closeViewer(this.#name);
   }
@@ -253,7 +253,7 @@ export class ViewerProxy extends EventTarget {
       this.#latency.clear();
       this.#first = true;
     }
-    // When it was painted, not when we receive the report: a busy page receives it late.
+    // The time of painting, not of the report, which a busy page receives late.
     const aliveMs = report.aliveUnix * 1000 - performance.timeOrigin;
     if (report.received > before.received) this.#bytes.add(aliveMs, report.bytes - before.bytes);
     if (report.painted !== before.painted) this.#takePainted(report, aliveMs);
@@ -273,13 +273,13 @@ export class ViewerProxy extends EventTarget {
     if (this.#stepped.take(at, aliveUnix, clock)) clock.invalidate();
     if (this.#epoch !== clock.epoch) this.#latency.clear();
     this.#epoch = clock.epoch;
-    // Until the clocks are compared: as if it had arrived at once.
+    // Until the clocks are compared, assume that it arrived without delay.
     this.#takenUnix = clock.known ? at - clock.offset : aliveUnix;
     if (clock.known) this.#latency.add((aliveUnix - this.#takenUnix) * 1000);
   }
 }
 
-// Of live ones there are many, and in none of them anything of the past.
+// Live reports are frequent and need no comparison of their past.
 function differsInPast(now, before) {
   if (now.live !== before.live || now.past.fault !== before.past.fault) return true;
   if (now.live && now.past.wanted === null && before.past.wanted === null) return false;

@@ -1,13 +1,13 @@
-/** Copies pictures to the clipboard. */
+/** Copies a camera's picture to the clipboard. */
 import { decodeJpeg } from '../painting/jpeg.js';
 import { inSentence } from '../ui/format.js';
 import { fetchJpeg } from './snapshot.js';
 
-/** Why nothing was copied, in words for people. */
+/** Says for people why nothing was copied. */
 export class ClipboardError extends Error {}
 
 /**
- * Copy the picture of a tile, as PNG, because browsers accept nothing else.
+ * Copy a tile's picture as PNG, the only image format browsers accept.
  *
  * @param {import('../grid/tile.js').Tile} tile
  * @throws {ClipboardError} If the browser cannot do it, or there is no picture.
@@ -21,13 +21,13 @@ export async function copyPicture(tile) {
     );
   }
   const png = readPng(tile);
-  // Why there is no picture matters more than that the browser got none.
+  // The reason why there is no picture is more useful than the browser's error.
   let fault = null;
   png.catch((error) => {
     fault = error;
   });
   try {
-    // At once, while the picture is still loading: some browsers allow it only right after a key or click.
+    // Call this while the picture is still loading: some browsers allow it only right after a key or click.
     await navigator.clipboard.write([new ClipboardItem({ 'image/png': png })]);
   } catch {
     throw fault instanceof ClipboardError

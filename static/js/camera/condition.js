@@ -28,16 +28,16 @@ const RUNNING = new Set(['idle', 'starting', 'live', 'stalled', 'retrying']);
 // A shorter gap is jitter, whatever the frame rate.
 const MIN_SILENCE_S = 2;
 const MAX_MISSED = 3;
-// The first pictures of many cameras share a link, and a page that has just begun.
+// Many cameras' first pictures share the link and a page that is still starting.
 const FIRST_PICTURE_S = 8;
 
 /**
  * @param {object} facts
  * @param {string} facts.state          STATE.state as last received.
- * @param {boolean} facts.connected     The server is connected.
- * @param {boolean} facts.past          The picture on the canvas is of the past because somebody asked for that.
- * @param {boolean} facts.watching      We requested frames.
- * @param {boolean} facts.painted       A picture is on the canvas.
+ * @param {boolean} facts.connected     Whether the server is connected.
+ * @param {boolean} facts.past          Whether the picture on the canvas is of the past, by request.
+ * @param {boolean} facts.watching      Whether we requested frames.
+ * @param {boolean} facts.painted       Whether a picture is on the canvas.
  * @param {number} facts.silenceS       Seconds since the last paint or, if later, since `watch`.
  * @param {number} facts.intervalS      Expected seconds between frames.
  * @returns {Condition}
@@ -46,14 +46,14 @@ export function conditionOf({ state, connected, past = false, watching, painted,
   if (!connected) return 'gone';
   if (past) return 'past';
   if (!(state in WORDS)) return 'connecting';
-  // We are watching, even if the server does not know or say so yet.
+  // We are watching, though the server may not have reported it yet.
   if (state === 'idle' && watching) return 'starting';
   if (state !== 'live' || !watching) return /** @type {Condition} */ (state);
   if (silenceS > Math.max(painted ? MIN_SILENCE_S : FIRST_PICTURE_S, MAX_MISSED * intervalS)) return 'stalled';
   return painted ? 'live' : 'connecting';
 }
 
-/** Whether a camera can be stopped, rather than started. @param {string} state  Of the server. */
+/** Whether a camera can be stopped, rather than started. @param {string} state  From the server. */
 export function isRunning(state) {
   return RUNNING.has(state);
 }

@@ -1,4 +1,4 @@
-/** One control, as a row of the panel: a slider, a choice, a switch, or an area of the picture. */
+/** One control as a row of the panel: a slider, a choice, a switch, or an area of the picture. */
 import { Knob } from './knob.js';
 import { NumberField } from '../ui/number.js';
 import { make, setText } from '../ui/dom.js';
@@ -8,7 +8,7 @@ import { formatRejection } from '../ui/format.js';
  * @typedef {import('./controls.js').ControlState} ControlState
  * @typedef {import('../stream/connection.js').Reply} Reply
  *
- * @typedef {object} Target  How a row reaches its camera.
+ * @typedef {object} Target  What a row can do with its camera.
  * @property {(value: ControlState['value']) => Promise<Reply>} set
  * @property {() => Promise<Reply>} reset
  * @property {(onChange: (area: number[] | null, done: boolean) => Promise<unknown> | void) => boolean} adjust
@@ -16,12 +16,12 @@ import { formatRejection } from '../ui/format.js';
  * @property {AbortSignal} signal  Aborted when the row is removed.
  */
 
-// More options than this are a list.
+// With more options than this, show a list.
 const MAX_SEGMENTS = 4;
 
 let lastId = 0;
 
-/** What all kinds share: the title, the reset button, and a note. */
+/** The base of all kinds: the title, the reset button, and a note. */
 export class Row {
   #note;
   #reset;
@@ -31,7 +31,7 @@ export class Row {
   control;
   element;
 
-  /** @param {ControlState} control @param {Target} way */
+  /** @param {ControlState} control @param {Target} target */
   constructor(control, target) {
     this.control = control;
     this.target = target;
@@ -56,13 +56,13 @@ export class Row {
     return this.#pending > 0;
   }
 
-  /** Show why a value was not sent; empty if nothing was wrong. @param {string} fault */
+  /** Show why a value was not sent; empty clears it. @param {string} fault */
   showFault(fault) {
     this.#rejection = fault;
     this.#showNote();
   }
 
-  /** Send a value, then show what the server answers. */
+  /** Send a value, then show the server's answer. */
   set(value) {
     return this.#follow(this.target.set(value));
   }
@@ -204,7 +204,7 @@ class AreaRow extends Row {
     area.forEach((share, index) => this.#fields[index].show(percentOf(share)));
   }
 
-  /** The frame moved to `area`, for good if it is `done`; null if it was removed. */
+  /** The frame was moved to `area`, and released if `done`; null if it was removed. */
   #onFrame(area, done) {
     if (area === null) return this.#press(false);
     area.forEach((share, index) => this.#fields[index].write(percentOf(share)));
@@ -214,7 +214,7 @@ class AreaRow extends Row {
   #onNumber(index, percent) {
     const area = [...this.control.value];
     area[index] = percent / 100;
-    // An area that would reach beyond the picture is made smaller, or moved.
+    // Shrink or move an area that would reach beyond the picture.
     const [start, extent] = index % 2 === 0 ? [0, 2] : [1, 3];
     if (area[start] + area[extent] > 1) {
       if (index === start) area[extent] = round(1 - area[start]);
@@ -231,7 +231,7 @@ class AreaRow extends Row {
 
 const KINDS = { range: RangeRow, choice: ChoiceRow, switch: SwitchRow, area: AreaRow };
 
-/** @param {ControlState} control @param {Target} way @returns {Row} */
+/** @param {ControlState} control @param {Target} target @returns {Row} */
 export function makeRow(control, target) {
   return new KINDS[control.kind](control, target);
 }

@@ -1,6 +1,6 @@
 /**
- * The controls of the camera in focus, in groups, and its presets. Everything shown comes from STATE; a change
- * is shown at once, and replaced by what the server answers.
+ * The controls of the camera in focus, in groups, and its presets. Everything shown comes from STATE; a change is
+ * shown immediately, then replaced by the server's answer.
  */
 import { mayControl } from '../bridge/access.js';
 import { isDefault, makeRow } from './control.js';
@@ -23,7 +23,7 @@ import { setText } from '../ui/dom.js';
  * @property {string} [unit]
  * @property {string[]} [options]
  * @property {boolean} active
- * @property {string} [note]  Why it cannot be set now, or which value the camera did not accept.
+ * @property {string} [note]  Why it cannot be set now, or which value the camera rejected.
  */
 
 export class Controls {
@@ -37,7 +37,7 @@ export class Controls {
   #tile = null;
   #role = 'viewer';
   #connected = false;
-  /** Describes the controls that the rows were built for; they are rebuilt when it changes. */
+  /** Key of the controls that the rows were built for; when it changes, they are rebuilt. */
   #shape = '';
   /** @type {Map<string, import('./control.js').Row>} */
   #rows = new Map();
@@ -48,7 +48,7 @@ export class Controls {
   /**
    * @param {HTMLElement} element
    * @param {(event: string, payload: object) => Promise<import('../stream/connection.js').Reply>} request  Shows
-   *   the STATE in the answer; we show why it failed.
+   *   the STATE in the answer; we show any error.
    */
   constructor(element, request) {
     this.#element = element;
@@ -64,7 +64,7 @@ export class Controls {
     });
   }
 
-  /** Show one tile's controls; with null, nothing. @param {import('../grid/tile.js').Tile | null} tile */
+  /** Show one tile's controls; null for none. @param {import('../grid/tile.js').Tile | null} tile */
   show(tile) {
     if (tile !== this.#tile) {
       this.#cropper.close();
@@ -135,7 +135,7 @@ export class Controls {
       const template = document.querySelector('#control-group-template');
       const element = document.importNode(template.content.firstElementChild, true);
       element.querySelector('[data-group-title]').textContent = title;
-      // Closed, because most are set once; a closed group shows how many are changed.
+      // Closed, because most controls are set once; a closed group shows how many differ from the default.
       keepFold(element, `controls.${title}`, false);
       this.#groups.append(element);
       this.#shown.set(title, { element, changed: element.querySelector('[data-group-changed]') });

@@ -1,18 +1,18 @@
 /**
- * A frame over the picture, which is dragged to crop it.
+ * A frame over the picture that is dragged to crop it.
  *
- * Whatever is cropped is not sent, so it cannot be shown: the picture lies at its position within the whole
- * one, and the frame can be dragged beyond it.
+ * The server does not send what is cropped away, so it cannot be shown: the picture lies at its position within the
+ * whole one, and the frame can be dragged beyond it.
  */
 
 const MIN_SIDE = 0.05;
 const STEP = 0.01;
 const WHOLE = [0, 0, 1, 1];
 
-// The change is sent after a pause between key presses.
+// A change by key is sent after this pause.
 const PAUSE_MS = 350;
 
-// Events that the page must not take for clicks on the tile or its own gestures.
+// Events that must not reach the page, which would take them for clicks or gestures on the tile.
 const STOPPED = [
   'pointerdown', 'pointermove', 'pointerup', 'pointercancel', 'click', 'dblclick', 'touchstart', 'touchmove', 'touchend',
   'wheel',
@@ -40,7 +40,7 @@ export class Cropper {
     this.#template = template;
   }
 
-  /** Put the frame over a tile, or remove it. @param {OnChange} onChange @returns {boolean} whether it is there now */
+  /** Put the frame over a tile, or remove it. @param {OnChange} onChange @returns {boolean} whether it is shown now */
   toggle(tile, onChange) {
     if (this.#element !== null) this.close();
     else this.#open(tile, onChange);
@@ -50,7 +50,7 @@ export class Cropper {
   /** Show the current STATE. @param {object} state @param {boolean} allowed  Whether it may be changed. */
   refresh(state, allowed) {
     if (this.#element === null) return;
-    // Rotated or resized it is another picture; and without permission there is nothing to adjust.
+    // After a rotation or resize the area no longer fits; without permission there is nothing to adjust.
     if (!allowed || pictureKeyOf(state) !== this.#pictureKey) this.close();
     else this.#place(cropOf(state));
   }
@@ -149,7 +149,7 @@ export class Cropper {
   }
 
   #onKey(event) {
-    // Without the page's own keys: an arrow would go to another camera, Esc back to the grid.
+    // Keep keys from the page: an arrow would go to another camera, Esc back to the grid.
     event.stopPropagation();
     if (event.key === 'Escape' || (event.key === 'Enter' && event.target === this.#frame)) {
       event.preventDefault();
@@ -197,7 +197,7 @@ function cropOf(state) {
   return state.controls?.find(({ name }) => name === 'crop')?.value ?? WHOLE;
 }
 
-/** Describes what changes the whole picture: not the crop. */
+/** Key of everything that changes the whole picture, so not of the crop. */
 function pictureKeyOf(state) {
   const named = (state.controls ?? []).filter(({ name }) => ['rotate', 'mirror', 'size'].includes(name));
   return JSON.stringify(named.map(({ value }) => value));

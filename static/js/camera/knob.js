@@ -1,12 +1,12 @@
 /**
  * A slider and a number field that set one value of a camera.
  *
- * They show the server's value, except while somebody is changing it, so that the thumb never jumps away.
+ * They show the server's value, except while somebody changes it, so that the thumb never jumps.
  */
 import { LatestSender } from '../ui/latest.js';
 import { NumberField, showFault } from '../ui/number.js';
 
-// Keys hold no pointer down; for this long after a step, somebody counts as changing the value.
+// After a step by key, the value counts as being changed for this long.
 const EDITING_MS = 600;
 
 export class Knob {
@@ -19,11 +19,11 @@ export class Knob {
   #editedMs = -Infinity;
 
   /**
-   * @param {HTMLElement} element  Contains a slider, a number field, and a note for what was wrong.
+   * @param {HTMLElement} element  Contains a slider, a number field, and a note for faults.
    * @param {(value: number) => Promise<unknown>} send  Must not reject.
    * @param {object} [options]
    * @param {AbortSignal} [options.signal]  Removes its listeners from the window.
-   * @param {(fault: string) => void} [options.onFault]  Shows what was wrong, instead of the note.
+   * @param {(fault: string) => void} [options.onFault]  Shows faults instead of the note.
    */
   constructor(element, send, { signal, onFault } = {}) {
     const note = element.querySelector('[data-note]');
@@ -40,8 +40,8 @@ export class Knob {
   /**
    * Show the server's value.
    *
-   * @param {number | null} value  Null while the server does not know it.
-   * @param {number} [max]  End of the slider; the number may be higher.
+   * @param {number | null} value  Null while unknown.
+   * @param {number} [max]  End of the slider; the number field may go higher.
    */
   show(value, max) {
     this.#value = value;
@@ -53,7 +53,7 @@ export class Knob {
 
   /** Switch to another camera. @param {(value: number) => Promise<unknown>} send */
   retarget(send) {
-    // Leaving the field enters what was typed: for the camera it was typed for.
+    // Leaving the field enters what was typed, for the camera it was typed for.
     this.#number.leave();
     this.#showFault('');
     this.#sender = this.#newSender(send);
@@ -105,7 +105,7 @@ export class Knob {
 
   #settle() {
     if (this.#changing) return;
-    // Unknown until the source was opened once: then the field is empty and the thumb at the end.
+    // Unknown until the source has been opened once: the field is empty and the thumb at the end.
     this.#slider.value = String(this.#value ?? this.#slider.max);
     this.#number.show(this.#value);
     this.#paintTrack();

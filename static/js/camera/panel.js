@@ -15,7 +15,7 @@ import { Tabs } from '../ui/tabs.js';
 const SOURCE = 'source';
 const NAME = 'panel';
 
-/** Each fact: its label, and its text, from the tile and the camera's part of `stats`. */
+/** For each fact, its label and a function that returns its text, given the tile and the camera's `stats`. */
 const FACTS = [
   ['Picture', ({ state }) => formatSize(state.width, state.height)],
   ['Source', ({ state }) => describeSource(state.source)],
@@ -111,7 +111,7 @@ export class Panel extends EventTarget {
     element.querySelector('[data-knobs]').addEventListener('submit', (event) => event.preventDefault());
   }
 
-  /** Show one tile's controls; with null, nothing. @param {import('../grid/tile.js').Tile | null} tile */
+  /** Show one tile's controls; null for none. @param {import('../grid/tile.js').Tile | null} tile */
   show(tile) {
     this.#tile = tile;
     this.#showOpen();
@@ -122,7 +122,7 @@ export class Panel extends EventTarget {
     this.refresh();
   }
 
-  /** Open it, or leave its place to the picture; this is remembered. @returns {boolean} whether a camera is in focus */
+  /** Open or close it; this is remembered. @returns {boolean} whether a camera is in focus */
   toggle() {
     if (this.#tile === null) return false;
     const inside = this.#element.contains(document.activeElement);
@@ -161,7 +161,7 @@ export class Panel extends EventTarget {
     this.#knobs.fps.show(tile.state.fps ?? tile.state.source_fps ?? null, practicalFps(tile.state));
     this.#knobs.quality.show(tile.state.quality ?? null);
     for (const [event, button] of Object.entries(this.#own)) {
-      // Older nodes have no such setting.
+      // Older nodes do not have this setting.
       button.hidden = !tile.state.set;
       button.setAttribute('aria-pressed', String(tile.state.set?.[event] === null));
     }
@@ -178,14 +178,14 @@ export class Panel extends EventTarget {
     setTitle(title, tile.title);
     setText(word, tile.word);
     setText(since, Number.isFinite(tile.sinceS) ? `for ${formatAge(tile.sinceS)}` : '');
-    // What the server said last is no reason for what became of the connection.
+    // The server's last reason does not explain a lost connection.
     const why = condition === 'gone' ? tile.reason : tile.stateReason;
     setText(reason, why);
     reason.hidden = why === '';
     const running = isRunning(state.state);
     setText(toggle, running ? 'Stop' : 'Start');
     setTitle(this.#toggleButton, `${running ? 'Stop' : 'Start'} it for everybody  space`);
-    // Start is what a stopped camera needs; Stop should not stand out.
+    // Start is the main action for a stopped camera; Stop should not stand out.
     this.#toggleButton.classList.toggle('button-accent', !running);
     const href = running ? '#i-stop' : '#i-play';
     const use = this.#toggleButton.querySelector('use');
@@ -204,10 +204,10 @@ export class Panel extends EventTarget {
     this.#toggleButton.hidden = !allowed;
     this.#operatorFields.disabled = !this.#connected;
     this.#toggleButton.disabled = !this.#connected;
-    // Its next try may be minutes away.
+    // The server's next attempt may be minutes away.
     this.#retryButton.hidden = !allowed || !this.#connected || this.#tile.condition !== 'retrying';
     for (const button of this.#pictureButtons) button.disabled = !this.#tile.hasPicture;
-    // A camera that is popped out can always come back.
+    // A popped-out camera can always be brought back.
     this.#popoutButton.disabled = !this.#tile.viewer.hasPicture && this.#popoutButton.ariaPressed !== 'true';
     this.#locked.hidden = !allowed || this.#connected;
   }

@@ -1,8 +1,9 @@
 /**
  * One camera in a small window that stays above all others: picture-in-picture.
  *
- * The tile's canvas cannot move there, and a canvas painted by a worker stands still while the page is hidden,
- * which is when the small window is needed. So the window has a canvas of its own, painted with copies. If the browser allows small windows only for videos, the canvas is captured as one.
+ * The tile's canvas cannot be moved there, and a canvas painted by a worker stands still while the page is hidden,
+ * just when the small window is needed. So the window has a canvas of its own, painted with copies. If the browser
+ * allows such windows only for videos, the canvas is captured as one.
  */
 import { setText, setTitle } from '../ui/dom.js';
 
@@ -10,12 +11,12 @@ const WIDTH_PX = 480;
 const CAPTION_PX = 34;
 const VIDEO_FPS = 15;
 
-/** Whether the browser can do it. */
+/** Whether the browser supports picture-in-picture. */
 export const canPopOut =
   'documentPictureInPicture' in window ||
   (document.pictureInPictureEnabled === true && 'captureStream' in HTMLCanvasElement.prototype);
 
-/** Event: `change` when a tile moved into the small window or back. */
+/** Event: `change` when a tile has moved into the small window or back. */
 export class Popout extends EventTarget {
   #grid;
   #backend;
@@ -48,7 +49,7 @@ export class Popout extends EventTarget {
   }
 
   /**
-   * Move a tile into the small window; if it is there, move it back.
+   * Move a tile into the small window, or back if it is there.
    *
    * @param {import('../grid/tile.js').Tile} tile
    * @returns {Promise<void>} Rejects if the browser does not allow it.
@@ -60,7 +61,7 @@ export class Popout extends EventTarget {
     if ('documentPictureInPicture' in window) await this.#openWindow(tile);
     else await this.#openVideo(tile);
     this.#tile = tile;
-    // Even while the page is hidden: that is the purpose.
+    // The picture must go on while the page is hidden.
     this.#grid.keepWatched(tile, true);
     this.#describe();
     this.#repaint();
@@ -90,7 +91,7 @@ export class Popout extends EventTarget {
     this.#close = () => small.close();
   }
 
-  // Keys act on the camera in focus; if it is here, they can be pressed here.
+  // Keys act on the camera in focus; if that is in this window, pass them on.
   #passOn(event) {
     if (this.#tile !== this.#grid.focused) return;
     const { key, code, repeat, shiftKey, ctrlKey, altKey, metaKey } = event;
@@ -102,7 +103,7 @@ export class Popout extends EventTarget {
     const canvas = document.createElement('canvas');
     canvas.width = tile.state.width || 16;
     canvas.height = tile.state.height || 9;
-    // A canvas that was never painted on gives no stream.
+    // A canvas gives no stream until it has been painted on.
     canvas.getContext('2d').fillRect(0, 0, 1, 1);
     const video = document.createElement('video');
     video.muted = true;
@@ -130,8 +131,8 @@ export class Popout extends EventTarget {
     this.dispatchEvent(new CustomEvent('change'));
   }
 
-  // The camera may disappear from the server: the small window says so, because the page may be hidden, and
-  // continues when the camera is back.
+  // If the camera disappears from the server, say so in the small window, because the page may be hidden. Continue
+  // when the camera is back.
   #follow() {
     if (this.#tile === null) return;
     const now = this.#grid.tiles.get(this.#tile.name);
@@ -159,7 +160,7 @@ export class Popout extends EventTarget {
     setText(this.#caption.lastElementChild, here ? this.#tile.word : 'No longer here');
   }
 
-  // One at a time, and always the newest: a picture that arrives meanwhile is fetched afterwards.
+  // Fetch one picture at a time; if others arrive meanwhile, fetch the newest afterwards.
   async #repaint() {
     this.#again = true;
     if (this.#busy) return;

@@ -49,7 +49,7 @@ export class Presets {
     this.showRejection('');
   }
 
-  /** @param {string[]} names @param {string | null} held  The one that is in effect. */
+  /** @param {string[]} names @param {string | null} held  The preset in effect. */
   show(names, held) {
     const shown = JSON.stringify([names, held]);
     if (shown === this.#shown) return;
@@ -61,7 +61,7 @@ export class Presets {
     if (focused) this.#list.querySelector(`[data-preset="${CSS.escape(focused)}"] button`)?.focus();
   }
 
-  /** Show why something was rejected; empty hides it. @param {string} text */
+  /** Show why a request was rejected; empty hides the note. @param {string} text */
   showRejection(text) {
     showFault(this.#note, text);
   }
@@ -99,7 +99,7 @@ export class Presets {
   #openForm() {
     this.#form.hidden = false;
     this.#create.hidden = true;
-    // Saving under an existing name replaces it; usually that is the preset just improved.
+    // Suggest the last preset: people usually save over the one they just improved.
     this.#name.value = this.#last;
     this.#name.focus();
     this.#name.select();

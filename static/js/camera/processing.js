@@ -1,4 +1,4 @@
-/** The state of a camera's frame processors. */
+/** Shows the state of a camera's frame processors. */
 import { UNKNOWN, plural } from '../ui/format.js';
 import { make, setText } from '../ui/dom.js';
 
@@ -13,7 +13,7 @@ import { make, setText } from '../ui/dom.js';
 
 const WORDS = { ok: 'Working', slow: 'Slow', failing: 'Failing', skipped: 'Skipped', stuck: 'Stuck' };
 
-/** The status dot of each, in the colours of the cameras' states. */
+/** Each state's status dot, in the colours of the cameras' states. */
 const STATUSES = { ok: 'live', slow: 'stalled', failing: 'retrying', skipped: 'retrying', stuck: 'gone' };
 
 const WORST_FIRST = ['stuck', 'skipped', 'failing', 'slow'];
@@ -23,7 +23,7 @@ export function describeProcessing({ name, state, message }) {
   return `${name}: ${message || WORDS[state]}`;
 }
 
-/** Those that something is wrong with, the worst first. @param {Processing[] | undefined} list */
+/** Processors with a problem, the worst first. @param {Processing[] | undefined} list */
 export function failingProcessors(list) {
   return (list ?? [])
     .filter(({ state }) => WORST_FIRST.includes(state))

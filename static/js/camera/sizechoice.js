@@ -1,4 +1,4 @@
-/** The resolution of the camera in focus: whatever fits, or a fixed one. */
+/** Chooses the resolution of the camera in focus: automatic or fixed. */
 import { recall, remember } from '../ui/preferences.js';
 
 export const AUTO = 'auto';
@@ -8,7 +8,7 @@ const NAME = 'sizes';
 /** The rendition chosen for a camera in this browser, or `auto`. @param {string} camera */
 export function chosenSize(camera) {
   const sizes = recallSizes();
-  // A camera may be named `constructor`, which every object has.
+  // A camera may be named `constructor`, a property of every object.
   return Object.hasOwn(sizes, camera) ? sizes[camera] : AUTO;
 }
 
@@ -32,7 +32,7 @@ export class SizeChoice {
       this.#offered = offered;
       this.#select.replaceChildren(...[AUTO, ...renditions].map((name) => optionOf(name, tile.state)));
     }
-    // A chosen rendition that no longer exists counts as automatic.
+    // A chosen rendition that no longer exists becomes automatic.
     const choice = renditions.includes(tile.viewer.choice) ? tile.viewer.choice : AUTO;
     if (this.#select.value !== choice) this.#select.value = choice;
   }

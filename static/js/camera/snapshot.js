@@ -5,7 +5,7 @@ import { snapshotName } from '../ui/format.js';
 const TIMEOUT_MS = 3000;
 
 /**
- * Offer the picture of a tile as a download.
+ * Download a tile's picture.
  *
  * @param {import('../grid/tile.js').Tile} tile
  * @returns {Promise<string | null>} the file's name; null if there is no picture
@@ -19,8 +19,8 @@ export async function saveSnapshot(tile) {
 }
 
 /**
- * Return the picture of a tile in full size: the one on the canvas or, if that is a smaller rendition and the
- * camera is live, the server's newest one.
+ * Return a tile's picture in full size: the one on the canvas or, if that is a smaller rendition of a live camera,
+ * the server's newest one.
  *
  * @param {import('../grid/tile.js').Tile} tile
  * @returns {Promise<{jpeg: ArrayBuffer | Blob, at: number} | null>}  `at` is the capture time in Unix seconds.

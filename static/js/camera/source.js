@@ -1,4 +1,4 @@
-/** A camera's source, and what of it is received, in words. */
+/** Describes a camera's source, and what this page receives of it. */
 import { UNKNOWN, formatBitrate, formatFps, formatSize } from '../ui/format.js';
 
 const CODECS = {
@@ -9,16 +9,16 @@ const CODECS = {
 /** Codecs whose pictures do not refer to each other. */
 const SINGLE = new Set(['raw', 'mjpeg', 'png', 'webp', 'dvvideo']);
 
-/** The same by what RFC 6381 begins with. */
+/** Video codecs by the first part of their RFC 6381 names. */
 const VIDEO = { avc1: CODECS.h264, avc3: CODECS.h264, hev1: CODECS.hevc, hvc1: CODECS.hevc, av01: CODECS.av1 };
 
-/** Why a picture is smaller than the camera's. */
+/** Why a picture is smaller than the camera's own. */
 const FOR = { tile: 'for its place here', network: 'for your link', decoding: 'for this browser', server: 'as the server is busy' };
 
 const NO_BREAK = '\u00a0';
 
 /**
- * @typedef {object} Source  What is known of a source; null is what is not.
+ * @typedef {object} Source  Null is unknown.
  * @property {number | null} width
  * @property {number | null} height
  * @property {number | null} fps
@@ -28,9 +28,9 @@ const NO_BREAK = '\u00a0';
  */
 
 /**
- * As in `H.264, 1280 × 720, 30 fps, 1.9 Mbit/s, key frame every 2 s`; what is unknown is a dash.
+ * Describe a source, as in `H.264, 1280 × 720, 30 fps, 1.9 Mbit/s, key frame every 2 s`; a dash if unknown.
  *
- * @param {Source | null} [source]  Older nodes say nothing of it.
+ * @param {Source | null} [source]  Missing from older nodes.
  */
 export function describeSource(source) {
   if (!source) return UNKNOWN;
@@ -46,7 +46,8 @@ export function describeSource(source) {
 }
 
 /**
- * As in `H.264, as sent by the camera` or `H.264, 640 px, for your link`; a dash without a picture.
+ * Describe what is received, as in `H.264, as sent by the camera` or `H.264, 640 px, for your link`; a dash without a
+ * picture.
  *
  * @param {{codec: string | null, rendition: string, renditionReason: string}} viewer
  * @param {import('../grid/tile.js').CameraState} state

@@ -1,8 +1,8 @@
 /**
  * Zooms and pans the picture in focus, and detects swipes over it.
  *
- * Two fingers or the wheel zoom, a double tap or double click zooms in and out again, dragging moves what is
- * zoomed, and a finger that swipes over a whole picture asks for the next camera.
+ * Two fingers or the wheel zoom, a double tap or double click zooms in and out again, dragging moves a zoomed picture,
+ * and swiping over an unzoomed one leads to the next camera.
  */
 import { WHOLE, clampLook, moveLook, scaleAbout, swipeOf } from './zoom.js';
 
@@ -53,7 +53,7 @@ export class ZoomGestures {
     return this.#look !== WHOLE;
   }
 
-  /** Zoom in, out, or with 0 to the whole picture. @param {-1 | 0 | 1} by @returns {boolean} */
+  /** Zoom in or out; 0 shows the whole picture. @param {-1 | 0 | 1} by @returns {boolean} */
   zoom(by) {
     if (this.#tile === null) return false;
     if (by === 0) this.#show(WHOLE, true);
@@ -76,7 +76,7 @@ export class ZoomGestures {
     this.#show(WHOLE, true);
   }
 
-  /** Another tile is in focus, or none. @param {Element | null} before  The previous one. */
+  /** Follow the focus to another tile, or none. @param {Element | null} before  The previous one. */
   changed(before) {
     if (before !== null) this.#paint(before, WHOLE, false);
     this.#badge.remove();
@@ -104,7 +104,7 @@ export class ZoomGestures {
     return viewport !== null && viewport.closest('.tile') === this.#tile ? viewport : null;
   }
 
-  // Relative to the middle of the viewport, as all looks are.
+  // Relative to the middle of the viewport, like every look.
   #pointOf(event) {
     const { left, top, width, height } = this.#tile.querySelector('.viewport').getBoundingClientRect();
     return { x: event.clientX - left - width / 2, y: event.clientY - top - height / 2 };
@@ -164,7 +164,7 @@ export class ZoomGestures {
   }
 
   #toggle(event) {
-    // Two clicks in a row are two corners there.
+    // While zones are drawn, two clicks add two corners.
     if (this.#tile.hasAttribute('data-zoning')) return;
     if (this.zoomed) this.#show(WHOLE, true);
     else this.#show(scaleAbout(this.#look, TAP_SCALE, this.#pointOf(event), this.#frame), true);

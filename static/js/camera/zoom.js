@@ -12,7 +12,7 @@
 export const WHOLE = Object.freeze({ scale: 1, x: 0, y: 0 });
 export const MAX_SCALE = 8;
 
-// A smaller scale becomes the whole picture: fingers are not precise.
+// Below this, zooming out snaps to the whole picture: fingers are not precise.
 const SNAP = 1.03;
 
 /** Keep the edges of the picture outside the frame. @param {Look} look @param {Frame} frame @returns {Look} */
@@ -57,14 +57,14 @@ export function moveLook(look, dx, dy, frame) {
  * Return which way a finger swiped: mostly sideways, far enough, and not slowly; 0 if it did not.
  *
  * @param {{dx: number, dy: number, ms: number}} stroke
- * @returns {-1 | 0 | 1} 1 for the next, which is to the left.
+ * @returns {-1 | 0 | 1} 1 (a swipe to the left) for the next.
  */
 export function swipeOf({ dx, dy, ms }) {
   if (Math.abs(dx) < 48 || Math.abs(dx) < 2 * Math.abs(dy) || ms > 800) return 0;
   return dx < 0 ? 1 : -1;
 }
 
-// Smaller than the frame: centred.
+// A picture smaller than the frame is centred.
 function within(value, most) {
   if (most <= 0) return 0;
   return Math.min(most, Math.max(-most, value));

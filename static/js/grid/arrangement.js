@@ -1,8 +1,8 @@
 /**
- * Which cameras are shown, in which order, and how many at a time. Uses no document.
+ * Holds which cameras are shown, in which order, and how many at a time. Uses no DOM.
  *
  * @typedef {{name: string, title: string, group: string, condition: import('../camera/condition.js').Condition}} Named
- *   `group` is empty if it has none.
+ *   `group` is empty for none.
  * @typedef {'auto' | '1' | '2x2' | '3x3'} Layout
  * @typedef {'all' | 'running' | 'trouble' | 'stopped'} State
  */
@@ -21,7 +21,7 @@ const STOPPED = new Set(['stopped', 'ended']);
 export class Arrangement extends EventTarget {
   #layout = recall('layout', (value) => (LAYOUTS.includes(value) ? value : null), 'auto');
   #order = recall('order', checkNames, []);
-  // What this browser remembers; an address may override it.
+  // What this browser remembers; the address may override it.
   #ownLayout = this.#layout;
   #ownOrder = this.#order;
   #only = null;
@@ -38,7 +38,7 @@ export class Arrangement extends EventTarget {
     return this.#layout;
   }
 
-  /** Columns, and rows, of a page; 0 if tiles are packed by their pictures. */
+  /** Columns of a page, which has as many rows; 0 if tiles are packed by their aspect ratios. */
   get columns() {
     return { auto: 0, 1: 1, '2x2': 2, '3x3': 3 }[this.#layout];
   }
@@ -61,12 +61,12 @@ export class Arrangement extends EventTarget {
     return this.#state;
   }
 
-  /** The only group that is shown; empty for all. */
+  /** The only group shown; empty for all. */
   get group() {
     return this.#group;
   }
 
-  /** Whether cameras of a group are kept together. */
+  /** Whether cameras are sorted by group. */
   get grouped() {
     return this.#grouped;
   }
@@ -75,17 +75,17 @@ export class Arrangement extends EventTarget {
     return this.#text !== '' || this.#state !== 'all' || this.#group !== '';
   }
 
-  /** Whether somebody moved a camera. */
+  /** Whether cameras were moved. */
   get ordered() {
     return this.#order.length > 0;
   }
 
-  /** Names in their order, others after them; empty if nobody moved one. @returns {readonly string[]} */
+  /** Names in order, all others after them; empty if no camera was moved. @returns {readonly string[]} */
   get order() {
     return this.#order;
   }
 
-  /** What an address must say to show the same in this browser; null for what it remembers anyway. */
+  /** What the address must say to show the same in this browser; null for what it remembers anyway. */
   get foreign() {
     const layout = this.#layout === 'auto' && this.#ownLayout === 'auto' ? null : this.#layout;
     const order = String(this.#order) === String(this.#ownOrder) ? null : this.#order;
@@ -112,7 +112,7 @@ export class Arrangement extends EventTarget {
   }
 
   /**
-   * Apply what an address says, without remembering it.
+   * Apply what the address says, without remembering it.
    *
    * @param {{layout?: Layout | null, page?: number, text?: string, state?: State, group?: string,
    *   grouped?: boolean | null, order?: string[] | null}} shown
@@ -129,7 +129,7 @@ export class Arrangement extends EventTarget {
     if (this.#all !== before) this.#emitChange();
   }
 
-  /** Show only these cameras (empty: all) in this order, whatever is remembered. @param {string[]} names */
+  /** Show only these cameras (empty: all) in this order, ignoring what is remembered. @param {string[]} names */
   limit(names) {
     this.#only = names.length > 0 ? names : null;
     this.#order = this.#ownOrder = names;
@@ -146,7 +146,7 @@ export class Arrangement extends EventTarget {
     this.#emitChange();
   }
 
-  /** Return to the order of the server. */
+  /** Return to the server's order. */
   resetOrder() {
     this.#order = this.#ownOrder = [];
     remember('order', null);
@@ -154,7 +154,7 @@ export class Arrangement extends EventTarget {
   }
 
   /**
-   * Return the cameras that are shown, in their order, over all pages.
+   * Return the shown cameras of all pages, in order.
    *
    * @template {Named} T
    * @param {T[]} cameras

@@ -1,7 +1,6 @@
 /**
- * Detects cameras that disappeared from the server, or that the address names but that do not exist: mostly
- * renamed or removed in its settings. Waits a moment, because cameras of other nodes appear one by one after a
- * server starts.
+ * Detects cameras that disappeared from the server, or that the address names but that do not exist: mostly renamed
+ * or removed in the settings. Waits a moment, because cameras of other nodes appear one by one after a start.
  */
 const WAIT_MS = 3000;
 
@@ -9,7 +8,7 @@ const WAIT_MS = 3000;
 export class Departed extends EventTarget {
   #grid;
   #known = new Set();
-  /** @type {Map<string, string>} Of all cameras that were here, by name: people know no other. */
+  /** @type {Map<string, string>} Titles of all cameras seen so far, by name; people know only the titles. */
   #titles = new Map();
   #missing = new Set();
   #timer = 0;
@@ -27,14 +26,14 @@ export class Departed extends EventTarget {
     });
   }
 
-  /** A camera is requested, and may be missing. @param {string} name */
+  /** Report this requested camera if it does not appear. @param {string} name */
   expect(name) {
     if (this.#grid.tiles.has(name)) return;
     this.#missing.add(name);
     this.#timer ||= setTimeout(() => this.#report(), WAIT_MS);
   }
 
-  /** @param {string} name @returns {string} what people saw */
+  /** @param {string} name @returns {string} the title people saw */
   titleOf(name) {
     return this.#titles.get(name) ?? name;
   }

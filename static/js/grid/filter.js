@@ -1,4 +1,4 @@
-/** The search field and the chips by state; shown if there are more cameras than number keys. */
+/** The search field and the state chips; shown if there are more cameras than number keys. */
 import { Arrangement } from './arrangement.js';
 import { setText } from '../ui/dom.js';
 
@@ -55,7 +55,7 @@ export class Filter {
   refresh() {
     const all = [...this.#grid.tiles.values()];
     const { text, state, group, filtered, only } = this.#arrangement;
-    // A filter that came with the address can be removed, however few cameras there are.
+    // A filter that came with the address must be removable, even with few cameras.
     const needed = only === null && (all.length >= MIN_CAMERAS || text !== '' || state !== 'all');
     const counted = all.filter((tile) => group === '' || tile.group === group);
     this.#element.hidden = !needed || this.#grid.focused !== null;

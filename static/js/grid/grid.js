@@ -1,18 +1,18 @@
 /**
- * All tiles: keeps them in step with the server's list, lays them out, and knows which one is in focus.
+ * Holds all tiles: keeps them in step with the server's list, lays them out, and knows which one is in focus.
  */
 import { neighbour, packCells, packRows } from './layout.js';
 import { Tile } from './tile.js';
 import { Visibility } from './visibility.js';
 
-// Rather than make pictures lower than this, the page scrolls.
+// The page scrolls before pictures get lower than this.
 const MIN_PICTURE_REM = 8.5;
 
 /**
  * Events: `focus` ({tile, before, lost}: `tile`, and the one in focus `before`, may be null; `lost` names the camera in
  * focus if it disappeared from the server, else null), `past` ({tile}) when it shows another moment, `condition` ({tile,
  * condition}) when a tile's state changed, `list` when tiles were added or removed, `arranged` when another selection,
- * order or page of them is shown, `act` ({action, tile}) when a button on a tile is pressed.
+ * order or page is shown, `act` ({action, tile}) when a button on a tile is pressed.
  */
 export class Grid extends EventTarget {
   #element;
@@ -26,7 +26,7 @@ export class Grid extends EventTarget {
   #arrangement;
   #discreet;
   #focused = null;
-  // Tiles that pass the filter, in order; of these the ones on this page, and where they lie.
+  // Tiles that pass the filter, in order; those of them on this page, and their boxes.
   #shown = [];
   #visible = [];
   #boxes = [];
@@ -38,7 +38,7 @@ export class Grid extends EventTarget {
    * @param {import('../bridge/client.js').BackendClient} backend
    * @param {import('../stream/clock.js').ClockOffset} clock
    * @param {import('./arrangement.js').Arrangement} arrangement
-   * @param {boolean} discreet  Tiles give no reasons, which may hold addresses.
+   * @param {boolean} discreet  Hide reasons, which may contain addresses.
    */
   constructor(element, template, backend, clock, arrangement, discreet = false) {
     super();
@@ -50,7 +50,7 @@ export class Grid extends EventTarget {
     this.#arrangement = arrangement;
     this.#discreet = discreet;
     this.#list.addEventListener('click', (event) => this.#onClick(event));
-    // Wherever the keyboard focus comes from, Tab leads on to the buttons of this tile.
+    // However a tile got the keyboard focus, Tab leads on to its buttons.
     this.#list.addEventListener('focusin', (event) => this.#setTabStop(this.tileOf(event.target)));
     arrangement.addEventListener('change', () => this.#arrange());
     new ResizeObserver(() => this.#layOut()).observe(element);
@@ -71,7 +71,7 @@ export class Grid extends EventTarget {
     return this.tileOf(document.activeElement);
   }
 
-  /** @param {Element | null} element @returns {Tile | null} the tile that an element is part of */
+  /** @param {Element | null} element @returns {Tile | null} the tile that contains it */
   tileOf(element) {
     return this.#tiles.get(element?.closest('.tile[data-camera]')?.dataset.camera) ?? null;
   }
@@ -91,7 +91,7 @@ export class Grid extends EventTarget {
     return this.#visible;
   }
 
-  /** Where the visible tiles lie, in the same order. @returns {readonly import('./layout.js').Box[]} */
+  /** Boxes of the visible tiles, in the same order. @returns {readonly import('./layout.js').Box[]} */
   get boxes() {
     return this.#boxes;
   }
@@ -143,7 +143,7 @@ export class Grid extends EventTarget {
   }
 
   refresh() {
-    // First measure all, then write to them: alternating would lay the page out once for each.
+    // Measure all tiles before writing to any: alternating would force a layout for each.
     for (const tile of this.#tiles.values()) tile.viewer.refresh();
     for (const tile of this.#tiles.values()) tile.refresh();
   }
@@ -168,14 +168,14 @@ export class Grid extends EventTarget {
     this.dispatchEvent(new CustomEvent('focus', { detail: { tile, before, lost } }));
   }
 
-  /** @param {number} index  Among those shown. */
+  /** @param {number} index  Among the shown tiles. */
   focusAt(index) {
     const tile = this.#shown[index];
     if (tile) this.focus(tile);
     return Boolean(tile);
   }
 
-  /** Go to the next camera in focus, or the next page; false if there is none. @param {-1 | 1} by */
+  /** Focus the next camera, or in the grid turn to the next page; false if there is none. @param {-1 | 1} by */
   step(by) {
     const count = this.#focused ? this.#shown.length : this.#pages;
     if (count < 2) return false;
@@ -217,7 +217,7 @@ export class Grid extends EventTarget {
     const focused = this.active === tile;
     this.#arrangement.move([...this.#tiles.values()], tile.name, before?.name ?? null);
     this.#turnTo(tile);
-    // An element that is moved in the document loses the keyboard focus.
+    // Moving an element in the document takes the keyboard focus from it.
     if (focused) tile.openButton.focus();
   }
 
@@ -237,7 +237,7 @@ export class Grid extends EventTarget {
     return tile;
   }
 
-  /** Turn to a tile's page, and give the tile the keyboard focus. @param {Tile} tile */
+  /** Turn to a tile's page and give it the keyboard focus. @param {Tile} tile */
   reveal(tile) {
     this.#turnTo(tile);
     this.#setTabStop(tile);
@@ -249,7 +249,7 @@ export class Grid extends EventTarget {
     this.#visibility.keep(tile.element, kept);
   }
 
-  // In focus the others form a strip; in the grid, the next tile may be on the next page.
+  // In the focus view the other tiles form a strip; in the grid, the next tile may be on the next page.
   #neighbourOf(tile, by) {
     const index = this.#visible.indexOf(tile);
     if (tile === null || (index < 0 && !this.#focused)) return null;

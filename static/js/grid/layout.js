@@ -1,5 +1,5 @@
 /**
- * Where the tiles lie in the grid, so that their pictures are as large as possible. All in CSS pixels.
+ * Places the tiles in the grid so that their pictures are as large as possible. All in CSS pixels.
  *
  * @typedef {{x: number, y: number, width: number, height: number}} Box
  *
@@ -23,14 +23,14 @@ const COMFORT = 1.2;
 const MAX_SHARE = 0.85;
 
 /**
- * Place tiles in justified rows: all rows are equally wide, and within a row all pictures have the same height, and
- * the width that their ratio asks for. So the tiles share their edges, and no picture has bars.
+ * Place tiles in justified rows: all rows are equally wide, and the pictures of a row have the same height, each as
+ * wide as its ratio demands. So the tiles share their edges, and no picture has bars.
  *
  * Chooses the number of rows that shows the pictures largest without scrolling. If some would be lower than
- * `minHeight`, or if there is no room for two side by side, as on a phone, the page scrolls and its whole width is used.
+ * `minHeight`, or if two do not fit side by side, as on a phone, the page scrolls and uses its whole width.
  *
  * @param {Room & {minHeight: number}} room
- * @returns {{boxes: Box[], height: number}}  `height` is that of all tiles, at least the room's.
+ * @returns {{boxes: Box[], height: number}}  `height` covers all tiles, and is at least the room's.
  */
 export function packRows({ ratios, width, height, gap, minHeight }) {
   const pictures = ratios.map((ratio) => Math.min(MAX_RATIO, Math.max(MIN_RATIO, ratio || USUAL_RATIO)));
@@ -70,7 +70,7 @@ export function packCells({ ratios, width, height, gap, columns, rows }) {
 }
 
 /**
- * Return the index of the box an arrow key leads to: left and right by order, up and down by position.
+ * Return the index of the box an arrow key leads to: by order for left and right, by position for up and down.
  *
  * @param {Box[]} boxes
  * @param {number} index
@@ -94,8 +94,8 @@ export function neighbour(boxes, index, by) {
  *
  * @param {Box[]} boxes
  * @param {{x: number, y: number}} point
- * @returns {{index: number, after: boolean, upright: boolean}}  Next to which box, on which side of
- *   it, and whether boxes lie side by side there; a box alone in its row has others above and below.
+ * @returns {{index: number, after: boolean, upright: boolean}}  The box to go next to, on which
+ *   side of it, and `upright` if boxes lie side by side there; a box alone in its row has others above and below.
  */
 export function dropPlace(boxes, point) {
   const away = (from, length, at) => Math.max(from - at, 0, at - from - length);
@@ -111,14 +111,14 @@ function middle({ x, y, width, height }) {
 }
 
 /**
- * Return the most even way to fill each number of rows, up to `most`, in order.
+ * Return the most even way to fill 1 row, 2 rows, and so on up to `most`.
  *
- * A row is {first, count, sum (of ratios), most (its height if it is as wide as the room), weight}.
+ * A row is {first, count, sum (of ratios), most (its height at the full width of the room), weight}.
  */
 function partitions(room, most) {
   const { pictures } = room;
   const count = pictures.length;
-  // cost[n]: of placing the first n tiles in the rows so far; begins: where their last row starts.
+  // cost[n]: the cost of placing the first n tiles in the rows so far; begins: where their last row starts.
   let cost = [0, ...Array(count).fill(Infinity)];
   const begins = [];
   const all = [];
@@ -127,7 +127,7 @@ function partitions(room, most) {
     const begin = Array(count + 1).fill(0);
     for (let end = rows; end <= count; end += 1) {
       let sum = 0;
-      // Backwards, so that among equals the shorter last row is found first.
+      // Backwards, so that of two equal costs the shorter last row is found first.
       for (let first = end - 1; first >= rows - 1; first -= 1) {
         sum += pictures[first];
         const rowCost = cost[first] + lowness(room, end - first, sum) ** 4;
@@ -144,7 +144,7 @@ function partitions(room, most) {
   return all;
 }
 
-// The lower a row must be to fit the width, the higher this is.
+// Grows as a row has to be lower to fit the width.
 function lowness({ width, gap }, count, sum) {
   return sum / Math.max(1, width - (count - 1) * gap);
 }
@@ -168,10 +168,10 @@ function rowsFrom(begins, room) {
   return rows;
 }
 
-// The heights of the rows if all are as wide as the room, or as wide as its height allows.
+// Row heights at the full width of the room, or as much of it as the height allows.
 function fitRows(rows, { width, height, gap }) {
   const gaps = rows.map((row) => (row.count - 1) * gap);
-  // The height of a row is (width - gaps) / sum; that of all of them together must fit.
+  // A row's height is (width - gaps) / sum; together they must fit.
   const perWidth = rows.reduce((all, row) => all + 1 / row.sum, 0);
   const spent = rows.reduce((all, row, index) => all + gaps[index] / row.sum, 0);
   const common = Math.min(width, (height - (rows.length - 1) * gap + spent) / perWidth);

@@ -1,5 +1,5 @@
 /**
- * Pictures without a WebSocket: `<img>` elements that show MJPEG over plain HTTP.
+ * Shows pictures without a WebSocket: `<img>` elements with MJPEG over plain HTTP.
  *
  * A browser opens six HTTP/1.1 connections to a server, and an MJPEG stream occupies one forever. So only the
  * first few tiles stream; the others show a snapshot every other second.

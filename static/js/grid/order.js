@@ -1,7 +1,7 @@
-/** The order in which a person wants the cameras. */
+/** Functions on a person's order of the cameras. */
 
 /**
- * Put names into the remembered order. Names that are not in it follow in their own order.
+ * Sort names into the remembered order. Names missing from it follow, in their own order.
  *
  * @param {string[]} remembered
  * @param {string[]} names
@@ -15,7 +15,7 @@ export function inOrder(remembered, names) {
 }
 
 /**
- * Move a name before another one, or with null to the end.
+ * Move a name before another one; null moves it to the end.
  *
  * @param {string[]} names
  * @param {string} name
@@ -31,8 +31,8 @@ export function moveBefore(names, name, before) {
 }
 
 /**
- * Return what to remember: the names in their new order, with the remembered ones that are missing (a camera
- * that is away for a while) kept after the name they followed.
+ * Return the order to remember: the names in their new order, and absent ones (a camera that is away for a while)
+ * still behind the name they followed.
  *
  * @param {string[]} remembered
  * @param {string[]} names  All that exist, in their new order.
@@ -49,7 +49,7 @@ export function keepAbsent(remembered, names) {
 }
 
 /**
- * Put cameras of a group together, where its first one is; those without a group come last.
+ * Put each group together at the place of its first camera; cameras without a group come last.
  *
  * @template {{group: string}} T
  * @param {T[]} cameras

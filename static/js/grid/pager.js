@@ -1,4 +1,4 @@
-/** The pages of the grid: shows the current one, and switches to others. */
+/** Shows which page of the grid is current, and switches pages. */
 import { setText } from '../ui/dom.js';
 import { swipeOf } from '../camera/zoom.js';
 
@@ -14,7 +14,7 @@ export class Pager {
   /**
    * @param {HTMLElement} element
    * @param {import('./grid.js').Grid} grid
-   * @param {HTMLElement} surface  What fingers swipe over.
+   * @param {HTMLElement} surface  Detects swipes.
    */
   constructor(element, grid, surface) {
     this.#element = element;

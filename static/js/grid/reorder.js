@@ -1,6 +1,6 @@
 /**
- * Drags a tile to another position by mouse, pen or finger. A finger must rest on it first, because a finger
- * that moves at once scrolls; if it rests and is lifted again, it asks for the tile's menu.
+ * Drags a tile to another position by mouse, pen or finger. A finger must rest on it first, because one that moves
+ * immediately scrolls; if it rests and is lifted again, the tile's menu opens.
  */
 import { dropPlace } from './layout.js';
 
@@ -109,7 +109,7 @@ export class Reorder {
     const drop = dropPlace([...boxes], { x: this.#point.x - left, y: this.#point.y - top });
     const own = visible.indexOf(this.#held.tile);
     const index = drop.index + (drop.after ? 1 : 0);
-    // Dropped next to where it is: it stays.
+    // Dropped next to its own place: it stays.
     return index === own || index === own + 1 ? null : { ...drop, insert: index };
   }
 
@@ -154,7 +154,7 @@ export class Reorder {
     window.addEventListener('click', swallow, { capture: true, once: true });
     setTimeout(() => window.removeEventListener('click', swallow, { capture: true }));
     this.#release();
-    // Later, because the end of this very touch would close what it opens.
+    // Later, because the end of this touch would close the menu.
     if (rested && touch) setTimeout(() => this.#onHeld(tile, { x, y }));
     if (target === null) return;
     const first = shown.indexOf(visible[0]);

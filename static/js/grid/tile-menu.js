@@ -1,6 +1,6 @@
 /**
- * What can be done with a picture, as a menu: by right click, by the menu key, and on a touch screen by holding a
- * finger on it. Event: `act` ({action, tile}).
+ * A tile's menu: opens by right click, by the menu key, and on a touch screen by a long press. Event: `act`
+ * ({action, tile}).
  */
 import { closeMenu } from '../ui/menu.js';
 import { setText } from '../ui/dom.js';

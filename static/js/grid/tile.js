@@ -1,4 +1,4 @@
-/** One camera on the page: its picture, its state in words, and its figures. */
+/** One camera on the page: its picture, its state as text, and its figures. */
 import { nowUnix } from '../stream/clock.js';
 import { WORDS, conditionOf, frameInterval } from '../camera/condition.js';
 import {
@@ -27,7 +27,7 @@ let lastId = 0;
  * @typedef {object} CameraState  STATE of the wire protocol.
  * @property {string} name
  * @property {string} title
- * @property {string | null} [group]  Older nodes have none.
+ * @property {string | null} [group]  Missing from older nodes.
  * @property {string} state
  * @property {string | null} reason
  * @property {number} since
@@ -36,9 +36,9 @@ let lastId = 0;
  * @property {number} width
  * @property {number} height
  * @property {number | null} source_fps
- * @property {import('../camera/source.js').Source | null} [source]  Older nodes say nothing of it.
- * @property {{codec: string, passed_through: boolean, kbps: number | null} | null} [video]  Older nodes say nothing of it.
- * @property {boolean} [passed_through]  Its JPEG is the source's own.
+ * @property {import('../camera/source.js').Source | null} [source]  Missing from older nodes.
+ * @property {{codec: string, passed_through: boolean, kbps: number | null} | null} [video]  Missing from older nodes.
+ * @property {boolean} [passed_through]  Whether its JPEG is the source's own.
  * @property {number} viewers
  * @property {import('../camera/processing.js').Processing[]} [process]
  */
@@ -54,7 +54,7 @@ export class Tile extends EventTarget {
   #connected = true;
   #fallback = null;
   #discreet;
-  // Whether this page stopped it.
+  // Whether this page stopped the camera.
   #stoppedHere = false;
   // When the state began, by our clock, which does not jump; NaN while the server's clock is unknown.
   #sinceUnix = NaN;
@@ -64,13 +64,13 @@ export class Tile extends EventTarget {
    * @param {CameraState} state
    * @param {import('../bridge/client.js').BackendClient} backend
    * @param {import('../stream/clock.js').ClockOffset} clock
-   * @param {boolean} discreet  Give states in words of our own only: reasons may hold addresses.
+   * @param {boolean} discreet  Hide the server's reasons, which may contain addresses.
    */
   constructor(template, state, backend, clock, discreet) {
     super();
     this.#discreet = discreet;
-    // Imported: a canvas that belongs to the template's document when it is transferred to the worker is
-    // painted, but never shown.
+    // Imported, not cloned: a canvas that still belongs to the template's document when it is transferred to the
+    // worker is painted, but never shown.
     this.#element = document.importNode(template.content.firstElementChild, true);
     const find = (selector) => this.#element.querySelector(selector);
     this.#parts = {
@@ -100,8 +100,8 @@ export class Tile extends EventTarget {
     this.#clock = clock;
     this.#viewer = new ViewerProxy(backend, clock, state.name, this.#parts.canvas, chosenSize(state.name));
     this.#viewer.addEventListener('painted', () => this.refresh());
-    // From one moment to another only its words change. Those can wait, and the page is drawn less often while pictures
-    // of other cameras are still decoded.
+    // Within the past, only the text changes, and that can wait for the next refresh: the page is drawn less often
+    // while pictures of other cameras are being decoded.
     this.#viewer.addEventListener('past', () => {
       if (this.#viewer.isPast !== (this.#condition === 'past')) this.refresh();
     });
@@ -112,7 +112,7 @@ export class Tile extends EventTarget {
     return this.#element;
   }
 
-  /** The button that opens the tile; it takes the keyboard focus for the whole tile. */
+  /** The button that opens the tile; it has the keyboard focus for the whole tile. */
   get openButton() {
     return this.#parts.open;
   }
@@ -121,7 +121,7 @@ export class Tile extends EventTarget {
     return this.#viewer;
   }
 
-  /** What the camera belongs to; empty if nothing. */
+  /** The camera's group; empty for none. */
   get group() {
     return this.#state.group ?? '';
   }
@@ -161,17 +161,17 @@ export class Tile extends EventTarget {
     return this.#condition;
   }
 
-  /** Why the camera is in the server's state; empty if there is no reason. */
+  /** The server's reason for the camera's state; empty for none. */
   get stateReason() {
     return this.#stoppedHere ? 'stopped by you' : (this.#state.reason ?? '');
   }
 
-  /** Its condition in a word or two; of the past, how long ago or when. */
+  /** Its condition in a word or two; in the past, how long ago or when. */
   get word() {
     return this.#wordOf(this.#condition);
   }
 
-  /** Why it is in its condition, in words. */
+  /** The reason for its condition. */
   get reason() {
     return this.#reasonOf(this.#condition);
   }
@@ -185,13 +185,13 @@ export class Tile extends EventTarget {
     this.refresh();
   }
 
-  /** Whether the server is connected. @param {boolean} connected */
+  /** Set whether the server is connected. @param {boolean} connected */
   setConnected(connected) {
     this.#connected = connected;
     this.refresh();
   }
 
-  /** This page stopped it: say so, as long as it is stopped. */
+  /** Say that this page stopped it, until it runs again. */
   setStoppedHere() {
     this.#stoppedHere = this.#state.state === 'stopped';
     this.refresh();
@@ -205,13 +205,13 @@ export class Tile extends EventTarget {
     this.refresh();
   }
 
-  /** Digit that focuses this tile; 0 for none. @param {number} digit */
+  /** Set the digit key that focuses this tile; 0 for none. @param {number} digit */
   setKey(digit) {
     if (digit > 0) this.#parts.open.setAttribute('aria-keyshortcuts', String(digit));
     else this.#parts.open.removeAttribute('aria-keyshortcuts');
   }
 
-  /** Whether the Tab key reaches it, and the buttons on it. @param {boolean} reached */
+  /** Set whether the Tab key reaches the tile and its buttons. @param {boolean} reached */
   setTabStop(reached) {
     for (const button of this.#parts.buttons) button.tabIndex = reached ? 0 : -1;
   }
@@ -252,14 +252,14 @@ export class Tile extends EventTarget {
     const trouble = troubleOf(condition, this.state, this.#viewer.renditionReason);
     parts.trouble.hidden = trouble === null;
     setText(parts.troubleText, (this.#discreet ? trouble?.word : trouble?.text) ?? '');
-    // In full, because the tile may have no room for it: in the tooltip, and for screen readers.
+    // The full text for the tooltip and screen readers, because the tile may have no room for it.
     const told = [this.title];
     if (detail && condition !== 'live') told.push(`${word}: ${detail}`);
     if (trouble && !this.#discreet) told.push(trouble.detail);
     setTitle(parts.open, told.join('\n'));
     const age = condition === 'live' || condition === 'past' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
     setText(parts.overlayAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
-    // The words for the past change by the second.
+    // Not `word`, which for the past changes every second.
     const label = `${this.title}: ${WORDS[condition]}`;
     if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
   }
@@ -267,11 +267,11 @@ export class Tile extends EventTarget {
   #wordOf(condition) {
     if (condition !== 'past' || !this.#clock.known) return WORDS[condition];
     const { pictureAgeS, atUnix, past } = this.#viewer;
-    // Cameras that show one moment say one time.
+    // Cameras that show the same moment give the same time.
     return formatAgo(pictureAgeS - ((past.asked ?? atUnix) - atUnix), atUnix);
   }
 
-  // The server's reason is for its own state; a condition that the page found has another one.
+  // The server's reason explains its own state; conditions that the page detects have other reasons.
   #reasonOf(condition) {
     const reason = condition === this.state.state && !this.#discreet ? this.stateReason : '';
     return reason || DETAILS[condition] || '';

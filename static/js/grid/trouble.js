@@ -1,8 +1,8 @@
-/** What is wrong with a picture although it arrives: the badge on its tile. */
+/** The badge on a tile: what is wrong with the picture although it arrives. */
 import { TROUBLE, WORDS } from '../camera/condition.js';
 import { describeProcessing, failingProcessors } from '../camera/processing.js';
 
-/** Why an automatic size is smaller than its place: the badge, and what it means. A late server is told by System. */
+/** Badge and meaning for an automatic size that is smaller than the tile. System reports a late server. */
 const SMALL = {
   network: ['Slow link', 'The link is too narrow for a larger picture'],
   decoding: ['Slow browser', 'This browser cannot paint a larger picture in time'],
@@ -11,12 +11,12 @@ const SMALL = {
 /**
  * @param {import('../camera/condition.js').Condition} condition
  * @param {import('./tile.js').CameraState} state
- * @param {string} reason  Why the picture has its size.
- * @returns {{word: string, text: string, detail: string} | null}  `word` names no address and no code; `text` has
- *   room for a line or two, `detail` for everything; null if all is well.
+ * @param {string} reason  Why the picture has this size.
+ * @returns {{word: string, text: string, detail: string} | null}  `word` contains no address or code; `text` is
+ *   a line or two, `detail` everything; null if all is well.
  */
 export function troubleOf(condition, { state, reason: why, process }, reason) {
-  // What is seen is the past; what the camera does meanwhile is told here.
+  // The tile shows the past, so report here what is wrong with the camera now.
   if (condition === 'past' && TROUBLE.has(state)) {
     return { word: WORDS[state], text: WORDS[state], detail: `Now: ${WORDS[state]}${why ? `, ${why}` : ''}` };
   }

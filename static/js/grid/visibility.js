@@ -1,9 +1,9 @@
 /**
  * Reports which elements are visible: on screen, in a visible tab.
  *
- * An element that appears is reported at once. One that leaves the screen is reported after a pause, so that
- * scrolling past does not make the server open and close cameras; hiding the tab is reported at once, because
- * nothing is painted then.
+ * An element that appears is reported immediately; one that leaves the screen only after a pause, so that scrolling
+ * past does not make the server open and close cameras. Hiding the tab is reported immediately, because nothing is
+ * painted then.
  */
 const LEAVE_DELAY_MS = 600;
 const MARGIN = '120px';
@@ -40,8 +40,8 @@ export class Visibility {
   }
 
   /**
-   * Count one element as visible wherever it is scrolled to: on a phone the plots of the camera in focus are
-   * far below its picture, and would show that nobody is watching.
+   * Count one element as visible wherever the page is scrolled: on a phone the plots of the camera in focus are far
+   * below its picture, and would show that nobody is watching.
    *
    * @param {Element | null} element
    */
@@ -56,7 +56,7 @@ export class Visibility {
   }
 
   /**
-   * Count an element as visible wherever it is, because its picture is also shown elsewhere.
+   * Count an element as visible even off the screen, because its picture is also shown elsewhere.
    *
    * @param {Element} element
    * @param {boolean} kept

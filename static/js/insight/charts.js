@@ -1,27 +1,27 @@
-/** The plots of a camera and of the server: what they show, in which order and format. */
+/** Defines the plots of a camera and of the server: their series, order and formats. */
 import { formatBitrate, formatBytes, formatCount, formatFps, formatMs, formatPercent } from '../ui/format.js';
 
 /**
  * @typedef {object} Series
- * @property {string} key     Of a sample's row.
+ * @property {string} key     Key in a sample's row.
  * @property {string} label
  * @property {string} [meaning]
- * @property {number} tone    Which of the plot colours.
+ * @property {number} tone    Number of the plot colour.
  * @property {number[]} [dash]  Distinguishes it without colour; a solid line if missing.
  * @property {number} [width]
- * @property {boolean} [soft]   In a paler shade, below the others.
+ * @property {boolean} [soft]   Drawn paler, below the others.
  *
  * @typedef {object} Chart
  * @property {string} title
  * @property {(value: number) => string} format
  * @property {(value: number) => string} [axis]  Shorter, for the scale.
  * @property {Series[]} series
- * @property {string} head      Key of the value in the title.
+ * @property {string} head      Key of the value shown in the title.
  * @property {string} [of]      Words after that value.
  * @property {'line' | 'stack' | 'step'} [shape]
  * @property {number} leastTop  The scale ends here or higher, so that noise does not look large.
  * @property {boolean} [sparse]  Show only series that are not always zero.
- * @property {string} [none]    Text if all of them are.
+ * @property {string} [none]    Text if all series are zero.
  */
 
 const LONG = [9, 4];
@@ -87,7 +87,7 @@ export const CAMERA_CHARTS = [
     series: [
       { key: 'drop:replaced', label: 'Replaced', meaning: 'A newer frame came before any viewer was ready', tone: 1 },
       { key: 'drop:credit', label: 'Credit', meaning: 'A viewer had not acknowledged earlier frames', tone: 2, dash: LONG },
-      { key: 'drop:chain', label: 'Chain', meaning: 'A viewer had not had the video before it, and got JPEG', tone: 1, dash: LONG },
+      { key: 'drop:chain', label: 'Chain', meaning: 'A viewer had missed the video before it, and got JPEG', tone: 1, dash: LONG },
       { key: 'drop:unsent', label: 'Unsent', meaning: 'Earlier data for a viewer was still being sent', tone: 3, dash: SHORT },
       { key: 'drop:here', label: 'Here', meaning: 'Replaced by a newer frame in this browser', tone: 4, dash: DOTS },
       { key: 'drop:gone', label: 'Gone', meaning: 'A viewer had just left', tone: 5, dash: MIXED },

@@ -32,7 +32,7 @@ export function buildEntry(notice, opens) {
   return element;
 }
 
-// A click leads to what was recorded then.
+// A click leads to the recording of the event.
 function addEvent(element, { event, message }) {
   element.dataset.event = String(event.id);
   const button = make('button', 'entry-open', message);
@@ -61,7 +61,7 @@ function buildTime(at) {
 }
 
 /**
- * Update how long ago everything in a list was.
+ * Update the ages of all entries in a list.
  *
  * @param {Element} list
  * @param {number} serverUnix  The server's time; NaN while unknown.
@@ -71,7 +71,7 @@ export function refreshAgo(list, serverUnix) {
 }
 
 /**
- * How long ago, in words: `just now`, `40 s ago`, `5 min ago`, `3 h ago`; empty while unknown.
+ * Format an age: `just now`, `40 s ago`, `5 min ago`, `3 h ago`; empty while unknown.
  *
  * @param {number} seconds
  */

@@ -1,16 +1,16 @@
-/** Events of the cameras as entries of the activity. */
+/** Turns cameras' events into entries of the activity. */
 import { formatLabel } from '../ui/format.js';
 
 const DAY_S = 24 * 3600;
 const LIMIT = 200;
-// Notices tell these, and why.
+// Notices report these, with the reason.
 const TOLD = new Set(['offline', 'online']);
 
 /**
- * An event as a notice; null if a notice tells it anyway.
+ * Return an event as a notice; null if a notice reports it anyway.
  *
  * @param {{id: string | number, camera: string, label: string, from: number, picture: unknown}} event
- * @param {string} title  Of its camera.
+ * @param {string} title  Its camera's title.
  * @returns {import('./notices.js').Notice | null}
  */
 export function noticeOf(event, title) {
@@ -19,7 +19,7 @@ export function noticeOf(event, title) {
 }
 
 /**
- * Ask for the newest events of the last day; none if there is no answer.
+ * Load the newest events of the last day; empty if that fails.
  *
  * @param {number} nowUnix
  * @returns {Promise<object[]>}

@@ -1,6 +1,6 @@
 /**
- * What goes on: samples of everything, the plots of the camera in focus, the system drawer, the activity
- * drawer, and which notices become a toast.
+ * Shows what happens: collects samples, and wires the plots of the camera in focus, the system and activity drawers, and
+ * the toasts for notices.
  */
 import { CAMERA_CHARTS } from './charts.js';
 import { buildEntry, refreshAgo } from './entry.js';
@@ -29,7 +29,7 @@ export class Insight {
   #own;
   #showEvent;
   #told = new Told();
-  // Removes the notice of the last event.
+  // Dismisses the toast of the last event.
   #dismiss = () => {};
 
   /**
@@ -39,8 +39,8 @@ export class Insight {
    * @param {import('../grid/grid.js').Grid} page.grid
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {import('./own-actions.js').OwnActions} page.own
-   * @param {boolean} page.isKiosk  There is no place to show what happened before.
-   * @param {(event: object) => void} page.showEvent  Shows what was recorded of it.
+   * @param {boolean} page.isKiosk  Whether there is no place for past activity.
+   * @param {(event: object) => void} page.showEvent  Shows an event in the library.
    */
   constructor({ backend, clock, grid, toasts, own, isKiosk, showEvent }) {
     this.#own = own;
@@ -112,7 +112,7 @@ export class Insight {
     return noticeOf(event, this.#grid.tiles.get(event.camera)?.title ?? event.camera);
   }
 
-  // The picture shows what happens in sight. Of the rest, the newest event is told; the activity has all.
+  // Events in view need no toast. Of the others, only the newest has one; the activity lists them all.
   #onEvent(event) {
     const notice = this.#noticeOf(event);
     if (notice === null) return;
@@ -149,7 +149,7 @@ export class Insight {
   #openCamera(name) {
     const tile = this.#grid.tiles.get(name);
     if (!tile) return;
-    // A drawer that covers the cameras would hide this one.
+    // On a narrow page the drawer would cover this camera.
     if (matchMedia('(max-width: 63.99rem)').matches) closeDrawer();
     this.#grid.focus(tile);
   }

@@ -1,23 +1,23 @@
 /**
- * The notices of the last day: those the server kept, and those it sends. Uses no document.
+ * The notices of the last day, both kept and newly sent by the server. Uses no DOM.
  *
  * @typedef {object} Notice  As the server sends it.
  * @property {'info' | 'warning' | 'error'} level
  * @property {string} message
  * @property {number} at       Unix seconds, by the server's clock.
- * @property {string} [camera] None if it concerns the whole server.
- * @property {string} [by]     Who did it; none if it happened by itself.
- * @property {object} [event]  The event that it is about, if it is none of the server's notices.
+ * @property {string} [camera] Missing if it concerns the whole server.
+ * @property {string} [by]     Who did it; missing if nobody did.
+ * @property {object} [event]  The event, if it was made from one.
  */
 import { withoutNumbers } from '../ui/format.js';
 
 const KEPT_S = 24 * 3600;
 const MAX_NOTICES = 2000;
 
-// As on the server: a notice that soon follows an equal one, except for its numbers, replaces it.
+// As on the server: a notice replaces a recent one that differs only in its numbers.
 const SAME_WITHIN_S = 5;
 
-// A street is busy all day: a toast for each car would always cover a part of the picture.
+// Fewer toasts for repeated events: on a busy street, one for each car would always cover part of the picture.
 const QUIET_S = 300;
 
 export class Notices {
@@ -34,7 +34,7 @@ export class Notices {
   }
 
   /**
-   * Add notices, some of which may be known: an answer can cross with a live notice.
+   * Add notices. Some may be known: a live notice can arrive before the answer that contains it.
    *
    * @param {unknown[]} notices
    * @returns {Notice[]} the new ones
@@ -43,7 +43,7 @@ export class Notices {
     const seen = new Set(this.#known.map(identityOf));
     const fresh = notices.filter((notice) => isNotice(notice) && !seen.has(identityOf(notice)));
     if (fresh.length === 0) return [];
-    // Live ones arrive in order; those that were requested do not.
+    // Live notices arrive in order; requested ones do not.
     const sorted = [...this.#known, ...fresh].sort((one, other) => one.at - other.at);
     this.#known = withoutRepeats(sorted).slice(-MAX_NOTICES);
     return fresh;
@@ -58,7 +58,7 @@ export class Notices {
 
   /**
    * @param {{camera?: string | null, level?: string | null}} which  Null selects all; the camera ''
-   *   selects what concerns the whole server.
+   *   selects notices about the whole server.
    * @returns {Notice[]} newest first
    */
   select({ camera = null, level = null } = {}) {
@@ -69,11 +69,11 @@ export class Notices {
   }
 }
 
-/** What toasts have told of events: the same of the same camera is no news for a while. */
+/** Remembers which events had a toast: the same event of the same camera gets no other for a while. */
 export class Told {
   #at = new Map();
 
-  /** Whether an event is news; then it is told now. @param {Notice} notice  Of the event. */
+  /** Whether an event is news, and remember it if so. @param {Notice} notice  Made from the event. */
   isNews({ message, at }) {
     const isNews = !(Math.abs(at - this.#at.get(message)) < QUIET_S);
     if (isNews) this.#at.set(message, at);
@@ -93,7 +93,7 @@ export function concerns({ camera }, { focused, inView }) {
 }
 
 /**
- * Whether the camera's tile says the same: that it went offline, and why, or is back online.
+ * Whether the camera's tile says the same: that it went offline and why, or that it is back.
  *
  * @param {Notice} notice
  */

@@ -1,4 +1,4 @@
-/** What was just done on this page: it shows that already, and needs no notice. */
+/** Remembers what was just done on this page, which shows it already and needs no notice. */
 
 // The server sends the notice a moment after the last of several changes.
 const OWN_MS = 2500;
@@ -6,15 +6,15 @@ const SERVER = '';
 
 export class OwnActions {
   #user = null;
-  /** @type {Map<string, number>} When a command was last sent, by camera. */
+  /** @type {Map<string, number>} Time of the last command, by camera. */
   #sentMs = new Map();
 
-  /** @param {string | null} user  Who is logged in here; null without a login. */
+  /** @param {string | null} user  Logged in here; null without a login. */
   setUser(user) {
     this.#user = user;
   }
 
-  /** A command was sent, or answered. @param {string} [camera]  None for the whole server. */
+  /** Note that a command was sent or answered. @param {string} [camera]  Missing for the whole server. */
   note(camera = SERVER) {
     this.#sentMs.set(camera, performance.now());
   }

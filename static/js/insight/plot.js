@@ -1,13 +1,13 @@
 /**
- * One plot: title, newest value, the drawing, a legend with values, and the same as a table. It is drawn with
- * uPlot, which is loaded when the first plot becomes visible, and only while it is visible.
+ * One plot: title, newest value, the drawing, a legend with values, and a table of the same. uPlot draws it, only while
+ * it is visible, and is loaded when the first plot becomes visible.
  */
 import { UNKNOWN } from '../ui/format.js';
 import { summarise } from './ring.js';
 import { roundTop } from './scale.js';
 import { make, setText } from '../ui/dom.js';
 
-// How often the description for screen readers changes: they start reading again each time.
+// Shortest time between descriptions: screen readers start again at each change.
 const DESCRIBE_EVERY_MS = 5000;
 const GRID_WIDTH = 1;
 const LINE_WIDTH = 1.75;
@@ -46,8 +46,8 @@ export class Plot {
 
   /**
    * @param {import('./charts.js').Chart} chart
-   * @param {number} spanS  How many seconds are shown.
-   * @param {string} group  Plots of one group point at the same moment.
+   * @param {number} spanS  Seconds shown.
+   * @param {string} group  Plots of a group share the selected moment.
    * @param {HTMLTemplateElement} template
    */
   constructor(chart, spanS, group, template) {
@@ -82,18 +82,18 @@ export class Plot {
     return this.#element;
   }
 
-  /** Set whether it is visible; if not, only what screen readers can reach is kept up to date. */
+  /** Set whether it is visible; if not, only the parts for screen readers are kept up to date. */
   setVisible(visible) {
     this.#visible = visible;
     if (visible) this.refresh();
   }
 
-  /** Set what the next refresh shows. @param {import('./ring.js').Row[]} rows  Oldest first. */
+  /** Set the rows that the next refresh shows. @param {import('./ring.js').Row[]} rows  Oldest first. */
   setRows(rows) {
     this.#rows = rows;
   }
 
-  /** The colours changed. */
+  /** Redraw in the new colours. */
   repaint() {
     this.#colours = null;
     if (this.#visible) this.refresh();
@@ -137,7 +137,7 @@ export class Plot {
     return { label, item, row, cells, value, swatch: item.firstElementChild, shown: true, summary: null };
   }
 
-  /** @param {number | null} index  Of the selected moment; null for the newest. */
+  /** @param {number | null} index  Of the selected row; null for the newest. */
   #showValues(index) {
     const { format, head, of = '', none = '' } = this.#chart;
     const row = this.#rows.at(index ?? -1) ?? {};
@@ -216,7 +216,7 @@ export class Plot {
   #options(UPlot) {
     const { drawing } = this.#parts;
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    // Whole pixels: uPlot accepts no others.
+    // uPlot accepts only whole pixels.
     const font = `${Math.round(0.6875 * rem)}px ${getComputedStyle(drawing).fontFamily}`;
     const { leastTop, format, axis = format } = this.#chart;
     const quarters = (from, to) => [0, 1, 2, 3, 4].map((step) => from + (step * (to - from)) / 4);
@@ -267,7 +267,7 @@ export class Plot {
     };
   }
 
-  // The colours that the style sheet gives the swatches, as a canvas needs them.
+  // The style sheet's colours for the swatches, in a form that a canvas accepts.
   #palette() {
     if (this.#colours === null) {
       const drawing = getComputedStyle(this.#parts.drawing);
@@ -321,8 +321,8 @@ export class Plot {
 }
 
 /**
- * Add up columns: each becomes the sum of itself and all before it. If the last one is unknown, so is the whole
- * moment; any other unknown value counts as zero.
+ * Stack columns: each becomes the sum of itself and all before it. If the last one is unknown at a moment, all are;
+ * any other unknown value counts as zero.
  */
 function stack(columns) {
   const last = columns.at(-1);

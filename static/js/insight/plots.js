@@ -52,7 +52,7 @@ export class Plots {
   }
 
   #refresh() {
-    // In a closed drawer or <details> nobody sees them, and they should cost nothing.
+    // In a closed drawer or <details> they are not seen and must cost nothing.
     if (this.#list.checkVisibility?.() ?? true) this.#each((plot) => plot.refresh());
   }
 

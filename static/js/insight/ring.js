@@ -1,5 +1,5 @@
 /**
- * The newest samples, one row each, up to a fixed number. Uses no document.
+ * A ring buffer of the newest samples, one row each. Uses no DOM.
  *
  * @typedef {Record<string, number | null> & {at: number}} Row  `at` in Unix seconds; null is unknown.
  */
@@ -19,7 +19,7 @@ export class Ring {
     return length > 0 ? this.#rows[(this.#next + length - 1) % length] : null;
   }
 
-  /** @param {Row} row  Later than all before; replaces the oldest if the ring is full. */
+  /** @param {Row} row  Newer than all others; replaces the oldest if the ring is full. */
   push(row) {
     if (this.#rows.length < this.#capacity) {
       this.#rows.push(row);

@@ -1,23 +1,23 @@
 /**
- * What the plots show: a sample of every camera and of the server with each `stats`, kept for some minutes even
- * if nobody looks, so that a plot is full when it is opened.
+ * The data of the plots: a sample of every camera and of the server with each `stats`. Samples are kept for some minutes
+ * even while no plot is open, so that a plot is full when it opens.
  */
 import { nowUnix } from '../stream/clock.js';
 import { known, splitLatency, totalOf } from '../stream/latency.js';
 import { Ring } from './ring.js';
 
-/** How many seconds are kept of a camera, and of the server. */
+/** Seconds kept for a camera, and for the server. */
 export const CAMERA_S = 120;
 export const SERVER_S = 300;
 
-// Why frames are dropped, as `stats` names it, and two reasons of our own; all others count as `other`.
+// Drop reasons as in `stats`, plus two of the page's own; all others count as `other`.
 const DROPS = /** @type {const} */ ([
   'replaced', 'credit', 'chain', 'unsent', 'gone', 'encode', 'error', 'broken', 'damaged', 'unread', 'processing',
   'unprocessed', 'bus', 'junk', 'behind', 'here', 'undecodable',
 ]);
 const KNOWN = new Set(DROPS);
 
-// After a longer pause, differences are not rates per second.
+// After a longer pause, differences are no longer rates per second.
 const MAX_PAUSE_S = 5;
 
 const ZERO = { transitMs: 0, decodeMs: 0, paintMs: 0 };
@@ -27,7 +27,7 @@ export class Samples {
   /** @type {Map<string, Ring>} */
   #cameras = new Map();
   #server = new Ring(SERVER_S);
-  // By viewer, not by name: a camera that disappeared and came back is counted from zero.
+  // By viewer, not by name: the counts of a camera that comes back begin at zero.
   #before = new WeakMap();
   #refused = null;
 
@@ -65,7 +65,7 @@ export class Samples {
     if (stats.process) this.#server.push(this.#serverRow(at, stats.process, bytesPerSecond));
   }
 
-  /** Disconnected: leave a gap, over which no line is drawn. */
+  /** Disconnected: leave a gap in the lines. */
   interrupt() {
     const gap = { at: nowUnix() };
     for (const ring of [...this.#cameras.values(), this.#server]) {
@@ -100,7 +100,7 @@ export class Samples {
 
   #latency(now, before, figures) {
     const spent = subtract(now.spent, before.spent ?? ZERO);
-    // If a clock was set in between, the times cannot be compared.
+    // If a clock was set in between, times cannot be compared.
     const offsetS = this.#clock.known && now.epoch === before.epoch ? this.#clock.offset : NaN;
     const split = splitLatency(figures, spent, now.painted - before.painted, offsetS);
     return { ...split, total: totalOf(split) };
@@ -133,7 +133,7 @@ function ratesOf(now, before, seconds) {
   };
   for (const reason of DROPS) rates[`drop:${reason}`] = 0;
   for (const [reason, count] of Object.entries(now.drops)) {
-    // Totals start again with the server.
+    // Totals are reset when the server restarts.
     const dropped = Math.max(0, count - (before.drops[reason] ?? 0)) / seconds;
     rates[`drop:${KNOWN.has(reason) ? reason : 'other'}`] += dropped;
     rates.drops += dropped;

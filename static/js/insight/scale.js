@@ -1,4 +1,4 @@
-/** Where a plot's scale ends. Uses no document. */
+/** Computes where a plot's scale ends. Uses no DOM. */
 
 const STEPS = [1, 2, 4, 6, 8, 10];
 

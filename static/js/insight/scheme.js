@@ -1,4 +1,4 @@
-/** Notices when the colours change between light and dark, by the system or by the page's own button. */
+/** Watches for changes between light and dark colours, by the system or the page's own button. */
 
 /** @param {() => void} changed  Called when the new colours are in effect. */
 export function onTheme(changed) {

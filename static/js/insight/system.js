@@ -6,7 +6,7 @@ import { Plots } from './plots.js';
 import { SERVER_S } from './samples.js';
 import { addTerm, setText, setTitle } from '../ui/dom.js';
 
-/** Each figure: its label, what it means, and its text. */
+/** For each figure, its label, its meaning, and a function that returns its text. */
 const FIGURES = [
   ['CPU', 'In percent of one core', ({ process }) => formatPercent(process.cpu_percent)],
   ['Event-loop delay', 'Worst delay of the event loop in the last second', ({ process }) => formatMs(process.hub_lag_ms)],
@@ -18,7 +18,7 @@ const FIGURES = [
   ['Receiving', 'All cameras on this page', ({ kbps }) => formatBitrate((kbps * 1000) / 8)],
 ];
 
-/** Reasons as `stats` names them, in words. */
+/** Texts for the reasons in `stats`. */
 const REASONS = {
   bad_request: 'Malformed',
   unknown_camera: 'No such camera',
@@ -35,9 +35,9 @@ const REASONS = {
   429: 'Too many connections',
 };
 
-// The event loop sends every picture: late by this much, all of them are.
+// The event loop sends every picture, so this delay affects them all.
 const LATE_MS = 250;
-// In percent of one core. Encoding has cores of its own, so it is a fault only if the event loop is late too.
+// In percent of one core. Encoding uses other cores, so a high value is a fault only if the event loop is late too.
 const FULL_PERCENT = 95;
 const WAITING_MS = 30;
 
@@ -51,7 +51,7 @@ export class System {
   #plots;
   #process = {};
   #version = '';
-  // Until the first connection there is nothing to tell.
+  // Assumed until the first connection, so as not to report a fault at the start.
   #connected = true;
 
   /**
@@ -80,7 +80,7 @@ export class System {
     this.#drawer.toggle();
   }
 
-  /** @param {string} version  Of the server. */
+  /** @param {string} version  The server's. */
   setVersion(version) {
     this.#version = version;
     this.#connected = true;
@@ -89,7 +89,7 @@ export class System {
   /** @param {object | null} process  The `process` part of `stats`; null while disconnected. */
   setProcess(process) {
     this.#connected = process !== null;
-    // The last figures are better than none, if they are labelled as such.
+    // Keep the last figures, which are labelled as such.
     this.#process = process ?? this.#process;
     this.refresh();
   }
@@ -128,7 +128,7 @@ export class System {
   }
 }
 
-/** What is wrong with the server, in words; empty if all is well. @param {object} process  Of `stats`. */
+/** Describe what is wrong with the server; empty if all is well. @param {object} process  From `stats`. */
 export function troubleOf({ cpu_percent: cpu, hub_lag_ms: lag }, connected) {
   if (!connected) return 'disconnected';
   if (cpu >= FULL_PERCENT && lag >= WAITING_MS) return 'the CPU is full';

@@ -1,4 +1,4 @@
-/** The drawer with the activity of the last day, and the dot on its button for new notices. */
+/** The drawer with the activity of the last day, and the dot for new notices on its button. */
 import { Drawer } from '../ui/drawer.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { formatWhen } from '../ui/format.js';
@@ -9,12 +9,12 @@ import { recall, remember } from '../ui/preferences.js';
 const SEEN = 'timeline.seen';
 const REFRESH_MS = 5000;
 const PAGE_SIZE = 200;
-// If fewer match the filter, earlier ones are loaded: the server holds ten answers' worth.
+// If fewer notices match the filter, load earlier ones, of which the server keeps ten answers' worth.
 const MIN_SHOWN = 15;
 const SERVER = '';
 const ALL = 'all';
 
-/** Events: `open` with {camera} when somebody wants to see one, or with {event}; `change` when there are new notices. */
+/** Events: `open` ({camera} or {event}) to show one; `change` when there are new notices. */
 export class Timeline extends EventTarget {
   #backend;
   #clock;
@@ -79,7 +79,7 @@ export class Timeline extends EventTarget {
     return this.#notices.select({ camera }).slice(0, count);
   }
 
-  /** Set the cameras to choose from. @param {Map<string, string>} titles  By name. */
+  /** Set the cameras in the filter. @param {Map<string, string>} titles  By name. */
   setCameras(titles) {
     this.#titles = titles;
     const { camera } = this.#parts;
@@ -92,9 +92,9 @@ export class Timeline extends EventTarget {
     this.#render();
   }
 
-  /** Request what happened before, or while we were disconnected. */
+  /** Load what happened before, or while disconnected. */
   async load() {
-    // Before the first answer only live notices are known; the rest of the day is missing.
+    // Until the first answer only live notices are known.
     const since = this.#loaded ? this.#notices.newestAt : 0;
     if (since === 0) this.#setState('loading');
     const reply = await this.#backend.request('notices', since > 0 ? { since } : {});
@@ -102,7 +102,7 @@ export class Timeline extends EventTarget {
       this.#fail(reply.message);
       return;
     }
-    // More happened than one answer holds: there would be a gap after what we knew.
+    // More happened than one answer holds: drop the older notices, or there would be a gap.
     if (since > 0 && reply.more) this.#notices = new Notices();
     if (since === 0 || reply.more) this.#more = reply.more;
     const fresh = this.#notices.add(reply.notices);
@@ -122,7 +122,7 @@ export class Timeline extends EventTarget {
    * Add a notice that has just arrived.
    *
    * @param {import('./notices.js').Notice} notice
-   * @param {boolean} seen  It is also visible elsewhere.
+   * @param {boolean} seen  Whether it is also visible elsewhere.
    * @returns {boolean} whether it is new
    */
   take(notice, seen) {
@@ -134,7 +134,7 @@ export class Timeline extends EventTarget {
     return true;
   }
 
-  /** Add notices of what happened before. @param {import('./notices.js').Notice[]} notices */
+  /** Add earlier notices. @param {import('./notices.js').Notice[]} notices */
   add(notices) {
     const fresh = this.#notices.add(notices);
     if (this.#seenAt !== null) this.#addUnread(fresh.filter(({ at }) => at > this.#seenAt));

@@ -12,15 +12,15 @@ const SIGNS = { offline: 'offline', online: 'offline', [FILM]: 'film' };
  * @property {import('./data.js').Happening | import('./data.js').Recording} row
  */
 
-/** The name of an item that no other has. @param {Item} item */
+/** A unique key for an item. @param {Item} item */
 export function keyOf({ kind, row }) {
   return `${kind}/${row.id}`;
 }
 
-// A long day has thousands: so many more when the last ones come into sight.
+// A day can have thousands of events: show this many, and more when the last ones come into sight.
 const AT_ONCE = 100;
 
-/** Events: `open`, `lock` and `delete`, each with {item}; `change` when it shows more of them. */
+/** Events: `open`, `lock` and `delete`, each with {item}; `change` when more cards are shown. */
 export class Cards extends EventTarget {
   #list;
   #template;
@@ -34,7 +34,7 @@ export class Cards extends EventTarget {
   #most = AT_ONCE;
   #showAgain = () => {};
 
-  /** @param {HTMLElement} list @param {HTMLTemplateElement} template @param {HTMLElement} root  What scrolls. */
+  /** @param {HTMLElement} list @param {HTMLTemplateElement} template @param {HTMLElement} root  The scrolling element. */
   constructor(list, template, root) {
     super();
     this.#list = list;
@@ -53,7 +53,7 @@ export class Cards extends EventTarget {
     return this.#cards.size;
   }
 
-  /** Whether there are more than are shown. */
+  /** Whether there are more items than cards. */
   get hasMore() {
     return this.#items.length > this.#most;
   }
@@ -65,9 +65,9 @@ export class Cards extends EventTarget {
   }
 
   /**
-   * @param {Item[]} items  In their order.
+   * @param {Item[]} items  In order.
    * @param {(camera: string) => string} titleOf
-   * @param {{nowUnix: number, mayChange: boolean, current: string}} now  `current` is the key of what is played.
+   * @param {{nowUnix: number, mayChange: boolean, current: string}} now  `current` is the key of the item being played.
    */
   show(items, titleOf, now) {
     const { nowUnix, mayChange, current } = now;
@@ -93,7 +93,7 @@ export class Cards extends EventTarget {
     });
     if (this.#list.lastElementChild !== this.#end) this.#list.append(this.#end);
     if (!this.#list.querySelector('.card-open[tabindex="0"]')) this.#setTabStop(this.#list.querySelector('.card'));
-    // What had the focus was deleted: the card in its place gets it.
+    // The focused card was deleted: focus the one in its place.
     if (hadFocus && !focused?.isConnected) this.focusAt(Math.min(before, shown.length - 1));
     if (this.#isAtEnd) this.#showMore();
   }
@@ -146,7 +146,7 @@ export class Cards extends EventTarget {
     const known = this.#cards.get(card.dataset.key);
     const { kind, row } = known.item;
     const isCurrent = card.dataset.key === this.#current;
-    // A day has hundreds, and nearly all stay as they are.
+    // Skip unchanged cards: a day has hundreds, and nearly all stay the same.
     const filled = JSON.stringify([row, title, isCurrent, this.#mayChange]);
     if (filled === known.filled) return;
     known.filled = filled;
@@ -170,7 +170,7 @@ export class Cards extends EventTarget {
     if (use.getAttribute('href') !== sign) use.setAttribute('href', sign);
     const image = find('img');
     const hasPicture = isFilm || Boolean(row.picture);
-    // A picture that has become better while the event went on has the same address.
+    // A better picture found while the event went on has the same address, so add something at its end.
     const source = isFilm ? `recording/${row.id}.jpg?width=480` : `event/${row.id}.jpg${going ? '' : '?ended'}`;
     if (hasPicture && image.getAttribute('src') !== source) {
       image.src = source;

@@ -1,10 +1,10 @@
-/** Keeping for ever and deleting: what operators do to events and recordings. */
+/** What operators can do to events and recordings: keep them for ever, or delete them. */
 import { setText } from '../ui/dom.js';
 import { formatLabel, formatLength, inSentence } from '../ui/format.js';
 import { keyOf } from './cards.js';
 import { filmsOf } from './data.js';
 
-/** Event: `delete` ({keys}) before something is deleted, by its keys in the list. */
+/** Event: `delete` ({keys}) before items are deleted, with their keys in the list. */
 export class Changes extends EventTarget {
   #store;
   #dialog;
@@ -14,7 +14,7 @@ export class Changes extends EventTarget {
 
   /**
    * @param {import('./store.js').LibraryStore} store
-   * @param {HTMLDialogElement} dialog  Asks before something is deleted.
+   * @param {HTMLDialogElement} dialog  Confirms a deletion.
    * @param {(camera: string) => string} titleOf
    * @param {import('../ui/toasts.js').Toasts} toasts
    */
@@ -29,7 +29,7 @@ export class Changes extends EventTarget {
     });
   }
 
-  /** Keep it for ever, or no longer. @param {import('./cards.js').Item} item */
+  /** Keep an item for ever, or no longer. @param {import('./cards.js').Item} item */
   async lock({ kind, row }) {
     const locked = !row.locked;
     const { ok, message } = await this.#store.lock(kind, row, locked);
@@ -52,13 +52,13 @@ export class Changes extends EventTarget {
     const length = recordings.reduce((sum, { from, to }) => sum + to - from, 0);
     part('too-row').hidden = recordings.length === 0;
     part('too').checked = false;
-    setText(part('too-text'), `Also what was recorded then: ${formatLength(length)}`);
-    // Esc keeps the value of the last time, which must not count as a confirmation.
+    setText(part('too-text'), `Also delete the recording: ${formatLength(length)}`);
+    // Esc leaves the last return value, which must not count as a confirmation.
     this.#dialog.returnValue = '';
     this.#dialog.showModal();
   }
 
-  // What is being written cannot be deleted.
+  // Leave out open recordings, which cannot be deleted.
   #recordingsOf(event) {
     const { camera, from, to } = event;
     const films = filmsOf(event, this.#store.films, to ?? from);

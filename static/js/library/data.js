@@ -1,6 +1,5 @@
 /**
- * What the library shows, as data: days, filters and their place in the address, and which recording holds a moment.
- * Uses no document.
+ * The library's data: days, filters and how the address names them, and which recording holds a moment. Uses no DOM.
  *
  * @typedef {object} Recording  As the server sends it; times are Unix seconds by the server's clock.
  * @property {string | number} id
@@ -10,8 +9,8 @@
  * @property {number} bytes
  * @property {boolean} locked
  * @property {string} reason   `timelapse`, or why it was recorded.
- * @property {boolean} open    It is still being written.
- * @property {string | null} film   Which time-lapse film it is of, its job or its day.
+ * @property {boolean} open    Whether it is still being written.
+ * @property {string | null} film   The time-lapse film it is part of: its job or its day.
  *
  * @typedef {object} Happening  An event, as the server sends it.
  * @property {string | number} id
@@ -21,26 +20,26 @@
  * @property {number[] | null} box   Left, top, width and height, in shares of the picture.
  * @property {number} from
  * @property {number | null} to      Null while it goes on.
- * @property {unknown} picture       Whether there is one.
+ * @property {unknown} picture       Truthy if there is one.
  * @property {boolean} locked
- * @property {string | null} film    Which film is made.
+ * @property {string | null} film    The time-lapse film it is about.
  *
- * @typedef {object} Missing  A node that has not answered.
- * @property {string} node        The name of its machine.
- * @property {string[]} cameras   Whose recordings and events it keeps.
+ * @typedef {object} Missing  A node that did not answer.
+ * @property {string} node        Its host name.
+ * @property {string[]} cameras   The cameras whose recordings and events it keeps.
  *
  * @typedef {object} Shown
  * @property {string | null} day     As 2026-11-26; null for the newest.
  * @property {string} camera         Empty for all.
  * @property {string} label          Empty for all.
- * @property {boolean} locked        Only what is kept for ever.
- * @property {string | null} event   The one that is played; then `moment` is its beginning.
- * @property {{camera: string, at: number} | null} moment  What is played.
+ * @property {boolean} locked        Show only what is kept for ever.
+ * @property {string | null} event   The event being played; `moment` is then its beginning.
+ * @property {{camera: string, at: number} | null} moment  The moment being played.
  */
 
 export const FILM = 'timelapse';
 
-// Files follow each other: what lies between two is no gap.
+// Consecutive files may be this far apart without a gap.
 const SEAM_S = 3;
 const PARAMETERS = ['library', 'of', 'label', 'kept', 'event', 'at'];
 const MAX_TEXT = 80;
@@ -49,7 +48,7 @@ const MINUTE_S = 60;
 /** @type {Shown} */
 export const EVERYTHING = Object.freeze({ day: null, camera: '', label: '', locked: false, event: null, moment: null });
 
-/** What an address says of the library; null if it does not name it. @param {string} search @returns {Shown | null} */
+/** Parse what the address says about the library; null if it does not name it. @param {string} search @returns {Shown | null} */
 export function readLibrary(search) {
   const query = new URLSearchParams(search);
   if (!query.has('library')) return null;
@@ -65,7 +64,7 @@ export function readLibrary(search) {
   };
 }
 
-/** Return the query for what is shown, or without the library for null. @param {Shown | null} shown @param {string} search */
+/** Return the query for what is shown; null removes the library from it. @param {Shown | null} shown @param {string} search */
 export function writeLibrary(shown, search) {
   const query = new URLSearchParams(search);
   for (const name of PARAMETERS) query.delete(name);
@@ -86,7 +85,7 @@ export function dayOf(unix) {
   return nameDay(new Date(unix * 1000));
 }
 
-/** When a day begins and ends; one with a change of the clock has 23 or 25 hours. @param {string} day @returns {[number, number]} */
+/** Begin and end of a day, which has 23 or 25 hours when clocks change. @param {string} day @returns {[number, number]} */
 export function boundsOf(day) {
   return [dateOf(day).getTime() / 1000, dateOf(day, 1).getTime() / 1000];
 }
@@ -96,13 +95,13 @@ export function addDays(day, by) {
   return nameDay(dateOf(day, by));
 }
 
-/** The day as a date, at its first hour. @param {string} day @param {number} [by]  So many days later. */
+/** The day as a date, at its first hour. @param {string} day @param {number} [by]  Days later. */
 export function dateOf(day, by = 0) {
   const [year, month, date] = day.split('-').map(Number);
   return new Date(year, month - 1, date + by);
 }
 
-/** The months that days lie in, as the server wants them. @param {string[]} days */
+/** The months that contain these days, as the server names them. @param {string[]} days */
 export function monthsOf(days) {
   return [...new Set(days.map((day) => day.slice(0, 7)))];
 }
@@ -116,12 +115,12 @@ function isDay(text) {
   return /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/.test(text ?? '');
 }
 
-/** When an event ends; one that goes on, now. @param {Happening} event @param {number} nowUnix */
+/** The end of an event, or now while it goes on. @param {Happening} event @param {number} nowUnix */
 export function endOf({ from, to }, nowUnix) {
   return to ?? Math.max(from, nowUnix);
 }
 
-/** How many events and seconds of recording a day has. @param {Record<string, object> | undefined} cameras  By name. */
+/** Count a day's events and seconds of recording. @param {Record<string, object> | undefined} cameras  By name. */
 export function countDay(cameras, camera = '') {
   const counted = Object.entries(cameras ?? {}).filter(([name]) => camera === '' || name === camera);
   const total = (key) => counted.reduce((sum, [, one]) => sum + (one[key] ?? 0), 0);
@@ -129,7 +128,7 @@ export function countDay(cameras, camera = '') {
 }
 
 /**
- * Join recordings that follow each other.
+ * Join consecutive recordings.
  *
  * @param {Recording[]} recordings  Of one camera, oldest first.
  * @param {number} nowUnix
@@ -147,7 +146,7 @@ export function spansOf(recordings, nowUnix) {
 }
 
 /**
- * Find the recording to play at a moment: the one that holds it, or the next one after it.
+ * Find the recording to play at a moment: the one that holds it, or the next one.
  *
  * @param {Recording[]} recordings  Of one camera, oldest first.
  * @param {number} at
@@ -162,15 +161,15 @@ export function nextRecording(recordings, after) {
   return recordings.find(({ from, id }) => id !== after.id && from > after.from) ?? null;
 }
 
-/** Whether a moment lies between two recordings. @param {Recording} recording  What is played for it. @param {number} at */
+/** Whether a moment lies in a gap before a recording. @param {Recording} recording  The one played instead. @param {number} at */
 export function isInGap({ from }, at) {
   return at < from - SEAM_S;
 }
 
 /**
- * The files of a time-lapse film: one, or after a restart of the server several. Their times are those of the film.
+ * The files of a time-lapse film: one, or several after a restart of the server.
  *
- * @param {Happening} event  From its first picture to its end.
+ * @param {Happening} event  Spans the film.
  * @param {Recording[]} films  Newest first.
  * @param {number} nowUnix
  * @returns {Recording[]} oldest first
@@ -189,7 +188,7 @@ export function loneFilms(films, events, { camera, label, locked }, nowUnix) {
 }
 
 /**
- * What is marked in the timeline. A film is not: it may take the whole day.
+ * The events to mark in the timeline. Films are left out: one may take the whole day.
  *
  * @param {Happening[]} events
  * @param {number} nowUnix
@@ -202,7 +201,7 @@ export function marksOf(events, nowUnix) {
   };
 }
 
-/** What the library shows to show an event. @param {Happening} event @returns {Partial<Shown>} */
+/** What to show in the library for an event. @param {Happening} event @returns {Partial<Shown>} */
 export function linkTo({ id, camera, from }) {
   return { event: String(id), moment: { camera, at: from } };
 }
@@ -213,7 +212,7 @@ export function matches(event, { camera, label, locked }) {
 }
 
 /**
- * Put new rows among those that are known; a row that is known already is replaced.
+ * Merge new rows into the known ones; a known row is replaced.
  *
  * @template {{id: string | number, from: number}} Row
  * @param {Row[]} known
@@ -230,12 +229,12 @@ function compare(one, other) {
   return String(one).localeCompare(String(other), undefined, { numeric: true });
 }
 
-/** The address of the picture of a moment. @param {string} camera @param {number} at @param {number} width */
+/** The address of the picture at a moment. @param {string} camera @param {number} at @param {number} width */
 export function pictureOf(camera, at, width) {
   return `api/cameras/${encodeURIComponent(camera)}/picture?${new URLSearchParams({ at: at.toFixed(1), width: String(width) })}`;
 }
 
-/** A rest of time on the player's clock: `0:07`, `1:02:03`. @param {number} seconds */
+/** A duration on the player's clock: `0:07`, `1:02:03`. @param {number} seconds */
 export function formatClock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const two = (number) => String(number).padStart(2, '0');
@@ -245,11 +244,11 @@ export function formatClock(seconds) {
 }
 
 /**
- * Join marks that would lie on each other.
+ * Join marks that would overlap.
  *
  * @param {{from: number, to: number}[]} spans  Oldest first.
  * @param {(at: number) => number} x  In pixels.
- * @param {number} least  How wide one is at least, in pixels.
+ * @param {number} least  Smallest width of a mark, in pixels.
  * @returns {[number, number][]} left and right, in pixels
  */
 export function joinMarks(spans, x, least) {

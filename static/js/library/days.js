@@ -1,4 +1,4 @@
-/** The strip of days: what each has, and which one is shown. */
+/** The strip of days: what each one holds, and which one is shown. */
 import { formatLength } from '../ui/format.js';
 import { make } from '../ui/dom.js';
 import { addDays, countDay, dateOf } from './data.js';
@@ -9,7 +9,7 @@ const WEEKDAY = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
 const MONTH = new Intl.DateTimeFormat(undefined, { month: 'short' });
 const WHOLE = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 
-/** Events: `choose` ({day}); `range` ({days}) when others are in the strip, whose counts are needed. */
+/** Events: `choose` ({day}); `range` ({days}) when the strip shows other days, whose counts are needed. */
 export class DayStrip extends EventTarget {
   #strip;
   #steps;
@@ -36,7 +36,7 @@ export class DayStrip extends EventTarget {
     return Array.from({ length: DAYS }, (_, index) => addDays(this.#end, index + 1 - DAYS));
   }
 
-  /** @param {string} day  The one that is shown. @param {string} today */
+  /** @param {string} day  The shown day. @param {string} today */
   select(day, today) {
     const moved = day !== this.#day;
     this.#day = day;
@@ -57,7 +57,7 @@ export class DayStrip extends EventTarget {
     this.#strip.replaceChildren(...this.days.map((day, index) => this.#build(day, counts[index], most)));
     const selected = this.#strip.querySelector('[aria-current]');
     if (hadFocus) selected?.focus({ preventScroll: true });
-    // Only the strip scrolls, not what it lies in.
+    // Not scrollIntoView, which would also scroll the page around the strip.
     if (selected) {
       const [strip, day] = [this.#strip, selected].map((element) => element.getBoundingClientRect());
       this.#strip.scrollLeft += day.left + day.width / 2 - (strip.left + strip.width / 2);

@@ -1,32 +1,32 @@
-/** The timeline of a day: a lane for each camera with its recordings and events, and where the playback is. */
+/** The timeline of a day: a lane for each camera with its recordings and events, and the playhead. */
 import { make, setText } from '../ui/dom.js';
 import { TimeScale } from '../ui/timescale.js';
 import { joinMarks } from './data.js';
 
-// Two minutes on the screen: a pixel is less than a frame then on no screen, but seconds are far apart.
+// With two minutes on the screen, seconds are far apart, yet no pixel is shorter than a frame.
 const MIN_SPAN_S = 120;
-const LEAST_EVENT_PX = 3;
-const LEAST_RECORDED_PX = 1.5;
+const MIN_EVENT_PX = 3;
+const MIN_RECORDED_PX = 1.5;
 const SECONDS = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const MINUTES = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const MOVED_PX = 4;
-// From one time at the axis to the next, in the size of its letters.
+// Distance between two times on the axis, in em.
 const TICK_EM = 6.9;
 
 /**
  * @typedef {object} Row
  * @property {string} camera
  * @property {string} title
- * @property {{from: number, to: number}[]} spans   What is recorded, oldest first.
+ * @property {{from: number, to: number}[]} spans   Recordings, oldest first.
  * @property {{from: number, to: number}[]} events  Oldest first.
- * @property {{from: number, to: number}[]} offline  When it was, oldest first.
+ * @property {{from: number, to: number}[]} offline  Oldest first.
  *
  * @typedef {object} Help
- * @property {(camera: string, at: number) => string | null} pictureOf  The address of a picture of that moment.
- * @property {(camera: string, at: number) => string} tell              What was then, in words.
+ * @property {(camera: string, at: number) => string | null} pictureOf  The address of the picture at that moment.
+ * @property {(camera: string, at: number) => string} tell              A description of that moment.
  */
 
-/** Events: `seek` ({camera, at, done}) while somebody chooses a moment; `event` ({by}) for the next or previous event. */
+/** Events: `seek` ({camera, at, done}) while a moment is chosen; `event` ({by}) for the next or previous event. */
 export class Lanes extends EventTarget {
   #element;
   #rows;
@@ -96,20 +96,20 @@ export class Lanes extends EventTarget {
     this.#draw();
   }
 
-  /** Where the playback is. @param {string} camera  Empty for nowhere. @param {number} at @param {boolean} [follow]  Keep it in sight. */
+  /** Set the playhead. @param {string} camera  Empty for none. @param {number} at @param {boolean} [follow]  Keep it in sight. */
   setCursor(camera, at, follow = false) {
     this.#cursor = { camera, at };
     if (follow && this.#drag === null && this.#scale.reveal(at)) this.#draw();
     else this.#place();
   }
 
-  /** What is marked to be saved; NaN for what is not marked. @param {number} from @param {number} to */
+  /** Set the ends of the marked clip; NaN for an end that is not marked. @param {number} from @param {number} to */
   setClip(from, to) {
     this.#clipSpan = [from, to];
     this.#place();
   }
 
-  /** Show a span; what is zoomed already only moves there. @param {number} from @param {number} to */
+  /** Zoom to a span; if already zoomed, only move there. @param {number} from @param {number} to */
   zoomTo(from, to) {
     if (this.#scale.isWhole) this.#scale.fit({ from, to });
     else this.#scale.reveal((from + to) / 2);
@@ -151,7 +151,7 @@ export class Lanes extends EventTarget {
 
   // Drawing.
 
-  // Where the drawings begin within the rows, and how wide they are.
+  // The left edge of the drawings within the rows, and their width.
   get #span() {
     const drawing = this.#lanes.values().next().value?.drawing;
     if (!drawing) return { left: 0, width: 0 };
@@ -167,9 +167,9 @@ export class Lanes extends EventTarget {
     for (const { camera, spans, events, offline } of this.#shown) {
       const parts = this.#lanes.get(camera);
       const { height } = parts.drawing.getBoundingClientRect();
-      parts.recorded.setAttribute('d', draw(joinMarks(spans.filter(inSight), x, LEAST_RECORDED_PX), height * 0.28, height * 0.44));
-      parts.offline.setAttribute('d', draw(joinMarks(offline.filter(inSight), x, LEAST_EVENT_PX), height * 0.45, height * 0.1));
-      parts.events.setAttribute('d', draw(joinMarks(events.filter(inSight), x, LEAST_EVENT_PX), 0, height));
+      parts.recorded.setAttribute('d', draw(joinMarks(spans.filter(inSight), x, MIN_RECORDED_PX), height * 0.28, height * 0.44));
+      parts.offline.setAttribute('d', draw(joinMarks(offline.filter(inSight), x, MIN_EVENT_PX), height * 0.45, height * 0.1));
+      parts.events.setAttribute('d', draw(joinMarks(events.filter(inSight), x, MIN_EVENT_PX), 0, height));
     }
     this.#drawAxis(width);
     for (const button of this.#zooms) button.disabled = button.dataset.lanesZoom > 1 ? this.#scale.isClosest : this.#scale.isWhole;
@@ -286,7 +286,7 @@ export class Lanes extends EventTarget {
     const drag = this.#drag;
     if (this.#pointers.size > 0) return;
     this.#drag = null;
-    // What is opened by the press makes the lanes narrower: the place is another moment by now.
+    // The press may open the player, which makes the lanes narrower: use the moment from before.
     if (drag?.kind === 'seek' && done) this.#seek(drag.camera, drag.moved ? this.#atOf(event) : drag.at, true);
     if (event.pointerType !== 'mouse') this.#hidePeek();
   }
@@ -312,7 +312,7 @@ export class Lanes extends EventTarget {
     const camera = event.target.closest('.lane')?.dataset.camera;
     if (!camera || event.ctrlKey || event.altKey || event.metaKey) return;
     const at = Number.isNaN(this.#cursor.at) ? this.#firstOf(camera) : this.#cursor.at;
-    // A hundredth of what is shown, or with Shift a second.
+    // A hundredth of the shown span, or with Shift a second.
     const step = event.shiftKey ? 1 : Math.max(1, this.#scale.span / 100);
     const isOver = camera !== this.#cursor.camera;
     switch (event.key) {
@@ -353,7 +353,7 @@ export class Lanes extends EventTarget {
     event.stopPropagation();
   }
 
-  // What plays follows at once; otherwise only the mark moves, until Enter.
+  // A running playback follows immediately; otherwise only the playhead moves, until Enter.
   #choose(camera, at, isOver) {
     if (this.#element.dataset.playing !== undefined && !isOver) {
       this.#seek(camera, at, true);
@@ -384,7 +384,7 @@ export class Lanes extends EventTarget {
     this.dispatchEvent(new CustomEvent('seek', { detail: { camera, at, done } }));
   }
 
-  // The picture of the moment that is pointed at.
+  // Show the picture of the moment under the pointer.
 
   #showPeek(camera, at) {
     const { left, width } = this.#span;
@@ -405,7 +405,7 @@ export class Lanes extends EventTarget {
     this.#loadPeek();
   }
 
-  // One at a time, and then the newest.
+  // Load one picture at a time, then the newest.
   #loadPeek() {
     const image = this.#peek.querySelector('img');
     if (this.#peekLoading || this.#peekWanted === null || image.getAttribute('src') === this.#peekWanted) return;

@@ -1,4 +1,4 @@
-/** The library: opens and closes it, keeps its address, and connects its parts. */
+/** The library: opens and closes it, keeps the address in step, and connects its parts. */
 import { mayControl } from '../bridge/access.js';
 import { make, setText } from '../ui/dom.js';
 import { formatLabel, formatLength, plural } from '../ui/format.js';
@@ -21,7 +21,7 @@ const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric'
 
 const find = (selector) => document.querySelector(selector);
 
-/** Event: `record` ({camera, mode}) when somebody switches recording on. */
+/** Event: `record` ({camera, mode}) when recording is switched on. */
 export class Library extends EventTarget {
   #dialog;
   #clock;
@@ -109,7 +109,7 @@ export class Library extends EventTarget {
     this.#go({ ...EVERYTHING, ...shown });
   }
 
-  /** Open it if the page's address names it. */
+  /** Open it if the address names it. */
   openLinked() {
     const shown = readLibrary(location.search);
     if (shown === null) {
@@ -157,7 +157,7 @@ export class Library extends EventTarget {
     this.#playback.close();
     this.#store.flush();
     if (readLibrary(location.search) === null) return;
-    // The step that opened it; a link that opened it has none.
+    // Undo the history entry that opened it; a link has made none.
     if (history.state?.library) history.back();
     else history.replaceState(history.state, '', location.pathname + writeLibrary(null, location.search));
   }
@@ -179,7 +179,7 @@ export class Library extends EventTarget {
     this.#store.load();
   }
 
-  // What is shown.
+  // Navigation.
 
   async #go(shown) {
     const answer = shown.event !== null ? await this.#store.find(shown.event) : null;
@@ -212,7 +212,7 @@ export class Library extends EventTarget {
     this.#draw();
   }
 
-  // Today has nothing yet: better the last day that has something.
+  // If the day has nothing yet, show the last one that has something.
   async #leadToNewest(day) {
     await this.#store.loadDays(this.#days.days);
     const isEmpty = this.#store.state === 'ready' && this.#store.cameras.size === 0;
@@ -220,7 +220,7 @@ export class Library extends EventTarget {
     if (isEmpty && other && this.#shown.day === day && this.open) this.#change({ day: other });
   }
 
-  /** The last day before one that has something; null if none is known. */
+  /** The last earlier day that has something; null if none is known. */
   #earlierDay(day) {
     const days = this.#days.days.filter((one) => one < day).reverse();
     return days.find((one) => {
@@ -239,7 +239,7 @@ export class Library extends EventTarget {
     return this.#grid.tiles.get(camera)?.title ?? camera;
   }
 
-  // Drawing, at most once a frame.
+  // Drawing, at most once per animation frame.
 
   #draw() {
     this.#drawing ||= requestAnimationFrame(() => {
@@ -351,7 +351,7 @@ export class Library extends EventTarget {
     for (const name of this.#grid.tiles.keys()) this.dispatchEvent(new CustomEvent('record', { detail: { camera: name, mode } }));
   }
 
-  // Pictures and words of a moment.
+  // Pictures and descriptions of a moment.
 
   #holding(camera, at) {
     const recording = findRecording(this.#store.recordingsOf(camera), at);

@@ -1,4 +1,4 @@
-/** The picture of what is played, and its buttons. */
+/** The player's picture and buttons. */
 import { setText, setTitle } from '../ui/dom.js';
 import { formatLabel, formatLength, formatWhen } from '../ui/format.js';
 import { FILM, formatClock, pictureOf } from './data.js';
@@ -8,8 +8,8 @@ const NOTE_MS = 3500;
 const SKIP_S = 5;
 const PREVIEW_AFTER_MS = 150;
 const PREVIEW_PX = 1280;
-// Of a clip; the server makes no longer one.
-const LONGEST_S = 3600;
+// Longest clip that the server makes.
+const MAX_CLIP_S = 3600;
 
 /** Event: `act` ({action, by}) for a button or a key that is not the player's own. */
 export class PlaybackBar extends EventTarget {
@@ -55,21 +55,21 @@ export class PlaybackBar extends EventTarget {
     player.addEventListener('state', () => this.#showState());
     player.addEventListener('open', ({ detail }) => this.#preview(detail));
     player.addEventListener('shown', () => this.#endPreview());
-    player.addEventListener('gap', ({ detail }) => this.note(`Left out ${formatLength(detail.seconds)} without a recording`));
+    player.addEventListener('gap', ({ detail }) => this.note(`Skipped ${formatLength(detail.seconds)} without a recording`));
     player.addEventListener('end', () => this.note('Nothing was recorded after this'));
     player.addEventListener('fault', ({ detail }) => this.note(detail.message, true));
   }
 
-  /** What is marked to be saved, in Unix seconds; NaN for what is not. */
+  /** The marked clip, in Unix seconds; NaN for an end that is not marked. */
   get clip() {
     return this.#clip;
   }
 
   /**
-   * Say what is played.
+   * Show what is being played.
    *
    * @param {object} what
-   * @param {string} what.title                     Of the camera.
+   * @param {string} what.title                     The camera's title.
    * @param {import('./data.js').Happening | null} what.event
    * @param {import('./data.js').Recording | null} what.recording
    * @param {boolean} what.mayChange
@@ -99,7 +99,7 @@ export class PlaybackBar extends EventTarget {
     this.#showState();
   }
 
-  /** Show a picture instead, of what was not recorded. @param {string | null} address @param {string} [message] @param {number} [at] */
+  /** Show a still picture of what was not recorded. @param {string | null} address @param {string} [message] @param {number} [at] */
   showStill(address, message = '', at = NaN) {
     const { still, time } = this.#parts;
     this.#endPreview();
@@ -111,7 +111,7 @@ export class PlaybackBar extends EventTarget {
     if (!Number.isNaN(at)) setText(time, formatWhen(at).time);
   }
 
-  // A file takes a while to open; its picture comes sooner.
+  // A file takes a while to open; show its picture meanwhile.
   #preview({ recording, at }) {
     clearTimeout(this.#previewTimer);
     if (recording.reason === FILM) return;
@@ -146,16 +146,16 @@ export class PlaybackBar extends EventTarget {
     this.#parts.note.hidden = true;
   }
 
-  /** @param {number} from @param {number} to  NaN for what is not marked. @param {string} camera */
+  /** @param {number} from @param {number} to  NaN if not marked. @param {string} camera */
   setClip(from, to, camera) {
     this.#clip = { from, to };
     const { clipFrom, clipTo, save, clear } = this.#parts;
     setText(clipFrom, Number.isNaN(from) ? '' : ` ${formatWhen(from).time}`);
     setText(clipTo, Number.isNaN(to) ? '' : ` ${formatWhen(to).time}`);
-    const isWhole = to > from && to - from <= LONGEST_S;
+    const isWhole = to > from && to - from <= MAX_CLIP_S;
     save.hidden = !isWhole;
     clear.hidden = Number.isNaN(from) && Number.isNaN(to);
-    if (to - from > LONGEST_S) this.note('A clip can be an hour long at most');
+    if (to - from > MAX_CLIP_S) this.note('A clip can be an hour long at most');
     if (!isWhole) return;
     const query = new URLSearchParams({ from: from.toFixed(3), to: to.toFixed(3) });
     save.setAttribute('href', `clip/${encodeURIComponent(camera)}.mp4?${query}`);
@@ -271,7 +271,7 @@ export class PlaybackBar extends EventTarget {
   }
 }
 
-// As snapshots are named: in UTC, without characters that file systems reject.
+// Named like snapshots: in UTC, without characters that file systems reject.
 function fileName(camera, atUnix) {
   return `${camera}-${new Date(atUnix * 1000).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
 }

@@ -1,4 +1,4 @@
-/** What is played in the library: an event, a moment of the timeline or a film, and what is marked to be saved. */
+/** Playback in the library: an event, a moment of the timeline or a film; and the marked clip. */
 import { formatLabel } from '../ui/format.js';
 import { toggleFullscreen } from '../ui/fullscreen.js';
 import { keyOf } from './cards.js';
@@ -6,13 +6,13 @@ import { FILM, endOf, filmsOf, findRecording, linkTo } from './data.js';
 import { PlaybackBar } from './playback-bar.js';
 import { Player } from './player.js';
 
-// An event is played from a moment before it, and stays the one that is played for a moment after it.
+// An event is played from this long before it, and stays current until this long after it.
 const LEAD_S = 3;
-// So much of the timeline around it is shown.
+// How much of the timeline to show around it.
 const AROUND_S = 600;
 
 /**
- * Events: `change` when something else is played, or nothing; `moment` ({event, moment}) when the address may tell it;
+ * Events: `change` when something else is played, or nothing; `moment` ({event, moment}) for the address;
  * `step` ({key}) when another event is played; `closed` ({item, camera}); `lock` and `delete` ({item}).
  */
 export class Playback extends EventTarget {
@@ -22,12 +22,12 @@ export class Playback extends EventTarget {
   #page;
   #player;
   #bar;
-  /** What was asked to be played. @type {import('./data.js').Happening | null} */
+  /** The event that was opened. @type {import('./data.js').Happening | null} */
   #event = null;
-  // It was not recorded: its picture is shown.
+  // Whether it was not recorded, so that its picture is shown.
   #still = false;
   #clip = { camera: '', from: NaN, to: NaN };
-  // Whether it played before somebody began to drag.
+  // Whether it was playing before a drag; null without one.
   #resume = null;
   #shownKey = '';
 
@@ -61,7 +61,7 @@ export class Playback extends EventTarget {
     return !this.#element.hidden;
   }
 
-  /** What is played, as an item of the list; null for nothing, or for what is none. @returns {import('./cards.js').Item | null} */
+  /** The list item being played; null if there is none. @returns {import('./cards.js').Item | null} */
   get current() {
     const recording = this.#recording;
     const event = this.#eventNow();
@@ -69,12 +69,12 @@ export class Playback extends EventTarget {
     return event ? { kind: 'events', row: event } : null;
   }
 
-  // As it is now: it may have been locked.
+  // The newest version: it may have been locked meanwhile.
   get #recording() {
     return this.#store.newest(this.#player.recording);
   }
 
-  /** What is played, even if it is only a recording. */
+  /** The item being played, even if it is only a recording. */
   get #item() {
     const recording = this.#recording;
     return this.current ?? (recording ? { kind: 'recordings', row: recording } : null);
@@ -112,7 +112,7 @@ export class Playback extends EventTarget {
     this.#emit('moment', linkTo(event));
   }
 
-  /** @param {import('./data.js').Recording} film @param {import('./data.js').Happening | null} [event]  That it is of. */
+  /** @param {import('./data.js').Recording} film @param {import('./data.js').Happening | null} [event]  The event of the film. */
   playFilm(film, event = null) {
     this.#begin();
     this.#event = event;
@@ -121,7 +121,7 @@ export class Playback extends EventTarget {
     this.#show();
   }
 
-  /** @param {string} camera @param {number} at @param {boolean} plays  Or shows this one picture. */
+  /** @param {string} camera @param {number} at @param {boolean} plays  False to show only this picture. */
   seek(camera, at, plays) {
     const last = this.#store.recordingsOf(camera).at(-1);
     if (!last) {
@@ -147,7 +147,7 @@ export class Playback extends EventTarget {
     this.#emit('closed', { item, camera });
   }
 
-  /** Show what is played as it is now. @param {boolean} mayChange */
+  /** Refresh what is shown. @param {boolean} mayChange */
   render(mayChange) {
     if (!this.open) return;
     const recording = this.#recording;
@@ -175,7 +175,7 @@ export class Playback extends EventTarget {
     this.#emit('change');
   }
 
-  // The event that was opened, for as long as it is on the screen; otherwise the newest one that is.
+  // The opened event while it is on the screen; otherwise the newest event that is.
   #eventNow() {
     const known = this.#event && (this.#store.allEvents.find(({ id }) => id === this.#event.id) ?? this.#event);
     const { recording, at } = this.#player;
@@ -195,7 +195,7 @@ export class Playback extends EventTarget {
     this.#shownKey = key;
   }
 
-  // While it plays, the address would change all the time.
+  // Not during playback, when the address would change all the time.
   #tellMoment() {
     const { camera, at, playing, recording } = this.#player;
     if (camera === '' || playing || recording.reason === FILM) return;
@@ -213,7 +213,7 @@ export class Playback extends EventTarget {
     const { events } = this.#store;
     const { at } = this.#player;
     const current = events.findIndex(({ id }) => id === this.#eventNow()?.id);
-    // Newest first, so the next one comes before.
+    // Events are newest first, so the next one has a lower index.
     const next = () => (by > 0 ? events.findLastIndex(({ from }) => from > at) : events.findIndex(({ from }) => from < at));
     const event = events[current >= 0 ? current - by : next()];
     if (event) {

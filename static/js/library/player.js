@@ -1,6 +1,6 @@
 /**
- * Plays recordings of one camera as if they were one: two <video> take turns, so that the next file is there when one
- * ends; gaps are left out, and a file that is still being written is followed.
+ * Plays recordings of one camera as if they were one file: two <video> elements take turns, so that the next file is
+ * ready when one ends. Gaps are skipped, and a file that is still being written is followed.
  */
 import { FILM, findRecording, isInGap, nextRecording } from './data.js';
 
@@ -10,32 +10,33 @@ const AHEAD_S = 12;
 const FOLLOW_MS = 1500;
 const GROWN_S = 0.4;
 const FRAME_S = 1 / 25;
-// At the very end of a file there is no picture.
+// There is no picture at the very end of a file.
 const EDGE_S = 0.05;
 
 /**
  * @typedef {object} Shelf
  * @property {(camera: string) => import('./data.js').Recording[]} recordingsOf  Oldest first.
  * @property {(film: import('./data.js').Recording) => {first: import('./data.js').Recording | null, next: import('./data.js').Recording | null}} filmsAround
- *   The first file of the same film, and the one after this.
- * @property {() => Promise<void>} refresh  Asks whether there are more.
+ *   The first file of the same film, and the file after this one.
+ * @property {() => Promise<void>} refresh  Asks the server for more.
  */
 
 /**
- * Events: `time` when another moment is shown; `open` ({recording, at}) when a file is opened, and `shown` when it is; `state` when it plays, pauses or waits; `recording` when another one is
- * played; `gap` ({seconds}) when one was left out; `end` when there is no more; `fault` ({message}).
+ * Events: `time` when another moment is shown; `open` ({recording, at}) when a file is being opened, and `shown` when its
+ * picture is there; `state` when it plays, pauses or waits; `recording` when another one is played; `gap` ({seconds}) when
+ * a gap was skipped; `end` when there is no more; `fault` ({message}).
  */
 export class Player extends EventTarget {
   #videos;
   #shelf;
   #front;
   #standby;
-  // The one on the screen, and the one that was asked for.
+  // The recording on the screen, and the requested one.
   /** @type {import('./data.js').Recording | null} */
   #recording = null;
   /** @type {import('./data.js').Recording | null} */
   #target = null;
-  // What the standby holds or loads.
+  // What the standby element holds or loads.
   #prepared = null;
   #wanted = null;
   #opening = false;
@@ -56,7 +57,7 @@ export class Player extends EventTarget {
     for (const video of videos) this.#listen(video);
   }
 
-  /** What is played, or is about to be. */
+  /** The recording being played or opened. */
   get recording() {
     return this.#target;
   }
@@ -65,7 +66,7 @@ export class Player extends EventTarget {
     return this.#target?.camera ?? '';
   }
 
-  /** The moment that is shown, in Unix seconds; NaN for nothing. */
+  /** The shown moment, in Unix seconds; NaN for none. */
   get at() {
     return this.#at;
   }
@@ -74,12 +75,12 @@ export class Player extends EventTarget {
     return this.#playing;
   }
 
-  /** Whether a picture is being fetched. */
+  /** Whether it waits for a picture. */
   get waiting() {
     return this.#opening || (this.#playing && this.#front.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !this.#front.ended);
   }
 
-  /** Whether it plays what is being recorded, and has arrived at its end. */
+  /** Whether it follows a recording in progress, at its end. */
   get follows() {
     return this.#follow !== 0;
   }
@@ -97,14 +98,14 @@ export class Player extends EventTarget {
     this.#emit('state');
   }
 
-  /** How long a film plays, and where it is, in seconds; NaN for a recording. */
+  /** Length and position of a film, in seconds; NaN for a recording. */
   get film() {
     const isFilm = this.#recording?.reason === FILM && this.#recording === this.#target;
     return { length: isFilm ? this.#front.duration : NaN, at: isFilm ? this.#front.currentTime : NaN };
   }
 
   /**
-   * Show a moment of a camera; in a gap, what comes next.
+   * Show a moment of a camera; in a gap, the next recording.
    *
    * @param {string} camera
    * @param {number} at
@@ -133,7 +134,7 @@ export class Player extends EventTarget {
     this.#emit('state');
   }
 
-  /** Show a moment of a film. @param {number} share  Of the film. */
+  /** Show a moment of a film. @param {number} share  0 to 1. */
   seekFilm(share) {
     if (Number.isFinite(this.#front.duration)) this.#front.currentTime = share * this.#front.duration;
   }
@@ -164,8 +165,8 @@ export class Player extends EventTarget {
     this.pause();
     const { currentTime } = this.#front;
     const into = currentTime - this.#mediaTime;
-    // The browser tells late which frame it shows; a step from the one before led nowhere. Into the frame, and not to
-    // its edge: not all are equally long.
+    // The browser reports late which frame it shows, and a step from the previous one would lead nowhere. Seek into the
+    // frame, not to its edge, because frames differ in length.
     const isTold = into >= 0 && into < this.#frameS;
     const to = isTold ? this.#mediaTime + (by + 0.3) * this.#frameS : currentTime + by * this.#frameS;
     if (to < 0 || to >= this.#front.duration) {
@@ -209,7 +210,7 @@ export class Player extends EventTarget {
 
   #isLoaded(recording, at) {
     const isSame = this.#recording?.id === recording.id && this.#front.readyState >= HTMLMediaElement.HAVE_METADATA;
-    // What is being written has been loaded up to where it was then.
+    // An open file is loaded only as far as it had been written.
     return isSame && (!recording.open || at - recording.from < this.#front.duration - EDGE_S);
   }
 
@@ -239,7 +240,7 @@ export class Player extends EventTarget {
     if (this.#isAwaited) this.#swap(recording);
   }
 
-  // Otherwise something else is wanted by now, or nothing.
+  // If not, something else is wanted by now, or nothing.
   get #isAwaited() {
     return this.#wanted === null && this.#target !== null;
   }
@@ -276,7 +277,7 @@ export class Player extends EventTarget {
     }
   }
 
-  // A file that is written starts at its first picture; a film's time runs faster than the day's.
+  // A file starts at its first picture; a film's time runs faster than the day's.
   #timeOf(recording, at, video) {
     const factor = recording.reason === FILM ? video.duration / (recording.to - recording.from) : 1;
     const time = (at - recording.from) * factor;
@@ -317,7 +318,7 @@ export class Player extends EventTarget {
     const take = (_, { mediaTime }) => {
       if (video !== this.#front || this.#recording === null) return;
       const passed = mediaTime - this.#mediaTime;
-      // Faster, browsers leave out frames.
+      // At higher speeds, browsers skip frames.
       if (this.#playing && this.#speed <= 1 && passed > 0.004 && passed < 1.1) this.#frameS += (passed - this.#frameS) / 4;
       this.#mediaTime = mediaTime;
       this.#onTime();
@@ -327,7 +328,7 @@ export class Player extends EventTarget {
   }
 
   #onTime() {
-    // What was asked for counts until it is there.
+    // Until the requested picture is there, its moment counts.
     if (this.#opening || this.#wanted !== null) return;
     this.#at = this.#momentOf(this.#front);
     this.#emit('time');
@@ -369,13 +370,13 @@ export class Player extends EventTarget {
     }
   }
 
-  // What the server says by now of the recording that is played.
+  // The newest version of the recording being played.
   #newest() {
     const known = this.#shelf.recordingsOf(this.camera).find(({ id }) => id === this.#recording.id);
     return known ?? this.#recording;
   }
 
-  // At the end of what is being recorded: go on when there is more of it.
+  // At the end of a recording in progress: go on when there is more.
   #followOn() {
     this.#stopFollowing();
     this.#follow = setTimeout(async () => {
@@ -415,7 +416,7 @@ function unload(video) {
   video.load();
 }
 
-/** Wait for an event of a video, or until it is that far. @returns {Promise<boolean>} false if it failed */
+/** Wait for a video's event, or for its ready state. @returns {Promise<boolean>} false if it failed */
 function settled(video, type, state = Infinity) {
   if (video.readyState >= state) return Promise.resolve(true);
   if (video.error) return Promise.resolve(false);
@@ -428,7 +429,7 @@ function settled(video, type, state = Infinity) {
     };
     const yes = () => done(true);
     const no = () => done(false);
-    // A file that ends before the moment fires nothing.
+    // A file that ends before the moment fires no event.
     const timer = setTimeout(() => done(type === 'seeked'), 10000);
     video.addEventListener(type, yes);
     video.addEventListener('error', no);

@@ -1,23 +1,23 @@
-/** Whether cameras are recorded: the switch in the panel, and REC on the tiles. */
+/** Shows whether cameras are recorded: the switch in the panel, and REC on the tiles. */
 import { mayControl } from '../bridge/access.js';
 import { setText } from '../ui/dom.js';
 import { formatLength, plural } from '../ui/format.js';
 
 const WORDS = { off: 'Off', motion: 'When something moves', always: 'Always' };
 
-/** Event: `library` ({camera}) when somebody wants to see what was recorded. */
+/** Event: `library` ({camera}) to show the camera's recordings. */
 export class RecordPanel extends EventTarget {
   #parts;
   #send;
   #tile = null;
   #mayChange = false;
   #connected = false;
-  // What was just chosen, until the server has answered.
+  // The mode just chosen, until the server answers.
   #chosen = null;
 
   /**
    * @param {HTMLElement} element
-   * @param {(event: string, payload: object) => Promise<{ok: boolean}>} send  Shows why it failed.
+   * @param {(event: string, payload: object) => Promise<{ok: boolean}>} send  Shows any error.
    */
   constructor(element, send) {
     super();
@@ -61,7 +61,7 @@ export class RecordPanel extends EventTarget {
     if (this.#tile === null) return;
     const { record, recording, timelapse } = this.#tile.state;
     const { state, modes, radios, lapse } = this.#parts;
-    // Older nodes record nothing.
+    // Older nodes cannot record.
     modes.hidden = !this.#mayChange || record === undefined;
     const mode = this.#chosen ?? record ?? 'off';
     for (const radio of radios) {
@@ -104,7 +104,7 @@ export class RecordPanel extends EventTarget {
   }
 }
 
-/** Say on each tile whether its camera is being recorded. @param {Iterable<import('../grid/tile.js').Tile>} tiles */
+/** Show on each tile whether its camera is being recorded. @param {Iterable<import('../grid/tile.js').Tile>} tiles */
 export function showRecording(tiles) {
   for (const { element, state } of tiles) {
     const mark = element.querySelector('.tile-rec');

@@ -1,21 +1,21 @@
-/** What the library says while it has nothing to show, and what it offers to do. Uses no document. */
+/** What the library says and offers while it has nothing to show. Uses no DOM. */
 
 const LIST = new Intl.ListFormat('en');
-const MOST_NAMED = 4;
+const MAX_NAMED = 4;
 
 /**
  * @typedef {{title: string, text: string, acts: {act: string, word: string, accent?: boolean}[]}} Empty
  *
  * @param {object} now
- * @param {string} now.state        Of the store.
+ * @param {string} now.state        The store's.
  * @param {string} now.message
  * @param {number} now.cards
  * @param {boolean} now.filtered    Whether a filter is set.
  * @param {boolean} now.recorded    Whether anything is recorded on this day.
- * @param {boolean} now.missing     Whether a node has not answered.
+ * @param {boolean} now.missing     Whether a node did not answer.
  * @param {boolean} now.anything    Whether anything is kept at all, as far as is known.
  * @param {boolean} now.records     Whether any camera is set to be recorded.
- * @param {number} now.cameras      How many there are.
+ * @param {number} now.cameras      Their number.
  * @param {boolean} now.mayChange
  * @param {string} now.dayName
  * @param {boolean} now.isToday
@@ -25,11 +25,11 @@ export function emptyOf({ state, message, cards, filtered, recorded, missing, an
   if (state === 'loading' || cards > 0) return null;
   if (state === 'forbidden') return say('Not for you', message || 'You may not see recordings.');
   if (state === 'failed') return say('The library could not be loaded', message, [{ act: 'retry', word: 'Try again' }]);
-  if (filtered) return say('No matching events', `None on ${dayName} is like this.`, [{ act: 'all', word: 'Show everything' }]);
-  if (missing) return say('Nothing to show yet', 'A node does not answer. What it keeps appears here when it does.');
+  if (filtered) return say('No matching events', `No event on ${dayName} matches the filters.`, [{ act: 'all', word: 'Show everything' }]);
+  if (missing) return say('Nothing to show yet', 'A node does not answer. Its recordings and events appear here when it does.');
   if (!anything && !records) return sayHow(cameras, mayChange);
   if (recorded) return say('No events', `Nothing happened on ${dayName}. Pick a moment in the timeline to see what was recorded.`);
-  if (isToday && records) return say('Nothing yet today', 'What happens, and what is recorded, appears here by itself.');
+  if (isToday && records) return say('Nothing yet today', 'Events and recordings appear here automatically.');
   return say('Nothing on this day', `Nothing was recorded on ${dayName}, and nothing happened.`);
 }
 
@@ -41,7 +41,7 @@ function sayHow(cameras, mayChange) {
     { act: 'record-motion', word: cameras === 1 ? 'Record motion' : 'Record motion on all cameras', accent: true },
     { act: 'record-always', word: 'Record always' },
   ];
-  return say(title, 'What is recorded can be watched here, and is deleted by itself when it is old. Each camera has the switch in its panel, too.', acts);
+  return say(title, 'Recordings appear here, and old ones are deleted automatically. Each camera has this switch in its panel, too.', acts);
 }
 
 function say(title, text, acts = []) {
@@ -49,7 +49,7 @@ function say(title, text, acts = []) {
 }
 
 /**
- * What is wrong, in a line above everything; empty if all is well.
+ * The line above everything that says what is wrong; empty if all is well.
  *
  * @param {string} paused  Why nothing can be recorded; empty if it can.
  * @param {boolean} connected
@@ -59,10 +59,10 @@ function say(title, text, acts = []) {
 export function noteOf(paused, connected, missing, titleOf) {
   if (!connected) return 'Disconnected. What is shown was loaded before; recordings play again once the server is back.';
   const notes = missing.map(({ node, cameras }) => `The node ${node} does not answer: what it keeps of ${listOf(cameras.map(titleOf))} is not shown.`);
-  if (paused) notes.push(`Recording is paused: ${paused}. It goes on by itself; unlock or delete what is no longer needed.`);
+  if (paused) notes.push(`Recording is paused: ${paused}. It resumes automatically; unlock or delete what is no longer needed.`);
   return notes.join(' ');
 }
 
 function listOf(titles) {
-  return titles.length > MOST_NAMED ? `${titles.length} cameras` : LIST.format(titles);
+  return titles.length > MAX_NAMED ? `${titles.length} cameras` : LIST.format(titles);
 }

@@ -1,21 +1,21 @@
-/** What the server keeps: asks for days, recordings and events, and takes what changes meanwhile. */
+/** What the server keeps: requests days, recordings and events, and applies changes. */
 import { ask } from '../manage/api.js';
 import { EVERYTHING, FILM, boundsOf, dayOf, matches, mergeRows, monthsOf } from './data.js';
 
-// The first events are there soon; then come the others, which the timeline needs as well.
+// A small first page comes fast; then the rest, which the timeline needs as well.
 const PAGE = 100;
 const EVENTS_PAGE = 500;
 const RECORDINGS_PAGE = 500;
-// A recording is at most 5 minutes long; one that began before midnight reaches into the day.
+// Also request recordings from before midnight: one of up to 5 minutes may reach into the day.
 const BEFORE_S = 600;
-const MOST_PAGES = 40;
-// As long as the toast offers to undo it.
+const MAX_PAGES = 40;
+// As long as the toast offers to undo.
 const UNDO_MS = 10000;
 
 /**
- * Events: `change` when rows, counts or the state are other ones.
+ * Event: `change` when rows, counts or the state changed.
  *
- * `state` is `loading`, `ready`, `failed` or `forbidden`, then with a `message`.
+ * `state` is `loading`, `ready`, `failed` or `forbidden`; the last two come with a `message`.
  */
 export class LibraryStore extends EventTarget {
   #days = new Map();
@@ -26,7 +26,7 @@ export class LibraryStore extends EventTarget {
   /** @type {import('./data.js').Recording[]} newest first */
   #recordings = [];
   #gone = new Set();
-  // What deletes them.
+  // Functions that delete items which are hidden so far.
   #leaving = new Set();
   #state = 'loading';
   #message = '';
@@ -35,7 +35,7 @@ export class LibraryStore extends EventTarget {
   #missing = {};
   #more = false;
   #turn = 0;
-  /** What was told while the day is asked for: the answer may be older. @type {import('./data.js').Happening[] | null} */
+  /** Events that came while the day is being loaded; the answer may be older. @type {import('./data.js').Happening[] | null} */
   #told = null;
 
   get state() {
@@ -47,7 +47,7 @@ export class LibraryStore extends EventTarget {
     return this.#paused;
   }
 
-  /** The nodes that have not answered, with the cameras whose rows are missing. @returns {import('./data.js').Missing[]} */
+  /** The nodes that did not answer, with the cameras whose rows are missing. @returns {import('./data.js').Missing[]} */
   get missing() {
     const all = Object.values(this.#missing).flat();
     return [...new Map(all.map((one) => [one.node + one.cameras.join(), one])).values()];
@@ -61,12 +61,12 @@ export class LibraryStore extends EventTarget {
     return this.#more;
   }
 
-  /** The events that the filters let through, newest first. */
+  /** The events that pass the filters, newest first. */
   get events() {
     return this.#events.filter((event) => !this.#gone.has(`events/${event.id}`) && matches(event, this.#shown));
   }
 
-  /** All events of the day that are known, newest first. */
+  /** All known events of the day, newest first. */
   get allEvents() {
     return this.#events.filter((event) => !this.#gone.has(`events/${event.id}`));
   }
@@ -81,7 +81,7 @@ export class LibraryStore extends EventTarget {
     return this.#kept.filter((one) => one.camera === camera && one.reason !== FILM).reverse();
   }
 
-  /** What is known of a recording by now. @param {import('./data.js').Recording | null} recording */
+  /** The newest version of a recording. @param {import('./data.js').Recording | null} recording */
   newest(recording) {
     return recording && (this.#recordings.find(({ id }) => id === recording.id) ?? recording);
   }
@@ -95,17 +95,17 @@ export class LibraryStore extends EventTarget {
     return new Set([...this.#kept, ...this.allEvents].map(({ camera }) => camera));
   }
 
-  /** What a day has, by camera; undefined while unknown, empty if it has nothing. @param {string} day */
+  /** Counts of a day, by camera; undefined while unknown, empty if it has nothing. @param {string} day */
   countsOf(day) {
     return this.#days.get(day) ?? (this.#months.get(day.slice(0, 7)) === 'ready' ? {} : undefined);
   }
 
-  /** Whether anything is kept in the months that were asked for. */
+  /** Whether anything is kept in the loaded months. */
   get hasAnything() {
     return this.#days.size > 0 || this.#events.length > 0 || this.#recordings.length > 0;
   }
 
-  /** Ask for the counts of days. @param {string[]} days @param {boolean} [again]  Also of those that are known. */
+  /** Load the counts of days. @param {string[]} days @param {boolean} [again]  Even if known. */
   async loadDays(days, again = false) {
     const months = monthsOf(days).filter((month) => again || !this.#months.has(month));
     await Promise.all(months.map((month) => this.#loadMonth(month)));
@@ -124,7 +124,7 @@ export class LibraryStore extends EventTarget {
     this.#emit();
   }
 
-  /** Show another day or with other filters; asks for what is not known. @param {import('./data.js').Shown} shown */
+  /** Show another day or use other filters, and load what is missing. @param {import('./data.js').Shown} shown */
   async show(shown) {
     const before = this.#shown;
     this.#shown = shown;
@@ -137,7 +137,7 @@ export class LibraryStore extends EventTarget {
     else this.#emit();
   }
 
-  /** Ask for the day anew. */
+  /** Load the day again. */
   async load() {
     const { day } = this.#shown;
     if (day === null) return;
@@ -163,13 +163,13 @@ export class LibraryStore extends EventTarget {
 
   async #fillUp(turn) {
     let pages = 0;
-    while (this.#more && turn === this.#turn && pages < MOST_PAGES) {
+    while (this.#more && turn === this.#turn && pages < MAX_PAGES) {
       pages += 1;
       if (!(await this.#loadMore(turn))) return;
     }
   }
 
-  /** Ask for earlier events of the day. @returns {Promise<boolean>} whether that worked */
+  /** Load earlier events of the day. @returns {Promise<boolean>} whether that worked */
   async #loadMore(turn) {
     const { ok, data } = await this.#askEvents(this.#events.at(-1)?.from, EVENTS_PAGE);
     if (!ok || turn !== this.#turn) return false;
@@ -181,14 +181,14 @@ export class LibraryStore extends EventTarget {
     return true;
   }
 
-  /** Ask for one event, which may be of another day. @param {string} id @returns {Promise<import('../manage/api.js').Answer>} */
+  /** Load one event, maybe from another day. @param {string} id @returns {Promise<import('../manage/api.js').Answer>} */
   async find(id) {
     const known = this.#events.find((event) => String(event.id) === id);
     if (known) return { ok: true, status: 200, data: known, message: '', headers: null };
     return ask('GET', `api/events/${encodeURIComponent(id)}`);
   }
 
-  /** An event has begun, changed or ended. @param {import('./data.js').Happening} event */
+  /** Apply an event that has begun, changed or ended. @param {import('./data.js').Happening} event */
   take(event) {
     this.#told?.push(event);
     if (this.#state !== 'ready' || !this.#isShown(event)) return;
@@ -196,7 +196,7 @@ export class LibraryStore extends EventTarget {
     this.#emit();
   }
 
-  /** Ask for the newest recordings: one may have grown, another begun. */
+  /** Load the newest recordings: one may have grown, another begun. */
   async refreshRecordings() {
     if (this.#state !== 'ready') return;
     const turn = this.#turn;
@@ -205,7 +205,7 @@ export class LibraryStore extends EventTarget {
     if (ok && turn === this.#turn) this.#emit();
   }
 
-  /** Keep something for ever, or no longer. @param {'events' | 'recordings'} kind @param {object} row @param {boolean} locked */
+  /** Keep an item for ever, or no longer. @param {'events' | 'recordings'} kind @param {object} row @param {boolean} locked */
   async lock(kind, row, locked) {
     const answer = await ask('PATCH', `api/${kind}/${encodeURIComponent(row.id)}`, { body: { locked } });
     if (answer.ok) this.#replace(kind, { ...row, locked });
@@ -213,11 +213,11 @@ export class LibraryStore extends EventTarget {
   }
 
   /**
-   * Hide what is to be deleted, and delete it in a moment.
+   * Hide items now, and delete them after a while.
    *
    * @param {{kind: 'events' | 'recordings', row: {id: string | number}}[]} items
    * @param {(message: string) => void} onFailed
-   * @returns {() => void} keeps it after all
+   * @returns {() => void} keeps them after all
    */
   removeSoon(items, onFailed) {
     const keys = items.map(({ kind, row }) => `${kind}/${row.id}`);
@@ -248,7 +248,7 @@ export class LibraryStore extends EventTarget {
     };
   }
 
-  /** Delete at once what is about to be: nobody can undo it any more. */
+  /** Delete hidden items now: they can no longer be brought back. */
   flush() {
     for (const leave of [...this.#leaving]) leave();
   }
@@ -259,7 +259,7 @@ export class LibraryStore extends EventTarget {
     this.#emit();
   }
 
-  // Whether it is one of those that the server is asked for.
+  // Whether an event belongs to the loaded day and filters.
   #isShown({ camera, label, from }) {
     return dayOf(from) === this.#shown.day && matches({ camera, label }, { ...this.#shown, locked: false });
   }
@@ -275,7 +275,7 @@ export class LibraryStore extends EventTarget {
     const since = Math.max(begin, known) - BEFORE_S;
     let before = end;
     let answer;
-    for (let page = 0; page < MOST_PAGES; page += 1) {
+    for (let page = 0; page < MAX_PAGES; page += 1) {
       answer = await ask('GET', `api/recordings?${queryOf({ since, before, limit: RECORDINGS_PAGE })}`);
       if (!answer.ok || turn !== this.#turn) return answer;
       const rows = answer.data.recordings;

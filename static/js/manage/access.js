@@ -1,4 +1,4 @@
-/** The tab in which admins choose how others reach the server, from the first admin on. */
+/** The tab where admins choose how others reach the server, beginning with creating the first admin. */
 import { ask } from './api.js';
 import { showWrong } from './fields.js';
 import { make } from '../ui/dom.js';
@@ -10,7 +10,7 @@ const LOOPBACK = '127.0.0.1';
 const DISMISSED = 'offer-dismissed';
 
 /**
- * Offer the set-up on a server without users, until somebody does not want to be asked.
+ * Offer the set-up on a server without users, until somebody dismisses the offer.
  *
  * @param {HTMLElement} element
  */
@@ -53,7 +53,7 @@ export class ManageAccess {
     this.#find('[data-number]').hidden = data.users;
     this.#find('[data-where]').hidden = false;
     this.#find('[data-failed]').hidden = !data.failed;
-    this.#find('[data-failed]').textContent = data.failed ? `The last choice was taken back: ${data.failed}` : '';
+    this.#find('[data-failed]').textContent = data.failed ? `The last change was undone: ${data.failed}` : '';
     const { host, tls } = this.#where.elements;
     for (const input of host) {
       input.disabled = 'host' in data.fixed || (input.value === NETWORK && !data.users);
@@ -68,7 +68,7 @@ export class ManageAccess {
     this.#showPlaces();
   }
 
-  /** What is chosen. */
+  /** The choice in the form. */
   get #choice() {
     const { host, tls } = this.#where.elements;
     const values = {};
@@ -85,7 +85,7 @@ export class ManageAccess {
     const hosts = isOpen ? addresses.filter((one) => !one.includes(':')) : ['localhost'];
     this.#find('[data-places-section]').hidden = 'host' in fixed;
     this.#find('[data-places-note]').textContent = isOpen
-      ? hosts.length > 0 ? 'From another device, open one of these.' : 'This machine is in no network now.'
+      ? hosts.length > 0 ? 'From another device, open one of these.' : 'This machine is not on a network now.'
       : 'Only this machine can open it.';
     this.#find('[data-places]').replaceChildren(...hosts.map((one) => {
       const item = make('li');
@@ -104,7 +104,7 @@ export class ManageAccess {
     }
     const body = { name, role: 'admin', cameras: null, password };
     const { ok, data, message } = await ask('POST', 'api/admin/people/users', { body });
-    // The page was made for everybody; this browser is logged in now.
+    // This browser is logged in now, but the page was rendered for everybody.
     if (ok) location.reload();
     else showWrong(form, data?.fields ?? {}, message);
   }
@@ -116,7 +116,7 @@ export class ManageAccess {
     button.disabled = false;
     showWrong(this.#where, {}, ok ? '' : message);
     if (!ok) return;
-    this.#note(data.restarts ? 'The server starts anew. Open it at one of the addresses below.' : 'It is like that already.');
+    this.#note(data.restarts ? 'The server is restarting. Open it at one of the addresses below.' : 'Nothing has changed.');
     this.#find('[data-where]').hidden = data.restarts;
     this.#find('#access-places').focus();
   }

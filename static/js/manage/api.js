@@ -1,10 +1,10 @@
-/** Requests to the server's HTTP API that change something. */
+/** Requests to the server's HTTP API. */
 
 /**
  * @typedef {object} Answer
  * @property {boolean} ok
- * @property {number} status  Of HTTP; 0 if the server was not reached.
- * @property {any} data       The JSON that came, a Blob if it was a picture, or null.
+ * @property {number} status  HTTP status; 0 if the server was not reached.
+ * @property {any} data       The parsed JSON, a Blob for a picture, or null.
  * @property {string} message Why it failed, for people.
  * @property {Headers | null} headers
  */
@@ -12,15 +12,15 @@
 const UNREACHED = 'The server does not answer. Try again when it is back.';
 
 /**
- * Ask the server; never throws.
+ * Send a request; never throws.
  *
  * @param {string} method
  * @param {string} path    Relative, such as `api/admin/cameras`.
  * @param {object} [options]
  * @param {object} [options.body]    Sent as JSON.
- * @param {string} [options.match]   The revision that is changed, for `If-Match`.
+ * @param {string} [options.match]   The revision to change, for `If-Match`.
  * @param {AbortSignal} [options.signal]
- * @param {boolean} [options.keepalive]  Even if the page is closed meanwhile.
+ * @param {boolean} [options.keepalive]  Finish even if the page is closed.
  * @returns {Promise<Answer>}
  */
 export async function ask(method, path, { body, match, signal, keepalive = false } = {}) {

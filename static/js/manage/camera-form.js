@@ -8,8 +8,8 @@ import { capitalize } from '../ui/format.js';
 
 const PATH = 'api/admin/cameras';
 const MAIN = ['name', 'title', 'group'];
-// What can be changed of a camera of the settings file.
-const OF_EVERYBODY = ['title', 'group'];
+// What can be changed for a camera from the settings file.
+const EDITABLE = ['title', 'group'];
 
 /** Events: `busy` ({busy}), `saved` ({entry, added}), `remove` ({entry}) and `cancel`. */
 export class CameraForm extends EventTarget {
@@ -24,7 +24,7 @@ export class CameraForm extends EventTarget {
   #entry = null;
   #taken = [];
   #groups = [];
-  // The name is suggested until somebody types one.
+  // Whether somebody typed a name; until then one is suggested.
   #named = false;
 
   /** @param {HTMLFormElement} form */
@@ -72,7 +72,7 @@ export class CameraForm extends EventTarget {
     this.#form.hidden = true;
   }
 
-  /** Ask once what can be set, before the form is opened. @returns {Promise<string>} why that failed, or nothing */
+  /** Load the schema of the settings once, before the form opens. @returns {Promise<string>} why that failed; else empty */
   async prepare() {
     if (this.#fields.size > 0) return '';
     const { ok, data, message } = await ask('GET', `${PATH}/schema`);
@@ -85,7 +85,7 @@ export class CameraForm extends EventTarget {
       this.#fields.set(name, field);
       this.#form.querySelector(MAIN.includes(name) ? '[data-main-fields]' : '[data-more-fields]').append(field.element);
     }
-    // In the order in which they are filled in.
+    // In the order people fill them in.
     this.#form.querySelector('[data-main-fields]').append(...MAIN.map((name) => this.#fields.get(name).element));
     this.#fields.get('name').input.addEventListener('input', () => {
       this.#named = true;
@@ -103,7 +103,7 @@ export class CameraForm extends EventTarget {
     this.#source.value = settings.source ?? '';
     for (const [name, field] of this.#fields) {
       field.value = settings[name];
-      field.element.hidden = ofFile && !OF_EVERYBODY.includes(name);
+      field.element.hidden = ofFile && !EDITABLE.includes(name);
     }
     this.#fields.get('group').suggest(this.#groups);
     this.#form.querySelector('[data-source-field]').hidden = ofFile;
@@ -141,7 +141,7 @@ export class CameraForm extends EventTarget {
   #values() {
     const values = Object.fromEntries([...this.#fields].map(([name, field]) => [name, field.value]));
     if (this.#entry?.managed === 'file') {
-      return Object.fromEntries(OF_EVERYBODY.map((name) => [name, values[name]]));
+      return Object.fromEntries(EDITABLE.map((name) => [name, values[name]]));
     }
     return { ...values, source: this.#source.value.trim() || null };
   }
@@ -162,13 +162,13 @@ export class CameraForm extends EventTarget {
     const fields = data?.fields ?? {};
     this.#setWrong(fields);
     if (data?.error === 'conflict') this.#conflict(data.camera, message);
-    else this.#alert(Object.keys(fields).length > 0 ? 'Nothing is saved yet: see below.' : capitalize(message));
+    else this.#alert(Object.keys(fields).length > 0 ? 'Not saved yet: see below.' : capitalize(message));
   }
 
   #conflict(current, message) {
-    // What was typed stays; saving again would replace theirs.
+    // Keep what was typed; saving again would replace the other change.
     if (current) this.#entry = current;
-    this.#alert(`${capitalize(message)}. ${current ? 'Save again to replace that.' : 'Copy what you need, and cancel.'}`);
+    this.#alert(`${capitalize(message)}. ${current ? 'Save again to replace that.' : 'Copy what you need, then cancel.'}`);
     this.#form.querySelector('[data-take-theirs]').hidden = !current;
   }
 

@@ -1,4 +1,4 @@
-/** The list of cameras in their order for everybody, moved by drag or by the arrow keys. */
+/** The list of cameras in everybody's order, which is changed by dragging or the arrow keys. */
 import { capitalize, plural } from '../ui/format.js';
 
 const SAVE_AFTER_MS = 700;
@@ -7,13 +7,13 @@ const SAVE_AFTER_MS = 700;
  * @typedef {object} Entry  A camera, as the server describes it to admins.
  * @property {string} name
  * @property {'file' | 'page'} managed
- * @property {'settings file' | 'command line' | 'page'} place  Where it is named.
+ * @property {'settings file' | 'command line' | 'page'} place  Where it is defined.
  * @property {string} revision
  * @property {string | null} problem  Why it is not in use.
  * @property {Record<string, any>} settings
  */
 
-/** Events: `open` ({entry}); `order` ({names}) once it has been at rest for a moment. */
+/** Events: `open` ({entry}); `order` ({names}) once the order has not changed for a moment. */
 export class CameraList extends EventTarget {
   #rows;
   #moved;
@@ -79,7 +79,7 @@ export class CameraList extends EventTarget {
     mark.textContent = capitalize(entry.place);
     const handle = row.querySelector('[data-handle]');
     handle.setAttribute('aria-label', `Move ${shown}`);
-    handle.title = 'Drag it, or press the arrow keys';
+    handle.title = 'Drag to move, or press the arrow keys';
     handle.hidden = entry.problem !== null;
     this.#entries.set(row, entry);
     return row;
@@ -112,7 +112,7 @@ export class CameraList extends EventTarget {
     if (!this.#isMovable(other)) return;
     if (by < 0) other.before(row);
     else other.after(row);
-    // An element that is moved in the document loses the keyboard focus.
+    // Moving an element in the document takes the keyboard focus from it.
     row.querySelector('[data-handle]').focus();
     this.#tell(row);
     this.#saveSoon();

@@ -1,4 +1,4 @@
-/** The tab of the cameras: the list, the form beside it, and what came of each change. */
+/** The cameras tab: the list, the form beside it, and the outcome of each change. */
 import { ask } from './api.js';
 import { CameraForm } from './camera-form.js';
 import { CameraList } from './camera-list.js';
@@ -18,8 +18,8 @@ export class ManageCameras {
   /**
    * @param {import('./manage.js').Manage} manage
    * @param {HTMLElement} element
-   * @param {HTMLElement} toasts  Where to say what came of a change.
-   * @param {HTMLTemplateElement} template  Of a toast.
+   * @param {HTMLElement} toasts  Shows the outcome of a change.
+   * @param {HTMLTemplateElement} template  For a toast.
    */
   constructor(manage, element, toasts, template) {
     this.#element = element;
@@ -43,18 +43,18 @@ export class ManageCameras {
     this.#form.addEventListener('remove', ({ detail }) => this.#remove(detail.entry));
   }
 
-  /** The server has other cameras now, or another order. */
+  /** Reload: the server has other cameras or another order. */
   refresh() {
     if (this.#shown && !this.#list.isMoving) this.#load();
   }
 
-  /** @param {Map<string, string>} states  Of the tiles, by the camera's name. */
+  /** @param {Map<string, string>} states  The tiles' states, by camera name. */
   setStates(states) {
     if (this.#shown) this.#list.setStates(states);
   }
 
   async #load() {
-    this.#form.prepare(); // So that it opens at once.
+    this.#form.prepare(); // Now, so that it opens without delay.
     const { ok, data, message } = await ask('GET', PATH);
     this.#element.querySelector('[data-list-retry]').hidden = ok;
     if (!ok) {
@@ -69,7 +69,7 @@ export class ManageCameras {
         : 'This server shows the cameras of other nodes. Add cameras there.',
     );
     if (!this.#list.isMoving) this.#list.show(data.cameras);
-    // Nothing else could be done here.
+    // An empty list has nothing else to offer.
     if (data.available && data.cameras.length === 0 && this.#element.dataset.view === 'list') this.#openForm(null);
   }
 
@@ -96,7 +96,7 @@ export class ManageCameras {
     else this.#element.querySelector('[data-add]').focus();
   }
 
-  /** While a change of the form is under way, no other form can be opened: the answer would close it. */
+  /** While the form's change is being sent, keep other forms from opening: the answer would close them. */
   #hold(held) {
     this.#element.querySelector('.managed-list').inert = held;
   }
@@ -139,7 +139,7 @@ export class ManageCameras {
       return;
     }
     await this.#load();
-    // Meanwhile, somebody may be filling in the form of another one.
+    // Not if the form of another camera is open by now.
     if (this.#element.dataset.view === 'list') this.#list.focus(data.name);
     this.#toasts.show(`${title} is back.`);
   }

@@ -1,8 +1,8 @@
 /**
- * The fields of a form, made from a JSON Schema: what a setting is called, what it means and what it accepts is
- * the server's business. What was typed is checked there, too.
+ * The fields of a form, built from the server's JSON Schema, which has each setting's title, meaning and accepted
+ * values. The server also validates the input.
  *
- * @typedef {object} Property  One of the schema's.
+ * @typedef {object} Property  A property of the schema.
  * @property {string} title
  * @property {string} description
  * @property {string} accepted
@@ -53,7 +53,7 @@ export class Field {
     if (this.#kind === 'switch') this.element.classList.add('managed-switch');
   }
 
-  /** Offer texts to choose from; others can still be typed. @param {Iterable<string>} texts */
+  /** Offer suggestions; other text can still be typed. @param {Iterable<string>} texts */
   suggest(texts) {
     const list = this.element.querySelector('datalist') ?? document.createElement('datalist');
     list.id = `${this.#input.id}-list`;
@@ -66,7 +66,7 @@ export class Field {
     return this.#input;
   }
 
-  /** Null if nothing is set. What is no number stays text, which the server refuses with its own words. */
+  /** Null if nothing is set. An invalid number stays text, which the server rejects with a message. */
   get value() {
     if (this.#kind === 'switch') return this.#input.checked;
     const text = this.#input.value.trim();
@@ -92,7 +92,7 @@ export class Field {
     else this.#input.value = shown === null ? '' : String(shown);
   }
 
-  /** Say what is wrong with it; empty if nothing is. @param {string} [text] */
+  /** Show what is wrong with it; empty clears that. @param {string} [text] */
   setWrong(text = '') {
     this.#wrong.textContent = text;
     if (text) this.#input.setAttribute('aria-invalid', 'true');
@@ -125,11 +125,11 @@ export class Field {
 }
 
 /**
- * Say in a form, whose fields are in the page already, what is wrong with it, and go to the first wrong field.
+ * Show what is wrong in a form of static fields, and focus the first wrong one.
  *
  * @param {HTMLFormElement} form
- * @param {Record<string, string>} fields  What is wrong with one, by its name; what is not named is right.
- * @param {string} [message]  What is wrong otherwise; shown if no field is.
+ * @param {Record<string, string>} fields  Faults by field name; all other fields are valid.
+ * @param {string} [message]  Shown if no field is wrong.
  */
 export function showWrong(form, fields, message = '') {
   for (const wrong of form.querySelectorAll('[data-wrong]')) {

@@ -1,9 +1,9 @@
-/** What was found on the server to be added: its devices, each with a picture on request, and files. */
+/** Sources found on the server: its devices, each with a picture on request, and files. */
 import { ask } from './api.js';
 import { Trial } from './trial.js';
 import { formatBytes, plural } from '../ui/format.js';
 
-/** Event: `use` ({source, words}) with what to call it. */
+/** Event: `use` ({source, words}); a name is made from `words`. */
 export class Found extends EventTarget {
   #element;
   #note;
@@ -30,7 +30,7 @@ export class Found extends EventTarget {
     this.#element.hidden = true;
   }
 
-  /** Look again. */
+  /** Show it, and search again. */
   async show() {
     this.#element.hidden = false;
     this.#devices.replaceChildren();
@@ -61,7 +61,7 @@ export class Found extends EventTarget {
     const use = item.querySelector('[data-use]');
     show.setAttribute('aria-label', `Show a picture of ${title}`);
     use.setAttribute('aria-label', `Use ${title}`);
-    // It is open already, and cannot be opened twice.
+    // A device in use cannot be opened twice.
     show.disabled = use.disabled = usedBy !== null;
     show.addEventListener('click', async () => {
       show.disabled = true;

@@ -1,6 +1,6 @@
 /**
- * The window in which admins change cameras and people: opens it, and shows one of its tabs. What is in a tab
- * belongs to a module of its own.
+ * The window where admins change cameras and people: opens it, and shows one of its tabs. Each tab has a module of
+ * its own.
  */
 
 const PARAMETER = 'manage';
@@ -30,12 +30,12 @@ export class Manage extends EventTarget {
     });
   }
 
-  /** The name of the tab that is shown, or would be. */
+  /** The name of the selected tab, even while the window is closed. */
   get tab() {
     return this.#tabs.find((tab) => tab.ariaSelected === 'true').dataset.tab;
   }
 
-  /** Open what the page's address names, if anything. Call it once the tabs' modules listen. */
+  /** Open what the address names, if anything. Call it once the tabs' modules listen. */
   openLinked() {
     const named = new URLSearchParams(location.search).get(PARAMETER);
     if (named !== null) this.show(this.#tabs.some((tab) => tab.dataset.tab === named) ? named : this.tab);

@@ -1,9 +1,9 @@
-/** Names for new cameras, and words of their sources. Uses no document. */
+/** Suggests names for new cameras. Uses no DOM. */
 
 const MAX_NAME = 40;
 
 /**
- * Return a name that a camera may have and no other one has, made from words such as a title.
+ * Return a valid, unused camera name made from words such as a title.
  *
  * @param {string} words
  * @param {Iterable<string>} taken
@@ -22,7 +22,7 @@ export function suggestName(words, taken) {
 }
 
 /**
- * Return what to call a camera by its source: the host, the file's or the device's name.
+ * Return what to call a camera with this source: the host, or the name of the file or device.
  *
  * @param {string} source
  * @returns {string}

@@ -1,11 +1,11 @@
-/** The dialog in which everybody who is logged in changes their own password. */
+/** The dialog where logged-in people change their own password. */
 import { ask } from './api.js';
 import { showWrong } from './fields.js';
 
 /**
  * @param {HTMLDialogElement} dialog
  * @param {Iterable<HTMLElement>} openers
- * @param {(message: string) => void} tell  Says that it is done.
+ * @param {(message: string) => void} tell  Reports success.
  */
 export function setUpOwnPassword(dialog, openers, tell) {
   const form = dialog.querySelector('form');

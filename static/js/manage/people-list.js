@@ -8,7 +8,7 @@ import { formatWhen } from '../ui/format.js';
  * @property {'viewer' | 'operator' | 'admin'} role
  * @property {string[] | null} cameras  Null for all.
  * @property {boolean} [embed]
- * @property {boolean} [clips]   An embed link for clips, too.
+ * @property {boolean} [clips]   Whether an embed link may also save clips.
  */
 
 /**
@@ -22,7 +22,7 @@ import { formatWhen } from '../ui/format.js';
 
 const ROLES = { viewer: 'Viewer', operator: 'Operator', admin: 'Admin' };
 
-/** Events: `open` ({account, kind}); `remove` ({account}) of a token. */
+/** Events: `open` ({account, kind}); `remove` ({account}) for a token. */
 export class PeopleList extends EventTarget {
   #users;
   #tokens;
@@ -43,7 +43,7 @@ export class PeopleList extends EventTarget {
   /** @param {{you: string | null, users: Account[], tokens: Account[], connections: Connection[]}} people */
   show(people) {
     const shown = JSON.stringify(people);
-    // Rows that stay keep the keyboard focus, and are not read aloud again.
+    // Leave unchanged rows alone: they keep the keyboard focus and are not read aloud again.
     if (shown === this.#shown) return;
     this.#shown = shown;
     const focused = document.activeElement?.closest?.('.person-row')?.dataset.name;
@@ -57,7 +57,7 @@ export class PeopleList extends EventTarget {
     if (focused !== undefined) this.focus(focused);
   }
 
-  /** Put the keyboard focus on somebody, or where somebody is added. @param {string} name */
+  /** Put the keyboard focus on an account, or else on the button that adds one. @param {string} name */
   focus(name) {
     const rows = [...this.#users.children, ...this.#tokens.children];
     const row = rows.find((one) => one.dataset.name === name);

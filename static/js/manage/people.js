@@ -1,4 +1,4 @@
-/** The tab of the people: the lists, the form beside them, and what came of each change. */
+/** The people tab: the lists, the form beside them, and the outcome of each change. */
 import { ask } from './api.js';
 import { PeopleList } from './people-list.js';
 import { PersonForm } from './person-form.js';
@@ -23,9 +23,9 @@ export class ManagePeople {
   /**
    * @param {import('./manage.js').Manage} manage
    * @param {HTMLElement} element
-   * @param {HTMLDialogElement} confirm  Asks before somebody is removed.
-   * @param {HTMLElement} toasts  Where to say what came of a change.
-   * @param {HTMLTemplateElement} template  Of a toast.
+   * @param {HTMLDialogElement} confirm  Confirms a removal.
+   * @param {HTMLElement} toasts  Shows the outcome of a change.
+   * @param {HTMLTemplateElement} template  For a toast.
    */
   constructor(manage, element, confirm, toasts, template) {
     this.#element = element;
@@ -53,7 +53,7 @@ export class ManagePeople {
     this.#timer = 0;
     if (!shown) return;
     this.#load();
-    // Who is on changes by itself.
+    // Connections change by themselves.
     this.#timer = setInterval(() => document.hidden || this.#load(), REFRESH_MS);
   }
 
@@ -94,7 +94,7 @@ export class ManagePeople {
     if (view === 'list') this.#list.focus(name);
   }
 
-  /** While a change of the form is under way, no other form can be opened: the answer would close it. */
+  /** While the form's change is being sent, keep other forms from opening: the answer would close them. */
   #hold(held) {
     this.#element.querySelector('.managed-list').inert = held;
   }
@@ -107,7 +107,7 @@ export class ManagePeople {
 
   async #onSaved({ kind, account, secret, message, isFirst }) {
     if (isFirst) {
-      // The page was made for everybody; this browser is logged in now.
+      // This browser is logged in now, but the page was rendered for everybody.
       location.reload();
       return;
     }
@@ -126,9 +126,9 @@ export class ManagePeople {
     const what = kind === 'user' ? name : `${embed ? 'the embed link' : 'the token'} ${name}`;
     dialog.querySelector('[data-title]').textContent = `Remove ${what}?`;
     dialog.querySelector('[data-text]').textContent = kind === 'user'
-      ? 'They are signed out everywhere, and cannot log in again. Their settings of cameras stay.'
+      ? 'They are signed out everywhere, and cannot log in again. Changes they made to cameras stay.'
       : 'Whatever uses it is disconnected, and cannot connect again.';
-    // Esc keeps the value of the last time, which must not count as a confirmation.
+    // Esc leaves the last return value, which must not count as a confirmation.
     dialog.returnValue = '';
     dialog.addEventListener('close', () => dialog.returnValue === 'remove' && this.#remove(kind, name), { once: true });
     dialog.showModal();
@@ -143,7 +143,7 @@ export class ManagePeople {
       return;
     }
     await this.#reload();
-    // A token is removed in the list, beside a form that somebody may be filling in.
+    // A token may be removed from the list beside an open form, which must stay.
     if (kind === 'user' || this.#element.dataset.view === 'list') this.#show('list');
     this.#toasts.show(`${name} was removed.`);
   }

@@ -5,7 +5,7 @@ import { describeConnection } from './people-list.js';
 import { make } from '../ui/dom.js';
 
 const PATH = 'api/admin/people';
-const MADE = 'Leave it empty to have one made, which is shown once.';
+const MADE = 'Leave it empty to generate one, which is shown once.';
 
 /** Events: `busy` ({busy}), `saved` ({kind, account, secret, message, isFirst}), `remove` ({kind, account}) and `cancel`. */
 export class PersonForm extends EventTarget {
@@ -33,7 +33,7 @@ export class PersonForm extends EventTarget {
     this.#on('[data-sign-out]', () => this.#signOut());
   }
 
-  /** Of the account that is, or was last, in the form. */
+  /** Name of the account that is or was last in the form. */
   get name() {
     return this.#account?.name ?? '';
   }
@@ -42,8 +42,8 @@ export class PersonForm extends EventTarget {
    * @param {'user' | 'token'} kind
    * @param {import('./people-list.js').Account | null} account  Null for a new one.
    * @param {object} about
-   * @param {{name: string, title: string}[]} about.cameras  That there are.
-   * @param {import('./people-list.js').Connection[]} about.now  Of everybody.
+   * @param {{name: string, title: string}[]} about.cameras  All cameras.
+   * @param {import('./people-list.js').Connection[]} about.now  All connections.
    * @param {string | null} about.you  The admin's name.
    * @param {boolean} about.isFirst  Whether there are no users yet.
    */
@@ -64,7 +64,7 @@ export class PersonForm extends EventTarget {
     this.#find('[data-password-label]').textContent = isNew ? 'Password' : 'New password';
     this.#find('[data-password-help]').textContent = isFirst ? 'At least 8 characters.' : `At least 8 characters. ${MADE}`;
     this.#find('[data-set-password]').hidden = isNew;
-    // One's own is hidden from others; what is passed on has to be read.
+    // The admin's own password is hidden; one for somebody else has to be read.
     this.#form.elements.password.type = isFirst ? 'password' : 'text';
     this.#form.elements.password.autocomplete = isFirst ? 'new-password' : 'off';
     this.#find('[data-part="sign-out"]').hidden = isNew || kind === 'token';
@@ -84,7 +84,7 @@ export class PersonForm extends EventTarget {
     this.#find('[data-title]').focus();
   }
 
-  /** Say from where this account is on. @param {import('./people-list.js').Connection[]} connections  Of everybody. */
+  /** Show where this account is connected from. @param {import('./people-list.js').Connection[]} connections  All. */
   showNow(connections) {
     const own = connections.filter(({ name }) => name === this.#account?.name);
     const words = own.length > 0 ? `On now: ${own.map(describeConnection).join('; ')}.` : 'Not on now.';
@@ -99,7 +99,7 @@ export class PersonForm extends EventTarget {
 
   #buildCameras(cameras, chosen) {
     const titles = new Map(cameras.map(({ name, title }) => [name, title]));
-    // One that is not there now may come back.
+    // Keep a chosen camera that is missing now: it may come back.
     for (const name of chosen) if (!titles.has(name)) titles.set(name, `${name}, not there now`);
     const options = [...titles].map(([name, title]) => {
       const option = make('label', 'person-option');
@@ -116,13 +116,13 @@ export class PersonForm extends EventTarget {
     return this.#form.elements.role.value;
   }
 
-  /** Show the choice of cameras that the role has: admins see all, an embed link shows one. */
+  /** Adapt the choice of cameras to the role: admins see all, an embed link shows one. */
   #refresh() {
     const isEmbed = this.#role === 'embed';
     const all = this.#form.elements.all.checked && !isEmbed;
     this.#find('[data-part="cameras"]').hidden = this.#role === 'admin';
     this.#find('[data-all]').hidden = isEmbed;
-    // What a link that is out there is good for stays as it is.
+    // The rights of an existing link cannot be changed.
     this.#find('[data-clips]').hidden = !isEmbed || this.#account !== null;
     this.#find('[data-cameras]').hidden = all;
     for (const input of this.#find('[data-cameras]').querySelectorAll('input')) {

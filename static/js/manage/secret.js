@@ -1,8 +1,8 @@
-/** What is shown only once: a password that was made, a token, an embed link; each with a button that copies it. */
+/** Shows a generated password, token or embed link, once, with a button to copy it. */
 import { copyText } from '../ui/copy.js';
 import { make } from '../ui/dom.js';
 
-/** Event: `done` when it need not be shown any longer. */
+/** Event: `done` when it can be hidden. */
 export class Secret extends EventTarget {
   #element;
 
@@ -17,7 +17,7 @@ export class Secret extends EventTarget {
    * @param {'user' | 'token'} kind
    * @param {import('./people-list.js').Account} account
    * @param {string} secret
-   * @param {string} message  What was done.
+   * @param {string} message  Says what was done.
    */
   show(kind, { name, embed, cameras }, secret, message) {
     this.#find('[data-title]').textContent = name;
@@ -53,9 +53,9 @@ export class Secret extends EventTarget {
 
   async #copy(button, text, label) {
     const copied = await copyText(text.value);
-    // Where nothing can be copied, it is selected, for Ctrl+C or the phone's menu.
+    // If copying fails, select the text, for Ctrl+C or the phone's menu.
     if (!copied) text.focus();
-    const told = copied ? `${label} copied.` : 'This browser does not copy: the text is selected, copy it yourself.';
+    const told = copied ? `${label} copied.` : 'This browser cannot copy. The text is selected: copy it yourself.';
     this.#find('[data-copied]').textContent = told;
     if (copied) button.textContent = 'Copied';
     else button.after(make('p', 'managed-wrong', told));

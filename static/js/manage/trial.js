@@ -14,7 +14,7 @@ export class Trial {
   #url = '';
 
   /**
-   * @param {HTMLElement} element  Has the phase.
+   * @param {HTMLElement} element  Gets the phase.
    * @param {HTMLImageElement} picture
    * @param {HTMLElement} words  A live region.
    */
@@ -25,25 +25,25 @@ export class Trial {
     this.clear();
   }
 
-  /** Show nothing; what is still being tried is forgotten. */
+  /** Show nothing, and abort a running trial. */
   clear() {
     this.#abort.abort();
     this.#show('none', '');
   }
 
   /**
-   * @param {object} what  `source`, and maybe `transport`, `verify` and the `camera` whose password is kept.
+   * @param {object} what  `source`, and optionally `transport`, `verify` and the `camera` whose kept password to use.
    * @returns {Promise<import('./api.js').Answer>}
    */
   async run(what) {
     this.#abort.abort();
     const abort = new AbortController();
     this.#abort = abort;
-    this.#show('trying', 'Opening it. This takes some seconds.');
+    this.#show('trying', 'Opening it. This takes a few seconds.');
     const answer = await ask('POST', PATH, { body: what, signal: abort.signal });
     if (abort.signal.aborted) return answer;
     if (answer.ok) await this.#showPicture(answer.data, answer.headers);
-    // What is wrong with the address is said below it.
+    // The field shows what is wrong with the address.
     else if (answer.data?.fields?.source) this.#show('none', '');
     else this.#show('failed', `No picture: ${answer.message}.`);
     return answer;
@@ -56,7 +56,7 @@ export class Trial {
       await this.#picture.decode();
     } catch {
       URL.revokeObjectURL(url);
-      this.#show('failed', 'No picture: it came damaged.');
+      this.#show('failed', 'No picture: it arrived damaged.');
       return;
     }
     this.#show('picture', `It works: ${headers.get('X-Width')} × ${headers.get('X-Height')}.`, url);

@@ -44,8 +44,8 @@ export class Actions {
   }
 
   /**
-   * @param {import('./keymap.js').KeyAction & {tile?: import('../grid/tile.js').Tile}} act  On a tile, or on the one
-   *   that keys act on.
+   * @param {import('./keymap.js').KeyAction & {tile?: import('../grid/tile.js').Tile}} act  Without a tile, it is for
+   *   the one that keys act on.
    * @returns {boolean} whether there was something to do
    */
   perform(act) {
@@ -58,7 +58,7 @@ export class Actions {
       case 'move':
         return this.#view.perform({ action: 'pan', by: act.by }) || grid.move(act.by);
       case 'unfocus':
-        // The button leads back to the grid; the key closes one thing after another.
+        // The button leads straight back to the grid; the key closes one layer at a time.
         if (act.tile) grid.focus(null);
         else this.#leave(tile);
         return true;
@@ -78,7 +78,7 @@ export class Actions {
         return this.#views.perform(act);
       case 'past-step':
       case 'past-skip':
-        // In a zoomed picture, arrows look around.
+        // In a zoomed picture, arrows pan.
         return (act.pan && this.#view.perform({ action: 'pan', by: act.pan })) || this.#scrubber.perform(act);
       case 'past-toggle':
       case 'past-shuttle':
@@ -107,7 +107,7 @@ export class Actions {
     }
   }
 
-  // Closes what is on top, one thing at a time.
+  // Closes the topmost layer.
   #leave(tile) {
     if (this.#view.perform({ action: 'close' })) return;
     if (leaveFullPage(tile?.element) || closeDrawer() || this.#scrubber.perform({ action: 'past-live' })) return;

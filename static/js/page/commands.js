@@ -1,4 +1,4 @@
-/** What a person asks of the server: sends it, and shows what comes of it. */
+/** Sends a person's commands to the server, and shows the outcome. */
 import { isRunning } from '../camera/condition.js';
 import { inSentence } from '../ui/format.js';
 
@@ -7,7 +7,7 @@ export class Commands {
   #own;
   #toasts;
   #onCamera;
-  /** @type {Map<string, () => void>} Removes the offer to undo a stop, by camera. */
+  /** @type {Map<string, () => void>} Functions that remove the offer to undo a stop, by camera. */
   #offers = new Map();
 
   /**
@@ -23,14 +23,14 @@ export class Commands {
     this.#onCamera = onCamera;
   }
 
-  /** Send a command; if it fails, show why. @param {string} event @param {{camera?: string}} payload */
+  /** Send a command, and show any error. @param {string} event @param {{camera?: string}} payload */
   async send(event, payload) {
     const reply = await this.tune(event, payload);
     if (!reply.ok) this.#toasts.show(`Not done: ${reply.message || reply.error}`, 'error');
     return reply;
   }
 
-  /** Send a command; whoever asks shows why it failed. @param {string} event @param {{camera?: string}} payload */
+  /** Send a command; the caller shows any error. @param {string} event @param {{camera?: string}} payload */
   async tune(event, payload) {
     this.#own.note(payload.camera);
     const reply = await this.#backend.request(event, payload);
@@ -39,7 +39,7 @@ export class Commands {
     return reply;
   }
 
-  /** Have a camera that is retried opened at once. @param {import('../grid/tile.js').Tile} tile */
+  /** Retry an offline camera now. @param {import('../grid/tile.js').Tile} tile */
   retry(tile) {
     return this.send('start', { camera: tile.name });
   }

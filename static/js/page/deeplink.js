@@ -2,35 +2,36 @@
  * Converts between what the page shows and the query of its address.
  *
  * @typedef {object} Shown
- * @property {boolean} kiosk        Only pictures; always true with a token, which is for nothing else.
- * @property {string[]} cameras     In a kiosk: only these, in this order; none means all.
- * @property {number} rotate        In a kiosk: seconds until it turns to the next page; 0 for never.
- * @property {boolean | null} names  In a kiosk: names on all pictures or on none; null for those that are not live.
- * @property {boolean} clock         In a kiosk: the time of day.
- * @property {string | null} camera The one in focus.
- * @property {import('../grid/arrangement.js').Layout | null} layout Null: what this browser remembers.
+ * @property {boolean} kiosk        Only pictures; always true with a token, which allows nothing else.
+ * @property {string[]} cameras     In a kiosk: only these, in this order; empty for all.
+ * @property {number} rotate        In a kiosk: seconds per page; 0 to stay on one.
+ * @property {boolean | null} names  In a kiosk: names on all pictures or on none; null for only those that are not live.
+ * @property {boolean} clock         In a kiosk: show the time of day.
+ * @property {string | null} camera The camera in focus.
+ * @property {import('../grid/arrangement.js').Layout | null} layout Null: the one this browser remembers.
  * @property {number} page          Counts from 1.
  * @property {string} text          Filter by name.
  * @property {import('../grid/arrangement.js').State} state          Filter by state.
  * @property {string} group         Filter by group; empty for all.
- * @property {boolean | null} grouped  Cameras of a group together; null: what this browser remembers.
+ * @property {boolean | null} grouped  Sort cameras by group; null: as this browser remembers.
  * @property {string[] | null} order  Cameras in this order, others after them; empty for the server's order;
- *   null: what this browser remembers.
- * @property {number} patrol        Seconds until something else is shown by itself; 0 for never.
- * @property {import('../views/round.js').Round} round  Of a patrol: through what it turns.
- * @property {string | null} size   The rendition of the camera in focus, or `auto`; null: what this browser remembers.
+ *   null: the one this browser remembers.
+ * @property {number} patrol        Seconds per stop of a patrol; 0 for no patrol.
+ * @property {import('../views/round.js').Round} round  The stops of a patrol.
+ * @property {string | null} size   The rendition of the camera in focus, or `auto`; null: the one this browser
+ *   remembers.
  */
 import { LAYOUTS, STATES } from '../grid/arrangement.js';
 import { readRound, readSeconds, writeRound } from '../views/round.js';
 
-// `every` is what `rotate` was called.
+// `every` is the former name of `rotate`.
 const PARAMETERS = [
   'view', 'cameras', 'rotate', 'every', 'names', 'clock', 'camera', 'size', 'layout', 'order', 'sort', 'page', 'filter',
   'state', 'group', 'patrol', 'through',
 ];
 const MAX_TEXT_LENGTH = 80;
 
-/** Ignores what is invalid. @param {string} search @returns {Shown} */
+/** Parse a query; invalid values are ignored. @param {string} search @returns {Shown} */
 export function readLink(search) {
   const query = new URLSearchParams(search);
   const choice = (name, choices) => (choices.includes(query.get(name)) ? query.get(name) : null);
@@ -55,16 +56,16 @@ export function readLink(search) {
   };
 }
 
-/** Whether an address says anything of what is shown. @param {string} search */
+/** Whether a query says anything about what to show. @param {string} search */
 export function saysWhatIsShown(search) {
   const query = new URLSearchParams(search);
   return query.has('token') || PARAMETERS.some((name) => query.has(name));
 }
 
 /**
- * Return the query for what is shown. Defaults are left out; parameters that are not ours stay.
+ * Return the query for what is shown. Defaults are left out; other modules' parameters stay.
  *
- * @param {Partial<Shown>} shown  Null leaves a part out.
+ * @param {Partial<Shown>} shown  A null part is left out.
  * @param {string} [search]  The query to start from.
  * @returns {string} With its question mark, or empty.
  */

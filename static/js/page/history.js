@@ -1,11 +1,11 @@
 /**
  * Keeps the address in step with what the page shows, and the page with the address when people go back.
- * Focusing a camera is a step that Back undoes; everything else only changes the address.
+ * Focusing a camera makes a history entry, which Back undoes; everything else only changes the address.
  */
 import { readLink, writeLink } from './deeplink.js';
 
 const FOCUS = 'focus';
-// Browsers allow only some hundred changes of the address in half a minute.
+// Browsers allow only a few hundred changes of the address in half a minute.
 const PAUSE_MS = 250;
 
 export class History {
@@ -25,7 +25,7 @@ export class History {
     window.addEventListener('popstate', () => this.#onPop());
   }
 
-  /** Something else is shown now. */
+  /** Call it when something else is shown. */
   update() {
     const inFocus = Boolean(this.#read().camera);
     const stepped = history.state?.porthole === FOCUS;
@@ -41,7 +41,7 @@ export class History {
     }
   }
 
-  // The step that Back returns to must say what was shown then.
+  // Write pending changes first: Back must return to what was shown.
   #flush() {
     this.#write({ camera: null });
   }
@@ -55,14 +55,14 @@ export class History {
     }
   }
 
-  // Without a fragment: going back to one, browsers move the keyboard focus to its target.
+  // Without a fragment: when going back to one, browsers move the keyboard focus to its target.
   #address(changes = {}) {
     return location.pathname + writeLink({ ...this.#read(), ...changes }, location.search);
   }
 
   #onPop() {
     if (this.#goingBack) {
-      // We are back where we wanted to go; more may have changed meanwhile.
+      // Our own step back has arrived; more may have changed meanwhile.
       this.#goingBack = false;
       if (this.#read().camera) this.update();
       else this.#write();

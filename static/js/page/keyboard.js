@@ -2,7 +2,7 @@
 import { isInMenu } from '../ui/menu.js';
 import { actionFor } from './keymap.js';
 
-// What is typed into; all other inputs are moved or switched by keys.
+// Elements for typing; keys move or switch all other inputs.
 const FIELDS = 'input, textarea, select, [contenteditable]:not([contenteditable="false"])';
 const SLIDERS = 'input:is([type="range"], [type="checkbox"], [type="radio"])';
 const BUTTONS = 'button, a[href], summary, input:is([type="button"], [type="submit"], [type="reset"])';
@@ -10,11 +10,11 @@ const BUTTONS = 'button, a[href], summary, input:is([type="button"], [type="subm
 /**
  * @param {(action: import('./keymap.js').KeyAction) => boolean} perform
  *   Returns false if there is nothing to do; then the browser handles the key.
- * @param {() => 'none' | 'here' | 'past'} time  Tells of the time bar; see keymap.js.
+ * @param {() => 'none' | 'here' | 'past'} time  The state of the time bar; see keymap.js.
  */
 export function setUpKeyboard(perform, time) {
   document.addEventListener('keydown', (event) => {
-    // Whatever has the keyboard focus comes first.
+    // The element with the keyboard focus comes first.
     if (event.defaultPrevented || event.isComposing) return;
     const on = kindOf(event.target);
     if (on === 'field' && event.key === 'Escape') {
@@ -44,6 +44,6 @@ function kindOf(element) {
   if (element.matches('[data-bar-track]')) return 'bar';
   if (element.matches('.tile-open')) return element.closest('[data-focused]') ? 'large' : 'tile';
   if (isInMenu(element)) return 'menu';
-  // Keys scroll a drawer, whatever in it has the focus.
+  // In a drawer, keys scroll, even with the focus on a button.
   return element.matches(BUTTONS) && !element.closest('.drawer') ? 'button' : 'other';
 }

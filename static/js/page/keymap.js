@@ -1,4 +1,4 @@
-/** Which key does what. The help dialog describes it; only this module decides it. */
+/** Maps keys to actions. The help dialog describes the keys; only this module decides. */
 
 /**
  * What has the keyboard focus, with the keys that it handles itself:
@@ -25,7 +25,7 @@
  * @property {boolean} repeated  The key is held down.
  * @property {Focus} on          What has the keyboard focus.
  * @property {boolean} dialog    A dialog is open; it handles keys itself.
- * @property {'none' | 'here' | 'past'} time  Whether a camera in focus has a time bar, and whether its past is looked at.
+ * @property {'none' | 'here' | 'past'} time  Whether a camera in focus has a time bar, and whether it shows the past.
  *
  * @typedef {{action: 'focus', index: number}
  *   | {action: 'move' | 'shift' | 'pan', by: 'left' | 'right' | 'up' | 'down'}
@@ -46,7 +46,7 @@ const PAGES = { PageUp: -1, PageDown: 1 };
 // Plus without Shift is the equals sign on many keyboards.
 const ZOOMS = { '-': -1, '0': 0, '+': 1, '=': 1 };
 const SIDEWAYS = { ArrowLeft: -1, ArrowRight: 1 };
-// Of a camera in focus, always; and where they mean something else, once its past is looked at.
+// TIME applies to any camera in focus; PAST, whose keys mean something else in live view, only in the past.
 const TIME = {
   ',': { action: 'past-step', by: -1 }, '.': { action: 'past-step', by: 1 },
   j: { action: 'past-shuttle', by: -1 }, k: { action: 'past-toggle' }, o: { action: 'clip-to' },
@@ -72,13 +72,13 @@ export function actionFor({ key: pressed, code, modified, shifted, repeated, on,
   if (key in ZOOMS) return { action: 'zoom', by: ZOOMS[key] };
   if (repeated) return null;
   if (/^[1-9]$/.test(key)) return { action: 'focus', index: Number(key) - 1 };
-  // It stops a camera for everybody, so it must not be pressed by accident.
+  // The space bar stops a camera for everybody, so it must not act by accident.
   if (key === ' ') return on === 'page' || on === 'large' ? { action: 'toggle' } : null;
   return Object.hasOwn(SIMPLE, key) ? { action: SIMPLE[key] } : null;
 }
 
-// Arrows lead from frame to frame only there, because they lead to other cameras otherwise; but nothing else has them
-// with Shift. Of a space bar that was pressed for a pause, the camera must not stop for everybody.
+// Plain arrows step through frames only in the past, because otherwise they lead to other cameras; with Shift they are
+// free. A space bar meant as pause must not stop the camera for everybody.
 function timeFor(key, shifted, repeated, on, past) {
   const bar = on === 'bar';
   if (!bar && !['page', 'large', 'button'].includes(on)) return null;
@@ -93,8 +93,8 @@ function timeFor(key, shifted, repeated, on, past) {
   return (Object.hasOwn(TIME, key) ? TIME[key] : null) ?? ((bar || past) && Object.hasOwn(PAST, key) ? PAST[key] : null);
 }
 
-// On a tile they move to another one, from anywhere else to the first. actions.js first tries to pan a
-// zoomed picture.
+// On a tile, arrows move to another one, from anywhere else to the first. actions.js first tries to pan a zoomed
+// picture.
 function arrowFor(by, shifted, on) {
   if (on === 'tile' || on === 'large') return { action: shifted ? 'shift' : 'move', by };
   if (on === 'page') return { action: 'move', by };
@@ -102,8 +102,8 @@ function arrowFor(by, shifted, on) {
 }
 
 /**
- * Return the key as named in the map above. Where a keyboard has other letters, or needs Shift for digits as
- * a French one does, this is what a US keyboard has in the same place.
+ * Return the key as named in the maps above. On a keyboard with other letters, or one that needs Shift for digits, as
+ * a French one does, that is the key in the same place on a US keyboard.
  */
 function keyOf(key, code, shifted) {
   if (key.length > 1) return key;
@@ -111,7 +111,7 @@ function keyOf(key, code, shifted) {
   if (digit !== undefined && !shifted) return digit;
   const latin = key.toLowerCase();
   if (/[a-z0-9]/.test(latin) || Object.hasOwn(SIMPLE, latin) || latin in ZOOMS) return latin;
-  // Some layouts have the minus sign on a digit key, and another sign in its place.
+  // Some layouts have the minus sign on a digit key, and another sign in the place of Minus.
   if (code === 'Minus' && !shifted && !/\p{L}/u.test(key)) return '-';
   return /^Key([A-Z])$/.exec(code)?.[1].toLowerCase() ?? latin;
 }

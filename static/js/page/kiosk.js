@@ -1,6 +1,6 @@
 /**
- * A page for a screen that nobody sits at: only pictures, and the screen stays awake. The address says what
- * is shown, `?view=kiosk&cameras=door,yard`; kiosk-early.js hides everything else before the first paint.
+ * The kiosk: a page for an unattended screen, with only pictures; it keeps the screen awake. The address says what to
+ * show, as in `?view=kiosk&cameras=door,yard`; kiosk-early.js hides everything else before the first paint.
  */
 import { readLink } from './deeplink.js';
 import { describeGone, describeMissing } from '../grid/departed.js';
@@ -9,7 +9,7 @@ import { markStillness } from '../ui/fullscreen.js';
 import { formatWhen } from '../ui/format.js';
 import { nowUnix } from '../stream/clock.js';
 
-// How long a removed camera is mentioned: the screen is for the others.
+// How long a removed camera is mentioned: the screen is for the remaining ones.
 const GONE_MS = 10 * 60 * 1000;
 const KEYS = new Set(['step', 'fullscreen']);
 
@@ -22,8 +22,8 @@ export function isKioskAction(action) {
 }
 
 /**
- * @param {{note: HTMLElement, time: HTMLTimeElement}} parts  Where requested cameras that do not exist are named, and
- *   the clock.
+ * @param {{note: HTMLElement, time: HTMLTimeElement}} parts  The note that names requested cameras that do
+ *   not exist, and the clock.
  * @param {import('../grid/grid.js').Grid} grid
  * @param {import('../grid/arrangement.js').Arrangement} arrangement
  * @param {import('../grid/departed.js').Departed} departed
@@ -33,7 +33,7 @@ export function setUpKiosk({ note, time }, grid, arrangement, departed, clock) {
   const { cameras, rotate, patrol, round, names, clock: hasClock } = readLink(location.search);
   let gone = [];
   arrangement.limit(cameras);
-  // In rows, all cameras are on one page, and there would be nothing to turn to.
+  // The automatic layout has all cameras on one page, with nothing to turn to.
   if ((rotate > 0 || patrol > 0) && round.kind !== 'views') arrangement.show({ layout: '1' });
   if (names !== null) document.documentElement.dataset.names = names ? '1' : '0';
   if (hasClock) showTime(time, clock);
@@ -59,13 +59,13 @@ export function setUpKiosk({ note, time }, grid, arrangement, departed, clock) {
       refresh();
     }, GONE_MS);
   });
-  // Nothing opens: without the bars there would be no way back.
+  // Nothing opens on a click: without the bars there would be no way back.
   document.querySelector('[data-tiles]').addEventListener('click', (event) => event.stopPropagation(), { capture: true });
   markStillness();
   keepAwake();
 }
 
-// By the server's clock, as everything on the pictures.
+// By the server's clock, like all times on the page.
 function showTime(element, clock) {
   const show = () => {
     const { serverUnix } = clock;
@@ -86,7 +86,7 @@ function keepAwake() {
     try {
       await navigator.wakeLock.request('screen');
     } catch {
-      // The battery is low, or a policy forbids it: the screen may sleep.
+      // The battery is low, or a policy forbids the lock: the screen may sleep.
     }
   };
   document.addEventListener('visibilitychange', request);

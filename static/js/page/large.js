@@ -1,21 +1,20 @@
 /**
- * A picture that fills the screen is in focus: the time bar goes with it, and another camera that is chosen takes its
- * place.
+ * Puts the tile that fills the screen in focus: the time bar moves into it, and another chosen camera takes its place.
  */
 import { leaveFullscreen, markStillness, toggleFullscreen } from '../ui/fullscreen.js';
 
-// What the grid listens to is not for it.
+// Events on the moved elements that must not reach the grid.
 const OVER = ['pointerdown', 'pointermove', 'pointerup', 'pointercancel', 'click', 'dblclick', 'contextmenu', 'wheel', 'touchstart', 'touchmove'];
 
 /**
  * @param {import('../grid/grid.js').Grid} grid
- * @param {HTMLElement} foot  Lies at its foot.
- * @param {HTMLElement[]} others  Lie elsewhere on the page, and would be behind it.
+ * @param {HTMLElement} foot  Goes to the foot of the picture.
+ * @param {HTMLElement[]} others  Elements from elsewhere that would be hidden behind it.
  */
 export function setUpLarge(grid, foot, others) {
   const carried = [foot, ...others].map((element) => ({ element, place: element.parentElement, next: element.nextElementSibling }));
   let large = null;
-  // Whether one camera takes the place of another, and whether what fills the screen is in focus only meanwhile.
+  // Whether one camera is taking another's place; and whether the tile is in focus only while it fills the screen.
   let isTaken = false;
   let isVisit = false;
   const fit = () => large?.style.setProperty('--foot', `${foot.offsetHeight}px`);
@@ -49,7 +48,7 @@ export function setUpLarge(grid, foot, others) {
   markStillness();
 }
 
-// Whatever has the keyboard focus keeps it.
+// Move an element without losing the keyboard focus.
 function move(element, into, before) {
   const active = document.activeElement;
   into.insertBefore(element, before);
@@ -63,6 +62,6 @@ function findLarge() {
 
 async function replace(large, tile) {
   await leaveFullscreen(large);
-  // A browser may want a person's press for it.
+  // A browser may allow this only after a click or key.
   if (tile !== null) await toggleFullscreen(tile.element).catch(() => {});
 }

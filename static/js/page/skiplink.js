@@ -1,6 +1,6 @@
 /**
- * The link that skips to the cameras. Not left to the browser: the address would keep the fragment, and every
- * step back in the history (Esc makes one) would move the keyboard focus there again.
+ * Set up the link that skips to the cameras. The browser would keep the fragment in the address, and every step back
+ * in the history (as Esc makes) would move the keyboard focus there again.
  *
  * @param {HTMLAnchorElement} link
  */

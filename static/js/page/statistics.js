@@ -1,11 +1,11 @@
-/** The switch that shows the figures of all tiles, and not only of the one that is pointed at; it is remembered. */
+/** The switch that shows the figures of all tiles, instead of only the one under the pointer; it is remembered. */
 import { recall, remember } from '../ui/preferences.js';
 
 const NAME = 'statistics';
 
 /**
  * @param {HTMLElement} control  Has `role="switch"`.
- * @returns {() => boolean} switches, and returns whether they are shown now
+ * @returns {() => boolean} toggles them, and returns whether they are shown now
  */
 export function setUpStatistics(control) {
   let shown = recall(NAME, (value) => (value === true ? true : null), false);

@@ -1,4 +1,4 @@
-/** One line in the top bar about all cameras, and the title of the page. */
+/** The summary of all cameras in the top bar, and the page title. */
 import { TROUBLE } from '../camera/condition.js';
 import { setText, setTitle } from '../ui/dom.js';
 import { inSentence, plural } from '../ui/format.js';
@@ -33,12 +33,12 @@ export class Summary {
   }
 }
 
-// In brief for a narrow screen, and what follows. A camera that is idle because nobody here sees it is fine, so the
-// number of live ones would say little.
+// Return a brief text for narrow screens, and the rest. It does not count live cameras, because one that is idle while
+// out of sight is fine, too.
 function summarize(count, problems, stopped) {
   if (count === 0) return ['', ''];
   if (problems.length > 0) {
-    // Some are on other pages, so which ones and why is said here.
+    // Name them with their reasons, because some are on other pages.
     const each = problems.map(({ title, reason }) => `${inSentence(title)}, ${reason}`).join('; ');
     return [plural(problems.length, 'problem'), `: ${each}`];
   }

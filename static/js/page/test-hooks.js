@@ -1,10 +1,10 @@
-// What a test can read of a tile's viewer.
+// Properties of a tile's viewer that tests can read.
 const READ = [
   'painted', 'dropped', 'fps', 'latencyMs', 'lastSeq', 'rendition', 'codec', 'videoFault', 'inDecoder',
 ];
 
 /**
- * Define the page's only global, `window.porthole`: numbers for tests to read.
+ * Define the page's only global, `window.porthole`, with figures for tests to read.
  *
  * @param {import('../grid/grid.js').Grid} grid
  */

@@ -9,7 +9,7 @@ const LABELS = { auto: 'Colours: automatic', light: 'Colours: light', dark: 'Col
 /** @param {HTMLButtonElement} button */
 export function setUpTheme(button) {
   const use = button.querySelector('use');
-  // The browser's own bars follow the choice too, above all those of an installed page.
+  // The browser's own bars follow the choice too, most visibly in an installed page.
   const bars = [...document.querySelectorAll('meta[name="theme-color"]')];
   const barColours = bars.map((meta) => [meta.media.includes('dark') ? 'dark' : 'light', meta.content]);
   const show = (theme) => {

@@ -19,7 +19,7 @@ import { closeMenu } from '../ui/menu.js';
 const find = (selector) => document.querySelector(selector);
 
 /**
- * Events: `act` ({action, tile}) when an entry of a tile's menu is chosen; `patrol` when what is to be shown comes with
+ * Events: `act` ({action, tile}) when an entry of a tile's menu is chosen; `patrol` when a shown view or address brings
  * another patrol.
  */
 export class View extends EventTarget {
@@ -35,9 +35,9 @@ export class View extends EventTarget {
   #popout;
   #history;
   #departed;
-  // A camera that the address names, or that was in focus, and that the server has not announced yet.
+  // A camera from the address, or that was in focus, which the server has not announced yet.
   #awaited = null;
-  // The resolution that the address gives for it.
+  // Its resolution from the address.
   #size = null;
   #large = null;
   #patrol = { everyS: 0, round: { kind: null, names: [] } };
@@ -51,7 +51,7 @@ export class View extends EventTarget {
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {import('../ui/announcer.js').Announcer} page.announcer
    * @param {import('../stream/clock.js').ClockOffset} page.clock
-   * @param {string | null} page.start  The query of what to show if the address says nothing of it.
+   * @param {string | null} page.start  The query to show if the address says nothing.
    */
   constructor({ grid, arrangement, backend, toasts, announcer, clock, start }) {
     super();
@@ -61,7 +61,7 @@ export class View extends EventTarget {
     this.#announcer = announcer;
     const list = find('[data-tiles]');
     this.#zoom = new ZoomGestures(list, (by) => {
-      // Not while somebody draws on it.
+      // Not while zones are being drawn.
       if (grid.focused?.element.hasAttribute('data-zoning') !== true) grid.step(by);
     });
     const parts = { menu: find('[data-view-menu]'), bar: find('[data-layouts]') };
@@ -81,17 +81,17 @@ export class View extends EventTarget {
     this.#apply(readLink(this.#opened ? `?${start}` : location.search));
   }
 
-  /** Whether it began with what is shown at the start. */
+  /** Whether the page began with `start`. */
   get opened() {
     return this.#opened;
   }
 
-  /** What is to be shown one after another; every 0 s for nothing. */
+  /** The patrol; `everyS` is 0 for none. */
   get patrol() {
     return this.#patrol;
   }
 
-  /** A patrol has started, or with 0 ended. @param {number} everyS @param {import('../views/round.js').Round} round */
+  /** Set the patrol after it started or ended (0). @param {number} everyS @param {import('../views/round.js').Round} round */
   setPatrol(everyS, round) {
     this.#patrol = { everyS, round };
     this.#history.update();
@@ -100,12 +100,12 @@ export class View extends EventTarget {
   /** The query of the whole view, without question mark, as {@link show} takes it. */
   query() {
     const { everyS, round } = this.#patrol;
-    // A view that turns through views would turn to itself.
+    // A saved view that patrols through views would turn to itself.
     const patrol = round.kind === 'views' ? 0 : everyS;
     return writeLink({ ...this.#whole, kiosk: false, patrol }).slice(1);
   }
 
-  /** @param {string} query  Of a whole view. @param {boolean} patrols  Whether its patrol replaces the one that goes on. */
+  /** @param {string} query  For a whole view. @param {boolean} patrols  Whether its patrol replaces the current one. */
   show(query, patrols = true) {
     const shown = readLink(`?${query}`);
     const { everyS: patrol, round } = this.#patrol;
@@ -152,7 +152,7 @@ export class View extends EventTarget {
       onMoved: (tile) => this.#announcePosition(tile),
       onHeld: (tile, point) => this.#tileMenu.open(tile, point),
     });
-    // After Reorder, which keeps browsers from opening a menu while a finger drags.
+    // After Reorder, which must first suppress the menu while a finger drags.
     this.#tileMenu = new TileMenu(find('[data-tile-menu]'), list, this.#grid);
     this.#tileMenu.addEventListener('act', ({ detail }) => this.dispatchEvent(new CustomEvent('act', { detail })));
   }
@@ -171,7 +171,7 @@ export class View extends EventTarget {
     this.#departed.addEventListener('gone', ({ detail }) => this.#onGone(detail));
     this.#popout.addEventListener('change', () => this.#showPopout());
     document.addEventListener('fullscreenchange', ({ target }) => {
-      // A tile that was large only while it filled the screen.
+      // A tile that has just left full screen.
       if (!document.fullscreenElement && target.matches?.('.tile') && target !== this.#large) this.#zoom.changed(target);
     });
     this.#showPopout();
@@ -189,7 +189,7 @@ export class View extends EventTarget {
     return { kiosk, cameras, rotate, names, clock, camera, size, ...foreign, page, text, state, group, patrol, round };
   }
 
-  // With what this browser remembers: another one remembers something else.
+  // Includes what this browser remembers, because another one remembers something else.
   get #whole() {
     const { layout, order, grouped } = this.#arrangement;
     const size = this.#grid.focused?.viewer.choice ?? null;
@@ -206,7 +206,7 @@ export class View extends EventTarget {
     this.#awaited = isKiosk ? null : camera;
     this.#size = size;
     this.#arrangement.show({ layout, order: kiosk ? null : order, page, text, state, group, grouped });
-    // A kiosk shows cameras one after another as pages of one.
+    // In a kiosk, a patrol of cameras turns pages with one camera each.
     const turned = kiosk && round.kind !== 'views' ? { kind: 'pages', names: [] } : round;
     this.#applyPatrol(kiosk && rotate > 0 ? rotate : patrol, turned);
     if (this.#grid.tiles.size === 0) return;
@@ -230,7 +230,7 @@ export class View extends EventTarget {
     } else this.#departed.expect(name);
   }
 
-  // The toasts stay until somebody has read them: the address no longer names the camera then.
+  // The toasts stay until dismissed, because the address no longer names the camera.
   #onGone({ were, never }) {
     if (were.length > 0) this.#toasts.show(describeGone(were.map((name) => this.#departed.titleOf(name))), 'warning', { stays: true });
     if (never.length > 0) this.#toasts.show(describeMissing(never), 'warning', { stays: true });
@@ -249,7 +249,7 @@ export class View extends EventTarget {
     }
   }
 
-  // A camera that is popped out can always come back.
+  // A popped-out camera can always be brought back.
   #canPopOut(tile) {
     return canPopOut && tile !== null && (tile.viewer.hasPicture || tile === this.#popout.tile);
   }

@@ -18,7 +18,7 @@ export class ViewMenu {
   #grouped;
   #kiosk;
   #install;
-  // The browser's offer to install the page, kept until somebody accepts it.
+  // The browser's offer to install the page, kept until it is accepted.
   #offer = null;
 
   /**
@@ -26,7 +26,7 @@ export class ViewMenu {
    * @param {HTMLElement} parts.menu
    * @param {HTMLElement} parts.bar  The layouts in the top bar.
    * @param {() => string} parts.address  Returns the address of what is shown.
-   * @param {(act: import('./keymap.js').KeyAction) => void} parts.onAct  An entry is chosen that has a key, too.
+   * @param {(act: import('./keymap.js').KeyAction) => void} parts.onAct  Called for an entry that also has a key.
    * @param {import('../grid/grid.js').Grid} grid
    * @param {import('../grid/arrangement.js').Arrangement} arrangement
    * @param {import('../ui/toasts.js').Toasts} toasts
@@ -50,7 +50,7 @@ export class ViewMenu {
       choice.addEventListener('click', () => this.#choose(choice.dataset.layout));
     }
     menu.addEventListener('click', (event) => this.#act(event.target.closest('[data-view-act]')?.dataset.viewAct));
-    // The link leads to what is shown when the menu opens.
+    // Update the kiosk link to what is shown when the menu opens.
     menu.addEventListener('toggle', () => this.refresh());
     window.addEventListener('beforeinstallprompt', (event) => {
       this.#offer = event;
@@ -86,7 +86,7 @@ export class ViewMenu {
     if (this.#grid.focused !== null) this.#grid.focus(null);
     const { active } = this.#grid;
     this.#arrangement.chooseLayout(layout);
-    // Otherwise it could be on another page, and the keyboard focus would be lost.
+    // The active tile may now be on another page, and the keyboard focus would be lost.
     if (active !== null) this.#grid.reveal(active);
   }
 
@@ -104,8 +104,8 @@ export class ViewMenu {
     }
   }
 
-  // The cameras that are shown now. All of them in the server's order go unnamed, so that new ones join; so do all of
-  // a group.
+  // A link to the shown cameras. It leaves their names out if all of them, or a whole group, are shown in the server's
+  // order, so that new cameras join.
   #kioskLink() {
     const { focused, shown } = this.#grid;
     const { layout, ordered, text, state, group, grouped } = this.#arrangement;

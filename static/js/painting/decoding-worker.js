@@ -1,9 +1,9 @@
 /**
  * The entry point of the worker that decodes the past; see past-decoder.js.
  *
- * It receives {id, unit}, with null to close that decoder, or {id, codec} of units that will come. Of units that are to be
- * shown, it sends {id, type, order}: `decoded` with the `picture`, or `skipped`; and {id, type: 'failed', fault, lost} when
- * a decoder has ended.
+ * It receives {id, unit}, where a null unit closes that decoder, or {id, codec} to prepare it. For each unit to be shown,
+ * it sends {id, type, order}: `decoded` with the `picture`, or `skipped`. When a decoder fails, it sends
+ * {id, type: 'failed', fault, lost}.
  */
 import { decodableFamilies } from './codecs.js';
 import { UnitDecoder } from './unit-decoder.js';
@@ -11,7 +11,7 @@ import { UnitDecoder } from './unit-decoder.js';
 /** @type {Map<number, UnitDecoder>} */
 const decoders = new Map();
 
-// The first time, a browser takes a while to tell.
+// Ask early: the browser's first answer takes a while.
 decodableFamilies();
 
 self.addEventListener('message', ({ data: { id, unit, codec } }) => {

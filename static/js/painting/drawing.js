@@ -1,24 +1,24 @@
 /**
- * Draws decoded pictures in whichever way takes this browser less of the thread that paints.
+ * Draws decoded pictures in the way that takes the painting thread less time.
  *
- * With a GPU, to `drawImage` a picture of video costs next to nothing. Without one, Chromium converts it into new memory,
- * half of whose price are fresh pages of the kernel's, and copies that twice. Converted into memory that is used again,
- * and put onto the canvas, a picture takes half of that. Whether there is a GPU cannot be asked, so both are measured.
+ * With a GPU, `drawImage` of a video frame costs next to nothing. Without one, Chromium converts it into newly allocated
+ * memory, where page faults are half the cost, and copies that twice. Converting it into reused memory and putting that
+ * onto the canvas takes half as long. A page cannot ask whether there is a GPU, so both ways are measured.
  *
- * Uses no document: it may run in a worker.
+ * Uses no DOM, so it can run in a worker.
  *
- * @typedef {(context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D) => void} Draw  Draws at once, onto
- *   a canvas of the size that was prepared for.
+ * @typedef {(context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D) => void} Draw  Draws synchronously,
+ *   onto a canvas of the given size.
  */
 
-// Either way is tried so often, and its best time counts: while a page opens most of them take long.
+// Each way is tried this often and its best time counts, because drawing is slow while a page opens.
 const TRIES = 10;
-// A nanosecond a pixel: with a GPU it is a tenth of that, and without one ten times as much.
+// A nanosecond per pixel; a GPU takes a tenth of that, and drawing without one ten times as long.
 const FAST_MS = 1e-6;
-// Memory for pictures of so many sizes is kept.
+// Most buffers kept for reuse.
 const MAX_SPARE = 2;
 
-// The best time is of one pixel.
+// The best time is per pixel.
 const drawing = { tries: 0, bestMs: Infinity };
 const copying = { tries: 0, bestMs: Infinity };
 /** @type {ImageData[]} */
@@ -30,7 +30,7 @@ const spare = [];
  * @param {VideoFrame | ImageBitmap} image
  * @param {number} width  Of the canvas, which the picture fills.
  * @param {number} height
- * @param {(draw: Draw) => void} onReady  Called once, when `draw` may be called, and does that if the picture is still wanted.
+ * @param {(draw: Draw) => void} onReady  Called once, and calls `draw` if the picture is still wanted.
  */
 export async function drawPicture(image, width, height, onReady) {
   const way = isCopyable(image, width, height) ? chooseWay() : null;
@@ -43,7 +43,7 @@ export async function drawPicture(image, width, height, onReady) {
   way.bestMs = Math.min(way.bestMs, (performance.now() - beganMs) / (width * height));
 }
 
-/** Whether this browser draws without a GPU, as far as that is known: of JPEG it is not. */
+/** Whether this browser draws without a GPU, as far as is known. JPEG does not tell. */
 export function drawsSlowly() {
   return drawing.tries >= TRIES && drawing.bestMs >= FAST_MS;
 }
@@ -54,7 +54,7 @@ function chooseWay() {
   return copying.bestMs < drawing.bestMs ? copying : drawing;
 }
 
-// In memory, of a kind that is known, and as large as the canvas.
+// Whether the picture is in readable memory and exactly as large as the canvas.
 function isCopyable(image, width, height) {
   if (typeof VideoFrame === 'undefined' || !(image instanceof VideoFrame) || image.format === null) return false;
   const { displayWidth, displayHeight, visibleRect } = image;

@@ -1,26 +1,25 @@
 /**
- * How far apart the pictures of a page are painted: at each refresh of the screen while the browser keeps up with what
- * arrives, and farther apart while pictures wait to be decoded. Of a video all have to be decoded; painting and
- * compositing, which take more, are what can be left out.
+ * Sets how often a page paints: at every screen refresh while the browser keeps up, and less often while pictures wait to
+ * be decoded. Every frame of a video must be decoded; painting and compositing cost more and can be skipped.
  *
  * Times are passed in, in milliseconds.
  */
 
-// What a browser with too much to do takes for a picture, and at most one with time left.
+// A picture that takes this long shows a browser with too much to do, or with time left.
 const LATE_MS = 100;
 const SOON_MS = 40;
-// What is noted for so long decides, if it is true of more than a few.
+// The pace changes after this time, if more than this share of the pictures call for it.
 const WINDOW_MS = 500;
-const FEW = 0.25;
-// Faster again only after so long: it may be too fast at once.
+const MIN_SHARE = 0.25;
+// Paint faster again only after this long without lag.
 const GOOD_MS = 3000;
-const LEAST_MS = 33;
-const MOST_MS = 200;
-// Without a GPU, from so many pictures a second on they are painted together: the page is composited whole, however few
-// are new. Often enough for each picture of a camera of 30 a second.
-const MANY = 100;
-const TOGETHER_MS = 25;
-// A picture that somebody waits for has the time of the others for so long.
+const MIN_INTERVAL_MS = 33;
+const MAX_INTERVAL_MS = 200;
+// Without a GPU the page is composited whole, however few pictures are new, so above this many pictures per second they
+// are painted together. The interval is short enough for every picture of a 30 fps camera.
+const MANY_FPS = 100;
+const BATCH_MS = 25;
+// For this long, painting gives way to a picture of the past that somebody waits for.
 const SPARED_MS = 400;
 
 export class Pace {
@@ -33,37 +32,37 @@ export class Pace {
   #goodSinceMs = NaN;
   #sparedUntilMs = -Infinity;
 
-  /** How long after the last pictures the next ones are painted at the earliest; 0 for at each refresh. @param {number} nowMs */
+  /** Shortest time from one painting to the next; 0 for every refresh. @param {number} nowMs */
   intervalMs(nowMs) {
-    return nowMs < this.#sparedUntilMs ? MOST_MS : Math.max(this.#leastMs, this.#intervalMs);
+    return nowMs < this.#sparedUntilMs ? MAX_INTERVAL_MS : Math.max(this.#leastMs, this.#intervalMs);
   }
 
-  /** Somebody waits for a picture of the past: leave its decoder the time that painting takes. @param {number} nowMs */
+  /** Paint less for a while: somebody waits for a picture of the past, and its decoder needs the time. @param {number} nowMs */
   spare(nowMs) {
     this.#sparedUntilMs = nowMs + SPARED_MS;
   }
 
-  /** It is there. */
+  /** End that: the picture has come. */
   resume() {
     this.#sparedUntilMs = -Infinity;
   }
 
   /**
-   * A picture that is to be shown was decoded.
+   * Record that a picture to be shown was decoded.
    *
-   * @param {number} behindMs  How long there has been something to decode.
+   * @param {number} behindMs  How long units have been waiting in or for the decoder.
    * @param {number} nowMs
-   * @param {boolean} drawsSlowly  The browser draws without a GPU.
+   * @param {boolean} drawsSlowly  Whether the browser draws without a GPU.
    */
   decoded(behindMs, nowMs, drawsSlowly) {
-    // After a silence, what was noted before says nothing.
+    // After a silence, earlier counts mean nothing.
     if (!(nowMs - this.#beganMs < 2 * WINDOW_MS)) this.#begin(nowMs);
     this.#count += 1;
     if (behindMs > LATE_MS) this.#late += 1;
     if (behindMs < SOON_MS) this.#soon += 1;
     if (nowMs - this.#beganMs < WINDOW_MS) return;
     const perSecond = (1000 * this.#count) / (nowMs - this.#beganMs);
-    this.#leastMs = drawsSlowly && perSecond > MANY ? TOGETHER_MS : 0;
+    this.#leastMs = drawsSlowly && perSecond > MANY_FPS ? BATCH_MS : 0;
     this.#decide(nowMs);
     this.#begin(nowMs);
   }
@@ -76,13 +75,13 @@ export class Pace {
   }
 
   #decide(nowMs) {
-    const few = FEW * this.#count;
-    if (this.#late > few) this.#intervalMs = Math.min(Math.max(LEAST_MS, 2 * this.#intervalMs), MOST_MS);
-    if (this.#count - this.#soon > few) this.#goodSinceMs = NaN;
+    const enough = MIN_SHARE * this.#count;
+    if (this.#late > enough) this.#intervalMs = Math.min(Math.max(MIN_INTERVAL_MS, 2 * this.#intervalMs), MAX_INTERVAL_MS);
+    if (this.#count - this.#soon > enough) this.#goodSinceMs = NaN;
     else if (Number.isNaN(this.#goodSinceMs)) this.#goodSinceMs = nowMs;
     // False while #goodSinceMs is NaN.
     if (!(nowMs - this.#goodSinceMs >= GOOD_MS)) return;
-    this.#intervalMs = this.#intervalMs > LEAST_MS ? this.#intervalMs / 2 : 0;
+    this.#intervalMs = this.#intervalMs > MIN_INTERVAL_MS ? this.#intervalMs / 2 : 0;
     this.#goodSinceMs = nowMs;
   }
 }

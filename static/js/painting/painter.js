@@ -1,22 +1,22 @@
 /**
- * Paints a camera's frames onto a canvas, at once, but not more often than the screen is refreshed. Of what is
- * decoded only the newest is kept.
+ * Paints a camera's frames onto a canvas, immediately, but at most once per screen refresh. Of the decoded pictures
+ * only the newest is kept.
  *
  *     JPEG  ─► waiting (newest) ─► decode ─┐
  *                                          ├─► decoded (newest) ─► paint, close ─► animation frame
  *     video ─► unit-decoder.js ────────────┤
  *     past  ─► past-decoder.js ────────────┘
  *
- * Uses no document: it may run in a worker.
+ * Uses no DOM, so it can run in a worker.
  *
  * @typedef {object} Received
  * @property {import('../stream/header.js').FrameHeader} header
  * @property {ArrayBuffer} bytes  A JPEG, or a unit of video.
- * @property {boolean} shown  False if it is decoded only because those after it need it.
- * @property {number} receivedMs  When it was received, by `performance.now()` of the thread that paints.
- * @property {number} [decodedMs]  When it was decoded, by the same clock.
- * @property {number} [behindMs]  Of video: how long there had been something to decode when it was decoded.
- * @property {number} [order]  Of those offered to this painter.
+ * @property {boolean} shown  False if it is decoded only because later units need it.
+ * @property {number} receivedMs  Arrival time, by `performance.now()` of the painting thread.
+ * @property {number} [decodedMs]  Decoding time, by the same clock.
+ * @property {number} [behindMs]  For video: how long units had been waiting when it was decoded.
+ * @property {number} [order]  Its number among the frames offered to this painter.
  */
 import { drawPicture, drawsSlowly } from './drawing.js';
 import { decodeJpeg } from './jpeg.js';
@@ -25,7 +25,7 @@ import { onRefresh, pace } from './refresh.js';
 import { UnitDecoder } from './unit-decoder.js';
 
 const COPY_QUALITY = 0.95;
-// A decoder of the past is kept for the next moment: the first picture of a new one takes a busy browser 10 to 50 ms.
+// Keep the decoder of the past for the next seek: in a busy browser, a new one takes 10 to 50 ms longer.
 const KEPT_MS = 60_000;
 
 export class Painter {
@@ -38,16 +38,16 @@ export class Painter {
   #video = null;
   /** @type {ReturnType<typeof openPastDecoder> | null} */
   #past = null;
-  // Until when that one is kept while what is live is shown.
+  // Until when that decoder is kept while live is shown.
   #pastUntilMs = -Infinity;
-  // Video has failed, and what follows needs what was lost, up to the next key picture.
+  // Video has failed; units up to the next key picture cannot be decoded.
   #awaitsKey = false;
   #decoded = null;
   #painting = false;
-  // Frames may be decoded in another order than they came in, as one is a JPEG and the next a unit of video.
+  // Frames may be decoded in another order than they arrived, if one is a JPEG and the next a unit of video.
   #offered = 0;
   #newest = 0;
-  // Cancels the wait for the screen, while there is one.
+  // Cancels the wait for the next refresh; null without one.
   #cancelRefresh = null;
   // Incremented by reset(), so that the result of a decode in progress is discarded.
   #generation = 0;
@@ -57,11 +57,11 @@ export class Painter {
    * @param {object} hooks
    * @param {(frame: Received) => void} hooks.onPainted
    * @param {(frame: Received) => void} hooks.onSkipped  A newer frame replaced it before it was painted.
-   * @param {(frame: Received) => void} hooks.onHeld  A decoder keeps it until there are more.
-   * @param {(frame: Received) => void} hooks.onUnpainted  The browser took the canvas away, for now.
+   * @param {(frame: Received) => void} hooks.onHeld  The decoder holds it until it gets more units.
+   * @param {(frame: Received) => void} hooks.onUnpainted  The canvas has lost its context for now.
    * @param {(frame: Received) => void} hooks.onFailed  The bytes are not a JPEG.
    * @param {(fault: import('./unit-decoder.js').VideoFault, unit: Received | null) => void} hooks.onVideoFailed
-   *   Video can go on with a key picture only.
+   *   Video can only continue from a key picture.
    */
   constructor(canvas, hooks) {
     this.#canvas = canvas;
@@ -74,7 +74,7 @@ export class Painter {
     return this.#video?.inside ?? 0;
   }
 
-  /** @param {Received} frame  If it is to be shown, it must be newer than all before. */
+  /** @param {Received} frame  If it is to be shown, it must be newer than all earlier ones. */
   offer(frame) {
     this.#offered += 1;
     frame.order = this.#offered;
@@ -82,13 +82,13 @@ export class Painter {
     else this.#offerUnit(frame);
   }
 
-  /** A picture of the past was asked for, which nothing shall delay. @param {string | null} codec  As which it may come. */
+  /** Give priority to a requested picture of the past. @param {string | null} codec  Its likely codec. */
   expectPast(codec) {
     pace.spare(performance.now());
     this.preparePast(codec);
   }
 
-  /** One may be asked for soon. @param {string | null} codec  As which it may come. */
+  /** Prepare a decoder for a picture of the past. @param {string | null} codec  Its likely codec. */
   preparePast(codec) {
     if (codec !== null) this.#openPast().prepare(codec);
   }
@@ -166,7 +166,7 @@ export class Painter {
       return;
     }
     if (unit.header.live) {
-      // What is still decoded must not come after it.
+      // A picture of the past must not be painted after it.
       if (this.#past?.busy || performance.now() > this.#pastUntilMs) this.#endPast();
       this.#video ??= new UnitDecoder(this.#decoderHooks(() => (this.#video = null)));
       this.#video.put(unit);
@@ -183,7 +183,7 @@ export class Painter {
       onHeld,
       onFailed: (fault, frame) => {
         onEnd();
-        // A browser takes a decoder away that has long had nothing to do. There will be another.
+        // Browsers reclaim idle decoders; a new one is opened when needed.
         if (fault === 'reclaimed' && frame === null) return;
         this.#awaitsKey = true;
         onVideoFailed(fault, frame);
@@ -200,7 +200,7 @@ export class Painter {
     this.#newest = frame.order;
     if (this.#decoded !== null) this.#skip(this.#decoded.frame);
     this.#replaceDecoded({ frame, image });
-    // Of JPEG, what is too much is not even decoded.
+    // Only for video: surplus JPEGs are not even decoded.
     if (frame.header.live && frame.header.codec !== null) pace.decoded(frame.behindMs, frame.decodedMs, drawsSlowly());
     this.#paintNext();
   }
@@ -209,8 +209,8 @@ export class Painter {
     if (frame.shown) this.#hooks.onSkipped(frame);
   }
 
-  // At once, because the screen shows whatever is there at its next refresh, unless there is too much to paint; and
-  // what somebody asked for at once in any case.
+  // Paint immediately, so that the next refresh shows it, unless the pace is slowed down. Pictures of the past, which
+  // somebody asked for, never wait for the pace.
   async #paintNext() {
     if (this.#decoded === null || this.#painting) return;
     if (pace.intervalMs(performance.now()) > 0) {
@@ -233,23 +233,23 @@ export class Painter {
   }
 
   async #paint() {
-    // Not again before that.
+    // No other painting before the next refresh.
     this.#waitForRefresh();
     const { frame, image } = this.#decoded;
     const generation = this.#generation;
     this.#decoded = null;
     this.#painting = true;
-    // Until it is given back, whatever is drawn is lost; then the next frame is painted.
-    const taken = this.#context.isContextLost?.() ?? false;
+    // Without a context, drawing has no effect; once the browser restores it, the next frame is painted.
+    const isLost = this.#context.isContextLost?.() ?? false;
     try {
-      if (!taken) await this.#draw(image, frame.header, () => generation === this.#generation);
+      if (!isLost) await this.#draw(image, frame.header, () => generation === this.#generation);
     } finally {
       image.close();
       this.#painting = false;
     }
     if (!frame.header.live) pace.resume();
     if (generation === this.#generation) {
-      if (taken) this.#hooks.onUnpainted(frame);
+      if (isLost) this.#hooks.onUnpainted(frame);
       else this.#hooks.onPainted(frame);
     }
     await this.#paintNext();

@@ -1,9 +1,9 @@
 /**
  * Decodes one camera's video of the past like UnitDecoder, but in a worker that all cameras share.
  *
- * A seek is a whole group at once, up to the picture that is wanted. A browser hands its decoder the next unit only
- * between two tasks of the thread that asked: beside live pictures of other cameras, which are painted there, a group
- * took three times as long as it does here.
+ * A seek sends a whole group at once, up to the wanted picture. A browser passes units to its decoder only between two
+ * tasks of the calling thread: on the thread that paints the live pictures of other cameras, a group took three times as
+ * long as here.
  *
  *     put ─► decoding-worker.js: UnitDecoder ─► onDecoded
  */
@@ -16,13 +16,13 @@ let unusable = typeof Worker === 'undefined';
 const decoders = new Map();
 let opened = 0;
 
-/** Start the worker, which takes a while. */
+/** Start the worker early, because that takes a while. */
 export function preparePastDecoder() {
   if (worker === null && !unusable) worker = startWorker();
 }
 
 /**
- * Open one, in this thread if there is no other.
+ * Open a decoder; on this thread if workers are unavailable.
  *
  * @param {ConstructorParameters<typeof UnitDecoder>[0]} hooks
  * @returns {PastDecoder | UnitDecoder}
@@ -36,7 +36,7 @@ class PastDecoder {
   #worker;
   #hooks;
   #id;
-  // By number, those that are to be shown.
+  // Frames to be shown, by order.
   #frames = new Map();
   #last = null;
 
@@ -48,17 +48,17 @@ class PastDecoder {
     decoders.set(this.#id, this);
   }
 
-  /** Whether there is anything still to be shown. */
+  /** Whether a frame to be shown is still being decoded. */
   get busy() {
     return this.#frames.size > 0;
   }
 
-  /** Have a decoder ready. @param {string} codec */
+  /** Prepare the decoder. @param {string} codec */
   prepare(codec) {
     this.#worker.postMessage({ id: this.#id, codec });
   }
 
-  /** @param {import('./painter.js').Received} frame  Its bytes are moved. */
+  /** @param {import('./painter.js').Received} frame  Its bytes are transferred. */
   put(frame) {
     const { header, bytes, shown, order } = frame;
     const { key, codec, rendition, live, units } = header;
@@ -72,7 +72,7 @@ class PastDecoder {
     if (decoders.delete(this.#id)) this.#worker.postMessage({ id: this.#id, unit: null });
   }
 
-  /** The worker tells what became of a unit. */
+  /** Handle a message from the worker. */
   take({ type, order, picture, fault, lost }) {
     const frame = this.#frames.get(order);
     this.#frames.delete(order);
@@ -86,7 +86,7 @@ class PastDecoder {
     }
   }
 
-  /** End it; what was put since is lost as well. */
+  /** Close it; frames still in it are lost. */
   fail(fault, frame = this.#last) {
     this.close();
     for (const one of this.#frames.values()) this.#hooks.onSkipped(one);
@@ -102,7 +102,7 @@ function startWorker() {
       if (decoder === undefined) data.picture?.close();
       else decoder.take(data);
     });
-    // A policy forbids it, or the browser knows no modules in workers.
+    // A policy forbids workers, or the browser does not support modules in them.
     started.addEventListener('error', (event) => {
       event.preventDefault();
       unusable = true;

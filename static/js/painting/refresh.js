@@ -3,24 +3,24 @@ import { Pace } from './pace.js';
 // Longer than the refresh interval of the slowest screen, short enough for smooth motion.
 const HIDDEN_MS = 70;
 
-/** Who waits: all together for one refresh, as many tiles may paint between two. @type {Set<() => void | Promise<void>>} */
+/** Callbacks that share the next refresh; many tiles may paint between two. @type {Set<() => void | Promise<void>>} */
 const waiting = new Set();
-/** Who is called now, one after the other. @type {typeof waiting} */
+/** Callbacks being called now, one after the other. @type {typeof waiting} */
 const due = new Set();
 let request = 0;
 let timer = 0;
 let calledMs = -Infinity;
 
-/** Of all pictures that this thread paints. */
+/** The pace of everything this thread paints. */
 export const pace = new Pace();
 
 /**
- * Call back once at the next refresh of the screen, or soon if there is none: a hidden page is not refreshed,
- * but its picture may be in a small window of its own (popout.js). Later while the pace is slower, all together.
+ * Call back once at the next screen refresh, or soon if there is none: a hidden page is not refreshed, but its
+ * picture may be in a small window of its own (popout.js). At a slower pace, all callbacks come later, together.
  *
- * Uses no document: it may run in a worker.
+ * Uses no DOM, so it can run in a worker.
  *
- * @param {() => void | Promise<void>} callback  Another one for each call. The next one is called when it is done.
+ * @param {() => void | Promise<void>} callback  A new function for each call. Callbacks run one after the other.
  * @returns {() => void} cancels it
  */
 export function onRefresh(callback) {
@@ -47,7 +47,7 @@ async function callAll() {
     try {
       await callback();
     } catch (error) {
-      // Of one tile: the others are painted all the same.
+      // One tile's error must not keep the others from being painted.
       reportError(error);
     }
   }

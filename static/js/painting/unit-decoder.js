@@ -1,17 +1,17 @@
 /**
- * Decodes one camera's video: its units in the order in which they arrive, from a key picture on, a few at a time.
+ * Decodes one camera's video: its units in the order they arrive, from a key picture on, a few at a time.
  *
  *     put ─► waiting ─► VideoDecoder (three at most) ─► onDecoded
  *
- * Whatever goes wrong ends it: it is closed then, and who uses it starts again with a key picture.
+ * Any fault closes it. Its user then starts again with a new decoder and a key picture.
  *
  * @typedef {'unsupported' | 'no key' | 'slow' | 'stuck' | 'reclaimed' | 'broken'} VideoFault
  */
 import { canDecode, configOf } from './codecs.js';
 
-// Each picture inside may hold a buffer of the decoder, of which it has few.
+// Each unit inside may hold one of the decoder's few buffers.
 const MAX_INSIDE = 3;
-// A decoder may keep a picture until it is given the next ones, as with B-frames.
+// A decoder may hold a picture until it gets the next units, as with B-frames.
 const HELD_MS = 100;
 const STUCK_MS = 600;
 const MAX_WAIT_MS = 800;
@@ -28,7 +28,7 @@ export class UnitDecoder {
   #configuring = false;
   #closed = false;
   #waiting = [];
-  // Of what is in the decoder: {unit, timestamp, sinceMs}, oldest first.
+  // What is in the decoder, as {unit, timestamp, sinceMs}, oldest first.
   #inside = [];
   #timestamp = 0;
   #held = null;
@@ -37,11 +37,11 @@ export class UnitDecoder {
 
   /**
    * @param {object} hooks
-   * @param {(unit: import('./painter.js').Received, picture: VideoFrame) => void} hooks.onDecoded  The picture is
-   *   to be closed by who gets it.
+   * @param {(unit: import('./painter.js').Received, picture: VideoFrame) => void} hooks.onDecoded  Must close
+   *   the picture.
    * @param {(unit: import('./painter.js').Received) => void} hooks.onSkipped  It will not be decoded.
-   * @param {(unit: import('./painter.js').Received) => void} hooks.onHeld  The decoder keeps it and all before it
-   *   until there are more.
+   * @param {(unit: import('./painter.js').Received) => void} hooks.onHeld  The decoder holds it and all before it
+   *   until it gets more units.
    * @param {(fault: VideoFault, unit: import('./painter.js').Received | null) => void} hooks.onFailed  Nothing more
    *   will be decoded. Without a unit, none is lost.
    */
@@ -57,7 +57,7 @@ export class UnitDecoder {
     return this.#inside.length;
   }
 
-  /** Whether there is anything still to be decoded. */
+  /** Whether any unit is still to be decoded. */
   get busy() {
     return this.#waiting.length + this.#inside.length > 0;
   }
@@ -73,7 +73,7 @@ export class UnitDecoder {
   #putUnit(unit) {
     const { key, codec, rendition } = unit.header;
     if (key) {
-      // It needs none of those before it, and is newer.
+      // A key picture needs none of the older units, and replaces them.
       for (const older of this.#waiting.splice(0)) this.#onSkipped(older);
     } else if (rendition !== this.#rendition || this.#newestCodec !== codec) {
       this.#waiting.push(unit);
@@ -83,18 +83,18 @@ export class UnitDecoder {
     this.#rendition = rendition;
     this.#waiting.push(unit);
     const nowMs = performance.now();
-    // Of the past, nothing newer comes that JPEG would show sooner.
+    // Only live: in the past, JPEG would not show anything newer.
     const isLate = unit.header.live && this.#isPunctual(nowMs) && nowMs - this.#waiting[0].receivedMs > MAX_WAIT_MS;
     if (isLate) this.#fail('slow', unit);
     else this.#feed();
   }
 
-  /** Have a decoder ready for what comes: a browser may take a while to find one. @param {string} codec */
+  /** Configure the decoder early, because a browser may take a while. @param {string} codec */
   prepare(codec) {
     if (this.#codec === '' && !this.#configuring) this.#configure(codec, null);
   }
 
-  /** Forget everything, for good. Its pictures are closed by who got them. */
+  /** Forget everything, for good. Pictures already passed on stay open. */
   close() {
     this.#closed = true;
     this.#waiting.length = 0;
@@ -103,7 +103,7 @@ export class UnitDecoder {
     if (this.#decoder !== null && this.#decoder.state !== 'closed') this.#decoder.close();
   }
 
-  // Of the unit before the one that is put.
+  // The codec of the newest unit.
   get #newestCodec() {
     return this.#waiting.at(-1)?.header.codec ?? this.#codec;
   }
@@ -157,11 +157,11 @@ export class UnitDecoder {
       return;
     }
     const behindMs = this.#behindMs(performance.now());
-    // Whatever is still inside when pictures from a later key picture on come out was swallowed.
+    // Once pictures from a later key picture come out, the decoder has swallowed any older units.
     const key = this.#inside.findLastIndex((one) => one.unit.header.key && one.timestamp <= picture.timestamp);
     for (const { unit } of this.#inside.splice(0, Math.max(0, key))) this.#onSkipped(unit);
-    // The first out has the number and the time of the first in. With B-frames they are not the same picture, but
-    // numbers and times only grow.
+    // The first picture out gets the number and time of the first unit in. With B-frames that is another picture, but
+    // numbers and times keep increasing.
     const unit = this.#inside.shift()?.unit;
     if (unit === undefined) {
       picture.close();
@@ -173,7 +173,7 @@ export class UnitDecoder {
     this.#feed();
   }
 
-  // What a decoder keeps because of B-frames is not late: it comes out soon after the unit that it waits for goes in.
+  // A picture held for B-frames is not late: it comes out soon after the unit it waits for goes in. So the newest counts.
   #behindMs(nowMs) {
     const given = nowMs - (this.#inside.at(-1)?.sinceMs ?? nowMs);
     return this.#waiting.length === 0 ? given : Math.max(given, nowMs - this.#waiting[0].receivedMs);
@@ -195,14 +195,14 @@ export class UnitDecoder {
     }
     if (this.#waiting.length === 0 && unit !== this.#held && nowMs - sinceMs >= HELD_MS) {
       this.#held = unit;
-      // Of the past, nothing may follow. The next unit must be a key picture then, or be sought anew.
+      // In the past, no more units may follow, so flush. After that, the next unit must be a key picture or a new seek.
       if (unit.header.live) this.#onHeld(unit);
       else this.#decoder.flush().catch(() => {});
     }
     this.#watch();
   }
 
-  // Otherwise we are late ourselves, as after the computer slept, and what was decoded meanwhile comes next.
+  // If not, this thread itself was delayed, as after the computer slept, and decoded pictures are about to arrive.
   #isPunctual(nowMs) {
     return nowMs - this.#dueMs < HELD_MS;
   }
@@ -220,7 +220,7 @@ export class UnitDecoder {
   }
 }
 
-/** Its units one by one. @param {import('./painter.js').Received} frame @returns {import('./painter.js').Received[]} */
+/** Split a frame into its units. @param {import('./painter.js').Received} frame @returns {import('./painter.js').Received[]} */
 function unpack(frame) {
   const { header, bytes, shown } = frame;
   if (!header.units) return [frame];

@@ -1,19 +1,19 @@
 /**
- * Saves a part of a camera's past as a file: at once where that is only copied, otherwise once the server has made it,
- * with a bar that tells how far it is and can be cancelled.
+ * Saves a part of a camera's past as a file: immediately if the server only copies it, otherwise when the server has
+ * made it, with a progress bar that can cancel it.
  */
 import { ask } from '../manage/api.js';
 import { formatAge, inSentence } from '../ui/format.js';
 import { make } from '../ui/dom.js';
 
 const POLL_MS = 400;
-/** The server makes no longer ones. */
+/** Longest clip that the server makes. */
 export const MAX_CLIP_S = 3600;
 
 const WORDS = {
   401: 'You have been logged out.',
   403: 'You may not save clips.',
-  404: 'Nothing is remembered of that time any more.',
+  404: 'That time is no longer remembered.',
   429: 'The server is making other clips. Try again in a moment.',
 };
 
@@ -25,12 +25,12 @@ export class Clips {
   #copied;
 
   /**
-   * @param {HTMLElement} element  Where the bars appear.
+   * @param {HTMLElement} element  Holds the progress bars.
    * @param {HTMLTemplateElement} template
    * @param {import('../ui/toasts.js').Toasts} toasts
    * @param {object} cameras
    * @param {(camera: string) => string} cameras.titleOf
-   * @param {(camera: string) => boolean} cameras.sendsVideo  What is kept of it is video as it came.
+   * @param {(camera: string) => boolean} cameras.sendsVideo  Whether its own video is kept.
    */
   constructor(element, template, toasts, { titleOf, sendsVideo }) {
     this.#element = element;
@@ -41,12 +41,12 @@ export class Clips {
   }
 
   /**
-   * Save a part of a camera's past; what goes wrong is told. Times are Unix seconds, by the server's clock.
+   * Save a part of a camera's past, and report errors in a toast. Times are Unix seconds, by the server's clock.
    *
    * @param {string} camera
    * @param {number} from
    * @param {number} to
-   * @returns {Promise<boolean>} whether the browser was given the file
+   * @returns {Promise<boolean>} whether the browser received the file
    */
   async save(camera, from, to) {
     const address = `clip/${encodeURIComponent(camera)}.mp4?from=${from.toFixed(3)}&to=${to.toFixed(3)}`;
@@ -72,7 +72,7 @@ export class Clips {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       const answer = await ask('GET', `api/clips/${job.id}`);
       if (answer.ok) job = answer.data;
-      // Unreachable, it may be reached again; the server that answers otherwise knows nothing of it.
+      // An unreachable server may come back; any other failed answer means that it has lost the job.
       else if (answer.status !== 0) job = { ...job, error: answer.message };
     }
     bar.remove();
@@ -118,7 +118,7 @@ export class Clips {
   }
 }
 
-// A link that leads to nothing would be followed without a word.
+// Look before following a link: a failed download would give no message.
 async function look(address) {
   try {
     const { ok, status, statusText } = await fetch(address, { method: 'HEAD', cache: 'no-store' });

@@ -1,4 +1,4 @@
-/** How motion is looked for at the camera in focus: the switch, the numbers and the zones; for operators. */
+/** Motion detection settings of the camera in focus, for operators: the switch, the numbers and the zones. */
 import { mayControl } from '../bridge/access.js';
 import { Knob } from '../camera/knob.js';
 import { setText } from '../ui/dom.js';
@@ -21,7 +21,7 @@ export class MotionPanel {
 
   /**
    * @param {HTMLElement} element
-   * @param {HTMLTemplateElement} template  Of the zones over the picture.
+   * @param {HTMLTemplateElement} template  For the zones over the picture.
    * @param {(payload: object) => Promise<import('../stream/connection.js').Reply>} send  The command `motion`.
    */
   constructor(element, template, send) {
@@ -36,7 +36,7 @@ export class MotionPanel {
     this.#parts.whole.addEventListener('click', () => this.#set({ zones: [] }));
   }
 
-  /** Show one camera's settings; with null, nothing. @param {import('../grid/tile.js').Tile | null} tile */
+  /** Show one camera's settings; null for none. @param {import('../grid/tile.js').Tile | null} tile */
   show(tile) {
     if (tile === this.#tile) return;
     this.#editor.end();
@@ -74,7 +74,7 @@ export class MotionPanel {
     setText(zones, count === 0 ? 'The whole picture counts' : `Only ${plural(count, 'zone')} of the picture ${count === 1 ? 'counts' : 'count'}`);
     whole.hidden = count === 0;
     now.dataset.status = motion.moving ? 'stalled' : 'idle';
-    setText(now.querySelector('[data-motion-word]'), motion.moving ? 'Something moves now' : 'Nothing moves now');
+    setText(now.querySelector('[data-motion-word]'), motion.moving ? 'Motion now' : 'No motion now');
   }
 
   #edit() {

@@ -1,4 +1,4 @@
-/** Says over the grid that it shows the past, and leads back to live; under a camera in focus the time bar does. */
+/** The pill over the grid that says it shows the past, and leads back to live. In focus, the time bar does that. */
 import { setText } from '../ui/dom.js';
 import { formatAgo, formatWhen } from '../ui/format.js';
 
@@ -18,7 +18,7 @@ export class PastPill {
     past.addEventListener('change', () => this.refresh());
   }
 
-  /** Show what is true now. Called several times a second. */
+  /** Update it. Called several times a second. */
   refresh() {
     const { at } = this.#past;
     const shown = at !== null && !this.#past.focused;

@@ -1,19 +1,19 @@
 /**
- * Which moment the cameras show: the one in focus by itself, or all of them together; and back to what is live.
+ * Controls which moment the cameras show, the one in focus alone or all of them together, and returns them to live.
  *
- * Event: `change` ({tile}) when it is another moment, or another wish; of all cameras without a tile.
+ * Event: `change` ({tile}) when another moment is shown or requested; without a tile it concerns all cameras.
  */
-/** How fast the past can be played, in either direction. */
+/** Playback speeds, in either direction. */
 export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 
-// A person who was looking at the past until now presses the keys for that once more.
+// For this long after the return to live, keys still act on the past: somebody may press one more.
 const LINGER_MS = 3000;
 
 export class Past extends EventTarget {
   #grid;
   #clock;
   #together = false;
-  // How fast it is played when it is.
+  // Speed of playback, once playing.
   #pace = 1;
   #leftMs = -Infinity;
   #wasActive = false;
@@ -27,7 +27,7 @@ export class Past extends EventTarget {
     this.#grid = grid;
     this.#clock = clock;
     grid.addEventListener('focus', ({ detail: { before } }) => {
-      // Whoever leaves it wants to see what happens there now; unless all show one moment.
+      // A camera that loses the focus returns to live, unless all show the same moment.
       if (!this.#together && before?.viewer.past.wanted != null) before.viewer.seek(null);
       this.#leftMs = -Infinity;
       this.#emit();
@@ -50,33 +50,33 @@ export class Past extends EventTarget {
     return [...this.#grid.tiles.values()].some((tile) => tile.viewer.past.wanted !== null);
   }
 
-  /** Whether the keys are for the past: it is shown, or was just now. */
+  /** Whether keys act on the past: it is shown, or was until just now. */
   get engaged() {
     const active = this.#grid.focused !== null && this.#grid.focused.viewer.past.wanted !== null;
     return active || performance.now() - this.#leftMs < LINGER_MS;
   }
 
-  /** How fast it is played when it is; always positive. */
+  /** Speed of playback, once playing; always positive. */
   get pace() {
     return this.#pace;
   }
 
-  /** The tile whose moment is shown: the one in focus, or the first that shows the past. */
+  /** The tile whose moment counts: the one in focus, or the first that shows the past. */
   get leader() {
     return this.#grid.focused ?? [...this.#grid.tiles.values()].find((tile) => tile.viewer.past.wanted !== null) ?? null;
   }
 
-  /** The server's time now, as well as it is known. */
+  /** The server's time now, or this browser's while that is unknown. */
   get nowUnix() {
     return this.#clock.known ? this.#clock.serverUnix : Date.now() / 1000;
   }
 
-  /** The moment that is looked at; null for live. */
+  /** The moment shown or requested; null for live. */
   get at() {
     return this.leader?.viewer.past.wanted ?? null;
   }
 
-  /** 0 while it stands still. */
+  /** 0 while paused. */
   get speed() {
     return this.leader?.viewer.past.speed ?? 0;
   }
@@ -86,7 +86,7 @@ export class Past extends EventTarget {
     for (const tile of this.#followers) tile.viewer.seek(at);
   }
 
-  /** Back to what is live, all of them. @returns {boolean} whether any was not */
+  /** Return all cameras to live. @returns {boolean} whether any was in the past */
   live() {
     const were = [...this.#grid.tiles.values()].filter((tile) => tile.viewer.past.wanted !== null);
     for (const tile of were) tile.viewer.seek(null);
@@ -94,7 +94,7 @@ export class Past extends EventTarget {
     return were.length > 0;
   }
 
-  /** Stop at what is seen now, or go on as before. */
+  /** Pause or resume. */
   toggle() {
     if (this.speed !== 0) this.play(0);
     else if (this.at === null) this.seek(this.#seenUnix);
@@ -108,14 +108,14 @@ export class Past extends EventTarget {
     for (const tile of this.#followers) tile.viewer.play(speed);
   }
 
-  /** Choose how fast; what is played goes on like that. @param {number} pace */
+  /** Set the speed, also of a running playback. @param {number} pace */
   setPace(pace) {
     this.#pace = pace;
     if (this.speed !== 0) this.play(Math.sign(this.speed) * pace);
     this.#emit();
   }
 
-  /** Play on in a direction, or twice as fast if it is that already. @param {-1 | 1} direction */
+  /** Play in a direction, or faster if it already does. @param {-1 | 1} direction */
   shuttle(direction) {
     const same = Math.sign(this.speed) === direction;
     const at = SPEEDS.indexOf(Math.abs(this.speed));
@@ -124,7 +124,7 @@ export class Past extends EventTarget {
 
   /** @param {number} by  Frames. */
   step(by) {
-    // What is live is stopped first: nothing newer is known.
+    // Live is paused first; there is no newer frame to step to.
     if (this.at === null) this.seek(this.#seenUnix);
     if (by < 0 || this.leader?.viewer.isPast) for (const tile of this.#followers) tile.viewer.step(by);
   }
@@ -136,7 +136,7 @@ export class Past extends EventTarget {
     else this.seek(to);
   }
 
-  /** Move all cameras to the moment of the one in focus, and on with it; or that one alone again. */
+  /** Move all cameras together with the one in focus, beginning at its moment; or that one alone again. */
   toggleTogether() {
     this.#together = !this.#together;
     const { leader, at, speed } = this;

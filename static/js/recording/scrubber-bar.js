@@ -1,17 +1,17 @@
 /**
- * The time bar: what is remembered, ticks, events, the moment that is shown, and the part for a clip. Only draws and
- * tells what fingers, mouse and wheel want; scrubber.js decides what comes of it.
+ * The time bar: what is kept, ticks, events, the shown moment, and the part marked for a clip. It only draws and reports
+ * what fingers, mouse and wheel do; scrubber.js decides what happens.
  *
- * Events: `seek` ({at, done, moved}) while it is dragged and when it is let go, then often where it was; `hover` ({at, x, mark}: `at` is null when the pointer
- * has left, `x` is in CSS pixels from the left, `mark` the label of the event there, or empty); `clip` ({clip, at}) when an end of the part is moved to `at`; `view` when
- * another part of time is shown.
+ * Events: `seek` ({at, done, moved}) while it is dragged and on release, then often without a move; `hover` ({at, x, mark}:
+ * `at` is null when the pointer has left, `x` is in CSS pixels from the left, `mark` the label of the event there, or
+ * empty); `clip` ({clip, at}) when an end of the marked part is moved to `at`; `view` when it is zoomed or panned.
  *
  * @typedef {import('../ui/timescale.js').Span} Span
  * @typedef {object} Shown
  * @property {Span} whole       What the bar can show: from the oldest picture to now.
- * @property {Span | null} kept What is remembered.
- * @property {Span[]} gaps       Where nothing was kept within that.
- * @property {number | null} at The moment that is shown; null for live.
+ * @property {Span | null} kept What the server keeps.
+ * @property {Span[]} gaps       Gaps within `kept`.
+ * @property {number | null} at The shown moment; null for live.
  * @property {{at: number, label: string, id: unknown}[]} marks
  * @property {Span | null} clip
  * @property {boolean} disabled
@@ -20,18 +20,18 @@ import { make } from '../ui/dom.js';
 import { formatWhen } from '../ui/format.js';
 import { TimeScale } from '../ui/timescale.js';
 
-// Closer than this, frames lie apart as far as a finger is wide.
+// At this zoom, frames are already a finger's width apart.
 const MIN_SPAN_S = 2;
-// How wide a label is with what is before and after it, in the size of its letters.
+// Width of a label with its margins, in em.
 const LABEL_EM = 6.7;
-// Let go so near to the end, it is now.
+// A release this close to the end means now.
 const SNAP_PX = 8;
-// A finger that moves less has not moved: it may be the first of two, or scroll the page.
+// A finger that moves less than this may be the first of two, or about to scroll the page.
 const TAP_PX = 6;
 const WHEEL_LINE_PX = 16;
 const MIN_CLIP_S = 0.1;
 const MAX_MARKS = 300;
-// Pointed at so near to a mark, it is that.
+// Pointing this close to a mark means the mark.
 const MARK_PX = 5;
 
 export class ScrubberBar extends EventTarget {
@@ -41,11 +41,11 @@ export class ScrubberBar extends EventTarget {
   /** @type {Shown} */
   #shown = { whole: { from: 0, to: 1 }, kept: null, gaps: [], at: null, marks: [], clip: null, disabled: true };
   #scale = new TimeScale({ from: 0, to: 1 }, MIN_SPAN_S);
-  /** @type {Map<number, number>} Where the fingers are, in CSS pixels. */
+  /** @type {Map<number, number>} Positions of the pointers, in CSS pixels, by id. */
   #fingers = new Map();
-  // What is being dragged.
+  // The drag in progress.
   #drag = null;
-  // In CSS pixels. To measure while it is drawn would have the page be laid out each time.
+  // In CSS pixels, measured on resize: measuring while drawing would force a layout each time.
   #width = 0;
   #labelWidth = 0;
   #drawn = '';
@@ -68,7 +68,7 @@ export class ScrubberBar extends EventTarget {
     new ResizeObserver(() => this.#measure()).observe(this.#track);
   }
 
-  /** What has the role of a slider. */
+  /** The element with the role of a slider. */
   get track() {
     return this.#track;
   }
@@ -86,18 +86,18 @@ export class ScrubberBar extends EventTarget {
     this.#draw();
   }
 
-  /** Show the whole time again. */
+  /** Zoom out completely. */
   reset() {
     this.#scale.reset();
     this.#draw();
   }
 
-  // Time goes on, but must not move under a finger.
+  // Let the bar follow the clock, but not under a finger.
   #settle() {
     if (this.#fingers.size === 0) this.#scale.setWhole(this.#shown.whole);
   }
 
-  // While it is played or stepped through, the moment that is shown stays in sight.
+  // Keep the shown moment in sight while playing or stepping.
   #follow(at) {
     if (this.#fingers.size === 0) this.#scale.reveal(at, at > this.#scale.to ? 0.2 : 0.8);
   }
@@ -162,7 +162,7 @@ export class ScrubberBar extends EventTarget {
     end.ariaValueText = formatWhen(at).time;
   }
 
-  // Built anew only when others are to be seen; otherwise moved as a whole.
+  // Rebuild the ticks only when other ones are visible; otherwise move them as a whole.
   #drawTicks(view, width, marks) {
     const label = this.#labelWidth;
     const { step, at: ticks } = view.ticks(width, label);
@@ -203,7 +203,7 @@ export class ScrubberBar extends EventTarget {
     this.#fingers.set(event.pointerId, x);
     this.#element.setPointerCapture(event.pointerId);
     if (this.#fingers.size > 1) {
-      // Two fingers zoom; where the first one was put down meant nothing.
+      // Two fingers zoom: the first one's position was not meant as a seek.
       if (this.#drag?.kind === 'seek' && this.#drag.begun) this.#seek(this.#drag.x, true);
       this.#drag = null;
       return;
@@ -214,7 +214,7 @@ export class ScrubberBar extends EventTarget {
       if (this.#drag.begun) this.#seek(x, false);
       this.#track.focus({ preventScroll: true });
     }
-    // The picture under the pointer is no longer wanted: the large one is.
+    // Hide the preview: the large picture shows that moment.
     if (this.#drag.begun) this.#hover(x);
   }
 
@@ -240,7 +240,7 @@ export class ScrubberBar extends EventTarget {
     if (!this.#fingers.has(event.pointerId)) return;
     const drag = this.#drag;
     const isTaken = event.type === 'pointercancel';
-    // What the browser takes for scrolling ends a drag where it is.
+    // When the browser takes over to scroll, the drag ends where it is.
     if (drag?.kind === 'seek' && (drag.begun || !isTaken)) this.#seek(isTaken ? drag.x : this.#xOf(event), true);
     this.#fingers.delete(event.pointerId);
     if (this.#fingers.size === 0) {
@@ -256,7 +256,7 @@ export class ScrubberBar extends EventTarget {
     const at = toNow ? null : this.#momentAt(x);
     const moved = at !== this.#drag.sought;
     Object.assign(this.#drag, { x, begun: true, sought: at, at: at ?? this.#scale.whole.to });
-    // First of all: somebody waits for the picture.
+    // First, because somebody waits for the picture.
     this.dispatchEvent(new CustomEvent('seek', { detail: { at, done, moved } }));
     this.#draw();
   }

@@ -1,6 +1,6 @@
 /**
- * The card over the time bar: the time that is pointed at and, once the pointer rests, the picture of that moment. A
- * picture that is no longer wanted is not waited for.
+ * The card over the time bar: the time under the pointer and, once the pointer rests, the picture of that moment. A
+ * request for a picture that is no longer wanted is aborted.
  */
 import { withToken } from '../bridge/embed.js';
 import { formatWhen } from '../ui/format.js';
@@ -8,7 +8,7 @@ import { setText } from '../ui/dom.js';
 
 const WIDTH = 320;
 const REST_MS = 90;
-// Nearer than this, a picture that was fetched already is as good.
+// A fetched picture this close to the moment is good enough.
 const SAME_S = 0.25;
 const MAX_KEPT = 60;
 
@@ -21,7 +21,7 @@ export class ScrubberPreview {
   #timer = 0;
   /** @type {AbortController | null} */
   #request = null;
-  /** @type {Map<number, ImageBitmap>} By moment, the oldest first. */
+  /** @type {Map<number, ImageBitmap>} Pictures by moment, the first fetched first. */
   #kept = new Map();
 
   /** @param {HTMLElement} element */
@@ -31,7 +31,7 @@ export class ScrubberPreview {
     this.#time = element.querySelector('[data-card-time]');
   }
 
-  /** @param {string} camera  Whose pictures; those of another one are forgotten. @param {number} ratio */
+  /** @param {string} camera  Whose pictures to show; others are dropped. @param {number} ratio */
   retarget(camera, ratio) {
     this.hide();
     for (const picture of this.#kept.values()) picture.close();
@@ -43,9 +43,9 @@ export class ScrubberPreview {
 
   /**
    * @param {number} at
-   * @param {number} x  Where, in CSS pixels from the left of the bar.
-   * @param {string} what  Is written beside the time; empty for nothing.
-   * @param {boolean} pictured  Whether the picture is wanted too, and not the time alone.
+   * @param {number} x  CSS pixels from the left of the bar.
+   * @param {string} what  Text beside the time; may be empty.
+   * @param {boolean} pictured  Whether to show the picture as well as the time.
    */
   show(at, x, what, pictured) {
     this.#at = at;
@@ -102,7 +102,7 @@ export class ScrubberPreview {
       this.#keep(at, picture);
       if (Math.abs(this.#at - at) < SAME_S) this.#paint(picture);
     } catch {
-      // Another moment is pointed at by now, or there is no picture of this one.
+      // The pointer has moved on, or there is no picture of this moment.
     }
   }
 

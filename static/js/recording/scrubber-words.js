@@ -1,9 +1,9 @@
-/** What the time bar says of itself, and whether it can be used. Uses no document. */
+/** The time bar's texts, and whether it can be used. Uses no DOM. */
 import { formatAge, formatWhen } from '../ui/format.js';
 
-// What is kept moves on meanwhile, and times are rounded.
+// Tolerance: the oldest picture moves on meanwhile, and times are rounded.
 const NEAR_S = 0.05;
-const LEAST_FORGOTTEN_S = 1;
+const MIN_FORGOTTEN_S = 1;
 
 const WITHOUT = {
   retrying: 'This camera is offline', stalled: 'This camera sends no pictures', stopped: 'This camera is stopped',
@@ -14,19 +14,19 @@ const REFUSALS = { 401: 'You have been logged out.', 403: 'You may not look back
 
 /**
  * @typedef {object} Facts
- * @property {boolean} connected    To the server.
- * @property {string} condition     Of the camera; see camera/condition.js.
- * @property {number | null} status What the server answered with when it was asked what is remembered; null before that.
- * @property {import('../ui/timescale.js').Span | null} kept  What is remembered.
- * @property {boolean} goesOn       It ends now.
- * @property {number | null} at     The moment that is shown; null for live.
+ * @property {boolean} connected    Whether the server is connected.
+ * @property {string} condition     The camera's; see camera/condition.js.
+ * @property {number | null} status HTTP status of the answer about what is kept; null before it.
+ * @property {import('../ui/timescale.js').Span | null} kept  What the server keeps.
+ * @property {boolean} goesOn       Whether `kept` reaches up to now.
+ * @property {number | null} at     The shown moment; null for live.
  * @property {import('../stream/past.js').PastReport} past
- * @property {boolean} video        The picture that is shown came as video.
- * @property {boolean} off          Nothing is ever remembered.
+ * @property {boolean} video        Whether the shown picture came as video.
+ * @property {boolean} off          Whether the rewind is off for this camera.
  *
  * @param {Facts} facts
- * @returns {{state: 'live' | 'now' | 'past' | 'loading' | 'empty' | 'gone', word: string, note: string}}  `now` is without
- *   a picture of it. In the last three there is nothing to look at.
+ * @returns {{state: 'live' | 'now' | 'past' | 'loading' | 'empty' | 'gone', word: string, note: string}}  `now` is not the
+ *   past, but not live either. In the last three states there is nothing to see.
  */
 export function describeBar(facts) {
   const { connected, condition, at, kept, goesOn } = facts;
@@ -45,7 +45,7 @@ function describeNothing({ condition, status, past, off }) {
   if (off) return empty('The past of this camera is not remembered.');
   if (status === null) return { state: 'loading', word, note: '' };
   if (status in REFUSALS) return empty(REFUSALS[status]);
-  if (status !== 200) return empty('What is remembered of this camera cannot be asked for now.');
+  if (status !== 200) return empty('The past of this camera cannot be loaded now.');
   const why = WITHOUT[condition];
   return empty(why ? `${why}, and nothing of it is remembered.` : 'Nothing is remembered yet.');
 }
@@ -56,6 +56,6 @@ function noteOfPast({ at, kept, past, video }) {
   if (short && span !== null) return `Only ${formatAge(span.to - span.from)} of this camera are remembered.`;
   if (speed < 0) return video ? 'Backwards, only key pictures are shown.' : '';
   if (speed > 0 || kept === null) return '';
-  if (at < kept.from - LEAST_FORGOTTEN_S) return 'Only this picture is left of that time.';
+  if (at < kept.from - MIN_FORGOTTEN_S) return 'Only this picture is left of that time.';
   return at <= kept.from + NEAR_S ? 'This is the oldest picture.' : '';
 }

@@ -1,5 +1,5 @@
 /**
- * The time bar under the camera in focus, with its buttons: shows which moment is looked at, and moves there.
+ * The time bar under the camera in focus, with its buttons: shows the current moment, and seeks to others.
  *
  * Event: `act` ({action, ...}) when a button is pressed, as for a key; see page/keymap.js.
  */
@@ -12,16 +12,16 @@ import { ScrubberBar } from './scrubber-bar.js';
 import { ScrubberPreview } from './scrubber-preview.js';
 import { describeBar } from './scrubber-words.js';
 
-// How often it is asked what is remembered; between, it moves on with the clock. Of a camera that begins, sooner.
+// How often to ask what is kept; in between, the bar moves on with the clock. Sooner while a camera starts.
 const FETCH_MS = 4000;
 const FETCH_AGAIN_MS = 1000;
 // An empty bar shows this much.
 const MIN_WHOLE_S = 10;
-// If nothing newer is remembered than this, nothing comes any more.
+// If nothing newer than this is kept, the camera has stopped sending.
 const MIN_GAP_S = 2;
-// A picture stands for so long, whenever the next one comes.
+// A picture stands for this long, even if the next one comes later.
 const NEAR_S = 1;
-// A part that is begun to be marked.
+// Length of a clip when marking begins.
 const CLIP_S = 10;
 const NOTHING = { status: null, from: null, to: null, gaps: [], marks: [], heard: 0 };
 
@@ -34,12 +34,12 @@ export class Scrubber extends EventTarget {
   /** @type {import('../grid/tile.js').Tile | null} */
   #tile = null;
   #connected = false;
-  // What the server said it remembers, and when it said so, by its clock.
+  // What the server keeps, by its last answer, and the time of that answer, by its clock.
   #memory = NOTHING;
   #fetching = 0;
   #fetchTimer = 0;
   #playAfterwards = 0;
-  /** The part that is marked. @type {import('../ui/timescale.js').Span & {goesOn?: boolean} | null} */
+  /** The part marked for a clip. @type {import('../ui/timescale.js').Span & {goesOn?: boolean} | null} */
   #clip = null;
   #saveClip;
   #saving = false;
@@ -66,7 +66,7 @@ export class Scrubber extends EventTarget {
     document.addEventListener('visibilitychange', () => this.#fetch());
   }
 
-  /** Show the past of a camera; of none with null. @param {import('../grid/tile.js').Tile | null} tile */
+  /** Show the past of a camera; null for none. @param {import('../grid/tile.js').Tile | null} tile */
   show(tile) {
     if (tile === this.#tile) return;
     this.#tile = tile;
@@ -81,7 +81,7 @@ export class Scrubber extends EventTarget {
     this.refresh();
   }
 
-  /** What keys are for. @returns {'none' | 'here' | 'past'} see page/keymap.js */
+  /** What the keys act on. @returns {'none' | 'here' | 'past'} see page/keymap.js */
   get time() {
     if (this.#tile === null || !this.#connected) return 'none';
     return this.#past.engaged ? 'past' : 'here';
@@ -91,7 +91,7 @@ export class Scrubber extends EventTarget {
   perform({ action, by }) {
     if (action === 'past-live') return this.#past.live();
     if (this.#tile === null || !this.#connected) return false;
-    // Before it is known what there is, there may be something.
+    // Until the server has answered, assume that something is kept.
     if (this.#disabled && this.#memory.status !== null) return false;
     switch (action) {
       case 'past-step':
@@ -129,13 +129,13 @@ export class Scrubber extends EventTarget {
     }
   }
 
-  // Whether there is nothing to look at.
+  // Whether there is nothing to seek to.
   get #disabled() {
     if (this.#tile === null || !this.#connected) return true;
     return this.#past.at === null && this.#kept(this.#past.nowUnix) === null;
   }
 
-  // The moment that is seen.
+  // The shown moment.
   get #here() {
     return this.#past.at ?? this.#past.nowUnix;
   }
@@ -146,7 +146,7 @@ export class Scrubber extends EventTarget {
     return { from: at - CLIP_S / 2, to: Math.min(at + CLIP_S / 2, this.#past.nowUnix) };
   }
 
-  // What begins now goes on until its end is marked.
+  // A clip that begins now goes on until its end is marked.
   #beginningHere() {
     const from = this.#here;
     if (this.#past.at === null) return { from, to: from, goesOn: true };
@@ -158,7 +158,7 @@ export class Scrubber extends EventTarget {
     this.refresh();
   }
 
-  // What is no longer remembered cannot be saved.
+  // What is no longer kept cannot be saved.
   #trimClip(kept) {
     if (this.#clip === null || kept === null) return;
     const { from, to } = this.#clip;
@@ -182,7 +182,7 @@ export class Scrubber extends EventTarget {
     return this.#kept(this.#past.nowUnix)?.from ?? null;
   }
 
-  /** Whether the server can be asked. @param {boolean} connected */
+  /** Set whether the server is connected. @param {boolean} connected */
   setConnected(connected) {
     this.#connected = connected;
     if (connected) this.#fetch();
@@ -196,14 +196,14 @@ export class Scrubber extends EventTarget {
     const turn = this.#fetching;
     const found = await fetchMemory(tile.name);
     if (turn !== this.#fetching || tile !== this.#tile) return;
-    // What cannot be asked for now is still there.
+    // After a failed request, go on with the last answer.
     this.#memory = found.status === 200 ? { ...found, heard: this.#past.nowUnix } : { ...this.#memory, ...found };
     clearTimeout(this.#fetchTimer);
     this.#fetchTimer = setTimeout(() => this.#fetch(), this.#memory.from === null ? FETCH_AGAIN_MS : FETCH_MS);
     this.refresh();
   }
 
-  /** Show what is true now. Called several times a second. */
+  /** Update everything. Called several times a second. */
   refresh() {
     const tile = this.#tile;
     if (tile === null) return;
@@ -224,7 +224,7 @@ export class Scrubber extends EventTarget {
     this.#showButtons(told, at, disabled);
   }
 
-  // Of a seek there are several changes, and to draw the bar has the page be laid out.
+  // A seek causes several changes, and drawing the bar forces a layout: draw once per refresh.
   #refreshSoon() {
     if (this.#frame !== 0) return;
     this.#frame = requestAnimationFrame(() => {
@@ -233,7 +233,7 @@ export class Scrubber extends EventTarget {
     });
   }
 
-  // The memory moves on by itself until it is asked about again.
+  // What is kept now: it moves on with the clock until the server is asked again.
   #kept(now) {
     const { from, to, heard } = this.#memory;
     const span = this.#tile.viewer.past.span;
@@ -242,7 +242,7 @@ export class Scrubber extends EventTarget {
     return { from, to: goesOn ? now : to };
   }
 
-  // Otherwise the picture of a moment is from long before it.
+  // If not, the picture of that moment is from long before it.
   #isKept(at) {
     const kept = this.#kept(this.#past.nowUnix);
     if (kept === null || at < kept.from - NEAR_S || at > kept.to + NEAR_S) return false;
@@ -330,12 +330,12 @@ export class Scrubber extends EventTarget {
       }
       const isKept = this.#isKept(at);
       const what = isKept ? mark && formatLabel(mark) : 'Not kept';
-      // While it is dragged, the large picture shows that moment.
+      // During a drag, the large picture shows that moment.
       this.#preview.show(at, x, what, isKept && !this.#bar.dragging);
     });
     this.#bar.addEventListener('clip', ({ detail: { clip, at } }) => {
       this.#mark(clip);
-      // What begins or ends there is seen.
+      // Show the picture where the clip begins or ends.
       this.#past.seek(at);
     });
     this.#bar.addEventListener('view', () => this.refresh());
@@ -359,7 +359,7 @@ export class Scrubber extends EventTarget {
   }
 }
 
-/** What is remembered of a camera, and its events; the status alone if the server does not tell, 0 without an answer. */
+/** Fetch what is kept of a camera, and its events; only the status if that fails, 0 without an answer. */
 async function fetchMemory(camera) {
   try {
     const response = await fetch(withToken(`api/cameras/${encodeURIComponent(camera)}/past`), { cache: 'no-store' });

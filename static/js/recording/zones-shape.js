@@ -1,6 +1,6 @@
 /**
- * Zones as they are drawn: polygons in shares of the picture, what is done to them, and how it is undone. Each function
- * returns a new drawing and leaves the old one as it was. Uses no document.
+ * Zones as drawn: polygons in shares of the picture, the edits on them, and undo. Each function returns a new drawing and
+ * leaves the old one unchanged. Uses no DOM.
  *
  * @typedef {[number, number]} Corner  From the left and from the top, 0 to 1.
  * @typedef {object} Drawing
@@ -17,12 +17,12 @@ export function drawingOf(zones) {
   return { zones: (zones ?? []).map((zone) => zone.map(([x, y]) => [x, y])), open: false };
 }
 
-/** The zones to be set: without one that has too few corners. @param {Drawing} drawing @returns {Corner[][]} */
+/** The zones to send, without any that has too few corners. @param {Drawing} drawing @returns {Corner[][]} */
 export function zonesOf({ zones }) {
   return zones.filter((zone) => zone.length >= MIN_CORNERS);
 }
 
-/** Add a corner to the zone that is being drawn, or begin one. @param {Drawing} drawing @param {Corner} corner @returns {Drawing} */
+/** Add a corner to the zone being drawn, or begin one. @param {Drawing} drawing @param {Corner} corner @returns {Drawing} */
 export function addCorner({ zones, open }, corner) {
   const to = inPicture(corner);
   if (!open) return zones.length < MAX_ZONES ? { zones: [...zones, [to]], open: true } : { zones, open };
@@ -31,7 +31,7 @@ export function addCorner({ zones, open }, corner) {
   return { zones: [...zones.slice(0, -1), [...last, to]], open };
 }
 
-/** End the zone that is being drawn; without enough corners it is none. @param {Drawing} drawing @returns {Drawing} */
+/** Finish the zone being drawn; drop it if it has too few corners. @param {Drawing} drawing @returns {Drawing} */
 export function closeZone({ zones, open }) {
   return { zones: open && zones.at(-1).length < MIN_CORNERS ? zones.slice(0, -1) : zones, open: false };
 }
@@ -50,7 +50,7 @@ export function splitEdge(drawing, zone, index) {
   });
 }
 
-/** Remove a corner; with the last but two, its zone. @param {Drawing} drawing @param {number} zone @param {number} index @returns {Drawing} */
+/** Remove a corner; a zone left with too few goes too. @param {Drawing} drawing @param {number} zone @param {number} index @returns {Drawing} */
 export function removeCorner(drawing, zone, index) {
   const isOpen = drawing.open && zone === drawing.zones.length - 1;
   const left = drawing.zones[zone].length - 1;
@@ -63,7 +63,7 @@ export function removeZone({ zones, open }, zone) {
   return { zones: zones.toSpliced(zone, 1), open: open && zone !== zones.length - 1 };
 }
 
-/** Move a whole zone, as far as the picture goes. @param {Drawing} drawing @param {number} zone @param {number} dx @param {number} dy @returns {Drawing} */
+/** Move a whole zone within the picture. @param {Drawing} drawing @param {number} zone @param {number} dx @param {number} dy @returns {Drawing} */
 export function moveZone(drawing, zone, dx, dy) {
   const xs = drawing.zones[zone].map(([x]) => x);
   const ys = drawing.zones[zone].map(([, y]) => y);
@@ -72,7 +72,7 @@ export function moveZone(drawing, zone, dx, dy) {
   return change(drawing, zone, (corners) => corners.map(([x, y]) => inPicture([x + right, y + down])));
 }
 
-/** Whether a point is in a zone, by how often a line from it crosses its edges. @param {Corner[]} corners @param {Corner} point */
+/** Whether a point is in a zone, by the even-odd rule. @param {Corner[]} corners @param {Corner} point */
 export function isInside(corners, [x, y]) {
   let inside = false;
   for (let at = 0, before = corners.length - 1; at < corners.length; before = at, at += 1) {
@@ -83,7 +83,7 @@ export function isInside(corners, [x, y]) {
   return inside;
 }
 
-/** What was drawn before, so that it can be had again. */
+/** The history of a drawing, for undo. */
 export class Drawings {
   #before = [];
   #now;
@@ -102,7 +102,7 @@ export class Drawings {
     return this.#before.length > 0;
   }
 
-  /** @param {Drawing} next @param {boolean} together  It goes on with the change before, as while a corner is dragged. */
+  /** @param {Drawing} next @param {boolean} together  Whether it continues the last change, as while a corner is dragged. */
   set(next, together = false) {
     if (JSON.stringify(next) === JSON.stringify(this.#now)) return;
     if (!together) this.#before.push(this.#now);

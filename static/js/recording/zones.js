@@ -1,6 +1,6 @@
 /**
  * Draws zones on the picture in focus, zoomed or not. A click adds a corner, a drag moves one; keys do the same with a
- * cross that arrows move.
+ * cross that the arrow keys move.
  */
 import { make, setText } from '../ui/dom.js';
 import { plural } from '../ui/format.js';
@@ -11,7 +11,7 @@ import {
 
 const STEP = 0.01;
 const LARGE_STEP = 0.05;
-// A pointer that moves less has clicked.
+// A pointer that moves less than this clicks.
 const CLICK_PX = 6;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const SVG = 'http://www.w3.org/2000/svg';
@@ -27,17 +27,17 @@ export class ZonesEditor {
   /** @type {Drawings} */
   #drawings;
   #onDone = (_zones) => {};
-  // Where the cross of the keys is.
+  // Position of the keyboard's cross.
   #point = [0.5, 0.5];
-  // The corner that had the keyboard focus last: a button that is pressed takes it.
+  // The corner that last had the keyboard focus, before a button took it.
   #chosen = null;
   #drag = null;
-  // Where the pointer went down, while that may become a click.
+  // Where the pointer went down, while it may still be a click.
   #press = null;
   #listening = new AbortController();
   #zoom = new MutationObserver(() => this.#fit());
 
-  /** @param {HTMLTemplateElement} template  Of what lies over the picture, and of the bar. */
+  /** @param {HTMLTemplateElement} template  For the drawing over the picture, and the bar. */
   constructor(template) {
     this.#templates = template.content;
   }
@@ -49,7 +49,7 @@ export class ZonesEditor {
   /**
    * @param {import('../grid/tile.js').Tile} tile
    * @param {import('./zones-shape.js').Corner[][]} zones
-   * @param {(zones: import('./zones-shape.js').Corner[][] | null) => void} onDone  Called once; null leaves them as they are.
+   * @param {(zones: import('./zones-shape.js').Corner[][] | null) => void} onDone  Called once; null to leave them unchanged.
    */
   begin(tile, zones, onDone) {
     this.end();
@@ -79,7 +79,7 @@ export class ZonesEditor {
     this.#stage.focus({ preventScroll: true });
   }
 
-  /** Put it away and leave the zones as they are. */
+  /** Close it and leave the zones unchanged. */
   end() {
     if (this.#tile !== null) this.#close(null);
   }
@@ -98,7 +98,7 @@ export class ZonesEditor {
   #listen() {
     const stage = this.#stage;
     stage.addEventListener('pointerdown', (event) => this.#onDown(event));
-    // The viewport takes hold of every pointer, to move the picture.
+    // Before the viewport, which captures every pointer to move the picture.
     const viewport = this.#tile.element.querySelector('.viewport');
     const { signal } = this.#listening;
     viewport.addEventListener('pointermove', (event) => this.#onMove(event), { signal });
@@ -151,7 +151,7 @@ export class ZonesEditor {
     }
     const corner = event.target.closest('[data-corner]');
     if (corner === null) {
-      // The picture itself is dragged, if it is zoomed; or it is a click.
+      // On the picture: either a drag that moves a zoomed picture, or a click.
       this.#press = { x: event.clientX, y: event.clientY };
       return;
     }
@@ -178,7 +178,7 @@ export class ZonesEditor {
     if (drag !== null) {
       event.stopPropagation();
       this.#drag = null;
-      // A click on the first corner ends what is being drawn.
+      // A click on the first corner finishes the zone.
       const { open, zones } = this.#drawings.now;
       if (!drag.moved && open && drag.zone === zones.length - 1 && drag.index === 0) this.#act('finish');
       return;
@@ -202,7 +202,7 @@ export class ZonesEditor {
 
   #onKey(event) {
     if (event.key === 'Tab') return;
-    // Not the page's own keys: an arrow would lead to another camera.
+    // Keep keys from the page: an arrow would lead to another camera.
     event.stopPropagation();
     if (event.key === 'Escape') {
       event.preventDefault();
@@ -238,7 +238,7 @@ export class ZonesEditor {
     this.#draw();
   }
 
-  // The cross keeps the keyboard focus, for the next corner.
+  // The cross keeps the keyboard focus for the next corner.
   #addAtCross() {
     const { open, zones } = this.#drawings.now;
     const first = open ? zones.at(-1)[0] : null;
@@ -289,7 +289,7 @@ export class ZonesEditor {
     this.#corners.replaceChildren(...zones.flatMap((zone, index) => this.#handlesOf(zone, index, open && index === zones.length - 1)));
     this.#cross.style.left = `${this.#point[0] * 100}%`;
     this.#cross.style.top = `${this.#point[1] * 100}%`;
-    // Those with the keyboard focus have just been replaced.
+    // The element with the keyboard focus was just replaced.
     if (active !== undefined) {
       const edge = active.edge === undefined ? ':not([data-edge])' : '[data-edge]';
       const again = this.#corners.querySelector(`[data-zone="${active.zone}"][data-corner="${active.corner}"]${edge}`);
@@ -330,7 +330,7 @@ export class ZonesEditor {
     setText(this.#bar.querySelector('[data-zones-hint]'), hintFor(zones, open));
   }
 
-  // Corners are as large as ever, however far the picture is zoomed.
+  // Keep the corners' size at any zoom.
   #fit() {
     const scale = /scale\(([\d.]+)\)/.exec(this.#stage.parentElement.style.transform)?.[1] ?? '1';
     this.#stage.style.setProperty('--unzoom', String(1 / Number(scale)));

@@ -1,6 +1,4 @@
-/**
- * Acknowledges painted frames to the server: one by one, or a few at once if thinning.js allows it.
- */
+/** Acknowledges painted frames to the server: one by one, or a few together if thinning.js allows it. */
 import { Thinning } from './thinning.js';
 
 export class Acknowledger {
@@ -9,10 +7,10 @@ export class Acknowledger {
   #seq = 0;
   #receivedMs = 0;
   #unacknowledged = 0;
-  // When the first of them must be acknowledged at the latest.
+  // Deadline for acknowledging the first of them.
   #dueMs = 0;
   #timer = 0;
-  // Created once: it is passed to a timer many times a second.
+  // Created once, because it is passed to a timer many times a second.
   #late = () => {
     this.#thinning.late();
     this.#flush();
@@ -20,7 +18,7 @@ export class Acknowledger {
 
   /**
    * @param {(seq: number, holdMs: number) => void} send  Tells the server that all frames up to `seq` are
-   *   painted, and how long the last one was held here: the rest of its round trip was the network's.
+   *   painted, and how long the last one was held here; the network took the rest of the round trip.
    */
   constructor(send) {
     this.#send = send;
@@ -44,19 +42,19 @@ export class Acknowledger {
     this.#timer = setTimeout(this.#late, Math.min(this.#thinning.patienceMs, this.#dueMs - nowMs));
   }
 
-  /** The server answered how many frames may be in flight; see thinning.js. @param {number | undefined} window */
+  /** Set how many frames the server allows in flight; see thinning.js. @param {number | undefined} window */
   grant(window) {
     this.#thinning.grant(window);
   }
 
-  /** A newer frame replaced one, and its acknowledgement will cover both. */
+  /** A newer frame replaced one before it was painted; acknowledging the newer one covers both. */
   skipped() {
     this.#thinning.miss();
     this.#flush();
   }
 
   /**
-   * A frame will not be painted, or not soon: until it is acknowledged, the server counts it as in flight.
+   * Acknowledge a frame that will not be painted soon, if at all: until then the server counts it as in flight.
    *
    * @param {number} seq
    * @param {number} holdMs
@@ -65,13 +63,13 @@ export class Acknowledger {
     this.#send(seq, holdMs);
   }
 
-  /** A frame of the past is painted, or will not be: its number says nothing of those before. @param {number} seq */
+  /** Acknowledge a frame of the past, painted or not. Its number does not cover earlier frames. @param {number} seq */
   past(seq, holdMs = 0) {
     this.#flush();
     this.#send(seq, holdMs);
   }
 
-  /** Forget what is not acknowledged yet. */
+  /** Forget the unacknowledged frames. */
   restart() {
     this.#unacknowledged = 0;
     this.#flush();

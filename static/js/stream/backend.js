@@ -1,12 +1,12 @@
 /**
- * The connection to the server and one viewer per tile. Runs in a worker or on the page's thread, see
- * bridge/start.js, and touches nothing of the page but the canvases it is given. The page talks to it through
+ * Holds the connection to the server and one viewer per tile. Runs in a worker or on the page's thread (see
+ * bridge/start.js) and touches nothing of the page but the canvases it is given. The page talks to it through
  * bridge/client.js.
  *
- * It receives messages {type, ...}: `connect` {base}; `video` {wanted}; of a `camera`, `past` if somebody may soon look back, `open`, `want` {wanted, rendition,
- * width}, `seek` {at}, `play` {speed}, `step` {by} and `close`; and, answered with the same `id`, `request`
- * {event, payload}, `clock`, and `picture` and `grab` of a `camera`.
- * It sends `answer` {id, answer}; `viewer` {report}; and `event` {name, detail} for events of the connection.
+ * It receives messages {type, ...}: `connect` {base} and `video` {wanted}; for a `camera`, `open`, `want` {wanted,
+ * rendition, width}, `seek` {at}, `play` {speed}, `step` {by}, `close`, and `past` if somebody may soon look back; and,
+ * answered with the same `id`, `request` {event, payload}, `clock`, and `picture` and `grab` for a `camera`.
+ * It sends `answer` {id, answer}, `viewer` {report}, and `event` {name, detail} for events of the connection.
  */
 import { decodableFamilies } from '../painting/codecs.js';
 import { preparePastDecoder } from '../painting/past-decoder.js';
@@ -22,7 +22,7 @@ export class Backend {
   #clock = new ClockOffset();
   /** @type {Map<string, Viewer>} */
   #viewers = new Map();
-  // What this browser decodes; empty until it has said so.
+  // Codec families this browser decodes; empty until known.
   #decodable = [];
   #videoWanted = false;
   #pastExpected = false;
@@ -83,7 +83,7 @@ export class Backend {
   #connect(base) {
     const connection = new Connection(base);
     this.#connection = connection;
-    // The viewers first: their requests are sent before the page starts to draw.
+    // Viewers first, so that their requests are sent before the page starts to draw.
     connection.addEventListener('hello', () => this.#viewers.forEach((viewer) => viewer.onHello()));
     connection.addEventListener('down', () => this.#viewers.forEach((viewer) => viewer.onDown()));
     connection.addEventListener('frame', ({ detail: { header, bytes } }) => {
@@ -96,7 +96,7 @@ export class Backend {
       connection.addEventListener(name, ({ detail }) => this.#port.postMessage({ type: 'event', name, detail }));
     }
     connection.connect();
-    // The first time, a browser takes a while to tell: no picture waits for that.
+    // The browser's first answer takes a while; JPEG can be shown meanwhile.
     decodableFamilies().then((families) => {
       this.#decodable = families;
       this.#offerVideo();
@@ -125,7 +125,7 @@ export class Backend {
     this.#viewers.delete(camera);
   }
 
-  // The page uses the offset, the viewers use the round trip.
+  // The page uses the offset, the viewers the round trip.
   async #measureClock() {
     const times = await this.#connection.clock(this.#clock.roundTrip);
     if (times !== null) this.#clock.add(times);

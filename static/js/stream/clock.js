@@ -1,6 +1,6 @@
-// Less may be an error of measurement.
+// A smaller lead may be a measurement error.
 const MIN_AHEAD_S = 0.5;
-// No message travels for this long, so a longer leap is not a delay.
+// No message takes this long, so a longer leap is not a delay.
 const MIN_LEAP_S = 10;
 
 /**
@@ -9,7 +9,7 @@ const MIN_LEAP_S = 10;
  * The true offset of one exchange lies within half its round trip around the estimate, so the exchange
  * with the smallest round trip is used. Times are Unix seconds.
  *
- * Event: `invalidated` when a clock was set. The offset is unknown from there to the next exchange.
+ * Event: `invalidated` when a clock was set. The offset is then unknown until the next exchange.
  */
 export class ClockOffset extends EventTarget {
   #samples = [];
@@ -17,7 +17,7 @@ export class ClockOffset extends EventTarget {
   #invalidSince = -Infinity;
   #epoch = 0;
 
-  /** @param {number} capacity  How many exchanges to choose from; a few rounds. */
+  /** @param {number} capacity  Number of exchanges to choose from; a few rounds. */
   constructor(capacity = 18) {
     super();
     this.#capacity = capacity;
@@ -29,11 +29,11 @@ export class ClockOffset extends EventTarget {
   add({ sent, received, server }) {
     const roundTrip = received - sent;
     if (!(roundTrip >= 0) || !Number.isFinite(server)) return;
-    // Sent before the clock was set, it may also have been answered before.
+    // A request sent before the clock was set may have been answered before, too.
     if (sent < this.#invalidSince) return;
     this.#invalidSince = -Infinity;
     const sample = { roundTrip, offset: server - (sent + received) / 2 };
-    // Estimates that contradict each other mean that a clock was set: drop the older ones.
+    // Contradicting estimates mean that a clock was set: drop the older ones.
     this.#samples = this.#samples.filter((other) => agree(other, sample));
     this.#samples.push(sample);
     if (this.#samples.length > this.#capacity) this.#samples.shift();
@@ -46,7 +46,7 @@ export class ClockOffset extends EventTarget {
     this.dispatchEvent(new CustomEvent('invalidated'));
   }
 
-  /** How often it was invalidated: values computed at another count used another clock. */
+  /** Counts invalidations: a value computed in another epoch used another clock. */
   get epoch() {
     return this.#epoch;
   }
@@ -92,8 +92,8 @@ export class SteppedClock {
    */
   take(sent, received, clock) {
     const leap = sent - this.#sent - (received - this.#received);
-    // Nothing arrives before it is sent. A clock that is always ahead, as another node's may be, was not set
-    // just now.
+    // Nothing arrives before it is sent. A clock that is always ahead, as another node's may be, was not
+    // necessarily set just now.
     const ahead = clock.known ? sent > received + clock.offset + MIN_AHEAD_S : this.#ahead;
     const stepped = sent < this.#sent || leap > MIN_LEAP_S || (ahead && !this.#ahead);
     this.#sent = sent;
@@ -108,7 +108,7 @@ export function nowUnix() {
   return (performance.timeOrigin + performance.now()) / 1000;
 }
 
-// A millisecond of tolerance: browsers round the times that they give a page.
+// A millisecond of tolerance, because browsers round times.
 function agree(a, b) {
   return Math.abs(a.offset - b.offset) <= (a.roundTrip + b.roundTrip) / 2 + 0.001;
 }

@@ -1,6 +1,6 @@
 /**
- * The only module that uses Socket.IO. Everything else listens to its events and calls `request`. Uses no
- * document: it may run in a worker.
+ * The only module that uses Socket.IO. Everything else listens to its events and calls `request`. Uses no DOM, so
+ * it can run in a worker.
  */
 import { io } from '../../vendor/socket.io.esm.min.js';
 import { nowUnix } from './clock.js';
@@ -18,17 +18,17 @@ const REJECTED_RETRY_MS = 2000;
  *
  * Events: `hello`, `frame` ({header, bytes}), `camera`, `cameras`, `stats`, `notice`, `event`, as the server sends them;
  * `down` when the connection is lost; `refused` ({message, code}) when the server rejects us; `blocked` when
- * the server answers HTTP but no WebSocket gets through; `moved` when a server that we were connected to leads
- * elsewhere now.
+ * the server answers HTTP but no WebSocket gets through; `moved` when the server we were connected to now redirects
+ * elsewhere.
  */
 export class Connection extends EventTarget {
   #base;
   #socket;
-  // Attempts in a row that failed although the server answered HTTP.
+  // Consecutive attempts that failed although the server answered HTTP.
   #blocked = 0;
   #wasConnected = false;
 
-  /** @param {string} base  Address of the page; a worker's own address differs. */
+  /** @param {string} base  Address of the page, which differs from a worker's. */
   constructor(base) {
     super();
     this.#base = base;
@@ -56,7 +56,7 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Send an event and wait for its answer. Never rejects: without an answer it returns an error of its own.
+   * Send an event and wait for its answer. Never rejects: without an answer, it resolves to an error reply.
    *
    * @param {string} event
    * @param {object} payload
@@ -80,7 +80,7 @@ export class Connection extends EventTarget {
    * @param {number} holdMs  How long that frame was held here before it was painted.
    */
   ack(camera, seq, holdMs) {
-    // While disconnected, Socket.IO would queue the event until it is meaningless.
+    // While disconnected, Socket.IO would queue the event, and send it when it no longer means anything.
     if (this.#socket.connected) this.#socket.emit('ack', camera, seq, Math.round(holdMs));
   }
 
@@ -111,7 +111,7 @@ export class Connection extends EventTarget {
     }
     socket.on('disconnect', (reason) => {
       this.#emit('down', { reason });
-      // Socket.IO does not reconnect when the server closed on purpose; it may be restarting.
+      // Socket.IO does not reconnect after the server closed the connection, though it may only be restarting.
       if (!socket.active) setTimeout(() => socket.connect(), REJECTED_RETRY_MS);
     });
     socket.on('connect_error', (error) => this.#onConnectError(error));
@@ -131,7 +131,7 @@ export class Connection extends EventTarget {
       return;
     }
     this.#blocked = 0;
-    // Only then, so that a proxy which redirects this one path does not have the page load for ever.
+    // Only if we were connected: a proxy that redirects just this path must not make the page reload forever.
     if (answer === 'elsewhere' && this.#wasConnected) this.#emit('moved', {});
     else this.#emit('down', { reason: 'unreachable' });
   }
@@ -142,8 +142,8 @@ export class Connection extends EventTarget {
 }
 
 /**
- * Ask whether the server is there. A redirect is not followed: it leads to another origin, such as to TLS when
- * that was turned on, which a page may not read.
+ * Ask whether the server is there. Redirects are not followed: they lead to another origin, such as https once TLS
+ * is turned on, and the page may not read that.
  *
  * @returns {Promise<'up' | 'down' | 'elsewhere'>}
  */

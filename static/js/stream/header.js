@@ -1,5 +1,5 @@
 /**
- * The header that comes before the picture of every `frame` event.
+ * Parses the header in front of the picture in every `frame` event.
  *
  * @typedef {object} FrameHeader
  * @property {string} camera
@@ -8,20 +8,20 @@
  * @property {number} width    Pixels of the picture that follows.
  * @property {number} height
  * @property {string} rendition
- * @property {string | null} codec  Of video, by RFC 6381; null of a JPEG.
- * @property {boolean} key      Can be decoded by itself.
- * @property {boolean} catchUp  Is to be decoded, not shown: a newer one follows at once.
- * @property {boolean} live     False of the past: then `seq` and `at` can go back.
- * @property {number} seek      Of the past: the number of the seek that it is sent for.
- * @property {number[] | null} units  The bytes of each of several units; all but the last are only decoded, only the first
- *   can be a key picture, and the rest is of the last.
+ * @property {string | null} codec  RFC 6381 name if this is video; null for JPEG.
+ * @property {boolean} key      Whether it can be decoded by itself.
+ * @property {boolean} catchUp  Decode it without showing it: a newer frame follows immediately.
+ * @property {boolean} live     False for frames of the past, whose `seq` and `at` can go back.
+ * @property {number} seek      For frames of the past: the number of the seek they answer.
+ * @property {number[] | null} units  Sizes in bytes if there are several units. Only the last one is shown, and the
+ *   header describes it; only the first can be a key picture.
  */
 
 // Some browsers reject a larger canvas; a header with such a size is wrong anyway.
 const MAX_SIDE = 16384;
 
 /**
- * Return the header, or null if it is malformed: that must not reach a canvas.
+ * Return the header, or null if it is malformed: a bad size must not reach a canvas.
  *
  * @param {unknown} raw
  * @returns {FrameHeader | null}
@@ -43,7 +43,7 @@ export function parseHeader(raw) {
   return { camera, seq, at, width, height, rendition: String(rendition), codec, ...how };
 }
 
-/** Whether these are the bytes that a header tells of. @param {FrameHeader} header @param {ArrayBuffer} bytes */
+/** Whether the sizes in the header add up to these bytes. @param {FrameHeader} header @param {ArrayBuffer} bytes */
 export function isWhole({ units }, bytes) {
   return units === null || units.reduce((all, size) => all + size, 0) === bytes.byteLength;
 }

@@ -1,13 +1,13 @@
 /**
- * Splits a frame's time from capture to paint into its parts, for the plots. The latency on a tile is computed in
- * bridge/viewer-proxy.js. Uses no document.
+ * Splits a frame's latency from capture to paint into its parts, for the plots. The latency shown on a tile is
+ * computed in bridge/viewer-proxy.js. Uses no DOM.
  *
  * @typedef {object} Spent  Sums over frames, in ms.
- * @property {number} transitMs  From capture, by the server's clock, until received, by ours.
- * @property {number} decodeMs   From received to decoded, including the wait for the previous frame.
+ * @property {number} transitMs  From capture, by the server's clock, to arrival, by ours.
+ * @property {number} decodeMs   From arrival to decoded, including the wait for the previous frame.
  * @property {number} paintMs    From decoded to painted.
  *
- * @typedef {object} Split  Ms of an average frame; null while unknown.
+ * @typedef {object} Split  Average per frame, in ms; null while unknown.
  * @property {number | null} capture
  * @property {number | null} encode
  * @property {number | null} wait
@@ -16,17 +16,17 @@
  * @property {number | null} paint
  */
 
-/** The parts, in the order in which a frame passes through them. */
+/** The parts, in the order a frame passes through them. */
 export const PARTS = /** @type {const} */ (['capture', 'encode', 'wait', 'network', 'decode', 'paint']);
 
 /**
- * Split the latency of an average frame of one second.
+ * Split the average latency of one second's frames.
  *
  * @param {{capture_ms?: number | null, encode_ms?: number | null, wait_ms?: number | null}} server
- *   The camera's part of `stats`: averages. Whatever is missing is unknown, and counts as network.
+ *   The camera's averages from `stats`. Missing ones are unknown, and count as network.
  * @param {Spent} spent   Sums over the frames painted in that second.
- * @param {number} frames How many there were.
- * @param {number} offsetS  What to add to our time to get the server's; NaN while unknown.
+ * @param {number} frames Their number.
+ * @param {number} offsetS  Seconds to add to our time to get the server's; NaN while unknown.
  * @returns {Split}
  */
 export function splitLatency(server, spent, frames, offsetS) {
@@ -35,7 +35,7 @@ export function splitLatency(server, spent, frames, offsetS) {
   const wait = known(server.wait_ms);
   if (!(frames > 0)) return { capture, encode, wait, network: null, decode: null, paint: null };
   const transit = spent.transitMs / frames + offsetS * 1000;
-  // The server averages over all viewers, and clocks are compared with an error: never below zero.
+  // May come out negative: the server averages over all viewers, and the clock offset has an error.
   const network = Math.max(0, transit - (capture ?? 0) - (encode ?? 0) - (wait ?? 0));
   return {
     capture,

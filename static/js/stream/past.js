@@ -1,28 +1,28 @@
 /**
- * Where one viewer looks: at what is live, or at a moment of the past, still or played. Asks the server for it, one
- * request at a time and always for the newest wish, and tells which frames belong to it.
+ * Tracks what one viewer shows: live frames, or a moment of the past, still or playing. Sends the requests for it,
+ * one at a time and always the newest, and decides which frames belong to it.
  *
- * Uses no document. Moments are Unix seconds of the server's clock; null is live.
+ * Uses no DOM. Moments are Unix seconds of the server's clock; null is live.
  *
  * @typedef {object} PastReport
- * @property {number | null} wanted  The moment that is looked at, or was asked for and is on its way.
- * @property {number | null} asked   The moment that was asked for, if the picture of `wanted` stands for it: cameras take theirs at
- *   different times.
- * @property {number} speed          0 while it stands still.
- * @property {{from: number, to: number} | null} span  What can be sought, by the newest answer.
- * @property {boolean} short         The moment that was asked for is not remembered, and this is the nearest.
- * @property {string} fault          Why the last wish was not granted; empty if it was.
+ * @property {number | null} wanted  The moment shown, or requested and on its way.
+ * @property {number | null} asked   The requested moment, if the picture at `wanted` stands for it; cameras take
+ *   their pictures at slightly different times.
+ * @property {number} speed          0 while paused.
+ * @property {{from: number, to: number} | null} span  The range that can be sought, from the newest answer.
+ * @property {boolean} short         The requested moment is not kept; this is the nearest one.
+ * @property {string} fault          Why the last request failed; empty if it did not.
  */
 
-// The next wish waits until the picture of the last one is seen: a drag would only move what nobody sees. It does not
-// wait for ever: a picture may be long in coming.
+// Longest that the next request waits for the picture of the last one. Without waiting, a drag would show no picture
+// at all.
 const UNSEEN_MS = 300;
-// If only live frames come for so long after a seek, the server has ended it.
+// If only live frames come for this long after a seek, the server has ended it.
 const LOST_MS = 1500;
-// A picture stands for the time until the next one.
+// A picture up to this far away stands for the requested moment.
 const SHORT_S = 1;
 const NOTHING = 'Nothing of this camera is remembered yet.';
-// A held key must not go on for long after it is let go.
+// Limits how long a held key goes on stepping after it is released.
 const MAX_STEPS = 2;
 
 export class Past {
@@ -35,21 +35,21 @@ export class Past {
   #span = null;
   #short = false;
   #fault = '';
-  // The newest seek that was answered, or that a frame came for.
+  // Number of the newest seek that was answered or that a frame came for.
   #seek = 0;
-  // Whether the server sends us the past, and whether a frame of the newest seek has come.
+  // Whether the server sends us the past, and whether a frame to show has come for the newest seek.
   #active = false;
   #arrived = false;
   #soughtMs = 0;
-  // The newest moment that the server found, or that was painted; and of a found one, those next to it.
+  // The last moment that the server found or that was painted; and, if found, its neighbours.
   #at = NaN;
   #around = null;
-  // The moment that is being asked for; null for none, or for what is live.
-  #going = null;
-  // Whether the decoder failed since a picture was seen, and whether it did so again: then JPEG is asked for.
+  // The moment being requested; null for none, or for live.
+  #seeking = null;
+  // The decoder has failed since the last picture; it failed again, so JPEG is requested.
   #failed = false;
   #plain = false;
-  // What to ask for next: a moment, then steps from there, then a speed.
+  // The next request: a moment, then steps from there, then a speed.
   #next = null;
   #busy = false;
   #turn = 0;
@@ -58,8 +58,8 @@ export class Past {
   /**
    * @param {(event: 'seek' | 'play', payload: object) => Promise<import('./connection.js').Reply>} ask
    * @param {object} hooks
-   * @param {() => void} hooks.onChange  The report differs.
-   * @param {() => void} hooks.onSwitch  Frames of the past come instead of live ones, or the other way round.
+   * @param {() => void} hooks.onChange  The report changed.
+   * @param {() => void} hooks.onSwitch  Frames of the past replace live ones, or the other way round.
    */
   constructor(ask, { onChange, onSwitch }) {
     this.#ask = ask;
@@ -67,12 +67,12 @@ export class Past {
     this.#onSwitch = onSwitch;
   }
 
-  /** Whether frames of the past are what comes. */
+  /** Whether frames of the past are arriving. */
   get active() {
     return this.#active;
   }
 
-  /** Whether it was asked for anything but what is live, and that may be on its way. */
+  /** Whether the past is shown, or was requested and is on its way. */
   get away() {
     return this.#active || this.#wanted !== null;
   }
@@ -87,14 +87,14 @@ export class Past {
     this.#wanted = at;
     this.#asked = null;
     this.#speed = 0;
-    this.#wish({ at });
+    this.#enqueue({ at });
   }
 
   /** @param {number} speed  0 pauses, negative plays backwards. */
   play(speed) {
     if (this.#wanted === null) return;
     this.#speed = speed;
-    this.#wish({ ...this.#next, speed });
+    this.#enqueue({ ...this.#next, speed });
   }
 
   /** @param {number} by  Frames. */
@@ -102,24 +102,24 @@ export class Past {
     if (this.#wanted === null) return;
     this.#speed = 0;
     const steps = (this.#next?.steps ?? 0) + by;
-    this.#wish({ at: this.#next?.at, steps: Math.max(-MAX_STEPS, Math.min(MAX_STEPS, steps)) });
+    this.#enqueue({ at: this.#next?.at, steps: Math.max(-MAX_STEPS, Math.min(MAX_STEPS, steps)) });
   }
 
-  /** Its video could not be decoded: go there once more, from a picture that needs no other, and then as JPEG. */
+  /** The video could not be decoded: seek again, which begins at a key picture; after a second failure, as JPEG. */
   retry() {
     this.#plain = this.#failed;
     this.#failed = true;
-    this.#seen(); // It will not be.
-    if (this.#next === null && this.#wanted !== null) this.#wish(this.#here);
+    this.#seen(); // Stop waiting for the picture.
+    if (this.#next === null && this.#wanted !== null) this.#enqueue(this.#here);
   }
 
-  /** We joined the camera's room anew, and are sent what is live. */
+  /** We rejoined the camera's room, and receive live frames: return to where we were. */
   restart() {
     this.forget();
-    if (this.#wanted !== null) this.#wish(this.#here);
+    if (this.#wanted !== null) this.#enqueue(this.#here);
   }
 
-  /** We left the room. */
+  /** We left the room: drop all requests. */
   forget() {
     this.#turn += 1;
     this.#busy = false;
@@ -130,13 +130,13 @@ export class Past {
   }
 
   /**
-   * Whether a frame is to be shown; one that was on its way when we moved is not.
+   * Whether to show a frame; not if it was already on its way when we moved.
    *
    * @param {{live: boolean, seek: number, catchUp: boolean}} header
    */
   accept({ live, seek, catchUp }) {
     if (live) {
-      // Played up to now; or sent before we moved, which does not go on for long.
+      // Playback has caught up with live, or the frame was sent before the seek.
       if (this.#active && (this.#arrived || performance.now() - this.#soughtMs > LOST_MS)) this.#leave();
       return !this.#active;
     }
@@ -149,7 +149,7 @@ export class Past {
     return true;
   }
 
-  /** A frame of the past is on the canvas. @param {{seek: number, at: number}} header */
+  /** Record that a frame of the past is on the canvas. @param {{seek: number, at: number}} header */
   painted({ seek, at }) {
     if (seek !== this.#seek || !this.#active) return;
     if (at !== this.#at) this.#around = null;
@@ -160,13 +160,13 @@ export class Past {
   }
 
   get #here() {
-    const at = this.#going ?? (Number.isFinite(this.#at) ? this.#at : this.#wanted);
+    const at = this.#seeking ?? (Number.isFinite(this.#at) ? this.#at : this.#wanted);
     return this.#speed === 0 ? { at } : { at, speed: this.#speed };
   }
 
   #leave() {
     this.#switch(false);
-    // Unless somebody wants to go back again.
+    // Unless a newer request leads back.
     if (this.#next !== null || this.#busy) return;
     this.#wanted = null;
     this.#speed = 0;
@@ -184,7 +184,7 @@ export class Past {
     this.#onSwitch();
   }
 
-  #wish(next) {
+  #enqueue(next) {
     this.#next = next;
     this.#onChange();
     if (!this.#busy) this.#drain();
@@ -208,24 +208,24 @@ export class Past {
     return turn === this.#turn && this.#fault === '';
   }
 
-  /** @returns {Promise<boolean>} whether the picture of a moment is there */
+  /** @returns {Promise<boolean>} whether the past is shown now */
   async #goTo(at, turn) {
     const seen = this.#whenSeen();
-    this.#going = at;
+    this.#seeking = at;
     const reply = await this.#ask('seek', this.#plain && at !== null ? { at, video: false } : { at, packed: true });
     if (turn !== this.#turn) return false;
-    this.#going = null;
-    if (reply.ok) this.#take(at, reply);
+    this.#seeking = null;
+    if (reply.ok) this.#onSought(at, reply);
     else this.#fault = reply.message || reply.error;
     if (this.#fault !== '') this.#stay();
-    // Told with the picture, as a rule, which is there soon: to tell of both has the page be drawn twice.
+    // The picture usually comes soon. Reporting both together saves drawing the page twice.
     if (this.#active && this.#fault === '') await seen;
     if (turn !== this.#turn) return false;
     this.#onChange();
     return this.#active && this.#fault === '';
   }
 
-  #take(asked, { at, from, to, seek, before = null, after = null }) {
+  #onSought(asked, { at, from, to, seek, before = null, after = null }) {
     this.#span = Number.isFinite(from) && Number.isFinite(to) ? { from, to } : null;
     if (seek > this.#seek) {
       this.#seek = seek;
@@ -248,9 +248,9 @@ export class Past {
   }
 
   async #stepBy(steps, turn) {
-    // Another moment that is wanted meanwhile ends it.
+    // A new seek ends the stepping.
     for (let left = Math.abs(steps); left > 0 && this.#mayGoOn(turn) && this.#next?.at === undefined; left -= 1) {
-      // Played up to here, it is not known what is next to it.
+      // After playing, the neighbours are unknown: seek to learn them.
       if (this.#around === null && !(await this.#goTo(this.#at, turn))) return;
       const to = steps < 0 ? this.#around?.before : this.#around?.after;
       if (!Number.isFinite(to) || !(await this.#goTo(to, turn))) return;

@@ -1,10 +1,10 @@
-/** Running average that forgets old values; starts with the first one. @param {number} before @param {number} value */
+/** Exponential moving average; starts with the first value. @param {number} before @param {number} value */
 export function smoothed(before, value) {
   return Number.isFinite(before) ? before + 0.1 * (value - before) : value;
 }
 
 /**
- * Events, or what each of them brings, per second over a short sliding window, correct for slow cameras too.
+ * Rate per second of events, or of the amounts they carry, over a short sliding window; correct for slow cameras too.
  *
  * Times are passed in, in milliseconds from any fixed start (`performance.now()`).
  */
@@ -48,7 +48,7 @@ export class Rate {
     const silence = nowMs - times[gaps];
     // Once the next event is overdue the silence counts as well, so that the rate falls to 0.
     const overdue = silence > (1.5 * span) / gaps;
-    // What the first one brought came before the span.
+    // The first amount arrived before the span began.
     const amount = this.#amounts.reduce((sum, one) => sum + one, -this.#amounts[0]);
     return (1000 * amount) / Math.max(overdue ? span + silence : span, 1);
   }

@@ -1,9 +1,7 @@
-// No camera is faster than 120 fps; if numbers grew faster than this, another node numbers the frames now.
+// No camera is faster than 120 fps; if the numbers grow faster than this, another node numbers the frames now.
 const MAX_FPS = 240;
 
-/**
- * Counts the frames missing between those painted, and rejects frames older than the newest.
- */
+/** Counts the frames missing between painted ones, and rejects frames older than the newest. */
 export class Sequence {
   #newest = null;
   #painted = null;
@@ -44,7 +42,7 @@ export class Sequence {
    * @param {{seq: number, at: number}} frame
    */
   accept({ seq, at }) {
-    // Numbers only increase, unless the server restarted: then the number is smaller and the time later.
+    // Numbers only increase, unless the server restarted: then a smaller number has a later time.
     const newer = this.#newest === null || seq > this.#newest.seq || at > this.#newest.at;
     if (newer && seq !== this.#newest?.seq) {
       this.#newest = { seq, at };

@@ -1,15 +1,15 @@
 import { smoothed } from './rate.js';
 
 /**
- * Decides how many frames one acknowledgement may cover. Each one costs the server as much as a frame, and a
- * viewer that keeps up loses nothing by sending fewer.
+ * Decides how many frames one acknowledgement may cover. An acknowledgement costs the server as much as a frame, and
+ * a viewer that keeps up loses nothing by sending fewer.
  *
- * The server allows two frames in flight; if it grants a wider window, twice as many as the last acknowledgement
- * covered, but two more at most, and no more than 250 ms bring. The next frame can be sent on time only if those
- * before it are received, painted and acknowledged while the window has room. So frames share an acknowledgement
- * only if that takes well under the time there is, and only after a while without a missed frame: first two, then
- * four, and of video six: its frames are small, and limited by time alone. A missed frame ends it at once, and each
- * time the next attempt waits longer, so that it costs almost no frames where it is the cause.
+ * The server allows two frames in flight. If it grants a wider window, it allows twice as many as the last
+ * acknowledgement covered, but at most two more, and no more than 250 ms of frames. The next frame can be sent on
+ * time only if those before it are received, painted and acknowledged while the window has room. So frames share an
+ * acknowledgement only if that takes well under the available time, and only after a while without a missed frame:
+ * first two, then four, and for video, whose frames are small, six. A missed frame ends the sharing, and each next
+ * attempt waits longer, so that where sharing is the cause it costs almost no frames.
  *
  * Times are passed in, in milliseconds.
  */
@@ -17,20 +17,19 @@ const NARROW = { window: 2, frames: 2, waitMs: 45 };
 const MIN_WAIT_MS = 2000;
 const MAX_WAIT_MS = 300000;
 const MAX_SHARE = 0.5;
-// Of the time that frames may be in flight, what is left for the server's measure of the frame rate to differ.
+// Use only this share of the time frames may be in flight, because the server may measure another frame rate.
 const FLIGHT_SHARE = 0.9;
-// A frame is not called late before.
+// A frame counts as late after this many intervals.
 const LATE_INTERVALS = 1.5;
-// How many more frames than an acknowledgement covered may be in flight.
+// Frames allowed in flight beyond those that the last acknowledgement covered.
 const SPARE = 2;
-// How late frames and timers usually are.
+// Usual lateness of frames and timers.
 const LATE_MS = 3;
 
-// The most JPEGs that we want to cover by one acknowledgement: they are large, and a link that chokes holds up all
-// that are in flight.
-const MOST_PICTURES = 4;
-/** The most frames, of video. */
-export const MOST_FRAMES = 6;
+// Most JPEGs per acknowledgement: they are large, and a congested link delays all that are in flight.
+const MAX_PICTURES = 4;
+/** Most frames of video per acknowledgement. */
+export const MAX_FRAMES = 6;
 
 export class Thinning {
   #most = NARROW;
@@ -42,13 +41,13 @@ export class Thinning {
   #holdMs = NaN;
 
   /**
-   * The server answered how many frames may be in flight, if it knows more than two.
+   * Set how many frames the server allows in flight; undefined from servers that know only two.
    *
    * @param {number | undefined} window
    */
   grant(window) {
-    // A first frame waits for all that share its acknowledgement, which is due within 250 ms, otherwise within 50.
-    this.#most = window > NARROW.window ? { window, frames: MOST_FRAMES, waitMs: 245 } : NARROW;
+    // The server wants the first frame acknowledged within 250 ms, with the narrow window within 50.
+    this.#most = window > NARROW.window ? { window, frames: MAX_FRAMES, waitMs: 245 } : NARROW;
     this.#begin();
   }
 
@@ -56,9 +55,9 @@ export class Thinning {
    * Record a painted frame.
    *
    * @param {object} facts
-   * @param {number} facts.at            Its capture time in seconds.
+   * @param {number} facts.at            Capture time in seconds.
    * @param {boolean} facts.gap          Frames were missed before it.
-   * @param {number} facts.holdMs        From its arrival to its paint: decoding, and waiting for the screen.
+   * @param {number} facts.holdMs        From arrival to paint: decoding, and waiting for the screen.
    * @param {number} facts.roundTripMs   To the server and back; NaN while unknown.
    * @param {boolean} facts.video        It came as video.
    * @param {number} nowMs
@@ -68,16 +67,16 @@ export class Thinning {
     if (gap) {
       this.miss();
     } else {
-      // Not an interval with a gap in it, which would look as if there were time.
+      // Leave out intervals with a gap: they would suggest that there is more time.
       this.#intervalMs = smoothed(this.#intervalMs, (at - this.#lastAt) * 1000);
       this.#holdMs = smoothed(this.#holdMs, holdMs);
     }
     this.#lastAt = at;
-    const most = Math.min(this.#mostAt(this.#intervalMs), video ? MOST_FRAMES : MOST_PICTURES);
+    const most = Math.min(this.#mostAt(this.#intervalMs), video ? MAX_FRAMES : MAX_PICTURES);
     const spareMs = MAX_SHARE * this.#intervalMs;
     const spentMs = roundTripMs + this.#holdMs;
     if (!(spentMs < this.#room * spareMs)) this.#frames = 1;
-    // The first acknowledgement for more frames has no more room than those before it.
+    // The first acknowledgement for more frames still has only the room of the previous ones.
     const ready = most > this.#frames && spentMs < spareMs;
     if (!ready || gap) this.#goodSinceMs = NaN;
     else if (Number.isNaN(this.#goodSinceMs)) this.#goodSinceMs = nowMs;
@@ -90,12 +89,12 @@ export class Thinning {
     return this.#frames;
   }
 
-  /** How long painted frames may wait for the next one, which shares their acknowledgement. */
+  /** Longest wait for the next frame to share the acknowledgement. */
   get patienceMs() {
     return Math.min(LATE_INTERVALS * this.#intervalMs, this.#most.waitMs);
   }
 
-  /** How long the first of them may wait. */
+  /** Longest wait of the first frame that shares an acknowledgement. */
   get maxWaitMs() {
     return this.#most.waitMs;
   }
@@ -106,12 +105,12 @@ export class Thinning {
     this.#begin();
   }
 
-  /** The next frame did not come in time: the link may have become slow, and much may be in flight. */
+  /** The next frame did not come in time: the link may have slowed down with many frames in flight. */
   late() {
     if (this.#most !== NARROW) this.#begin();
   }
 
-  /** The frames start again; what was learned about the wait stays. */
+  /** Start again with new frames; the learned wait stays. */
   restart() {
     this.#begin();
     this.#lastAt = NaN;
@@ -124,7 +123,7 @@ export class Thinning {
     this.#goodSinceMs = NaN;
   }
 
-  // In how many frame intervals the window is full when an acknowledgement is sent.
+  // Frame intervals left until the window is full, when an acknowledgement is sent.
   get #room() {
     const wide = Math.min(2 * this.#frames, this.#frames + SPARE);
     const window = Math.min(this.#most.window, wide, this.#inFlight(this.#intervalMs));

@@ -1,6 +1,6 @@
 /**
- * Decides whether a camera is asked for as video: as what this browser decodes, and not for a while after it
- * failed. JPEG works always.
+ * Decides whether to request a camera as video: only codecs this browser decodes, and not for a while after a
+ * failure. JPEG always works.
  *
  * Times are passed in, in milliseconds.
  */
@@ -8,7 +8,7 @@ import { familyOf } from '../painting/codecs.js';
 
 const MIN_PAUSE_MS = 2000;
 const MAX_PAUSE_MS = 300000;
-// So many groups of pictures decoded anew within this time are a browser's doing that is too slow.
+// A browser that has to catch up this often within this time is too slow.
 const MAX_JOINS = 3;
 const JOINS_MS = 10000;
 // After this long without a fault the next one counts as the first.
@@ -25,7 +25,7 @@ export class VideoChoice {
 
   /**
    * @param {string[]} families  What this browser decodes; empty if video is not wanted.
-   * @returns {boolean} whether that is something else than before
+   * @returns {boolean} whether that has changed
    */
   offer(families) {
     const other = families.join() !== this.#families.join();
@@ -33,33 +33,33 @@ export class VideoChoice {
     return other;
   }
 
-  /** Why there is no video although it was asked for; empty if there is no such reason. */
+  /** Why there is no video although it was requested; empty if nothing failed. */
   get fault() {
     return this.#fault;
   }
 
-  /** What to ask for now. @param {number} nowMs @returns {string[]} */
+  /** Families to request now. @param {number} nowMs @returns {string[]} */
   families(nowMs) {
     if (this.pauseMs(nowMs) > 0) return [];
     return this.#families.filter((family) => !this.#unsupported.has(family));
   }
 
-  /** In how many ms a pause ends; 0 without one. @param {number} nowMs */
+  /** Milliseconds until the pause ends; 0 without one. @param {number} nowMs */
   pauseMs(nowMs) {
     return Math.max(0, this.#failedMs + this.#pauseMs - nowMs);
   }
 
   /**
-   * Video did not work.
+   * Record that video failed.
    *
    * @param {import('../painting/unit-decoder.js').VideoFault} fault
-   * @param {string} codec  Of what was to be decoded.
+   * @param {string} codec  Of the video that failed.
    * @param {number} nowMs
    */
   failed(fault, codec, nowMs) {
     this.#fault = fault;
     const family = familyOf(codec);
-    // A server that sends it all the same is not asked over and over.
+    // Stop requesting this family. If the server sends it anyway, pause instead of asking again and again.
     if (fault === 'unsupported' && this.#families.includes(family) && !this.#unsupported.has(family)) {
       this.#unsupported.add(family);
       return;
@@ -70,22 +70,22 @@ export class VideoChoice {
   }
 
   /**
-   * A group of pictures is decoded from its beginning, as when frames before were missed.
+   * Record that a group of pictures is decoded from its beginning, as after missed frames.
    *
    * @param {number} nowMs
-   * @returns {boolean} whether that has been too often lately
+   * @returns {boolean} whether that happened too often lately
    */
   joined(nowMs) {
     this.#joinsMs = [...this.#joinsMs.filter((atMs) => nowMs - atMs < JOINS_MS), nowMs];
     return this.#joinsMs.length > MAX_JOINS;
   }
 
-  /** A picture of a video was painted. */
+  /** Record that a picture of a video was painted. */
   worked() {
     this.#fault = '';
   }
 
-  /** Connected anew: what the camera sends may have changed. */
+  /** Start again after reconnecting: the camera may send something else now. */
   restart() {
     this.#unsupported.clear();
     this.#fault = '';

@@ -1,6 +1,6 @@
 /**
- * One viewer of one camera: requests frames while they are wanted, paints and acknowledges them, and reports.
- * Uses no document: it may run in a worker. The page sees it through bridge/viewer-proxy.js.
+ * One viewer of one camera: requests frames while they are wanted, paints and acknowledges them, and sends reports.
+ * Uses no DOM, so it can run in a worker. The page sees it through bridge/viewer-proxy.js.
  */
 import { Acknowledger } from './acknowledger.js';
 import { nowUnix } from './clock.js';
@@ -10,17 +10,17 @@ import { Painter } from '../painting/painter.js';
 import { Past } from './past.js';
 import { smoothed } from './rate.js';
 import { Sequence } from './sequence.js';
-import { MOST_FRAMES } from './thinning.js';
+import { MAX_FRAMES } from './thinning.js';
 import { VideoChoice } from './video-choice.js';
 
 const RETRY_MS = 2000;
-// A viewer that has frames waits less for a change.
-const AGAIN_MS = 500;
-// A browser with so much to do that a frame waits this long for being decoded.
+// A viewer that already gets frames retries a change sooner.
+const ADJUST_RETRY_MS = 500;
+// A browser is overloaded if a frame takes this long to be decoded.
 const SLOW_MS = 150;
-// Tiles of which too many have failed together do not all try again at one moment.
+// Spreads the retries of tiles that failed together.
 const SPREAD = 0.5;
-// While a window is resized its width changes often.
+// While a window is resized, widths change often.
 const SETTLED_MS = 200;
 
 /**
@@ -28,27 +28,27 @@ const SETTLED_MS = 200;
  *
  * @typedef {object} Report
  * @property {string} camera
- * @property {boolean} watching      We have joined the camera's room, or are about to.
- * @property {number} watch          How often we joined it; measurements start again each time.
+ * @property {boolean} watching      Whether we joined the camera's room, or are about to.
+ * @property {number} watch          Counts joins; measurements start again with each.
  * @property {number} aliveUnix      When the last frame was painted or, if later, `watch` was sent.
  * @property {number} received       Frames received since the page opened.
- * @property {number} painted        Of these, those painted.
+ * @property {number} painted        Received frames that were painted.
  * @property {number} dropped        Frames skipped between painted ones.
- * @property {number} skippedHere    Of the dropped ones, those received and replaced by a newer one.
- * @property {number} undecodable    Of the dropped ones, those that were not a JPEG.
- * @property {number} bytes          Of all frames received since the page opened.
+ * @property {number} skippedHere    Dropped frames that were received and replaced by a newer one.
+ * @property {number} undecodable    Dropped frames that were not a JPEG.
+ * @property {number} bytes          Total of all frames received since the page opened.
  * @property {number} frameBytes     Average size of a frame.
- * @property {number} decodeMs       Average time from a frame's arrival until it is decoded.
+ * @property {number} decodeMs       Average time from arrival to decoded.
  * @property {number} inDecoder      Units of video in the decoder now.
- * @property {number} lastSeq        Of the last frame painted in this watch; -1 before the first.
+ * @property {number} lastSeq        Number of the last frame painted in this watch; -1 before the first.
  * @property {number | null} at      Capture time of the picture on the canvas; null without one.
- * @property {boolean} live          Whether that picture came as it was taken; the counts are of such pictures only.
- * @property {import('./past.js').PastReport} past  What was asked for of the past.
- * @property {string} rendition      Of that picture; empty without one.
- * @property {string} reason         Why it is that one: `fixed`, `tile`, `network`, `decoding` or `server`.
- * @property {string | null} codec   Of that picture, if it came as video.
- * @property {string} videoFault     Why there is none although it was asked for; see unit-decoder.js.
- * @property {import('./latency.js').Spent} spent  Of all painted frames together.
+ * @property {boolean} live          Whether that picture is live; only live pictures are counted.
+ * @property {import('./past.js').PastReport} past  The moment of the past shown or requested.
+ * @property {string} rendition      Of the picture on the canvas; empty without one.
+ * @property {string} reason         Why the server chose it: `fixed`, `tile`, `network`, `decoding` or `server`.
+ * @property {string | null} codec   Of the picture on the canvas; null if it is a JPEG.
+ * @property {string} videoFault     Why there is no video although it was requested; see unit-decoder.js.
+ * @property {import('./latency.js').Spent} spent  Sums over all painted frames.
  */
 
 export class Viewer {
@@ -61,17 +61,17 @@ export class Viewer {
   #sequence = new Sequence();
   #choice = new VideoChoice();
   #past;
-  // Whether the newest `watch` asked for video; what comes otherwise was sent before it.
+  // Whether the newest `watch` asked for video. If not, any unit that arrives was sent earlier.
   #videoAsked = false;
-  // The answer to that `watch`, which never rejects.
-  #asked = null;
+  // Promise of the answer to that `watch`; never rejects.
+  #watchReply = null;
   #catchingUp = false;
   #wanted = false;
   #rendition = 'auto';
   #width = 0;
   #reason = '';
   #adjustTimer = 0;
-  // Whether to request what fits once what is live is shown again.
+  // Whether to request the fitting rendition once live is shown again.
   #adjusts = false;
   #videoTimer = 0;
   #pastExpected = false;
@@ -93,7 +93,7 @@ export class Viewer {
 
   /**
    * @param {import('./connection.js').Connection} connection
-   * @param {import('./clock.js').ClockOffset} clock  Knows the round trip.
+   * @param {import('./clock.js').ClockOffset} clock  For the round trip.
    * @param {string} camera
    * @param {HTMLCanvasElement | OffscreenCanvas} canvas
    * @param {(report: Report) => void} report  Called for every painted frame and change.
@@ -104,8 +104,8 @@ export class Viewer {
     this.#camera = camera;
     this.#report = report;
     const ask = async (event, payload) => {
-      // Watching anew ends the past: not after it has begun.
-      await this.#asked;
+      // A `watch` ends the past, so it must be answered before the past begins.
+      await this.#watchReply;
       return connection.request(event, { camera, ...payload });
     };
     this.#past = new Past(ask, {
@@ -147,7 +147,7 @@ export class Viewer {
    * Watch while true, leave the room while false.
    *
    * @param {boolean} wanted
-   * @param {string} rendition  The name of one, or `auto` for what fits.
+   * @param {string} rendition  A rendition's name, or `auto` for the one that fits.
    * @param {number} width  Of the tile, in device pixels.
    */
   want(wanted, rendition, width) {
@@ -164,18 +164,18 @@ export class Viewer {
     }
   }
 
-  /** Ask for video that this browser decodes, or for none. @param {string[]} families */
+  /** Set the codec families to request; empty for JPEG only. @param {string[]} families */
   setVideo(families) {
     if (this.#choice.offer(families)) this.#adjust();
   }
 
-  /** Show a moment of the past, or with null what is live. @param {number | null} at */
+  /** Show a moment of the past; null returns to live. @param {number | null} at */
   seek(at) {
     if (at !== null) this.#painter.expectPast(this.#newestCodec);
     this.#past.seek(at);
   }
 
-  /** A moment may be asked for soon: have a decoder ready, or once there is something to decode. */
+  /** Prepare a decoder, as soon as the codec is known: somebody may look back. */
   expectPast() {
     this.#pastExpected = this.#newestCodec === null;
     this.#painter.preparePast(this.#newestCodec);
@@ -185,12 +185,12 @@ export class Viewer {
     return this.#videoAsked ? (this.#lastFrame?.header.codec ?? null) : null;
   }
 
-  /** Play the past, or with 0 pause it. @param {number} speed */
+  /** Play the past; 0 pauses. @param {number} speed */
   play(speed) {
     this.#past.play(speed);
   }
 
-  /** Move within the past. @param {number} by  Frames. */
+  /** Step within the past. @param {number} by  Frames. */
   step(by) {
     this.#past.step(by);
   }
@@ -200,14 +200,14 @@ export class Viewer {
     this.#reason = reason;
   }
 
-  /** Connected: the server knows nothing of us yet. */
+  /** Connected: the server does not know this viewer yet. */
   onHello() {
     this.#forget();
     this.#choice.restart();
     if (this.#wanted) this.#watch();
   }
 
-  /** Disconnected: nothing that is in flight will arrive. */
+  /** Disconnected: frames in flight will not arrive. */
   onDown() {
     this.#forget();
     this.#sendReport();
@@ -227,7 +227,7 @@ export class Viewer {
     }
     const shown = !header.catchUp && accepted && (!header.live || this.#sequence.accept(header));
     if (!shown && !header.catchUp) this.#acknowledger.rejected(header.seq);
-    // Even an older unit is decoded: the next one needs it.
+    // Decode even a unit that is not shown: the next one needs it.
     if (isVideo ? this.#videoAsked : shown) {
       this.#painter.offer({ header, bytes, shown, receivedMs: performance.now() });
     } else if (shown) {
@@ -235,7 +235,7 @@ export class Viewer {
     }
   }
 
-  // What lies between the last live frame and the next is no loss, and no silence.
+  // The gap between the last live frame and the next is neither loss nor silence.
   #onSwitch() {
     this.#sequence.rebase();
     this.#sequence.settle();
@@ -243,14 +243,14 @@ export class Viewer {
     this.#aliveUnix = nowUnix();
   }
 
-  // To catch up is work of which nothing is seen: a browser that is slow already would get slower by it.
+  // Catching up is decoding that nobody sees; it would make a slow browser slower still.
   #noteJoin({ catchUp, codec }) {
     const joins = catchUp && !this.#catchingUp;
     this.#catchingUp = catchUp;
     if (joins && this.#choice.joined(performance.now()) && this.#decodeMs > SLOW_MS) this.#onVideoFailed('slow', codec);
   }
 
-  /** Leave for good. */
+  /** Leave the room for good. */
   close() {
     this.want(false, this.#rendition, 0);
     this.#forget();
@@ -280,10 +280,10 @@ export class Viewer {
     }
   }
 
-  /** Request what fits a changed tile or browser; frames keep coming meanwhile. */
+  /** Request the rendition that fits now; frames keep coming meanwhile. */
   async #adjust() {
     if (!this.#watching) return;
-    // Watching it again ends the past, which comes as it was kept, whatever fits.
+    // A `watch` would end the past, and the past has no renditions to choose from.
     this.#adjusts = this.#past.away;
     if (this.#adjusts) return;
     const turn = this.#turn;
@@ -294,13 +294,13 @@ export class Viewer {
     } else {
       this.#onRefused(reply);
       clearTimeout(this.#adjustTimer);
-      // What comes until then may be video that is not looked at.
-      this.#adjustTimer = setTimeout(() => this.#adjust(), AGAIN_MS);
+      // Until it succeeds, frames may arrive as video that is not decoded.
+      this.#adjustTimer = setTimeout(() => this.#adjust(), ADJUST_RETRY_MS);
     }
   }
 
   #onRefused({ error }) {
-    // A resolution that was chosen long ago may no longer exist; any other is better than none.
+    // The chosen rendition may no longer exist; any other is better than none.
     if (error === 'bad_request') this.#rendition = 'auto';
   }
 
@@ -313,7 +313,7 @@ export class Viewer {
 
   #ask() {
     const width = Math.max(1, this.#width);
-    const payload = { camera: this.#camera, rendition: this.#rendition, width, acks: MOST_FRAMES };
+    const payload = { camera: this.#camera, rendition: this.#rendition, width, acks: MAX_FRAMES };
     const nowMs = performance.now();
     const video = this.#choice.families(nowMs);
     const pauseMs = this.#choice.pauseMs(nowMs);
@@ -321,8 +321,8 @@ export class Viewer {
     if (pauseMs > 0) this.#videoTimer = setTimeout(() => this.#adjust(), pauseMs * (1 + SPREAD * Math.random()));
     this.#videoAsked = video.length > 0;
     if (!this.#videoAsked) this.#painter.endVideo();
-    this.#asked = this.#connection.request('watch', this.#videoAsked ? { ...payload, video } : payload);
-    return this.#asked;
+    this.#watchReply = this.#connection.request('watch', this.#videoAsked ? { ...payload, video } : payload);
+    return this.#watchReply;
   }
 
   #unwatch() {
@@ -356,7 +356,7 @@ export class Viewer {
     }
     const gap = this.#sequence.paint(header) > 0;
     const roundTripMs = this.#clock.roundTrip * 1000;
-    // First of all: the server's credit waits for it.
+    // First, because the server waits for the credit.
     const facts = { at: header.at, gap, holdMs: nowMs - receivedMs, roundTripMs, video: header.codec !== null };
     this.#acknowledger.painted(header.seq, facts, nowMs);
     this.#aliveUnix = nowUnix();
@@ -379,7 +379,7 @@ export class Viewer {
     if (!header.live) {
       this.#acknowledger.past(header.seq);
     } else if (this.#past.active) {
-      // No newer live one follows that would cover it.
+      // No newer live frame follows whose acknowledgement would cover it.
       this.#acknowledger.rejected(header.seq);
     } else {
       this.#skippedHere += 1;
@@ -394,7 +394,7 @@ export class Viewer {
     this.#sendReport();
   }
 
-  /** Go on with JPEG at once, and try again later. */
+  /** Fall back to JPEG, and try video again later; in the past, seek again. */
   #onVideoFailed(fault, codec) {
     if (this.#past.active) {
       this.#past.retry();

@@ -1,6 +1,6 @@
 /**
- * Announces state changes to screen readers, at most once every few seconds: the newest state of each camera
- * that changed, together.
+ * Announces state changes to screen readers, at most once every few seconds: the newest state of every changed camera,
+ * together.
  */
 const PAUSE_MS = 1500;
 
@@ -14,7 +14,7 @@ export class Announcer {
     this.#element = element;
   }
 
-  /** @param {string} subject @param {string} [word]  What is new about it. */
+  /** @param {string} subject @param {string} [word]  Its new state. */
   announce(subject, word = '') {
     this.#waiting.set(subject, word);
     this.#timer ||= setTimeout(() => this.#speak(), PAUSE_MS);

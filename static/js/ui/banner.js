@@ -1,4 +1,4 @@
-/** What is wrong with the connection, in one line above the cameras. */
+/** The banner above the cameras that says what is wrong with the connection. */
 
 const TEXTS = {
   gone: ['Disconnected.', 'The pictures below are the last ones received. Reconnecting.'],

@@ -1,4 +1,4 @@
-/** Help, the confirmation before the server is shut down, and where the keyboard focus goes after any dialog. */
+/** The help dialog, the confirmation before a shutdown, and where the keyboard focus goes after any dialog. */
 
 /**
  * @param {HTMLDialogElement} dialog
@@ -22,14 +22,14 @@ export function setUpQuit(dialog, onConfirmed) {
     if (dialog.returnValue === 'quit') onConfirmed();
   });
   return () => {
-    // Esc keeps the value of the last time, which must not count as a confirmation.
+    // Esc leaves the last return value, which must not count as a confirmation.
     dialog.returnValue = '';
     dialog.showModal();
   };
 }
 
 /**
- * Give a button the keyboard focus when a dialog closes before which nothing had it, as one that a link opens.
+ * Give a button the keyboard focus after a dialog if nothing had it before, as with a dialog opened by a link.
  *
  * @param {HTMLElement} button
  */
@@ -37,7 +37,7 @@ export function focusAfterDialogs(button) {
   const onClose = ({ target }) => {
     if (!(target instanceof HTMLDialogElement)) return;
     const { activeElement, body } = document;
-    // What was in the dialog may keep the focus until the next frame.
+    // An element in the dialog may keep the focus until the next frame.
     if (activeElement === body || target.contains(activeElement)) button.focus({ preventScroll: true });
   };
   // `close` does not bubble.

@@ -1,8 +1,8 @@
-/** Building elements and writing into them. */
+/** Builds elements and writes into them. */
 
 /**
- * Write text into an element only when it differs: most readouts are refreshed several times a second and
- * rarely change, and every write costs layout and may be read aloud.
+ * Write text into an element only if it differs: most readouts are refreshed several times a second but rarely
+ * change, and every write costs layout and may be read aloud.
  *
  * @param {Element} element
  * @param {string} text
@@ -10,12 +10,12 @@
 export function setText(element, text) {
   if (element.textContent === text) return;
   const node = element.firstChild;
-  // A new node could be one that a :has() looks for: browsers would style all around it anew.
+  // Replacing the text node would make browsers check :has() rules again and restyle everything around it.
   if (text !== '' && node instanceof Text && node === element.lastChild) node.data = text;
   else element.textContent = text;
 }
 
-/** Set a tooltip only when it differs. @param {HTMLElement} element @param {string} text */
+/** Set a tooltip only if it differs. @param {HTMLElement} element @param {string} text */
 export function setTitle(element, text) {
   if (element.title !== text) element.title = text;
 }
@@ -41,7 +41,7 @@ export function make(tag, className = '', text = '') {
  * @param {HTMLDListElement} list
  * @param {string} label
  * @param {string} [meaning]  Shown on hover.
- * @returns {HTMLElement} where its value is written
+ * @returns {HTMLElement} the element for its value
  */
 export function addTerm(list, label, meaning = '') {
   const item = make('div');

@@ -1,12 +1,12 @@
 /**
- * A drawer at the side of the page, beside which the rest stays usable; on a phone it covers the whole page.
+ * A drawer at the side of the page. The rest of the page stays usable; on a phone the drawer covers all of it.
  * Only one is open at a time. Events: `open` and `close`.
  */
 
 /** @type {Drawer | null} */
 let opened = null;
 
-// Where it covers the page, nothing behind it can be reached. insight.css has the same width.
+// Where it covers the page, make everything behind it inert. insight.css has the same width.
 const sheet = matchMedia('(max-width: 44rem)');
 const setInert = () => {
   for (const element of document.querySelectorAll('body > :is(header, main, footer, .skip-link)')) {
@@ -45,7 +45,7 @@ export class Drawer extends EventTarget {
 
   show() {
     if (this.open) return;
-    // Whatever had the keyboard focus gets it back, even if one drawer replaces the other.
+    // Remember the element with the keyboard focus, even if one drawer replaces the other.
     this.#back = opened?.takeBack() ?? document.activeElement;
     opened = this;
     this.#element.hidden = false;
@@ -82,9 +82,9 @@ export function closeDrawer() {
   return was !== null;
 }
 
-/** Keep the drawers, and toasts, between the bars. @param {HTMLElement} between  What lies between them. */
+/** Keep the drawers and toasts between the bars. @param {HTMLElement} between  The element between the bars. */
 export function fitDrawers(between) {
-  // Not the body, from which all of the page would inherit: it would be styled anew.
+  // Not on the body, from which the whole page would inherit and be restyled.
   const fitted = document.querySelectorAll('.drawer, .toasts');
   const fit = () => {
     const { top, bottom } = between.getBoundingClientRect();

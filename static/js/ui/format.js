@@ -1,4 +1,4 @@
-/** Formats numbers for people. Every function accepts anything and returns text; unknown is a dash. */
+/** Formats numbers and times for people. An unknown number becomes a dash. */
 
 export const UNKNOWN = '–';
 
@@ -42,11 +42,11 @@ const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric'
 const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 
 /**
- * When something happened, by the server's clock, in this browser's time zone. Pictures, files and the log use
- * the same clock, so everybody sees the same time, however wrong the clock of this machine may be.
+ * Format a time by the server's clock in this browser's time zone. Pictures, files and the log use the same clock,
+ * so everybody sees the same time, even if this machine's clock is wrong.
  *
  * @param {number} atUnix  Seconds, by the server's clock.
- * @param {number} [serverUnix]  What that clock shows now.
+ * @param {number} [serverUnix]  That clock's time now.
  * @returns {{time: string, whole: string, group: string, iso: string}}  `group` is the day and the hour.
  */
 export function formatWhen(atUnix, serverUnix = NaN) {
@@ -80,7 +80,7 @@ export function formatAge(seconds) {
 }
 
 /**
- * When something in the past was: `12 s ago`, `4:05 min ago`, and before that the time of day.
+ * Format how long ago something was: `12 s ago`, `4:05 min ago`; after 10 minutes the time of day.
  *
  * @param {number} ageS
  * @param {number} atUnix  Seconds, by the server's clock.
@@ -89,7 +89,7 @@ export function formatAgo(ageS, atUnix) {
   return ageS < 600 ? `${formatAge(ageS)} ago` : TIME.format(new Date(atUnix * 1000));
 }
 
-/** The same for who hears it: `12 seconds ago`, `4 minutes 5 seconds ago`; empty once only the time of day says it. @param {number} ageS */
+/** The same for screen readers: `12 seconds ago`, `4 minutes 5 seconds ago`; empty once it is a time of day. @param {number} ageS */
 export function sayAgo(ageS) {
   const whole = Math.max(0, Math.floor(ageS));
   if (!(whole < 600)) return '';
@@ -97,7 +97,7 @@ export function sayAgo(ageS) {
   return `${parts.map(([count, unit]) => plural(count, unit)).join(' ')} ago`;
 }
 
-/** How long something took: `12 s`, `4:05 min`, `6:12 h`, `30 h`; not even a second is one. @param {number} seconds */
+/** A duration: `12 s`, `4:05 min`, `6:12 h`, `30 h`; at least `1 s`. @param {number} seconds */
 export function formatLength(seconds) {
   if (seconds >= 86400) return `${Math.round(seconds / 3600)} h`;
   return Number.isFinite(seconds) ? formatAge(Math.max(1, Math.round(seconds))) : UNKNOWN;
@@ -105,7 +105,7 @@ export function formatLength(seconds) {
 
 const LABELS = { motion: 'Motion', offline: 'Offline', online: 'Back online', timelapse: 'Time lapse' };
 
-/** What an event is called, from its label: `Motion`, `Licence plate`. @param {string} label */
+/** An event's name, made from its label: `Motion`, `Licence plate`. @param {string} label */
 export function formatLabel(label) {
   return Object.hasOwn(LABELS, label) ? LABELS[label] : capitalize(label.replaceAll(/[_-]+/g, ' ').trim()) || 'Event';
 }
@@ -159,7 +159,7 @@ export function snapshotName(camera, atUnix) {
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]/;
 
-/** A name for the middle of a sentence: written from right to left, it leaves in place what follows. @param {string} name */
+/** Isolate a right-to-left name, so that it does not reorder the rest of a sentence. @param {string} name */
 export function inSentence(name) {
   return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
 }
@@ -169,12 +169,12 @@ export function capitalize(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** Make messages that differ only in their numbers equal. @param {string} message */
+/** Mask numbers, so that messages that differ only in them are equal. @param {string} message */
 export function withoutNumbers(message) {
   return message.replaceAll(/\d+(\.\d+)?/g, '#');
 }
 
-/** Why the server rejected something. @param {{message?: string, error: string}} reply */
+/** The server's reason for a rejection. @param {{message?: string, error: string}} reply */
 export function formatRejection({ message, error }) {
   return message || `Rejected: ${error}`;
 }

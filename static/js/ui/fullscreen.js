@@ -1,4 +1,4 @@
-/** A picture that fills the screen, and whether anybody is there. */
+/** Full screen, and a mark on the page while nobody uses it. */
 
 const STILL_MS = 3000;
 
@@ -18,17 +18,17 @@ export async function toggleFullscreen(element) {
     element.toggleAttribute('data-full-page', true);
     element.append(leaveButton(element));
   }
-  // Whatever is fitted into the element has a new size to fit.
+  // Content fitted into the element must follow its new size.
   window.dispatchEvent(new Event('resize'));
 }
 
-/** Leave it, whichever kind it is. @param {HTMLElement} element */
+/** Leave either kind of full screen. @param {HTMLElement} element */
 export async function leaveFullscreen(element) {
   if (leaveFullPage(element)) window.dispatchEvent(new Event('resize'));
   if (document.fullscreenElement) await document.exitFullscreen();
 }
 
-/** Mark the page while nobody moves or presses anything. */
+/** Mark the page while there is no input. */
 export function markStillness() {
   const { documentElement: root } = document;
   let timer = 0;
@@ -41,7 +41,7 @@ export function markStillness() {
   show();
 }
 
-/** Stop covering the page; returns whether the element did. @param {HTMLElement | undefined} element */
+/** Stop covering the page; returns whether the element did so. @param {HTMLElement | undefined} element */
 export function leaveFullPage(element) {
   const shown = element?.hasAttribute('data-full-page') ?? false;
   element?.removeAttribute('data-full-page');

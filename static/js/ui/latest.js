@@ -1,6 +1,6 @@
 /**
- * Sends a value that changes fast (a slider being dragged) at a limited rate: one request in flight, a pause
- * between requests, and only the newest value waits.
+ * Sends a fast-changing value (a slider being dragged) at a limited rate: one request in flight, a pause between
+ * requests, and only the newest value waits.
  *
  * @template T
  */
@@ -13,7 +13,7 @@ export class LatestSender {
 
   /**
    * @param {(value: T) => Promise<unknown>} send  Must not reject.
-   * @param {{pauseMs?: number, onIdle?: () => void}} options  `onIdle` is called when everything is answered.
+   * @param {{pauseMs?: number, onIdle?: () => void}} options  `onIdle` is called when all requests are answered.
    */
   constructor(send, { pauseMs = 80, onIdle = () => {} } = {}) {
     this.#send = send;

@@ -1,4 +1,4 @@
-/** Menus are popovers; the browser opens them, and allows one at a time. */
+/** Menus are popovers, which the browser opens, one at a time. */
 
 const isKnown = 'popover' in HTMLElement.prototype;
 

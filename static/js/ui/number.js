@@ -1,11 +1,11 @@
 /**
- * A field for a number, with a decimal comma or point. Not an input of type number: if the page's language has
- * no decimal comma, browsers drop it, and 7,5 becomes 75.
+ * A field for a number, with a decimal comma or point. Not an input of type number: browsers drop the comma if the
+ * page's language has no decimal comma, so 7,5 becomes 75.
  */
 import { setText } from './dom.js';
 
 const FORM = /^[+\-−]?(\d+([.,]\d*)?|[.,]\d+)$/;
-// 1,000 is a thousand to some and one to others.
+// 1,000 means a thousand to some people and one to others.
 const AMBIGUOUS = /^[+\-−]?[1-9]\d{0,2}[.,]\d{3}$/;
 
 export class NumberField {
@@ -16,8 +16,8 @@ export class NumberField {
   /**
    * @param {HTMLInputElement} input  A text field with the role `spinbutton`; its limits are
    *   `aria-valuemin`, `aria-valuemax` and `data-step`.
-   * @param {(value: number) => void} onNumber  A valid number was entered.
-   * @param {(fault: string) => void} onFault  What is wrong with what was entered; empty if nothing is.
+   * @param {(value: number) => void} onNumber  Called for a valid number.
+   * @param {(fault: string) => void} onFault  Called with what is wrong with the input; empty if nothing is.
    */
   constructor(input, onNumber, onFault) {
     this.#input = input;
@@ -65,7 +65,7 @@ export class NumberField {
     this.#input.ariaInvalid = fault === '' ? null : 'true';
   }
 
-  // Esc leaves the field with the old value; the page must not see it.
+  // Esc leaves the field with the old value; the page must not see that key.
   #cancel(event, onFault) {
     event.stopPropagation();
     this.write(this.#shown);
@@ -88,7 +88,7 @@ export class NumberField {
 /**
  * @param {string} text
  * @param {{min: number, max: number, step: number}} limits  `step` is NaN if any number is accepted.
- * @returns {{value: number, fault: string}} the fault says what was entered and what is accepted
+ * @returns {{value: number, fault: string}} the fault names the input and what is accepted
  */
 export function readNumber(text, { min, max, step }) {
   const entered = text.trim();

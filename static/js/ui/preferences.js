@@ -1,6 +1,5 @@
 /**
- * What this browser remembers of a person's choices. If storage is off or full, or holds garbage, nothing
- * is remembered.
+ * Remembers a person's choices in this browser. If storage is off, full or holds invalid data, nothing is remembered.
  */
 
 const PREFIX = 'porthole.';
@@ -12,7 +11,7 @@ const folds = recall(FOLDS, (value) => (isFolds(value) ? value : null), {});
 /**
  * @template T
  * @param {string} name
- * @param {(value: unknown) => T | null} check  Returns a valid value, or null if what was found is not one.
+ * @param {(value: unknown) => T | null} check  Returns the value if it is valid, else null.
  * @param {T} otherwise
  * @returns {T}
  */
@@ -25,13 +24,13 @@ export function recall(name, check, otherwise) {
   }
 }
 
-/** Null forgets. @param {string} name @param {unknown} value  Anything that JSON can hold. */
+/** Remember a choice; null forgets it. @param {string} name @param {unknown} value  Anything that JSON can hold. */
 export function remember(name, value) {
   try {
     if (value === null) localStorage.removeItem(PREFIX + name);
     else localStorage.setItem(PREFIX + name, JSON.stringify(value));
   } catch {
-    // The choice lasts until the page is closed.
+    // Storage failed: the choice lasts until the page is closed.
   }
 }
 
@@ -45,11 +44,11 @@ function parse(text) {
 }
 
 /**
- * Open or close a part of the panel as it was left, for every camera, and remember when that changes.
+ * Open or close a part of the panel as it was left, for every camera, and remember changes.
  *
  * @param {HTMLDetailsElement} details
  * @param {string} name
- * @param {boolean} open  Until it is changed.
+ * @param {boolean} open  The default.
  */
 export function keepFold(details, name, open) {
   details.open = folds[name] ?? open;

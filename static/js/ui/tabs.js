@@ -1,4 +1,4 @@
-/** Tabs: the Tab key reaches the selected one, arrows, Home and End lead to the others and select them. */
+/** Tabs: the Tab key reaches the selected one; arrows, Home and End select the others. */
 
 export class Tabs {
   #tabs;
@@ -13,7 +13,7 @@ export class Tabs {
     list.addEventListener('keydown', (event) => this.#onKey(event));
   }
 
-  /** Offer a tab or not; if it was selected, the first one is. @param {string} id @param {boolean} offered */
+  /** Show or hide a tab; if a hidden one was selected, select the first. @param {string} id @param {boolean} offered */
   offer(id, offered) {
     const tab = this.#tabs.find((one) => one.id === id);
     if (tab.hidden === !offered) return;

@@ -1,6 +1,6 @@
 /**
- * Which part of a time is shown, and where its ticks are: of the time bar, and of the library's timeline. Times are Unix
- * seconds. Uses no document.
+ * The zoomable time scale of the time bar and the library's timeline: the shown part, and its ticks. Times are Unix
+ * seconds. Uses no DOM.
  *
  * @typedef {{from: number, to: number}} Span
  */
@@ -11,7 +11,7 @@ const STEPS_S = [
   1, 2, 5, 10, 15, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR,
   4 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR,
 ];
-// So near to the whole, it is the whole; so near to its end, it ends there.
+// A part this close to the whole becomes the whole; one that ends this close to its end ends there.
 const NEARLY_ALL = 0.995;
 const NEARLY_S = 0.01;
 
@@ -19,17 +19,17 @@ const SECONDS = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2
 const MINUTES = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 
 export class TimeScale {
-  #leastS;
+  #minS;
   /** @type {Span} */
   #whole;
-  // Null for the whole.
+  // The shown part; null for the whole.
   /** @type {Span | null} */
   #part = null;
 
-  /** @param {Span} whole @param {number} leastS  How much is shown at least. */
-  constructor(whole, leastS) {
+  /** @param {Span} whole @param {number} minS  Shortest part that can be shown. */
+  constructor(whole, minS) {
     this.#whole = whole;
-    this.#leastS = leastS;
+    this.#minS = minS;
   }
 
   /** @returns {Span} */
@@ -37,7 +37,7 @@ export class TimeScale {
     return this.#whole;
   }
 
-  /** A part that ends with the whole goes on to end with it. @param {Span} whole */
+  /** Set the whole. A part that ends with it keeps doing so. @param {Span} whole */
   setWhole(whole) {
     const { to } = this.#whole;
     this.#whole = whole;
@@ -63,10 +63,10 @@ export class TimeScale {
   }
 
   get isClosest() {
-    return this.span <= this.#leastS * 1.001;
+    return this.span <= this.#minS * 1.001;
   }
 
-  /** Where a moment is, as a share of the width; beyond 0 and 1 it is not shown. @param {number} at */
+  /** Position of a moment, as a share of the width; outside 0 to 1 it is not shown. @param {number} at */
   share(at) {
     return (at - this.from) / this.span;
   }
@@ -86,19 +86,19 @@ export class TimeScale {
     return at >= this.from && at <= this.to;
   }
 
-  /** Show less for a factor above 1, around a moment that stays where it is as far as the ends allow. @param {number} factor @param {number} around */
+  /** Zoom, in for a factor above 1, around a moment, which stays in place as far as the ends allow. @param {number} factor @param {number} around */
   zoom(factor, around) {
-    const span = Math.max(this.#leastS, this.span / factor);
+    const span = Math.max(this.#minS, this.span / factor);
     const share = Math.min(1, Math.max(0, this.share(around)));
     this.#place(around - share * span, span);
   }
 
-  /** @param {number} by  In shares of what is shown. */
+  /** @param {number} by  In shares of the shown part. */
   move(by) {
     this.#place(this.from + by * this.span, this.span);
   }
 
-  /** Show a moment that is not shown at a share of the width. @param {number} at @param {number} [share] @returns {boolean} whether that moved it */
+  /** Move a moment that is not shown to a share of the width. @param {number} at @param {number} [share] @returns {boolean} whether that moved it */
   reveal(at, share = 0.5) {
     if (this.shows(at)) return false;
     this.#place(at - share * this.span, this.span);
@@ -107,7 +107,7 @@ export class TimeScale {
 
   /** Show a span with some room around it. @param {Span} span */
   fit({ from, to }) {
-    const room = Math.max(this.#leastS, (to - from) * 1.25);
+    const room = Math.max(this.#minS, (to - from) * 1.25);
     this.#place((from + to - room) / 2, room);
   }
 
@@ -122,10 +122,10 @@ export class TimeScale {
   }
 
   /**
-   * The moments to write the time at: round ones, by the clock on the wall.
+   * Return where to label the time: at round moments of local time.
    *
    * @param {number} width  In pixels.
-   * @param {number} least  Pixels from one to the next.
+   * @param {number} least  Smallest distance in pixels.
    * @returns {{step: number, at: number[]}}  `step` in seconds.
    */
   ticks(width, least) {
@@ -134,7 +134,7 @@ export class TimeScale {
     const at = [];
     const last = this.to - offsetOf(this.to);
     for (let local = Math.ceil((this.from - offsetOf(this.from)) / step) * step; local <= last; local += step) {
-      // On the day on which clocks are set, hours after that are as round as those before.
+      // On a day when clocks change, ticks must be round after the change as well.
       const tick = local + offsetOf(local + offsetOf(this.from));
       if (this.shows(tick) && tick !== at.at(-1)) at.push(tick);
     }
@@ -142,7 +142,7 @@ export class TimeScale {
   }
 
   /**
-   * What to write at a tick. Within half a day nothing tells morning from evening: it takes room, and there is a clock.
+   * Return a tick's label. It leaves out what would tell morning from evening, to save room.
    *
    * @param {number} at
    * @param {number} step
@@ -156,7 +156,7 @@ export class TimeScale {
   }
 }
 
-// How far the clock on the wall is behind that of Greenwich.
+// Seconds that local time is behind UTC.
 function offsetOf(at) {
   return new Date(at * 1000).getTimezoneOffset() * MINUTE;
 }

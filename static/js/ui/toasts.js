@@ -21,13 +21,13 @@ export class Toasts {
   /**
    * @param {string} message
    * @param {'info' | 'warning' | 'error'} level
-   * @param {{stays?: boolean, action?: {word: string, act: () => void}}} options  Keep it until it is dismissed; offer
-   *   something to do, once.
+   * @param {{stays?: boolean, action?: {word: string, act: () => void}}} options  `stays` keeps it until it is
+   *   dismissed; `action` can be used once.
    * @returns {() => void} dismisses it
    */
   show(message, level = 'info', { stays = false, action } = {}) {
-    // A message that differs only in its numbers, as while a slider is dragged, replaces the old one: a flood
-    // is one toast, not a wall of them.
+    // A message that differs only in its numbers, as while a slider is dragged, replaces the old one, so that a flood
+    // fills only one toast.
     const kind = withoutNumbers(message);
     for (const other of [...this.#element.children]) {
       if (other.dataset.kind === kind) other.remove();
@@ -58,7 +58,7 @@ export class Toasts {
 
   #expire(toast, shownMs) {
     let timer = setTimeout(() => toast.remove(), shownMs);
-    // Somebody is reading it, or about to close it.
+    // Keep it under the pointer: somebody is reading it, or about to close it.
     toast.addEventListener('pointerenter', () => clearTimeout(timer));
     toast.addEventListener('pointerleave', () => {
       timer = setTimeout(() => toast.remove(), shownMs / 2);

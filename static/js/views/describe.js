@@ -1,10 +1,10 @@
-/** What a saved view shows, in a few words. Uses no document. */
+/** Describes in a few words what a saved view shows. Uses no DOM. */
 import { LAYOUT_NAMES } from '../grid/arrangement.js';
 import { plural } from '../ui/format.js';
 
 const STATES = { running: 'running', trouble: 'problems', stopped: 'stopped' };
 
-// What is shown of a view by looking around in it.
+// Parts of the query that change when people look around in a view.
 const PASSING = ['page', 'camera', 'size', 'patrol', 'through'];
 
 /**
@@ -29,7 +29,7 @@ export function describeView(query, titleOf) {
   return found.filter(Boolean).join(' · ');
 }
 
-/** Whether two views show the same, apart from where somebody has looked. @param {string} one @param {string} other */
+/** Whether two views are the same, apart from looking around in them. @param {string} one @param {string} other */
 export function isSameView(one, other) {
   return essence(one) === essence(other);
 }
@@ -37,7 +37,7 @@ export function isSameView(one, other) {
 function essence(query) {
   const parts = new URLSearchParams(query);
   for (const name of PASSING) parts.delete(name);
-  // One is the same with and without what is not chosen.
+  // These values mean the same as a missing parameter.
   if (parts.get('order') === '') parts.delete('order');
   if (parts.get('sort') === 'none') parts.delete('sort');
   parts.sort();

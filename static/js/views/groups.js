@@ -1,8 +1,8 @@
-/** The groups of the cameras that this person may see. Uses no document. */
+/** The groups of the visible cameras. Uses no DOM. */
 
 /**
  * @param {Iterable<{group: string}>} cameras
- * @returns {{name: string, count: number}[]} In the order of their first cameras; none if no camera has one.
+ * @returns {{name: string, count: number}[]} In the order of their first cameras; empty if no camera has a group.
  */
 export function groupsOf(cameras) {
   const counts = new Map();
@@ -10,7 +10,7 @@ export function groupsOf(cameras) {
   return [...counts].map(([name, count]) => ({ name, count }));
 }
 
-/** The group that follows; after the last come all, which are empty. @param {string[]} names @param {string} current */
+/** The next group; after the last one empty, for all cameras. @param {string[]} names @param {string} current */
 export function groupAfter(names, current) {
   const all = ['', ...names];
   return all[(all.indexOf(current) + 1) % all.length];

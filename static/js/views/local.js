@@ -1,5 +1,5 @@
 /**
- * The views that a browser keeps for somebody without a login, with the rules of the server's. Uses no document.
+ * The views that the browser keeps for people without a login, under the server's rules. Uses no DOM.
  *
  * @typedef {import('./saved.js').SavedView} SavedView
  * @typedef {{default: string | null, views: SavedView[]}} Kept
@@ -58,7 +58,7 @@ export function changeView(kept, id, { name, query, at }) {
   return { kept: { ...kept, views: others }, view };
 }
 
-/** Its default stays, so that a view that is brought back is it again. @param {Kept} kept @param {string} id */
+/** Remove a view. The default keeps its id, in case the removal is undone. @param {Kept} kept @param {string} id */
 export function removeView(kept, id) {
   return { ...kept, views: kept.views.filter((view) => view.id !== id) };
 }

@@ -1,16 +1,16 @@
-/** The dialog in which views are renamed, updated, moved, removed and made the one that opens at the start. */
+/** The dialog to rename, update, move and remove views, and to choose the one that opens at the start. */
 import { setText } from '../ui/dom.js';
 import { Toasts } from '../ui/toasts.js';
 import { describeView } from './describe.js';
 
-/** Event: `view` ({view}) to show one. */
+/** Event: `view` ({view}) to show a view. */
 export class Organise extends EventTarget {
   #dialog;
   #saved;
   #page;
   #toasts;
   #template = document.querySelector('#organise-row-template');
-  // Of the view whose buttons are shown.
+  // Id of the view whose buttons are shown.
   #opened = '';
 
   /**

@@ -1,4 +1,4 @@
-/** The patrol in the top bar: what comes next, and when; pauses and stops it. */
+/** The patrol in the top bar: shows what comes next and when, and has buttons to pause and stop. */
 import { setText } from '../ui/dom.js';
 
 /**
@@ -20,7 +20,7 @@ export function setUpPatrolBar(element, patrol) {
     }
     const { next: coming, paused, held } = patrol;
     element.toggleAttribute('data-paused', paused);
-    pause.setAttribute('aria-label', paused ? 'Go on with the patrol' : 'Pause the patrol');
+    pause.setAttribute('aria-label', paused ? 'Resume the patrol' : 'Pause the patrol');
     pause.setAttribute('aria-pressed', String(paused));
     setText(word, coming === '' ? 'Nothing else to show' : 'Next');
     setText(what, coming);

@@ -1,4 +1,4 @@
-/** The dialog in which somebody chooses through what to patrol, and how fast. */
+/** The dialog to choose the stops of a patrol, and its pace. */
 import { make, setText } from '../ui/dom.js';
 import { plural } from '../ui/format.js';
 import { recall, remember } from '../ui/preferences.js';
@@ -33,7 +33,7 @@ export class PatrolDialog extends EventTarget {
     });
   }
 
-  /** What was chosen last; null if nothing was. @returns {{everyS: number, round: import('./round.js').Round} | null} */
+  /** The last choice; null if there is none. @returns {{everyS: number, round: import('./round.js').Round} | null} */
   get last() {
     return recall('patrol', check, null);
   }
@@ -92,7 +92,7 @@ export class PatrolDialog extends EventTarget {
       every.focus();
     } else if (boxes.length > 0 && names.length < 2) this.#tell('Choose at least two.');
     else {
-      // All of them go unnamed, so that new ones join.
+      // If all are chosen, do not name them, so that new ones join.
       const round = { kind: kind.value, names: names.length === boxes.length ? [] : names };
       remember('patrol', { everyS: seconds, through: writeRound(round) });
       this.#dialog.close();

@@ -1,14 +1,14 @@
-/** A patrol: shows one page, camera or saved view after another by itself. */
+/** A patrol: shows pages, cameras or saved views one after another. */
 import { Turner } from './turner.js';
 import { nextOf } from './round.js';
 
-// They have a picture, or there is none to wait for.
+// Conditions of a camera whose picture is still to come.
 const LOADING = new Set(['connecting', 'starting', 'idle']);
 
-// While one of these is open, somebody reads or decides.
+// While one of these is open, the patrol waits.
 const OPEN = 'dialog[open], .menu:popover-open, .drawer:not([hidden])';
 
-/** Event: `change` when it was started, stopped, paused or has turned, and while it counts. */
+/** Event: `change` when it starts, stops, pauses or turns, and during the countdown. */
 export class Patrol extends EventTarget {
   #grid;
   #saved;
@@ -18,7 +18,7 @@ export class Patrol extends EventTarget {
   #round = { kind: null, names: [] };
   #everyS = 0;
   #paused = false;
-  /** The saved view that it has shown last. @type {string | null} */
+  /** Id of the saved view shown last. @type {string | null} */
   #at = null;
 
   /**
@@ -37,7 +37,7 @@ export class Patrol extends EventTarget {
       isReady: () => this.#tiles().every((tile) => !LOADING.has(tile.condition)),
       onTick: () => this.#emit(),
     });
-    // Who leaves the camera that it shows has had enough of it.
+    // Leaving the camera that it shows ends the patrol.
     grid.addEventListener('focus', ({ detail: { tile, lost } }) => {
       if (tile === null && lost === null && this.#kind === 'cameras') this.stop();
     });
@@ -52,7 +52,7 @@ export class Patrol extends EventTarget {
     return this.#paused;
   }
 
-  /** Whether it waits: paused, or somebody has a menu open or looks closer. */
+  /** Whether it waits: paused, a menu is open, or somebody has a closer look. */
   get held() {
     const elsewhere = this.#kind === 'pages' && this.#grid.focused !== null;
     const closer = document.querySelector('[data-zoomed]') !== null;
@@ -64,7 +64,7 @@ export class Patrol extends EventTarget {
     return Math.ceil(this.#turner.leftS);
   }
 
-  /** The share of the time that is left. */
+  /** The remaining share of the time, 0 to 1. */
   get left() {
     return this.#turner.left;
   }
@@ -77,7 +77,7 @@ export class Patrol extends EventTarget {
     return this.#round;
   }
 
-  /** What comes next, for people; empty if nothing does. */
+  /** Name of what comes next; empty for nothing. */
   get next() {
     const { page, pages } = this.#grid;
     if (this.#kind === 'pages') return pages > 1 ? `Page ${(page % pages) + 1} of ${pages}` : '';
@@ -121,7 +121,7 @@ export class Patrol extends EventTarget {
     } else this.#grid.focus(next);
   }
 
-  // Who asks for cameras wants to see one, as soon as there are some; and so for views.
+  // A patrol of cameras or views shows the first one as soon as there is one.
   #begin() {
     const { kind } = this.#round;
     const isShown = kind === 'cameras' ? this.#grid.focused !== null : this.#at !== null;

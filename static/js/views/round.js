@@ -1,9 +1,9 @@
 /**
- * Through what a patrol turns, and how an address says it. Uses no document.
+ * The stops of a patrol, and how the address names them. Uses no DOM.
  *
  * @typedef {object} Round
- * @property {'pages' | 'cameras' | 'views' | null} kind  Null: pages if there are several, else cameras.
- * @property {string[]} names  Of cameras, or ids of views; none are all.
+ * @property {'pages' | 'cameras' | 'views' | null} kind  Null for pages if there are several, else cameras.
+ * @property {string[]} names  Names of cameras, or ids of views; empty for all.
  */
 
 export const MIN_TURN_S = 2;
@@ -12,7 +12,7 @@ export const MAX_TURN_S = 3600;
 const KINDS = ['pages', 'cameras', 'views'];
 const MAX_NAMES = 100;
 
-/** Seconds from one turn to the next; 0 if there are none. @param {string | number | null} text */
+/** Parse the seconds per stop; 0 for none or if invalid. @param {string | number | null} text */
 export function readSeconds(text) {
   const seconds = Number(text);
   return seconds > 0 ? Math.min(MAX_TURN_S, Math.max(MIN_TURN_S, seconds)) : 0;
@@ -26,14 +26,14 @@ export function readRound(text) {
   return { kind: /** @type {Round['kind']} */ (kind), names: kind === 'pages' ? [] : [...new Set(chosen)].slice(0, MAX_NAMES) };
 }
 
-/** @param {Round} [round] @returns {string} Empty if it needs no words. */
+/** @param {Round} [round] @returns {string} Empty for the default. */
 export function writeRound({ kind = null, names = [] } = {}) {
   if (kind === null) return '';
   return names.length > 0 ? `${kind}:${names.join(',')}` : kind;
 }
 
 /**
- * Return the one that comes next: after the current one, or the first.
+ * Return the one after the current one, or the first.
  *
  * @template T
  * @param {T[]} all

@@ -1,4 +1,4 @@
-/** The dialog in which what is shown gets a name. */
+/** The dialog to save what is shown under a name. */
 import { describeView } from './describe.js';
 
 /** Event: `saved` ({view}). */
@@ -22,7 +22,7 @@ export class SaveView extends EventTarget {
     });
   }
 
-  /** @param {string} query  Of what is shown. @param {string} name  A suggestion. @param {(name: string) => string} titleOf */
+  /** @param {string} query  For what is shown. @param {string} name  A suggestion. @param {(name: string) => string} titleOf */
   open(query, name, titleOf) {
     this.#query = query;
     this.#form.reset();

@@ -1,4 +1,4 @@
-/** The saved views: shared ones and one's own, kept by the server, or without a login by this browser. */
+/** The saved views, shared and personal: kept by the server, or without a login by this browser. */
 import { ask } from '../manage/api.js';
 import { capitalize } from '../ui/format.js';
 import { recall, remember } from '../ui/preferences.js';
@@ -8,14 +8,14 @@ import { NONE, addView, changeView, checkKept, removeView } from './local.js';
  * @typedef {object} SavedView
  * @property {string} id
  * @property {string} name
- * @property {string} query  Of the address that shows it, without question mark.
+ * @property {string} query  Of the address that shows it, without the question mark.
  *
  * @typedef {object} FromServer
  * @property {SavedView[]} own
  * @property {SavedView[]} shared
  * @property {string | null} default
- * @property {boolean} keeps_own  Whether the server keeps one's own.
- * @property {boolean} may_share  Whether this person may change the shared ones.
+ * @property {boolean} keeps_own  Whether the server keeps this person's own views.
+ * @property {boolean} may_share  Whether this person may change shared views.
  */
 
 const PATH = 'api/views';
@@ -26,7 +26,7 @@ export class SavedViews extends EventTarget {
   /** @type {FromServer} */
   #server;
 
-  /** @param {FromServer | null} server  Null where there are none, as in another page's frame. */
+  /** @param {FromServer | null} server  Null if there are none, as when embedded in another page. */
   constructor(server) {
     super();
     this.#server = server ?? { own: [], shared: [], default: null, keeps_own: true, may_share: false };
@@ -56,7 +56,7 @@ export class SavedViews extends EventTarget {
     return !this.#server.keeps_own;
   }
 
-  /** The view that the page opens with. @returns {SavedView | null} */
+  /** The view to show at the start. @returns {SavedView | null} */
   get default() {
     const id = this.#server.keeps_own ? this.#server.default : this.#kept.default;
     return this.find(id);
@@ -72,7 +72,7 @@ export class SavedViews extends EventTarget {
     return this.shared.some(({ id }) => id === view.id);
   }
 
-  /** Load what the server has now. */
+  /** Load the server's views again. */
   async refresh() {
     const { ok, data } = await ask('GET', PATH);
     if (!ok || JSON.stringify(data) === JSON.stringify(this.#server)) return;

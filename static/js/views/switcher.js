@@ -1,4 +1,4 @@
-/** What is shown, in the top bar, and the menu that shows something else: all cameras, a group, or a saved view. */
+/** The switcher in the top bar: names what is shown, and its menu switches to all cameras, a group, or a saved view. */
 import { make, setText } from '../ui/dom.js';
 import { closeMenu } from '../ui/menu.js';
 import { isSameView } from './describe.js';
@@ -12,9 +12,9 @@ export class Switcher extends EventTarget {
   #arrangement;
   #saved;
   #query;
-  /** The id of the view that was opened last, until something else is chosen. @type {string | null} */
+  /** Id of the view opened last, until something else is chosen. @type {string | null} */
   #active = null;
-  // Until something is chosen, as after a reload, it is the one that shows exactly this.
+  // Until something is chosen, as after a reload, the active view is the one that matches what is shown.
   #isChosen = false;
 
   /**
@@ -22,7 +22,7 @@ export class Switcher extends EventTarget {
    * @param {import('../grid/grid.js').Grid} grid
    * @param {import('../grid/arrangement.js').Arrangement} arrangement
    * @param {import('./saved.js').SavedViews} saved
-   * @param {() => string} query  Returns that of what is shown.
+   * @param {() => string} query  Returns the query for what is shown.
    */
   constructor({ button, menu }, grid, arrangement, saved, query) {
     super();
@@ -43,7 +43,7 @@ export class Switcher extends EventTarget {
     this.refresh();
   }
 
-  /** The view that was opened last, if nothing else was chosen. @returns {import('./saved.js').SavedView | null} */
+  /** The view opened last, unless something else was chosen. @returns {import('./saved.js').SavedView | null} */
   get active() {
     return this.#saved.find(this.#active);
   }

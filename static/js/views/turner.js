@@ -1,9 +1,9 @@
 /**
- * Turns to something else every so many seconds: the rotation of a kiosk, and a patrol. It waits while somebody uses
- * the page, and until what is shown has its pictures, so that two pages never load at once.
+ * Turns to the next stop at an interval, for a patrol and a kiosk's rotation. It waits while somebody uses the page, and
+ * until the current stop has its pictures, so that two pages never load at the same time.
  */
 const TICK_MS = 250;
-// A camera that does not come must not hold up the others for ever.
+// Longest wait for a camera's picture.
 const MAX_LATE_MS = 10_000;
 const USES = ['pointermove', 'wheel', 'keydown'];
 
@@ -20,9 +20,9 @@ export class Turner {
   /**
    * @param {object} page
    * @param {() => void} page.turn
-   * @param {() => boolean} page.isHeld   Whether to wait, and to begin anew afterwards.
-   * @param {() => boolean} page.isReady  Whether what is shown has its pictures.
-   * @param {() => void} page.onTick      Called some times a second while it runs.
+   * @param {() => boolean} page.isHeld   Whether to wait, and then to start the interval again.
+   * @param {() => boolean} page.isReady  Whether all pictures are there.
+   * @param {() => void} page.onTick      Called several times a second while it runs.
    */
   constructor({ turn, isHeld, isReady, onTick }) {
     this.#turn = turn;
@@ -43,12 +43,12 @@ export class Turner {
     return this.#timer !== 0;
   }
 
-  /** Seconds until the next turn, at least. */
+  /** Seconds until the next turn, at the earliest. */
   get leftS() {
     return Math.max(0, (this.#dueMs - performance.now()) / 1000);
   }
 
-  /** The share of the time that is left, 0 to 1. */
+  /** The remaining share of the interval, 0 to 1. */
   get left() {
     return Math.min(1, (this.leftS * 1000) / Math.max(1, this.#everyMs));
   }

@@ -1,4 +1,4 @@
-/** Groups, saved views and the patrol: wires their parts, and does what their keys and entries say. */
+/** Groups, saved views and the patrol: wires their parts, and performs their keys and menu entries. */
 import { Organise } from './organise.js';
 import { Patrol } from './patrol.js';
 import { setUpPatrolBar } from './patrol-bar.js';
@@ -24,7 +24,7 @@ export class Views {
 
   /**
    * @param {object} parts
-   * @param {import('../page/view.js').View} parts.page  Says and shows what the address says.
+   * @param {import('../page/view.js').View} parts.page  Returns and shows the query of a view.
    * @param {import('../grid/grid.js').Grid} parts.grid
    * @param {import('../grid/arrangement.js').Arrangement} parts.arrangement
    * @param {import('./saved.js').SavedViews} parts.saved
@@ -133,7 +133,7 @@ export class Views {
     return true;
   }
 
-  // The key starts the last one again; the entry of the menu lets one choose.
+  // The key starts the last patrol again; the menu entry opens the dialog.
   #togglePatrol(asks = false) {
     if (this.#endPatrol()) return;
     const { last } = this.#dialog;

@@ -122,7 +122,7 @@ def test_a_film_of_the_media_folder_is_added(
     form = page.get_by_role("form", name="Add a camera")
     expect(form.locator("[data-found-note]")).to_contain_text("1 file in the media folder")
 
-    form.get_by_label("A file of the media folder").press("ArrowDown")
+    form.get_by_label("A file in the media folder").press("ArrowDown")
     expect(form.locator("[data-trial]")).to_contain_text("It works: 160 × 90.")
     expect(form.get_by_label("Name")).to_have_value("film")
     form.get_by_role("button", name="Add", exact=True).click()

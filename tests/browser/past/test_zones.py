@@ -54,7 +54,7 @@ def test_zones_are_drawn_by_pointer_and_by_keys(
     page.goto(f"{server.url}?camera=hall")
     wait_for_paint(page, "hall")
     page.get_by_role("tab", name="Motion").click()
-    page.get_by_label("Look for motion").check()
+    page.get_by_label("Detect motion").check()
     expect(page.locator("[data-motion-zones]")).to_have_text("The whole picture counts")
     page.keyboard.press("+")
     page.keyboard.press("+")
@@ -86,5 +86,5 @@ def test_zones_are_drawn_by_pointer_and_by_keys(
     assert zones[1] == [[0.5, 0.5], [0.55, 0.5], [0.55, 0.56]]
     page.get_by_role("button", name="Whole picture").click()
     expect(page.locator("[data-motion-zones]")).to_have_text("The whole picture counts")
-    page.get_by_label("Look for motion").uncheck()
+    page.get_by_label("Detect motion").uncheck()
     expect(page.locator("[data-motion-fields]")).to_be_hidden()

@@ -132,12 +132,12 @@ def test_ones_own_password_is_changed_on_the_page(
     page.locator("[popovertarget='page-menu']").click()
     page.get_by_role("button", name="Change your password").click()
     dialog = page.get_by_role("dialog", name="Change your password")
-    dialog.get_by_label("Your password now").fill("guess")
+    dialog.get_by_label("Current password").fill("guess")
     dialog.get_by_label("New password").fill(OTHER)
     assert faults(page, "the dialog", "[data-password]") == []
     dialog.get_by_role("button", name="Change").click()
     expect(dialog.locator("[data-wrong=old]")).to_have_text("This is not your password")
-    dialog.get_by_label("Your password now").fill(PASSWORD)
+    dialog.get_by_label("Current password").fill(PASSWORD)
     dialog.get_by_label("New password").press("Enter")
     expect(page.get_by_text("Your password was changed.")).to_be_visible()
 

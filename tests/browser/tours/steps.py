@@ -85,7 +85,7 @@ def change_own_password(tab: Tab) -> None:
     dialog = "[data-password]"
     tab.click("button", "Menu")
     tab.click("button", "Change your password")
-    tab.fill("Your password now", PASSWORD, dialog)
+    tab.fill("Current password", PASSWORD, dialog)
     tab.fill("New password", OTHER, dialog)
     asked = tab.evaluate(TIMES_ASKED, "api/views")
     tab.click("button", "Change", dialog)
@@ -272,7 +272,7 @@ def add_camera_of_folder(tab: Tab, name: str) -> None:
     """Choose a file of the media folder, which is then tried, and save it."""
     tab.click("button", "Add a camera", MANAGE)
     tab.wait_for_text(f"{FORM} [data-found-note]", "1 file in the media folder")
-    tab.focus("A file of the media folder", FORM)
+    tab.focus("A file in the media folder", FORM)
     tab.press("ArrowDown")
     tab.wait_for_text(f"{FORM} [data-trial]", "It works: 160 × 90.")
     tab.wait(f"(name) => document.querySelector('{FORM} #managed-name').value === name", name)
