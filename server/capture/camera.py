@@ -116,7 +116,7 @@ class Camera:
 
     @property
     def enabled(self) -> bool:
-        """Whether an operator lets it work."""
+        """Whether it may run; False after an operator has stopped it."""
         return self._state.enabled
 
     @enabled.setter
@@ -134,19 +134,19 @@ class Camera:
 
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire protocol."""
-        told = self._measured.describe()
+        measured = self._measured.describe()
         return {
             "name": self.name,
             "title": self.title,
             "group": self.group,
-            "fps": self._schedule.limit or told["source_fps"],
+            "fps": self._schedule.limit or measured["source_fps"],
             "quality": self.quality or self._output.jpeg_quality or DEFAULT_QUALITY,
             "set": {"fps": self.fps, "quality": self.quality},
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._pipeline.describe(),
             "video": self._video.describe(),
             "rewind": self.keeping.rewind_s,
-            **told,
+            **measured,
             **self._state.describe(),
             **self._output.describe(),
             **self.tuning.describe(),
@@ -297,7 +297,7 @@ class Camera:
         self.on_change(self)
 
     def _best_jpeg(self) -> int:
-        return 0 if self._pipeline.needed else self.quality or BEST_QUALITY  # Also native.
+        return 0 if self._pipeline.needed else self.quality or BEST_QUALITY  # Also run natively.
 
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None for the source's."""

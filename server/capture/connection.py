@@ -59,7 +59,7 @@ class Connection:
         self.held = False
         self.wake = hub.Signal()
         # Whether the source's JPEG passes through. Then, as when everyone gets its video, it is
-        # read on the hub: a native thread that waits for so little costs more than all the rest.
+        # read on the hub: waiting on a native thread would cost more than everything else.
         self._passes = False
         self._waits_since: float | None = None
         self._news = hub.Signal()

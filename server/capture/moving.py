@@ -62,13 +62,13 @@ class CameraMotion:
         self._watch_settings: MotionSettings | None = None  # None if only the child looks.
         self._busy = False
         self._due = 0.0
-        self._told: dict[str, Any] | None = None
+        self._announced: dict[str, Any] | None = None
         output.slot.listen(self._on_frame)
         output.on_reports = Reports(camera.name, self._report).take
 
     @property
     def active(self) -> bool:
-        """Whether motion is looked for, for its own sake or for recordings."""
+        """Whether to look for motion, for its own sake or for recordings."""
         return self.on or self._camera.keeping.record == "motion"
 
     def set(self, given: Mapping[str, Any]) -> None:
@@ -106,7 +106,7 @@ class CameraMotion:
 
     def refresh(self) -> None:
         """Apply the settings, in the child or here, wherever pictures are as people see them."""
-        self._tell()
+        self._announce()
         reader = self._reader
         wanted = self.settings.describe() if self.active and reader is not None else None
         asked = None if self._output.pipeline.needed else wanted
@@ -122,15 +122,15 @@ class CameraMotion:
             self._demand.set_looking(here)
             self._camera.follow_demand()
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         """Announce the settings, and whether anything moves."""
-        told = self.settings.describe() | {"moving": self._moving} if self.active else None
-        if told == self._told:
+        news = self.settings.describe() | {"moving": self._moving} if self.active else None
+        if news == self._announced:
             return
-        began, self._told = self._told is None, told
-        if began or told is None:
+        began, self._announced = self._announced is None, news
+        if began or news is None:
             self._camera.set_duty(LABEL, self.active)
-        self._camera.tell(motion=told)
+        self._camera.tell(motion=news)
 
     def _forget(self) -> None:
         self._watch = None
@@ -140,7 +140,7 @@ class CameraMotion:
     def _report(self, one: Happening) -> None:
         if one.label == LABEL and self._moving == one.ended:
             self._moving = not one.ended
-            self._tell()
+            self._announce()
         self._camera.on_event(self._camera, one)
 
     # Detection in this process.

@@ -62,7 +62,7 @@ class CameraState:
 
     Attributes:
         title: What people see.
-        enabled: Whether an operator lets it work.
+        enabled: Whether it may run; False after an operator has stopped it.
         viewers: The number of viewers.
         duties: Other reasons to keep its source open, such as recording.
         wanted: Whether it has viewers or duties.
@@ -167,7 +167,7 @@ class CameraState:
         self.viewers, self.duties, self.wanted = viewers, duties, wanted
 
     def _expect_sooner(self) -> None:
-        """Restart the limit for pictures, which is about to get shorter, if it is kept so far."""
+        """Count a picture that is recent by the current limit as new: a shorter one will apply."""
         now = time.monotonic()
         if self._has_picture(now):
             self._picture_at = now

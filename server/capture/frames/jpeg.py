@@ -17,8 +17,8 @@ __all__ = ["decode_jpeg", "inspect_jpeg", "take_jpeg"]
 START = b"\xff\xd8"
 END = b"\xff\xd9"
 
-# The end marker must be among this many last bytes: some cameras add padding. The end of an
-# embedded thumbnail is much further away.
+# The end marker must be within this many bytes of the end: some cameras add padding. The end of
+# an embedded thumbnail is much further away.
 PADDING = 64
 
 # Markers that begin a frame header; C4, C8 and CC in between are tables and an extension.

@@ -1,22 +1,19 @@
-"""Estimates from a stream's timestamps when pictures arrived that waited in a buffer.
-
-No I/O: times are passed in.
-"""
+"""Estimates from timestamps when buffered pictures arrived. No I/O: times are passed in."""
 
 __all__ = ["StampClock"]
 
 # How long the timestamps must have followed our clock before they are trusted.
 WATCHED_S = 3.0
 
-# Largest error before the two clocks count as out of step. A picture that is later than this may
-# also be due to a stalled network, so the clocks count as out of step only after MAX_LATE_S.
+# Largest error before the two clocks count as out of step. Late pictures may only mean that the
+# network stalled, so they must stay late for MAX_LATE_S.
 TOLERANCE_S = 0.1
 MAX_LATE_S = 1.0
 
 # A longer step between two timestamps means that the camera's clock was set.
 MAX_STEP_S = 2.0
 
-# How fast the offset follows late pictures, in seconds a second: clocks drift by less.
+# How fast the offset follows late pictures, in seconds per second: clocks drift by less.
 DRIFT = 0.002
 
 # Weight of a new step in the moving average.

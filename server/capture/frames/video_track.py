@@ -63,7 +63,7 @@ class VideoTrack:
         """Add the next unit and call the listeners; return False if its group is incomplete."""
         taken = self._add(unit)
         if taken:
-            self._tell()
+            self._notify()
         return taken
 
     def extend(self, units: Sequence[Unit]) -> None:
@@ -71,10 +71,10 @@ class VideoTrack:
         taken = False
         for unit in units:
             if unit.key and taken:
-                self._tell()  # Before the key picture removes the units so far.
+                self._notify()  # Before the key picture removes the units so far.
             taken = self._add(unit)
         if taken:
-            self._tell()
+            self._notify()
 
     def _add(self, unit: Unit) -> bool:
         if unit.key:
@@ -93,9 +93,9 @@ class VideoTrack:
         """Forget the units, as when one was lost or the source closed; call the listeners."""
         if self.units:
             self._clear()
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for on_change in self._listeners:
             on_change()
 

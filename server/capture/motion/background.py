@@ -7,8 +7,7 @@ Tracking of the Human Body", 1997. In addition:
   and removed first: automatic exposure, clouds and flickering lamps are not motion.
 * A pixel is compared with the darkest and the brightest background around it, so that a shaking
   camera or an edge that an encoder blurs is not motion either.
-* Anything that stands still becomes background: a parked car, and the hole where one was (a
-  "ghost").
+* Anything that stands still becomes background: a parked car, or the hole it left (a "ghost").
 * If most of the picture is new, or its brightness jumps, the light was switched, and the background
   is learned again.
 """

@@ -25,8 +25,7 @@ KEEP_ALIVE_S = 1.0
 class ChangeDetector:
     """Decides which pictures are worth sending: those that differ from the last one sent.
 
-    Each picture is compared with the last one sent, not the last one seen, so that slow changes
-    such as dusk are noticed, too.
+    Compares with the last picture sent, not the last one seen, to notice slow changes like dusk.
     """
 
     def __init__(self) -> None:

@@ -54,8 +54,7 @@ def _scale(image: Image, width: int) -> Image:
 def scale_down(image: Image, width: int, height: int) -> Image:
     """Return a smaller copy, each of whose pixels is the mean of the area it covers.
 
-    Halves the size first while possible, which OpenCV does fast: scaling 720p to an eighth takes a
-    fifth of the time.
+    Halves the size first, which OpenCV does fast: a fifth of the time, for an eighth of 720p.
     """
     high, wide = image.shape[:2]
     while high >= 4 * height and wide >= 4 * width:

@@ -38,7 +38,7 @@ class MotionWatch:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the next pictures must show if something that moved is motion."""
+        """Whether motion was detected that is still too short to be reported."""
         return self._began is not None and not self._going
 
     def see(

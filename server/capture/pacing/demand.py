@@ -101,7 +101,7 @@ class PictureDemand:
 
     @property
     def _look_s(self) -> float:
-        """How often to search a picture for motion; no more often than the set frame rate."""
+        """Seconds between pictures to search for motion; at least the set frame rate's interval."""
         limit = self._schedule.limit
         return max(LOOK_S, 1 / limit if limit else 0.0)
 

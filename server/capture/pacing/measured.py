@@ -34,7 +34,7 @@ class Measured:
         size: Width and height of its pictures, in pixels, which may differ from those announced; 0
             while unknown.
         fps: Pictures a second: measured, or until then announced; 0 while unknown, and for polled
-            sources, whose rate is up to the camera.
+            sources, whose rate is the requested one.
         waiting_for: What must arrive before there is a picture, for people.
     """
 

@@ -22,7 +22,7 @@ END_S = 2.0
 TELL_S = 1.0
 
 # Further labels are ignored, and that is logged at most once in this time.
-MAX_ONGOING = 16
+MAX_GOING = 16
 LOG_EVERY_S = 60.0
 
 
@@ -55,16 +55,16 @@ class Reports:
             ongoing = self._ongoing.get(report.label)
             if ongoing is not None:
                 ongoing.at, ongoing.at_unix = now, frame.at_unix
-            elif len(self._ongoing) < MAX_ONGOING:
+            elif len(self._ongoing) < MAX_GOING:
                 ongoing = self._ongoing[report.label] = _Ongoing(now, frame.at_unix)
                 hub.call_later(END_S, self._check, report.label)
             else:
                 self._log(report, now)
-            if ongoing is not None and ongoing.is_worth_telling(report, now):
-                ongoing.best, ongoing.told_at = _strength(report), now
-                hub.spawn(self._tell, report, frame)
+            if ongoing is not None and ongoing.is_worth_sending(report, now):
+                ongoing.best, ongoing.sent_at = _strength(report), now
+                hub.spawn(self._send, report, frame)
 
-    def _tell(self, report: Report, frame: Frame) -> None:
+    def _send(self, report: Report, frame: Frame) -> None:
         label, score, box = report
         jpeg = hub.run_native(_encode, frame)
         if label in self._ongoing:
@@ -85,7 +85,7 @@ class Reports:
             self._logged_at = now
             log.warning(
                 "camera=%s processors report more than %d labels at once; %r is ignored",
-                *(self._camera, MAX_ONGOING, report.label),
+                *(self._camera, MAX_GOING, report.label),
             )
 
 
@@ -97,18 +97,18 @@ class _Ongoing:
         at: When it was last reported, in monotonic seconds.
         at_unix: When that picture was captured, in Unix seconds.
         best: The highest score so far.
-        told_at: When it was last passed on, in monotonic seconds.
+        sent_at: When it was last passed on, in monotonic seconds.
     """
 
     at: float
     at_unix: float
     best: float | None = None
-    told_at: float = float("-inf")
+    sent_at: float = float("-inf")
 
-    def is_worth_telling(self, report: Report, now: float) -> bool:
+    def is_worth_sending(self, report: Report, now: float) -> bool:
         """Return whether to pass it on: it has just begun, or there is a better picture."""
         better = self.best is None or _strength(report) > self.best
-        return better and now - self.told_at >= TELL_S
+        return better and now - self.sent_at >= TELL_S
 
 
 def _strength(report: Report) -> float:

@@ -78,9 +78,7 @@ class SandboxError(Exception):
 
 
 class ProcessorSandbox:
-    """Processes pictures in a child process.
-
-    Only one native thread at a time may call its methods, except :meth:`abandon`.
+    """Processes pictures in a child process, called by one native thread at a time.
 
     Args:
         processors: Each with its index among all of the camera's.

@@ -115,7 +115,7 @@ class Decoder:
         return rest
 
     def show(self, frame: "VideoFrame") -> None:
-        """Make a picture that :meth:`end` has returned the newest."""
+        """Make ``frame``, which :meth:`end` has returned, the newest picture."""
         self._newest = frame
 
     def newest(self) -> "VideoFrame | None":

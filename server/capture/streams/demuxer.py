@@ -234,7 +234,7 @@ class Demuxer:
         if not videos:
             sound = " (sound only)" if container.streams.audio else ""
             raise SourceError(f"{self._where} sends no video{sound}")
-        # Of several qualities, the largest.
+        # If there are several qualities, choose the largest.
         decodable = [one for one in videos if one.codec_context is not None]
         if not decodable:
             raise SourceError(

@@ -2,7 +2,7 @@
 
 ``open_stream(address, timeout_s, data=None)`` opens one. ``data`` replaces the URL: an object whose
 ``read(n)`` waits for data, returns at most ``n`` bytes, or none at the end, and raises TimeoutError
-if nothing arrived in time. It must return again what was already read of it, as to recognise it.
+if nothing arrived in time. Data already read of it, to detect its format, must come first again.
 It is closed at the end, also if opening fails.
 """
 
@@ -163,7 +163,7 @@ class LiveStream(Video):
 
     @property
     def behind(self) -> bool:
-        """Whether more pictures are there already; see :class:`VideoSource`."""
+        """Whether more pictures have arrived already; see :class:`VideoSource`."""
         return self._clock.is_steady and self._clock.next_at <= time.monotonic()
 
     def rest(self) -> float:

@@ -13,11 +13,7 @@ FALLBACK_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def make_context(verify: bool) -> ssl.SSLContext:
-    """Return the context for a TLS connection; many cameras sign their own certificates.
-
-    Args:
-        verify: Whether the certificate must be valid.
-    """
+    """Return a TLS context; without ``verify`` it accepts cameras' self-signed certificates."""
     if verify:
         return ssl.create_default_context(cafile=_authorities())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

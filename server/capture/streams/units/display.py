@@ -1,8 +1,7 @@
 """Estimates when the pictures of a stream with B-frames were captured. No I/O.
 
-A B-frame is encoded, and sent, after a picture that is displayed after it. A camera may then send
-it immediately or an interval later, so its time of arrival says little; the stream's clock says
-more.
+A B-frame is encoded and sent after a picture displayed after it. A camera may send it immediately
+or an interval later, so its time of arrival says little; the stream's clock says more.
 """
 
 from typing import NamedTuple

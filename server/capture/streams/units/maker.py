@@ -117,10 +117,9 @@ class UnitMaker:
         return data, False
 
     def _is_plain(self, data: bytes) -> bool:
-        """Return whether it can be passed on as it is: no key picture, and no parameter sets.
+        """Return whether it is no key picture and has no parameter sets, like nearly all.
 
-        Nearly all pictures can. Finding the end of the slice would take as long as everything else
-        that is done with it.
+        Finding the end of its slice would take as long as everything else that is done with it.
         """
         syntax = self._syntax
         for begin in annex_b.begins(data):
