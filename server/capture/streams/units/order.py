@@ -20,7 +20,7 @@ HEAD_BYTES = 600
 
 MAX_SLICE_HEADER_BYTES = 48
 
-# Added at each key picture; more than the count can go back for pictures displayed before it.
+# Added where the count restarts; more than pictures displayed before a key picture count back.
 APART = 1 << 20
 
 
