@@ -1,8 +1,8 @@
 """A named source with its capture loop and its state.
 
 One green thread per camera owns the source: it opens it when somebody watches, reads it on a
-native thread, puts due frames into the slot, and closes it when nobody has watched for a while. All
-others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps`).
+native thread, puts due frames into the slot, and closes it when nobody has watched for a while.
+Everyone else only sets what they want (:meth:`Camera.start`, :meth:`Camera.set_fps`).
 """
 
 import logging
@@ -39,9 +39,9 @@ __all__ = ["Camera", "State"]
 log = logging.getLogger(__name__)
 
 DEFAULT_QUALITY, BEST_QUALITY = 80, 100
-"""The JPEG quality for pixels, and the highest of the source's own JPEG, if none was set."""
+"""Without a setting: the quality at which pixels are encoded, and the limit for a source's JPEG."""
 
-# How often a stall is looked for, as it comes without an event; how many times as long unwatched.
+# How often to check for a stall, which causes no event; UNWATCHED times as long without viewers.
 WATCH_PERIOD_S, UNWATCHED = 0.25, 4
 
 
@@ -102,7 +102,7 @@ class Camera:
         self._video = CameraVideo(settings, self.ladder, *known, output, self._state.arrived)
         self.videos = self._video.tracks
         self.motion = CameraMotion(self, output, self._demand)
-        self._check: Check | None = None  # While nobody watches.
+        self._check: Check | None = None  # Only while nobody watches.
 
     @property
     def state(self) -> State:
@@ -116,7 +116,7 @@ class Camera:
 
     @property
     def enabled(self) -> bool:
-        """Whether an operator lets it work."""
+        """Whether it may run; False after an operator has stopped it."""
         return self._state.enabled
 
     @enabled.setter
@@ -134,19 +134,19 @@ class Camera:
 
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire protocol."""
-        told = self._measured.describe()
+        measured = self._measured.describe()
         return {
             "name": self.name,
             "title": self.title,
             "group": self.group,
-            "fps": self._schedule.limit or told["source_fps"],
+            "fps": self._schedule.limit or measured["source_fps"],
             "quality": self.quality or self._output.jpeg_quality or DEFAULT_QUALITY,
             "set": {"fps": self.fps, "quality": self.quality},
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._pipeline.describe(),
             "video": self._video.describe(),
             "rewind": self.keeping.rewind_s,
-            **told,
+            **measured,
             **self._state.describe(),
             **self._output.describe(),
             **self.tuning.describe(),
@@ -178,14 +178,14 @@ class Camera:
         return not self._tasks or self._tasks[0].done
 
     def set_viewers(self, viewers: int) -> None:
-        """Set how many watch; the source is opened for the first and released after the last."""
+        """Set the number of viewers; the first opens the source, the last releases it."""
         more = viewers > self._state.viewers
         self._want(viewers, self._state.duties)
         if more:
             self.request_frame()
 
     def set_duty(self, duty: str, on: bool) -> None:
-        """Set whether it has to work for something like ``record``, also while nobody watches."""
+        """Add or remove a duty, such as ``record``, that keeps the source open without viewers."""
         duties = self._state.duties
         self._want(self._state.viewers, duties | {duty} if on else duties - {duty})
 
@@ -198,7 +198,7 @@ class Camera:
             self._connection.forget(self._state.frozen)
             self._output.clear()
         if wanted and self._check is not None:
-            # The viewers take over the source that the check has opened, or is opening.
+            # The viewers take over the source that the check has opened or is opening.
             self._end_check()
             self._pipeline.open()
         self.tell()
@@ -210,16 +210,16 @@ class Camera:
         self.follow_demand()
 
     def follow_demand(self) -> None:
-        """Have pictures decoded, or no longer, as they are wanted by now."""
+        """Start or stop decoding pictures, as the demand now requires."""
         before, self._state.sparse = self._state.sparse, not self._demand.pictures
         if before and self._demand.pictures:
             self.request_frame()
             self._connection.hurry()
         elif not before and not self._demand.pictures:
-            self.slot.clear()  # It would only grow old.
+            self.slot.clear()  # Its frame would become outdated.
 
     def set_videos(self, renditions: Collection[str], lazy: bool = False) -> None:
-        """Set which of its videos are wanted, and whether their units may come together."""
+        """Set which of its videos are wanted, and whether units may be sent in batches."""
         self._video.set_wanted(renditions, lazy)
 
     def request_key(self, rendition: str) -> None:
@@ -227,19 +227,19 @@ class Camera:
         self._video.request_key(rendition)
 
     def request_frame(self) -> None:
-        """Make the source's very next picture due, for someone who has none yet, or an old one."""
+        """Make the source's next picture due, for a viewer that has none yet or an old one."""
         self._schedule.request()
 
     def start(self) -> None:
         """Enable it; start over if its source had ended or failed."""
         self._state.start_over()
-        self.tried_at = None  # A check is due at once, if nobody watches.
+        self.tried_at = None  # If nobody watches, a check is due now.
         self._pipeline.retry()
         self.tell()
         self._connection.interrupt()
 
     def stop(self) -> None:
-        """Close its source and keep it closed; return when it is free, or after a deadline."""
+        """Close its source and keep it closed; return once it is released, or after a deadline."""
         self.enabled = False
         self.tell()
         self._connection.interrupt()
@@ -247,19 +247,19 @@ class Camera:
 
     @property
     def resting(self) -> bool:
-        """Whether its source is closed because nobody watches, and for no other reason.
+        """Whether its source is closed only because nobody watches.
 
-        A source that has refused the login is not: to check it could lock the account.
+        False after a refused login: another try could lock the account.
         """
         idle = self.enabled and not self._state.ended and not self._state.wanted
         ready = idle and not self._connection.held and not self._state.retry_in_s
         return ready and not self._closing and bool(self._tasks)
 
     def check(self, open_reader: OpenReader | None = None) -> None:
-        """Find out whether it works: open it, take one picture, close it; only if it is resting.
+        """Check a resting camera: open it, take one picture, close it.
 
-        A device or a file only has to exist, so no camera light goes on. Returns when that is done,
-        or as soon as it is not resting. ``open_reader`` opens the source.
+        Devices and files only need to exist, so no camera light goes on. Blocks until the check is
+        over or somebody watches. ``open_reader`` opens the source.
         """
         if not self.resting:
             return
@@ -283,12 +283,12 @@ class Camera:
             check.end()
 
     def set_title(self, title: str, group: str | None) -> None:
-        """Show people another title and group."""
+        """Change the title and group that people see."""
         self.title, self._state.title, self.group = title, title, group
         self.tell()
 
     def tell(self, **more: Any) -> None:
-        """Announce its STATE, which says so much more from now on."""
+        """Add ``more`` to its STATE, and announce it."""
         self.more |= more
         self._state.refresh(changed=True)
 
@@ -297,10 +297,10 @@ class Camera:
         self.on_change(self)
 
     def _best_jpeg(self) -> int:
-        return 0 if self._pipeline.needed else self.quality or BEST_QUALITY  # Asked natively, too.
+        return 0 if self._pipeline.needed else self.quality or BEST_QUALITY  # Also run natively.
 
     def set_fps(self, fps: float | None) -> None:
-        """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
+        """Capture at ``fps`` frames a second from the next picture on; None for the source's."""
         self.fps = fps
         self.request_frame()
         self.tell()
@@ -311,7 +311,7 @@ class Camera:
         return self._pipeline.transform
 
     def set_transform(self, transform: Transform) -> None:
-        """Rotate, mirror and crop pictures like this from the next frame on; also when closed."""
+        """Rotate, mirror and crop pictures from the next frame on; allowed before :meth:`open`."""
         self._pipeline.transform = transform
         self.request_frame()
         if self._tasks:
@@ -323,7 +323,7 @@ class Camera:
         return self.quality or DEFAULT_QUALITY
 
     def set_quality(self, quality: int | None) -> None:
-        """Deliver JPEG of at most this quality, 1 to 100; None hands the source's own on as is."""
+        """Deliver JPEG of at most this quality, 1 to 100; None passes the source's through."""
         self.quality = quality
         self.tell()
 
@@ -351,7 +351,7 @@ class Camera:
             finally:
                 self._release()
             if self._check is not None:
-                self._end_check()  # Who begins to watch now need not wait because it failed.
+                self._end_check()  # No back-off: a viewer who comes now should not have to wait.
             else:
                 self._state.back_off()
         self._connection.rest()
@@ -375,7 +375,7 @@ class Camera:
         return source
 
     def _drain(self, source: Reader) -> None:
-        """Read until nobody wants it, or a check has its picture; raises what ends the source."""
+        """Read until nobody wants the source or a check has its picture; raise what ends it."""
         while not self._closing and self._state.keeps_source(self._check is not None):
             if self.tuning.waiting:
                 self.tuning.serve(source)
@@ -383,7 +383,7 @@ class Camera:
             if self._check is not None:
                 self._check.enforce(self._state.broken, self._state.key_wait_s)
             elif not self._state.wanted and not source.info.live:
-                # A file loses nothing by waiting; decoding it unseen would be wasted.
+                # A file loses nothing by waiting; decoding it unseen would be wasted work.
                 self._connection.pause()
                 self._connection.wake.wait(WATCH_PERIOD_S)
                 continue
@@ -393,7 +393,7 @@ class Camera:
                 self.meter.drops["broken"] += 1
                 self._state.arrived(broken=str(error))
                 if source.info.polled:
-                    self._demand.advance()  # Another one comes only if it is asked for.
+                    self._demand.advance()  # The next one comes only on request.
                 continue
             self.motion.take()
             if taken is None:
@@ -401,7 +401,7 @@ class Camera:
             (picture, at_unix, place), still_s = taken
             if self._check is not None:
                 if picture is None:
-                    continue  # It may be one that cannot be decoded.
+                    continue  # Something arrived, but perhaps nothing that can be decoded.
                 self._state.delivered(still_s)
                 self._state.refresh()
                 return

@@ -32,7 +32,7 @@ class Check:
 
         Args:
             broken: What was wrong with the pictures that did arrive.
-            key_wait_s: How long a key frame may take, if that is what is waited for.
+            key_wait_s: Additional time for a key frame, if one is awaited.
         """
         if time.monotonic() > self._deadline + key_wait_s:
             why = f"; {broken}" if broken else ""

@@ -1,4 +1,4 @@
-"""Checks cameras that nobody watches: now and then, one at a time, for one picture each."""
+"""Periodically checks cameras that nobody watches, one at a time, for one picture each."""
 
 import functools
 import logging
@@ -18,20 +18,18 @@ log = logging.getLogger(__name__)
 FIRST_S = 2.0
 SPREAD_S = 10.0
 
-# Between two checks, so that many cameras are not checked in a burst.
+# Pause between two checks, so that many cameras are not checked in a burst.
 PAUSE_S = 0.1
 
-# The longest sleep, so that changes of what is due are noticed.
+# The longest sleep, so that the checker notices when a check becomes due earlier.
 PERIOD_S = 1.0
 
 
 class Checker:
     """Checks each camera that was neither watched nor checked for its ``check_every`` seconds.
 
-    Cameras may come and go meanwhile.
-
-    Only one check runs at a time in the whole process, so that the time-outs of dead cameras and
-    the CPU time of healthy ones do not add up.
+    Cameras may be added and removed meanwhile. Only one check runs at a time in the whole process,
+    so that the time-outs of dead cameras and the CPU time of healthy ones do not add up.
     """
 
     def __init__(self, cameras: Collection[Camera]) -> None:
@@ -74,7 +72,7 @@ class Checker:
         return [camera for camera in self._cameras if camera.check_every]
 
     def _due(self, camera: Camera) -> float:
-        first = self._first.get(camera.name, 0.0)  # One that was added since is due at once.
+        first = self._first.get(camera.name, 0.0)  # A camera added later is due now.
         if camera.tried_at is None:
             return first
         return max(first, camera.tried_at + camera.check_every)

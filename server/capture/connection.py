@@ -1,4 +1,4 @@
-"""A camera's source while it is open: one connection at a time."""
+"""Opens, reads and closes a camera's source, one connection at a time."""
 
 import functools
 import logging
@@ -19,30 +19,30 @@ __all__ = ["Connection"]
 
 log = logging.getLogger(__name__)
 
-# How long stopping a camera waits for its device to be free.
+# How long stopping a camera waits for its device to be released.
 RELEASE_DEADLINE_S = 3.0
 
-# A process that hands on JPEG sends a beat twice in this time.
+# A child process that passes JPEG through sends two heartbeats in this time.
 SILENT_S = 0.5
 
 
 class Connection:
-    """Opens and closes one camera's source. Only the camera's capture loop calls its methods.
+    """One camera's source. Only the camera's capture loop opens, reads and closes it.
 
-    It is closed, and its process no longer holds device or connection, before it is opened again:
-    many cameras take one client at a time. The process stays for the next try until :meth:`rest`,
-    because starting one takes longer than most tries, and half a second of a core.
+    The source is closed, and its process has released the device or connection, before it is opened
+    again: many cameras accept one client at a time. The process is kept for the next try until
+    :meth:`rest`, because starting one takes longer than most tries, and half a second of CPU time.
 
     Args:
         address: The source's address.
         name: The camera's name.
-        timeout_s: How long it may take to open, and then to deliver.
+        timeout_s: How long opening, and then each read, may take.
         opener: Opens the address; None for the usual way.
 
     Attributes:
         reader: The open source; None while there is none.
         held: Whether the source may be in use: from before it is opened until after it is closed.
-        wake: What the capture loop waits for while it does not read.
+        wake: Wakes the capture loop while it is not reading.
     """
 
     def __init__(
@@ -58,18 +58,18 @@ class Connection:
         self.reader: Reader | None = None
         self.held = False
         self.wake = hub.Signal()
-        # While the source sends JPEG that passes through, or all get its video, it is read on the
-        # hub: a native thread that waits for next to nothing costs more than the rest.
+        # Whether the source's JPEG passes through. Then, as when everyone gets its video, it is
+        # read on the hub: waiting on a native thread would cost more than everything else.
         self._passes = False
         self._waits_since: float | None = None
         self._news = hub.Signal()
         self._watch: hub.ReadWatch | None = None
 
     def open(self, check: Check | None, frozen: bool = False) -> Reader:
-        """Open it, in its own way for a check; errors as for :func:`open_source`.
+        """Open the source; raises what :func:`open_source` does.
 
         Args:
-            check: The check that it is opened for.
+            check: The check to open it for, which may have an opener of its own.
             frozen: As for :meth:`forget`.
         """
         self.held, self._paused = True, False
@@ -79,43 +79,43 @@ class Connection:
         return self.reader
 
     def hurry(self) -> None:
-        """Take any picture, if only a key picture was asked for."""
+        """Have the read in progress accept any picture, if it asked for a key picture only."""
         if self.reader is not None:
             self.reader.hurry()
         self.interrupt()
 
     def interrupt(self) -> None:
-        """Have the capture loop look at what is wanted by now; end its read, if on the hub."""
+        """Have the capture loop look again at what is wanted; ends its read, if on the hub."""
         self.wake.set()
         if self._waits_since is not None:
             self._news.set()
 
     def end_silent_read(self) -> None:
-        """End a read on the hub whose process sends nothing any more; called now and then.
+        """End a read on the hub if its process has gone silent; called periodically.
 
-        It sends beats, so nearly no read ends like that, and a timer for each is not worth it.
+        The process sends heartbeats, so this is rare, and a timer for each read is not worth it.
         """
         longest_s = SILENT_S if self._passes else IDLE_READ_S
         if self._waits_since is not None and time.monotonic() - self._waits_since > longest_s:
             self._news.set()
 
     def pause(self) -> None:
-        """Let it stand still until it is read again; does nothing if it does."""
+        """Pause the source until the next read; does nothing if it is paused."""
         if not self._paused and self.reader is not None:
             self._paused = True
             hub.run_native(self.reader.pause)
 
     def forget(self, frozen: bool = False) -> None:
-        """Compare the next picture with none before, as nobody wants any for a while.
+        """Forget the last picture, so that the next one is not compared with it.
 
         Args:
-            frozen: Whether the picture stood still; then the next one is compared with that.
+            frozen: Whether the picture stood still; then it is kept for comparison.
         """
-        if not frozen:  # The old one may be in use on a native thread.
+        if not frozen:  # Replaced, as the old one may be in use on a native thread.
             self._stillness = FreezeDetector()
 
     def read(self, demand: Demand) -> tuple[Reading, float] | None:
-        """Read a picture and compare it with the ones before; see :func:`read_and_compare`."""
+        """Read a picture and compare it with earlier ones; see :func:`read_and_compare`."""
         reader = self.reader
         assert reader is not None
         self._paused = False
@@ -134,7 +134,7 @@ class Connection:
     def _wait(self, timeout_s: float | None) -> bool:
         """Wait until the child process has sent something; return False if nothing came.
 
-        Without a time-out :meth:`end_silent_read` ends it.
+        Without a time-out, :meth:`end_silent_read` ends the wait.
         """
         if self._watch is None:
             assert isinstance(self.reader, IsolatedReader)
@@ -150,7 +150,7 @@ class Connection:
         if self._waits_since is not None:
             self._news.set_now()
         elif self._watch is not None:
-            self._watch.stop()  # It is read natively now, or not at all.
+            self._watch.stop()  # The source is now read on a native thread, or not at all.
 
     def close(self) -> None:
         """Close it, if it is open."""
@@ -166,7 +166,7 @@ class Connection:
         self.held = False
 
     def wait_until_free(self, is_wanted: Callable[[], bool]) -> None:
-        """Wait until it is closed, while that is wanted, and not for long."""
+        """Wait while ``is_wanted()`` until the source is closed, for a few seconds at most."""
         deadline = time.monotonic() + RELEASE_DEADLINE_S
         while self.held and is_wanted() and time.monotonic() < deadline:
             hub.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What delivery and control need of a camera, whether this process or another node owns it."""
+"""The interface of a camera for delivery and control, whichever node owns the camera."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, Protocol
@@ -25,10 +25,10 @@ class Owner(Protocol):
     def figures(self) -> Mapping[str, Any]: ...
 
     def execute(self, who: str, command: CameraCommand) -> None:
-        """Have it carry out an operator's command; returns when that is done.
+        """Have the node carry out an operator's command; return once that is done.
 
         Raises:
-            RequestError: Its error, or ``unavailable`` if it does not answer in time.
+            RequestError: The node's error, or ``unavailable`` if it does not answer in time.
         """
 
 
@@ -42,9 +42,9 @@ class CameraInterface(Protocol):
         meter: Counts its frames in this process.
         ladder: Its renditions, the largest first.
         owner: The other node that owns it; None if this process does.
-        videos: Its videos, by the names of their renditions; without any if it can have none.
-        prefers_video: Whether video is encoded for whoever can decode it, and not only for links
-            that are too narrow for JPEG.
+        videos: Its videos by rendition name; empty if it can have none.
+        prefers_video: Whether video is encoded for every viewer that can decode it, not only for
+            those whose link is too slow for JPEG.
     """
 
     name: str
@@ -87,17 +87,17 @@ class CameraInterface(Protocol):
 
         Args:
             renditions: Their names.
-            lazy: Whether units may come several at a time, a quarter of a second late.
+            lazy: Whether units may be sent in batches, up to half a second late.
         """
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here, at most one a second.
 
-        Does nothing for a video that is passed through: its camera decides.
+        Does nothing for a video that is passed through: its key pictures are up to the source.
         """
 
     def request_frame(self) -> None:
-        """Request the very next picture of its source, whatever its frame rate."""
+        """Request the next picture of its source, whatever the set frame rate."""
 
 
 def offered(camera: CameraInterface) -> list[Rendition]:

@@ -1,4 +1,4 @@
-"""What happens at a camera: motion, which is looked for here, and what processors report."""
+"""Has motion detected in a camera's pictures, and passes on the reports of its processors."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ __all__ = ["CameraMotion"]
 
 
 class Host(Protocol):
-    """The camera, as this needs it."""
+    """What :class:`CameraMotion` needs of its camera."""
 
     name: str
     keeping: Keeping
@@ -36,43 +36,43 @@ class Host(Protocol):
 
 
 class CameraMotion:
-    """Looks for motion in one camera's pictures, also while nobody watches. On the hub.
+    """Looks for motion in one camera's pictures, also while nobody watches. Runs on the hub.
 
-    The camera's child does, where it can. Pictures that are made in this process, or changed, are
-    looked at here, natively: what a mask hides is not looked at, and zones are of what people see.
+    The camera's child process does so where it can. Pictures made or changed in this process are
+    searched here, on a native thread: masked areas are ignored, and zones refer to what people see.
 
     Args:
         camera: The camera.
-        output: Where its pictures come out.
-        demand: Asks for pictures to look at.
+        output: Publishes its pictures.
+        demand: Asks for pictures to search.
     """
 
     def __init__(self, camera: Host, output: Output, demand: PictureDemand) -> None:
         self.on = camera.keeping.motion
-        """Whether it is asked for by itself."""
+        """Whether motion detection is switched on, apart from recordings that need it."""
         self.settings = MotionSettings()
         self._camera = camera
         self._output = output
         self._demand = demand
         self._reader: Reader | None = None
-        self._asked: dict[str, Any] | None = None  # The source's child.
-        self._there = False  # Whether that looks for motion.
+        self._sent: dict[str, Any] | None = None  # Settings last sent to the child.
+        self._in_child = False  # Whether the child looks for motion.
         self._moving = False
-        self._watch: MotionWatch | None = None  # In this process.
-        self._watched: MotionSettings | None = None  # What that one is for.
+        self._watch: MotionWatch | None = None  # Of this process.
+        self._watch_settings: MotionSettings | None = None  # None if only the child looks.
         self._busy = False
         self._due = 0.0
-        self._told: dict[str, Any] | None = None
+        self._announced: dict[str, Any] | None = None
         output.slot.listen(self._on_frame)
         output.on_reports = Reports(camera.name, self._report).take
 
     @property
     def active(self) -> bool:
-        """Whether motion is looked for, by itself or for recordings."""
+        """Whether to look for motion, for its own sake or for recordings."""
         return self.on or self._camera.keeping.record == "motion"
 
     def set(self, given: Mapping[str, Any]) -> None:
-        """Change what is given, in the form that :meth:`keep` returns."""
+        """Change the given settings, in the form that :meth:`keep` returns."""
         self.restore(given)
         self.refresh()
 
@@ -81,7 +81,7 @@ class CameraMotion:
         return {"on": self.on} | self.settings.describe()
 
     def restore(self, kept: Mapping[str, Any]) -> None:
-        """Take what an earlier run kept, before it is opened."""
+        """Restore the settings of an earlier run, before the camera is opened."""
         given = dict(kept)
         self.on = given.pop("on", self.on)
         self.settings = self.settings.with_changes(given)
@@ -89,48 +89,48 @@ class CameraMotion:
     # For the capture loop.
 
     def attach(self, reader: Reader) -> None:
-        """Take the source that was opened."""
-        self._reader, self._asked, self._there = reader, None, False
+        """Use a newly opened source."""
+        self._reader, self._sent, self._in_child = reader, None, False
         self.refresh()
 
     def detach(self) -> None:
-        """Let go of the source, which is to be closed: nothing moves any more."""
+        """Let go of the source before it is closed; this ends any motion."""
         self._reader = None
         self._forget()
 
     def take(self) -> None:
-        """Take what the source's child has found; between two reads."""
+        """Report what the child has found; called between two reads."""
         for one in self._reader.take_happenings() if self._reader is not None else ():
-            if self._there:
+            if self._in_child:
                 self._report(one)
 
     def refresh(self) -> None:
-        """Apply what is set, where pictures are by now as people see them."""
-        self._tell()
+        """Apply the settings, in the child or here, wherever pictures are as people see them."""
+        self._announce()
         reader = self._reader
         wanted = self.settings.describe() if self.active and reader is not None else None
         asked = None if self._output.pipeline.needed else wanted
-        if asked != self._asked and reader is not None:
-            self._asked = asked
-            self._there = reader.set_motion(asked) and asked is not None
+        if asked != self._sent and reader is not None:
+            self._sent = asked
+            self._in_child = reader.set_motion(asked) and asked is not None
             self._forget()
-        here = wanted is not None and not self._there
+        here = wanted is not None and not self._in_child
         watched = self.settings if here else None
-        if watched != self._watched:
-            self._watched = watched
+        if watched != self._watch_settings:
+            self._watch_settings = watched
             self._forget()
             self._demand.set_looking(here)
             self._camera.follow_demand()
 
-    def _tell(self) -> None:
-        """Announce what is set, and whether anything moves."""
-        told = self.settings.describe() | {"moving": self._moving} if self.active else None
-        if told == self._told:
+    def _announce(self) -> None:
+        """Announce the settings, and whether anything moves."""
+        news = self.settings.describe() | {"moving": self._moving} if self.active else None
+        if news == self._announced:
             return
-        began, self._told = self._told is None, told
-        if began or told is None:
+        began, self._announced = self._announced is None, news
+        if began or news is None:
             self._camera.set_duty(LABEL, self.active)
-        self._camera.tell(motion=told)
+        self._camera.tell(motion=news)
 
     def _forget(self) -> None:
         self._watch = None
@@ -140,13 +140,13 @@ class CameraMotion:
     def _report(self, one: Happening) -> None:
         if one.label == LABEL and self._moving == one.ended:
             self._moving = not one.ended
-            self._tell()
+            self._announce()
         self._camera.on_event(self._camera, one)
 
-    # In this process.
+    # Detection in this process.
 
     def _on_frame(self) -> None:
-        if self._watched is None or self._busy or (now := time.monotonic()) < self._due:
+        if self._watch_settings is None or self._busy or (now := time.monotonic()) < self._due:
             return
         self._busy = True
         self._due = max(self._due + LOOK_S, now + LOOK_S / 2)
@@ -154,12 +154,12 @@ class CameraMotion:
 
     def _look(self, now: float) -> None:
         try:
-            frame, settings = self._output.slot.frame, self._watched
+            frame, settings = self._output.slot.frame, self._watch_settings
             if frame is None or settings is None:
                 return
             before = self._watch
             watch, found = hub.run_native(_see, before, settings, frame, now)
-            if settings is self._watched and before is self._watch:
+            if settings is self._watch_settings and before is self._watch:
                 self._watch = watch
                 for one in found:
                     self._report(one)
@@ -170,7 +170,7 @@ class CameraMotion:
 def _see(
     watch: "MotionWatch | None", settings: MotionSettings, frame: Frame, at: float
 ) -> "tuple[MotionWatch, Sequence[Happening]]":
-    """Look at a frame. Runs natively."""
+    """Look for motion in a frame. Runs on a native thread."""
     from server.capture.motion.pictures import encode_small, shrink
     from server.capture.motion.watch import MotionWatch
 

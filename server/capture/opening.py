@@ -21,7 +21,7 @@ def open_reader(
     """Open the source at ``address``; arguments and errors as for :func:`open_source`.
 
     Args:
-        spare: May provide an idle child process, and gets it back.
+        spare: Provides an idle child process if it has one, and gets it back.
     """
     # Drivers, networks and decoders can hang, crash and take memory; the test pattern does not.
     if address.scheme == "test":

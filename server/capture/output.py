@@ -1,4 +1,4 @@
-"""Where a camera's pictures go: numbered, processed, and into the slot."""
+"""Numbers and processes a camera's pictures, and puts them into its slot."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,25 +17,25 @@ __all__ = ["Output"]
 
 
 class Output:
-    """Makes frames of a camera's pictures, and publishes them.
+    """Turns a camera's pictures into frames, and publishes them.
 
     Args:
         name: The camera's name.
         title: What people see.
-        processors: What is done to each picture.
+        processors: Applied to each picture.
         meter: Counts frames.
-        fps: Returns the frames a second that are to be delivered.
-        on_change: Called when there is news for people, such as another size.
-        on_notice: Told of trouble and its end: level and message.
+        fps: Returns the frame rate to deliver.
+        on_change: Called when something that people see changes, such as the size.
+        on_notice: Called with level and message when trouble starts or ends.
 
     Attributes:
         meter: Counts frames.
-        pipeline: Turns, cuts and processes.
-        slot: Holds the newest frame, as it is to be seen.
-        numbering: Counts the frames.
+        pipeline: Rotates, crops and processes pictures.
+        slot: Holds the newest frame, as viewers get it.
+        numbering: Assigns the sequence numbers.
         size: Width and height in pixels; 0 while unknown.
-        on_reports: Called with what processors report of a frame.
-        jpeg_quality: Of the source's own JPEG, while that is what is handed on; else 0.
+        on_reports: Called with the processors' reports about a frame.
+        jpeg_quality: The quality of the source's JPEG while it is passed through; else 0.
     """
 
     def __init__(
@@ -62,28 +62,28 @@ class Output:
         self.jpeg_quality = 0
 
     def describe(self) -> dict[str, Any]:
-        """Return what STATE says of the pictures that people see."""
+        """Return the part of STATE about the pictures that people see."""
         width, height = self.size
         return {"width": width, "height": height, "passed_through": self.jpeg_quality > 0}
 
     def put(
         self, picture: Picture, at_unix: float, place: Place = UNCOUNTED, again: bool = True
     ) -> None:
-        """Take a captured picture; it is published at once, or when it has been processed.
+        """Publish a captured picture, immediately or once it has been processed.
 
         Args:
             picture: Pixels, or the source's own JPEG.
             at_unix: When it was captured, in Unix seconds.
-            place: Which picture of the source it is.
-            again: Whether it is published although exactly this is what people see.
+            place: Its place among the source's pictures.
+            again: Whether to publish it even if it is identical to the current frame.
         """
         shown = None if again or self.pipeline.needed else self.slot.frame
-        # Natively, because it may be large.
+        # On a native thread, because comparing large pictures takes long.
         if shown is not None and hub.run_native(is_same, shown.picture, picture):
             return
         before = self.numbering.newest
         seq = self.numbering.number(place)
-        self.meter.captured += seq > before  # Otherwise its unit was counted.
+        self.meter.captured += seq > before  # Otherwise its unit was counted already.
         frame = Frame(picture, seq, at_unix)
         if self.pipeline.needed:
             self.pipeline.put(frame)
@@ -91,24 +91,24 @@ class Output:
             self._publish(frame)
 
     def note_size(self, width: int, height: int) -> None:
-        """Take the size of what people see of a video."""
+        """Note the size at which people see the video."""
         if (width, height) != self.size:
             self.size = width, height
             self._on_change()
 
     def clear(self) -> None:
-        """Forget frames on their way: they would only grow old."""
+        """Discard the frames in the pipeline and the slot: they would become outdated."""
         self.pipeline.clear()
         self.slot.clear()
 
     def _publish(self, frame: Frame) -> None:
         if self.slot.frame is not None and frame.seq <= self.slot.frame.seq:
-            return  # It was worked on while a later one needed no work any more.
+            return  # A later frame needed no processing any more and overtook it.
         picture = frame.picture
         size = size_of(picture)
         before = self.jpeg_quality
         self.jpeg_quality = picture.quality if isinstance(picture, Jpeg) else 0
-        # A camera that varies its quality from picture to picture would have itself announced so.
+        # Quality alone is no change to announce: some cameras vary it with every picture.
         if size != self.size or (before > 0) != (self.jpeg_quality > 0):
             self.size = size
             self._on_change()

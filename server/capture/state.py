@@ -1,4 +1,4 @@
-"""The state of a camera: it follows from what is known of its source, and is announced."""
+"""Derives a camera's state from what is known of its source, and announces changes."""
 
 import logging
 import time
@@ -20,23 +20,23 @@ __all__ = ["CameraState"]
 
 log = logging.getLogger(__name__)
 
-# A source that has delivered pictures for this long was well.
+# A source that delivered pictures for this long was working.
 WELL_S = 3.0
 
-# For so long there may always be no picture: of those that show nothing new, only one may come in
+# No limit for pictures is shorter: while they show nothing new, only one may come every
 # KEEP_ALIVE_S.
 LEAST_LIMIT_S = 2 * KEEP_ALIVE_S
 
-# How long the next key frame may take, in groups, and if nothing is known of them.
+# How long the next key frame may take: in groups of pictures, or if their length is unknown.
 GROUPS = 1.5
 UNKNOWN_GROUP_S = 30.0
 
-# Viewers who leave first want no pictures, and are gone a moment later. Whether the source was
-# silent until then follows from the usual limits.
+# A leaving viewer first gives up its pictures and is gone a moment later. For this long the usual
+# limits still decide whether the source was silent.
 LEAVING_S = 0.1
 
-# A picture that is not older shows that nothing is late; every so many looks at the clock it is
-# compared all the same.
+# While the last picture is younger than this, nothing is late. Every LOOKS-th call of may_be_late()
+# asks for a full check all the same.
 FRESH_S = 0.25
 LOOKS = 4
 
@@ -45,7 +45,7 @@ FROZEN_PATIENCE = 3
 
 
 class CameraState:
-    """The facts about one camera, and what follows: its state, and when to try again.
+    """The facts about one camera, and the state and retry time derived from them.
 
     Only its camera uses it, on the hub.
 
@@ -55,23 +55,23 @@ class CameraState:
         server: For the time limits.
         source: What is known of its source.
         schedule: Knows how often pictures come.
-        withheld: Returns why pictures are held back after they were captured; empty if not.
-        shown: Returns whether there is a picture to be seen.
-        on_change: Called when the state is new.
+        withheld: Returns why captured pictures are held back; empty if they are not.
+        shown: Returns whether viewers have a picture, or need none because they get video.
+        on_change: Called when the state has changed.
         on_notice: Called with level and message.
 
     Attributes:
         title: What people see.
-        enabled: Whether an operator lets it work.
-        viewers: How many watch.
-        duties: What else its source is open for, such as recording.
-        wanted: Whether anybody watches, or it has to work without.
+        enabled: Whether it may run; False after an operator has stopped it.
+        viewers: The number of viewers.
+        duties: Other reasons to keep its source open, such as recording.
+        wanted: Whether it has viewers or duties.
         ended: Whether a file has been played to its end.
-        failure: Why it failed, since the last success, whether watched or not.
+        failure: Why it failed, watched or not; None if it has worked since.
         missing: Whether the failure is that there is no such device or file.
         broken: What was wrong with the last picture, if it could not be decoded.
-        frozen: Whether it was given up because its picture stood still, and none that differs came.
-        left_silent: What was wrong when the last viewer left, if no picture was coming; else empty.
+        frozen: Whether it was closed because its picture stood still, and has shown no other since.
+        left_silent: Why no picture was arriving when the last viewer left; empty if one was.
         retry: Knows when it may be tried again.
         current: The state as last announced.
         reason: Why it is in that state, for people.
@@ -113,12 +113,12 @@ class CameraState:
         self.retry = Retry()
         self._sparse_since: float | None = None
         self._is_open = False
-        # Monotonic, since it was opened or since viewers came or left: when anything came last,
-        # when a picture could be decoded last, and since when the first one is waited for.
+        # In monotonic seconds, reset when the source is opened and when viewers come or leave: when
+        # anything last arrived, when a picture was last decoded, when the wait for the first began.
         self._arrived_at: float | None = None
         self._picture_at: float | None = None
         self._waiting_since: float | None = None
-        self._pictures_s = 0.0  # From the first picture since it was opened to the last.
+        self._pictures_s = 0.0  # From the first picture after opening to the last.
         self._first_picture_at: float | None = None
         self._was_left_over = False
         self._unwatched_since = 0.0
@@ -130,7 +130,7 @@ class CameraState:
         self.since_unix = time.time()
 
     def describe(self) -> dict[str, Any]:
-        """Return what STATE says of the state, and how many watch."""
+        """Return the part of STATE about the state and the viewers."""
         return {
             "state": self.current,
             "reason": self.reason,
@@ -142,7 +142,7 @@ class CameraState:
 
     @property
     def sparse(self) -> bool:
-        """Whether only key pictures are decoded, now and then, as nobody is shown them."""
+        """Whether only an occasional key picture is decoded, because viewers need none."""
         return self._sparse_since is not None
 
     @sparse.setter
@@ -152,7 +152,7 @@ class CameraState:
         self._sparse_since = (self._sparse_since or time.monotonic()) if sparse else None
 
     def watched_by(self, viewers: int, duties: frozenset[str] = frozenset()) -> None:
-        """Note how many watch, and what else it is open for."""
+        """Set the number of viewers, and the duties."""
         before, wanted = self.wanted, viewers > 0 or bool(duties)
         if wanted != before:
             self.left_silent = "" if wanted else self._silence
@@ -167,7 +167,7 @@ class CameraState:
         self.viewers, self.duties, self.wanted = viewers, duties, wanted
 
     def _expect_sooner(self) -> None:
-        """Note that pictures are to come more often from now on; call it while the limit is old."""
+        """Count a picture that is recent by the current limit as new: a shorter one will apply."""
         now = time.monotonic()
         if self._has_picture(now):
             self._picture_at = now
@@ -180,13 +180,13 @@ class CameraState:
         self.retry.begin()
 
     def opened(self, info: SourceInfo) -> None:
-        """Note that the source is open, and its first picture is waited for."""
+        """Note that the source is open; its first picture is awaited."""
         self._source.opened(info)
         self._is_open = True
         self._waiting_since = time.monotonic()
 
     def arrived(self, broken: str = "") -> None:
-        """Note that something came, which may be a picture or a part of one.
+        """Note that something arrived: a picture or a part of one.
 
         Args:
             broken: What was wrong with it, if it could not be decoded.
@@ -195,7 +195,7 @@ class CameraState:
         self.broken = broken or self.broken
 
     def delivered(self, still_s: float = 0.0) -> None:
-        """Note that a picture came and could be decoded, and for how long it has been the same."""
+        """Note that a picture was decoded, and for how long it has not changed."""
         now = time.monotonic()
         self._arrived_at = now
         if self._is_left_over(now):
@@ -210,10 +210,10 @@ class CameraState:
         self._pictures_s = now - self._first_picture_at
 
     def _is_left_over(self, now: float) -> bool:
-        """Whether this may be an old picture: the first one after a silence.
+        """Return whether this may be an old picture: the first one after a silence.
 
-        When a read times out, FFmpeg first returns what its parser had held back. If the source
-        goes on, another picture follows soon.
+        When a read times out, FFmpeg first returns what its parser held back. If the source is
+        alive, another picture follows soon.
         """
         self._was_left_over = (
             self._picture_at is not None
@@ -226,19 +226,19 @@ class CameraState:
         return self._was_left_over
 
     def give_up_if_frozen(self) -> None:
-        """Raise SourceError when the picture has stood still so long that only reopening helps.
+        """Raise SourceError if the picture has stood still for so long that only reopening helps.
 
-        If it did not help, the source has as long again.
+        If reopening does not help, the source is given the same time again.
         """
         limit_s = FROZEN_PATIENCE * self._server.frozen_after
         if not limit_s or self._still_s <= limit_s or self._waiting_since is None:
             return
         if time.monotonic() - self._waiting_since > limit_s:
             self.frozen = True
-            raise SourceError(f"the picture has not changed for {limit_s:g} s; opened anew")
+            raise SourceError(f"the picture has not changed for {limit_s:g} s; reopening")
 
     def give_up_if_silent(self) -> None:
-        """Raise SourceError if no picture came before the last viewer left, nor since."""
+        """Raise SourceError if the source was silent when the last viewer left, and still is."""
         if self.left_silent and not self._is_sound:
             raise SourceError(self.left_silent)
 
@@ -284,7 +284,7 @@ class CameraState:
         self._on_notice("info", f"{self.title} is back online")
 
     def find(self) -> None:
-        """Note that its device or file exists, which may have been missing."""
+        """Note that its device or file exists; it may have been missing."""
         if self.missing:
             self.recover()
             self.refresh()
@@ -293,41 +293,41 @@ class CameraState:
         """Clear the failure without announcing it."""
         self.failure, self.missing = None, False
 
-    # Whether the source is to be open, and when to try again.
+    # Whether the source should be open, and when to try again.
 
     def start_over(self) -> None:
-        """Enable it, whether it was stopped, had ended or failed."""
+        """Enable it again, whether it was stopped, had ended or failed."""
         self.enabled, self.ended, self.frozen = True, False, False
         self.clear_failure()
         self.retry.reset()
 
     def wants_source(self, checked: bool) -> bool:
-        """Whether the source is to be opened: for viewers, a duty, or to be checked."""
+        """Return whether to open the source: for viewers, a duty or a check."""
         return self.enabled and not self.ended and (self.wanted or checked)
 
     def keeps_source(self, checked: bool) -> bool:
-        """Whether an open source should stay so, although nobody may be watching."""
+        """Return whether to keep an open source open, perhaps without viewers."""
         if not self.enabled or self.wanted or checked:
             return self.enabled
         return time.monotonic() - self._unwatched_since < self._server.release_after
 
     def back_off(self) -> None:
-        """Set when to try again, if it has failed."""
+        """Schedule the next try, if it has failed."""
         if self.failure is not None and not self.retry.refused:
             self.retry.fail(well=self._pictures_s >= WELL_S)
 
     @property
     def retry_in_s(self) -> float:
-        """For how many seconds it is not to be tried again; 0 if at once."""
+        """Seconds until it may be tried again; 0 for now."""
         held = self.failure is not None and (self.wanted or self.retry.refused)
         return self.retry.left_s if held else 0.0
 
-    # The state that follows.
+    # The derived state.
 
     def may_be_late(self) -> bool:
-        """Return whether to compare it with the clock; called now and then.
+        """Return whether to check the time limits; called periodically.
 
-        While new pictures come nothing is late, and what is measured can wait.
+        While new pictures arrive nothing is late, and announcing measurements can wait.
         """
         self._looks += 1
         at = self._picture_at
@@ -336,12 +336,12 @@ class CameraState:
         return self._still_s > 0 or bool(self._withheld()) or time.monotonic() - at > FRESH_S
 
     def refresh(self, changed: bool = False) -> None:
-        """Announce the state if it, or with ``changed`` anything else people see, is new."""
+        """Announce the state if it has changed, or with ``changed`` in any case."""
         state, reason = self._derive()
         if state in ("live", "idle") and self.failure is not None:
             self.recover()
         if state != self.current:
-            # Viewers come and go; what an operator of the machine wants to know is trouble.
+            # Viewers come and go; the log is about trouble.
             level = logging.DEBUG if state in ("idle", "starting", "live") else logging.INFO
             log.log(level, "camera=%s state=%s reason=%s", self._name, state, reason)
             self.since_unix = time.time()
@@ -381,7 +381,7 @@ class CameraState:
         return "live", ""
 
     def _has_picture(self, now: float) -> bool:
-        """Whether the last picture is not older than it may be."""
+        """Return whether the last picture is recent enough."""
         if self._picture_at is None:
             return False
         age_s = now - self._picture_at
@@ -389,19 +389,19 @@ class CameraState:
 
     @property
     def _is_sound(self) -> bool:
-        """Whether what came while nobody watches are pictures, as far as can be told."""
+        """Whether intact pictures seem to arrive while nobody watches."""
         return self._arrived_at is not None and not self.broken and not self._source.waiting_for
 
     @property
     def _silence(self) -> str:
-        """What to say of a source that is open and brings no picture; nothing if it does."""
+        """Why an open source counts as silent, for people; empty if it does not."""
         if self._waiting_since is None:
             return ""
         now, arrived_at, picture_at = time.monotonic(), self._arrived_at, self._picture_at
         if arrived_at is not None and picture_at is not None:
             silent_s = now - min(arrived_at, picture_at)
             if silent_s <= min(self._server.stall_after, LEAST_LIMIT_S):
-                return ""  # As nearly always: no limit is shorter.
+                return ""  # The usual case: no limit is shorter.
         waiting_for = self._source.waiting_for
         limits = [
             (self._arrived_at, self._arrival_limit_s),
@@ -417,7 +417,7 @@ class CameraState:
     def _arrival_limit_s(self) -> float:
         fps = self._schedule.expected_fps
         limit_s = max(self._server.stall_after, 3 / fps if fps else 0.0)
-        # While nobody watches a video, its pictures come several at a time.
+        # While nobody watches a video, its units arrive in batches.
         return limit_s + (GATHER_S if self.sparse and not self.viewers else 0.0)
 
     @property
@@ -431,7 +431,7 @@ class CameraState:
 
     @property
     def key_wait_s(self) -> float:
-        """How long the next key frame may take, if that is what is waited for; else 0."""
+        """How long the next key frame may take, in seconds, if one is awaited; else 0."""
         if not self._source.waiting_for:
             return 0.0
         group_s = self._source.group_s

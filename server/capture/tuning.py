@@ -3,7 +3,7 @@
 Runs on the hub. Only the camera's capture loop touches the source, so it sets the controls: it
 calls :meth:`Tuning.attach`, :meth:`Tuning.serve` and :meth:`Tuning.detach`. While no source is
 open, values wait for the next one. Rotate, mirror and crop are done here, for every source, and
-take effect at once.
+take effect immediately.
 """
 
 import re
@@ -27,7 +27,7 @@ DEADLINE_S = 2.8
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
-# No camera has half as many controls; further values in the state file cannot be controls.
+# No camera has half as many controls, so further values in the state file are ignored.
 MAX_VALUES = 64
 
 Values = dict[str, Value]
@@ -55,17 +55,16 @@ class Tuning:
         self._on_change = on_change
         self._on_refusal = on_refusal
         self._transform = Transform()
-        self._offered: tuple[ControlInfo, ...] = ()  # The source's, as last known.
+        self._offered: tuple[ControlInfo, ...] = ()  # The source's controls, as last known.
         self._wanted: Values = {}
-        self._refused: dict[
-            str, tuple[Value, str]
-        ] = {}  # Kept values that the source rejected, and why.
+        # Kept values that the source rejected, and why.
+        self._refused: dict[str, tuple[Value, str]] = {}
         self._presets: dict[str, Values] = {}
         self._last_preset: str | None = None
         self._attached = False
         self._requests: list[_Request] = []
 
-    # For operators. Every method raises RequestError if the request cannot be carried out.
+    # For operators. Each method raises RequestError if it cannot do what was requested.
 
     @property
     def controls(self) -> tuple[ControlInfo, ...]:
@@ -100,7 +99,7 @@ class Tuning:
         )
 
     def set(self, name: str, value: object) -> bool:
-        """Set one control and wait until that is done; return whether its value changed."""
+        """Set one control and wait until it is set; return whether its value changed."""
         control = self.find(name)
         fitted = _validate(control, value)
         if not control.active:
@@ -110,7 +109,7 @@ class Tuning:
         return self.find(name).value != before
 
     def reset(self, name: str | None = None) -> None:
-        """Reset one control, or all of them, to the default."""
+        """Reset one control, or all of them, to its default."""
         controls = self.controls if name is None else (self.find(name),)
         defaults = {control.name: control.default for control in controls if control.active}
         refused = self._apply(defaults)
@@ -191,7 +190,7 @@ class Tuning:
         """
         self._attached = True  # From here on, requests wait for their turn.
         self._offered = reader.controls
-        # Do not retry rejected values: a size that ends the stream would do so again and again.
+        # Do not retry rejected values: a size that ends the stream would end it every time.
         wanted = {
             name: value
             for name, value in self._wanted.items()

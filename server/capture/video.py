@@ -1,4 +1,4 @@
-"""A camera's videos: which there can be, which are wanted, and the units that arrive."""
+"""A camera's videos: which are available, which are wanted, and the units that arrive."""
 
 import math
 import time
@@ -19,7 +19,7 @@ from server.loop import hub
 
 __all__ = ["CameraVideo"]
 
-# A frame rate that is set to the source's own is no limit, though what is measured differs a bit.
+# A frame rate set to the source's own is no limit, even if the measured rate is a little higher.
 SAME_RATE = 0.95
 
 NOTHING: dict[str, Any] = {"pass": False, "encode": {}, "limit": 0.0, "rate": 0, "lazy": False}
@@ -28,21 +28,21 @@ DROPS = {Why.DAMAGED: "damaged", Why.UNREAD: "unread"}
 
 
 class CameraVideo:
-    """The videos of one camera. On the hub.
+    """The videos of one camera. Runs on the hub.
 
-    Its child sends their units on a socket of their own, as soon as they arrive; see
+    The camera's child process sends units over a separate socket as soon as they arrive; see
     :mod:`server.capture.isolation.units`.
 
     Args:
-        settings: The camera's.
+        settings: The camera's settings.
         ladder: The camera's renditions, the full one first.
         source: What is known of the source.
         schedule: Knows the limit of the frame rate.
-        output: Where its pictures go: it numbers and counts units too.
+        output: Numbers and counts units, as it does pictures.
         on_arrival: Called when units arrive.
 
     Attributes:
-        tracks: By the rendition's name; none if the camera is to have no video.
+        tracks: The videos by rendition name; empty if the camera can have none.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class CameraVideo:
         output: Output,
         on_arrival: Callable[[], None],
     ) -> None:
-        # Units are made in children only, and the test pattern has none.
+        # Only child processes make units, and the test pattern has none.
         none = settings.video == "off" or settings.address.scheme == "test"
         self.tracks: Mapping[str, VideoTrack] = {
             one.name: VideoTrack(one.name) for one in ladder if not none
@@ -70,11 +70,11 @@ class CameraVideo:
         self._lazy = False
         self._reader: Reader | None = None
         self._sent = NOTHING
-        # Those videos that a key picture was asked for: once is enough, however many viewers ask.
+        # The videos with a pending request for a key picture: one serves all viewers.
         self._keys_asked: set[int] = set()
         self._receiver: UnitReceiver | None = None
-        # Whether the socket for units was lost: then there is no video until the source is opened
-        # anew, but there are pictures.
+        # Whether the socket for units was lost: then there is no video until the source is
+        # reopened, but pictures still arrive.
         self._lost = False
         self._watch: hub.ReadWatch | None = None
 
@@ -93,31 +93,31 @@ class CameraVideo:
         """Set which videos are wanted; the others get no units.
 
         Args:
-            names: Of their renditions.
-            lazy: Whether nobody watches, so that units may come several at a time.
+            names: The names of their renditions.
+            lazy: Whether nobody watches, so that units may be sent in batches.
         """
         self._wanted, self._lazy = frozenset(names), lazy
         self.refresh()
 
     def attach(self, reader: Reader) -> None:
-        """Take the source that was opened."""
+        """Use a newly opened source."""
         self._reader, self._lost = reader, False
         self._output.numbering.restart()
         self.refresh()
 
     def detach(self) -> None:
-        """Let go of the source, which is to be closed."""
+        """Let go of the source before it is closed."""
         self._reader, self._lost = None, False
         self._disconnect()
 
     def refresh(self) -> bool:
-        """Apply what is set and known by now; return whether STATE says something else."""
+        """Apply the current settings and measurements; return whether STATE changed."""
         if not self.tracks:
             return False
         full, limit = self.tracks[FULL.name], self._schedule.limit
         before = full.codec, full.passed_through
         info = self._source.info
-        # The source, unless there is no video, whatever it has.
+        # Ignore the source where there can be no video, whatever it offers.
         if info is not None and (info.polled or self._lost or self._output.pipeline.needed):
             info = None
         own = "" if info is None or self._is_limited(limit) else info.video
@@ -128,7 +128,7 @@ class CameraVideo:
             encode.pop("0", None)
         most = min(limit or MAX_FPS, MAX_FPS)
         if limit is None and SAME_RATE * self._source.fps <= MAX_FPS:
-            most = 0.0  # Whatever comes; a rate would lose some of what comes unevenly.
+            most = 0.0  # Encode all pictures: a limit would drop some that arrive unevenly.
         rate = round(min(self._schedule.rate, MAX_FPS)) or 1
         passed = full.passed_through and FULL.name in self._wanted
         wanted = {
@@ -143,7 +143,7 @@ class CameraVideo:
         return before != (full.codec, full.passed_through)
 
     def request_key(self, name: str) -> None:
-        """Ask for a key picture in a video that is encoded; nothing happens in another."""
+        """Ask for a key picture in a video that is encoded here; does nothing for others."""
         at = next((at for at, one in enumerate(self._order) if one.rendition == name), None)
         if at is None or at in self._keys_asked or str(at) not in self._sent["encode"]:
             return
@@ -151,14 +151,14 @@ class CameraVideo:
             self._keys_asked.add(at)
 
     def _is_limited(self, limit: float | None) -> bool:
-        """Return whether a frame rate was set that is less than the source's own."""
+        """Return whether the frame rate is set below the source's own."""
         return limit is not None and limit < (SAME_RATE * self._source.fps or math.inf)
 
     def _offer(self, size: tuple[int, int]) -> dict[str, Encoding]:
-        """Note how each video would be encoded; return those that are wanted, by their number.
+        """Note how each video would be encoded; return the wanted ones by index.
 
         Args:
-            size: Of the pictures that they would be made of; 0 if there are none.
+            size: Width and height of the pictures to encode; 0 if there are none.
         """
         wanted: dict[str, Encoding] = {}
         for at, (rendition, track) in enumerate(zip(self._ladder, self._order, strict=True)):
@@ -207,7 +207,7 @@ class CameraVideo:
         try:
             self._receiver.receive()
         except EOFError:
-            self._lose()  # If the child has closed its source, that is told on its other socket.
+            self._lose()  # If the child has closed its source, its other socket reports that.
         except ValueError:
             self._meter.drops["broken"] += 1
             self._lose()
@@ -223,7 +223,7 @@ class CameraVideo:
             at, key, place, at_unix, width, height, codec, early_s = head
             passed = at == 0 and self._sent["pass"]
             if not passed and str(at) not in self._sent["encode"]:
-                continue  # It was on its way when the video was no longer wanted.
+                continue  # It was sent before the child knew that the video is unwanted.
             track = self._order[at]
             units = taken.setdefault(at, [])
             before = numbering.newest

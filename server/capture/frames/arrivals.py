@@ -1,4 +1,4 @@
-"""What arrives from a source, measured: pictures a second, bits a second, length of a group."""
+"""Measures what arrives from a source: pictures a second, bits a second, length of a group."""
 
 import time
 from collections import deque
@@ -12,18 +12,18 @@ WINDOW_S = 3.0
 # Slow sources are measured over their last arrivals instead, however long ago.
 MIN_ARRIVALS = 4
 
-# A rate that follows from less than this may be a burst after opening.
+# A rate measured over less than this may reflect a burst after opening.
 KNOWN_AFTER_S = 1.0
 
 
 class Figures(NamedTuple):
-    """What is known of a source's arrivals; 0 and an empty text for what is not.
+    """Measurements of a source's arrivals; 0 or empty where unknown.
 
     Attributes:
         fps: Pictures a second.
         kbps: Kilobits a second, as encoded.
         group: Pictures from one key frame to the next; 1 if each can be decoded by itself.
-        waiting_for: What must come before there is a picture, for people.
+        waiting_for: What must arrive before there is a picture, for people.
     """
 
     fps: float = 0.0
@@ -41,18 +41,18 @@ class Arrivals:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # In seconds, with the size of the picture. The rates are only worked out when asked for:
-        # a beat asks four times a second, while thirty pictures arrive.
+        # When each picture arrived, in seconds, and its size. The rates are computed on demand:
+        # a heartbeat asks four times a second, while thirty pictures arrive.
         self._recent: deque[tuple[float, int]] = deque()
         self._group = 0
         self._since_key: int | None = None
         self.waiting_for = ""
-        """What must come before there is a picture; see :class:`Figures`."""
+        """What must arrive before there is a picture; see :class:`Figures`."""
 
     @property
     def figures(self) -> Figures:
-        """What is known by now."""
-        recent = tuple(self._recent)  # At once, since the other thread may add to it.
+        """The measurements so far."""
+        recent = tuple(self._recent)  # A copy, since the other thread may add to it.
         fps = kbps = 0.0
         span_s = recent[-1][0] - recent[0][0] if recent else 0.0
         if span_s >= KNOWN_AFTER_S:
@@ -66,7 +66,7 @@ class Arrivals:
         Args:
             nbytes: Its size as encoded; 0 if unknown.
             key: Whether it can be decoded by itself.
-            at: When it did; now if nothing is said.
+            at: When it arrived, by the clock; None for now.
         """
         now = self._clock() if at is None else at
         recent = self._recent
@@ -79,9 +79,9 @@ class Arrivals:
             self._since_key += 1
 
     def wait_for(self, what: str) -> None:
-        """Say what must come before there is a picture; nothing once there is one."""
+        """Set what must arrive before there is a picture; empty once there is one."""
         self.waiting_for = what
 
     def pause(self) -> None:
-        """Start the rates anew after a pause that was not the source's doing."""
+        """Restart the rates after a pause that the source did not cause."""
         self._recent.clear()

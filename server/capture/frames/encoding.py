@@ -1,4 +1,4 @@
-"""How videos are encoded here: H.264, so that every browser can decode them."""
+"""Chooses how to encode videos: as H.264, which every browser can decode."""
 
 import functools
 from typing import NamedTuple
@@ -7,17 +7,17 @@ __all__ = ["MAX_FPS", "Encoding", "encoding_of"]
 
 MAX_FPS = 30.0
 
-# By width, kilobits a second at up to 30 pictures a second. At 25, a scene with a moving object,
-# the noise of a sensor and a camera that pans has 34 to 40 dB then (luma). The wider a picture,
-# the fewer bits each pixel needs. 640 fits a link of 500 kbit/s.
+# Kilobits a second by width, for up to 30 pictures a second. At 25, a scene with a moving object,
+# sensor noise and a panning camera reaches a PSNR of 34 to 40 dB (luma). The wider a picture, the
+# fewer bits each pixel needs. 640 fits a link of 500 kbit/s.
 BITRATES = ((320, 150), (640, 400), (960, 900), (1280, 1800), (1920, 3500), (2560, 5500))
 WIDEST_KBPS = 8000
 
-# Up to this width x264's "superfast" is used instead of "ultrafast", because narrow links get
-# these: at 640x360 it brings 1.3 dB for 0.6 ms more (2.3 ms a picture), at 1280x720 nothing.
+# Up to this width use x264's "superfast" instead of "ultrafast", because slow links get these
+# sizes: at 640x360 it gains 1.3 dB for 0.6 ms more (2.3 ms a picture), at 1280x720 nothing.
 BETTER_UP_TO = 960
 
-# Level, and its most macroblocks a second and in a picture: ITU-T H.264, table A-1.
+# Level, and its maximum of macroblocks a second and in a picture: ITU-T H.264, table A-1.
 LEVELS = (
     *((10, 1485, 99), (11, 3000, 396), (12, 6000, 396), (13, 11880, 396), (21, 19800, 792)),
     *((22, 20250, 1620), (30, 40500, 1620), (31, 108000, 3600), (32, 216000, 5120)),
@@ -27,13 +27,13 @@ HIGHEST = 52
 
 
 class Encoding(NamedTuple):
-    """How one video is encoded.
+    """The parameters for encoding one video.
 
     Attributes:
         width: In pixels, even.
-        kbps: Kilobits a second that it takes at most.
-        level: Of H.264, times ten.
-        better: Whether it is encoded with more effort than the least.
+        kbps: The maximum bit rate, in kilobits a second.
+        level: The H.264 level, times ten.
+        better: Whether to use the slower preset.
     """
 
     width: int
@@ -43,17 +43,17 @@ class Encoding(NamedTuple):
 
     @property
     def codec(self) -> str:
-        """What a decoder must be configured for, by RFC 6381: Main profile, or Baseline."""
+        """The codec string by RFC 6381: Main profile, or Baseline."""
         return f"avc1.{'4d40' if self.better else '42c0'}{self.level:02x}"
 
 
 @functools.lru_cache(maxsize=64)
 def encoding_of(width: int, size: tuple[int, int]) -> Encoding:
-    """Return how a video is encoded; asked several times a second.
+    """Return how to encode a video; cached, as it is called several times a second.
 
     Args:
-        width: How wide it is to be, in pixels.
-        size: Width and height of the pictures that it is made of.
+        width: The video's width, in pixels.
+        size: Width and height of the pictures to encode.
     """
     height = size[1] * width // size[0]
     blocks = -(-width // 16) * -(-height // 16)

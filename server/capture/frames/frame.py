@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     Image: TypeAlias = NDArray[np.uint8]
     """Pixels: uint8, shape (height, width, 3), BGR order."""
 else:
-    # A process that only hands on JPEG does without numpy, which takes 0.1 s and 20 MB.
+    # A process that only passes JPEG through does without numpy, which takes 0.1 s and 20 MB.
     Image = Any
 
 
-# Nobody may change these. They are not frozen because that would make each five times as dear.
+# Immutable by convention: frozen dataclasses take five times as long to create.
 @dataclass(slots=True)
 class Jpeg:
-    """A picture as its camera encoded it: validated, and ready to be sent as it is.
+    """A JPEG as its camera encoded it: validated, and ready to be passed through.
 
     Attributes:
         data: The JPEG file's bytes.
@@ -27,7 +27,7 @@ class Jpeg:
         height: In pixels.
         quality: The equivalent of its quantisation tables on libjpeg's scale from 1 to 100; 0 if
             it has none.
-        pixels: The same picture decoded, perhaps smaller, if that was requested; else None.
+        pixels: The same picture decoded, perhaps smaller, if requested; else None.
     """
 
     data: bytes
@@ -49,7 +49,7 @@ def size_of(picture: Picture) -> tuple[int, int]:
 
 
 def is_same(one: Picture, other: Picture) -> bool:
-    """Return whether two pictures are the same to the last bit; takes long if they are large."""
+    """Return whether two pictures are bit-identical; slow if they are large."""
     if isinstance(one, Jpeg) or isinstance(other, Jpeg):
         return isinstance(one, Jpeg) and one == other
     return one.shape == other.shape and bool((one == other).all())
@@ -61,7 +61,7 @@ class Frame:
 
     Attributes:
         picture: The pixels, or the camera's own JPEG.
-        seq: Its sequence number, counted per camera; it only grows.
+        seq: Its sequence number, counted per camera; never goes back.
         at_unix: When it was captured, in Unix seconds.
     """
 

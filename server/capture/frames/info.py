@@ -12,18 +12,17 @@ class SourceInfo:
     Attributes:
         width: Of its pictures, in pixels.
         height: Of its pictures, in pixels.
-        fps: Pictures a second that it promises; 0 if it promises none. What really arrives is
-            measured, see :class:`server.capture.frames.arrivals.Arrivals`.
-        codec: Its encoding by the name that FFmpeg gives it, such as ``h264`` or ``mjpeg``, or
-            ``raw``.
+        fps: The frame rate that it announces; 0 if it announces none. The actual rate is measured
+            by :class:`server.capture.frames.arrivals.Arrivals`.
+        codec: FFmpeg's name of its encoding, such as ``h264`` or ``mjpeg``, or ``raw``.
         live: Whether it runs on its own clock. A live source must be read even when nobody
             watches, or its buffers fill with old pictures; any other can be paused.
         on_request: Whether it can produce a picture at any time, even between two regular ones.
         polled: Whether each picture is fetched only when it is wanted, as from a URL that answers
             with one JPEG.
-        still: Whether it is one picture that stands until its file changes; it is polled too.
-        video: What its own video is encoded as, by RFC 6381; empty if it has none that could be
-            shown as it is.
+        still: Whether it is a single picture until its file changes; it is polled too.
+        video: The codec string of its own video, by RFC 6381; empty if it has none that can be
+            passed through.
     """
 
     width: int

@@ -1,7 +1,7 @@
 """Validates JPEG from cameras by its markers, and completes it so that it can be passed through.
 
-Inspection does not decode. It reads the segments before the picture's data, ITU-T T.81 annex B: a
-few hundred bytes whose layout tells whether browsers can show the picture.
+Inspection does not decode. It reads the segments before the picture's data (ITU-T T.81, annex B): a
+few hundred bytes that tell whether browsers can show the picture.
 """
 
 import functools
@@ -17,8 +17,8 @@ __all__ = ["decode_jpeg", "inspect_jpeg", "take_jpeg"]
 START = b"\xff\xd8"
 END = b"\xff\xd9"
 
-# How far from the end of the data the picture's end may be: some cameras add padding. The end of an
-# embedded thumbnail would be much further away.
+# The end marker must be within this many bytes of the end: some cameras add padding. The end of
+# an embedded thumbnail is much further away.
 PADDING = 64
 
 # Markers that begin a frame header; C4, C8 and CC in between are tables and an extension.
@@ -73,12 +73,12 @@ def inspect_jpeg(data: bytes) -> tuple[Jpeg, bool]:
 
 
 def take_jpeg(data: bytes, jpeg_up_to: int, pixels_from: int) -> Picture:
-    """Return a camera's JPEG as it is wanted: as it arrived if that will do, otherwise decoded.
+    """Return a camera's JPEG unchanged if that is acceptable, otherwise decoded.
 
     Args:
         data: The JPEG.
-        jpeg_up_to: The highest quality at which it will do, 1 to 100; 0 if pixels are needed.
-        pixels_from: The minimum width at which its pixels are wanted beside it; 0 for none.
+        jpeg_up_to: The highest acceptable quality, 1 to 100; 0 if pixels are needed.
+        pixels_from: The minimum width of the pixels to decode in addition; 0 for none.
 
     Raises:
         PictureError: If it is broken, truncated or too large.
@@ -95,7 +95,7 @@ def decode_jpeg(jpeg: Jpeg, width: int = MAX_SIDE) -> Image:
     Args:
         jpeg: The picture.
         width: The width needed. Decoding a JPEG at a half, a quarter or an eighth of its size takes
-            a fraction of the work; the result is never narrower than this, unless the picture is.
+            a fraction of the time; the result is only narrower than this if the picture is.
 
     Raises:
         PictureError: If its data is broken.
@@ -126,7 +126,7 @@ class _Layout(NamedTuple):
     Attributes:
         complete: Whether these were all the bytes before the data.
         fault: What is wrong with the picture; empty if nothing is.
-        parts: Its new head, if it must be changed.
+        parts: Its new head in parts; empty if the head needs no change.
         scan_at: Where its data begins.
     """
 
@@ -265,7 +265,7 @@ def _quality(segment: bytes) -> int:
     """Return the quality, 1 to 100, whose table has the sum nearest to a segment's first one.
 
     Exact for libjpeg's tables, and a fair estimate for others. Cached, because a camera's tables
-    seldom change.
+    rarely change.
     """
     wide = segment[4] >> 4 if len(segment) > 4 else 0
     table = segment[5 : 5 + 64 * (wide + 1)]

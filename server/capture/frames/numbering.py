@@ -1,4 +1,4 @@
-"""Numbers a camera's pictures: the encoded ones and those decoded from them by one count."""
+"""Numbers a camera's pictures, with one count for encoded and decoded ones."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ __all__ = ["UNCOUNTED", "Numbering", "Place"]
 
 
 class Place(NamedTuple):
-    """Which picture of its source one is, while all of these are counted.
+    """A picture's place in its source's own count.
 
     Attributes:
-        begun: The number of the first that was counted; 0 if they are not.
-        number: Its own number.
+        begun: The number of the first picture counted; 0 if the source does not count.
+        number: This picture's number.
     """
 
     begun: int
@@ -21,10 +21,10 @@ UNCOUNTED = Place(0, 0)
 
 
 class Numbering:
-    """One camera's count of pictures. It never goes back, whatever its source does.
+    """One camera's count of pictures. It never goes back, whatever the source does.
 
-    Without a video only the pictures that are taken count. With one, all that arrive do, so that a
-    picture has the number of the unit that it was decoded from, whichever of the two comes first.
+    Without a video, only captured pictures count. With one, every picture that arrives does, so
+    that a picture has the number of the unit it was decoded from, whichever of them comes first.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Numbering:
         return seq
 
     def restart(self) -> None:
-        """Note that another source begins, which counts for itself."""
+        """Note that a new source begins, with a count of its own."""
         self._begun = 0
 
     def continue_from(self, seq: int) -> None:

@@ -10,7 +10,7 @@ class Rendition:
     """One size of a camera's frames.
 
     Attributes:
-        name: As viewers request it, and as in a frame's header.
+        name: Used in viewers' requests and in the headers of frames.
         width: The maximum in pixels; None for the camera's own.
     """
 

@@ -1,4 +1,4 @@
-"""The hand-over from capture to delivery: it holds the newest frame and nothing else."""
+"""The hand-over from capture to delivery: holds the newest frame and nothing else."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ __all__ = ["Slot"]
 class Slot:
     """Holds a camera's newest frame. Used by green threads only.
 
-    With a queue here, a slow encoder would delay every viewer's picture. With a single place, a
-    frame that nobody was ready for is replaced and counted.
+    With a queue, a slow encoder would delay every viewer's picture. With a single place, a frame
+    that nobody was ready for is replaced and counted.
     """
 
     def __init__(self) -> None:
@@ -40,5 +40,5 @@ class Slot:
         return self.frame
 
     def clear(self) -> None:
-        """Drop the frame: its source is closed, so it is outdated."""
+        """Discard the frame, which is outdated, as when its source was closed."""
         self.frame, self._taken = None, True

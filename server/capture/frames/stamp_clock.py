@@ -1,54 +1,54 @@
-"""When pictures came that nobody waited for, by their stamps. No I/O: times are passed in."""
+"""Estimates from timestamps when buffered pictures arrived. No I/O: times are passed in."""
 
 __all__ = ["StampClock"]
 
-# How long the time stamps must have followed our clock before they are relied on.
+# How long the timestamps must have followed our clock before they are trusted.
 WATCHED_S = 3.0
 
-# By how much a picture may come before or after its time. More is a clock that does not fit; or, of
-# one that comes late, a network that stands still, until that has lasted for so long.
+# Largest error before the two clocks count as out of step. Late pictures may only mean that the
+# network stalled, so they must stay late for MAX_LATE_S.
 TOLERANCE_S = 0.1
 MAX_LATE_S = 1.0
 
-# A longer step from one time stamp to the next is a clock that was set.
+# A longer step between two timestamps means that the camera's clock was set.
 MAX_STEP_S = 2.0
 
-# By how much later pictures are expected in a second, if they are late: clocks differ by less.
+# How fast the offset follows late pictures, in seconds per second: clocks drift by less.
 DRIFT = 0.002
 
-# How much a single step counts in the usual one.
+# Weight of a new step in the moving average.
 SMOOTHING = 0.1
 
-# Times only grow, also where one was measured and the next one follows from its stamp.
+# Arrival times always increase, also from a measured one to an estimated one.
 LEAST_STEP_S = 0.001
 
 
 class StampClock:
-    """Knows when the pictures of a stream came, also of those that have waited to be read.
+    """Estimates when a stream's pictures arrived, even if they waited to be read.
 
-    The one that took the shortest way says how its clock and ours go together; that is corrected
-    slowly, as no two clocks run alike. All times are in seconds.
+    The picture with the shortest delay gives the offset between the stream's clock and ours, which
+    is corrected slowly, as no two clocks run at the same rate. All times are in seconds.
     """
 
     def __init__(self) -> None:
-        self._offset = 0.0  # Of our clock: what is to be added to a time stamp.
+        self._offset = 0.0  # Add to a timestamp to get our clock.
         self._stamp: float | None = None
         self._step_s = 0.0
-        self._since = 0.0  # When the offset was last found anew, and what it was.
+        self._since = 0.0  # When the offset was last restarted, and its value then.
         self._begun = 0.0
         self._awaited_at = 0.0
         self._late_since: float | None = None
         self._came_at = float("-inf")
 
     def see(self, stamp_s: float | None, at: float, awaited: bool, measured: bool = False) -> float:
-        """Return when the next picture came: when it was read, unless the stamps tell better.
+        """Return when the next picture arrived: by its timestamp, or when it was read.
 
         Args:
-            stamp_s: Its time stamp; None if it has none.
+            stamp_s: Its timestamp; None if it has none.
             at: When it was read.
-            awaited: Whether it was waited for, so that it came just then.
-            measured: Whether to tell when that was, by as much as pictures keep their order with:
-                a busy machine wakes who waits for one long after it came.
+            awaited: Whether the reader waited for it, so that it arrived just then.
+            measured: Whether to prefer the time of reading, up to half a step after the estimate,
+                which keeps pictures in order: a busy machine may wake the reader much later.
         """
         self._follow(stamp_s, at, awaited)
         if awaited:
@@ -60,12 +60,12 @@ class StampClock:
 
     @property
     def is_steady(self) -> bool:
-        """Whether the stamps can be relied on by now."""
+        """Whether the timestamps can be trusted by now."""
         return self._stamp is not None and self._awaited_at - self._since >= WATCHED_S
 
     @property
     def measured_at(self) -> float:
-        """When a picture last came in its time, and was waited for; 0 while they come late."""
+        """When an awaited picture last arrived on time; 0 while they are late."""
         return self._awaited_at if self._late_since is None else 0.0
 
     @property

@@ -1,7 +1,7 @@
-"""A line of text that is drawn once and then laid over many pictures.
+"""A line of text that is rendered once and then laid over many pictures.
 
-OpenCV unpacks its font anew on each thread that writes, which takes 23 ms; and to lay a line over a
-picture takes a fifth of the time of writing it.
+OpenCV unpacks its font for each thread that draws text, which takes 23 ms; and laying a line over a
+picture takes a fifth of the time of drawing it.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Stencil:
-    """What a line does to the pixels below it.
+    """A rendered line, as its effect on the pixels below it.
 
     Attributes:
-        keep: How much stays of each, 0 to 255; uint8, shape (height, width, 3).
-        ink: What is added; likewise.
-        rise: How many of its rows are above the baseline.
-        lead: How many of its columns are left of its beginning.
-        width: From its beginning to that of what may follow, in pixels.
+        keep: How much of each pixel to keep, 0 to 255; uint8, shape (height, width, 3).
+        ink: What to add to each pixel; same type and shape.
+        rise: The number of rows above the baseline.
+        lead: The number of columns before the start of the text.
+        width: The distance from its start to the start of text that follows, in pixels.
     """
 
     keep: Image
@@ -36,7 +36,7 @@ class Stencil:
     width: int
 
     def lay(self, image: Image, left: int, baseline: int) -> None:
-        """Write the line into a picture, as far as it has room there."""
+        """Draw the line into a picture, clipped at its edges."""
         top, left = baseline - self.rise, left - self.lead
         # 0 if it ends above or left of the picture; less would count from the other side.
         down, across = max(0, top + len(self.keep)), max(0, left + len(self.keep[0]))
@@ -50,16 +50,16 @@ class Stencil:
 
 @lru_cache(maxsize=512)
 def letter(text: str, pixels: int, weight: int, colour: Colour) -> Stencil:
-    """Draw a line in OpenCV's own font, which also has Greek, Cyrillic and accents.
+    """Render a line in OpenCV's own font, which also has Greek, Cyrillic and accents.
 
     Args:
         text: The line.
-        pixels: The size of its letters.
+        pixels: The font size.
         weight: 100 to 900; 400 is regular.
         colour: Blue, green and red.
     """
     font = cv2.FontFace("sans")  # Not thread-safe, and cheap.
-    # Of ten, since each is rounded up: digits of a clock would stand apart.
+    # Measure ten copies, since OpenCV rounds up: a clock's digits would be too far apart.
     width = round(cv2.getTextSize((0, 0), 10 * text, (0, 0), font, pixels, weight)[2] / 10)
     rise, lead = pixels + pixels // 4, pixels // 4
     mask = np.zeros((rise + pixels // 2, width + 2 * lead), np.uint8)
@@ -70,7 +70,7 @@ def letter(text: str, pixels: int, weight: int, colour: Colour) -> Stencil:
 
 
 def join(stencils: list[Stencil]) -> Stencil:
-    """Return several, of the same size of letters, as one line."""
+    """Return several stencils of the same font size as one line."""
     keep = np.hstack([one.keep[:, one.lead : one.lead + one.width] for one in stencils])
     ink = np.hstack([one.ink[:, one.lead : one.lead + one.width] for one in stencils])
     return Stencil(keep, ink, stencils[0].rise, 0, keep.shape[1])

@@ -8,28 +8,28 @@ from server.capture.frames.unit import Unit
 __all__ = ["MAX_BYTES", "MAX_UNITS", "VideoTrack"]
 
 MAX_BYTES = 8 << 20
-"""Of a longer group the beginning is dropped: nobody can join before the next key picture."""
+"""A longer group loses its beginning; then nobody can join before the next key picture."""
 MAX_UNITS = 900
 
 
 class VideoTrack:
     """One video of a camera: the units since its last key picture. Used by green threads only.
 
-    A slot holds the newest frame alone. That will not do here, as a unit is worth nothing without
-    the ones before it. So who watches takes what is new since it last looked, and who joins begins
-    with the key picture.
+    A slot, which holds only the newest frame, will not do, because a unit is useless without the
+    ones before it. A viewer takes the units added since it last looked; a new one begins with the
+    key picture.
 
     Args:
-        rendition: The name of the rendition that it shows.
+        rendition: The name of its rendition.
 
     Attributes:
-        codec: What its units are encoded as, or would be if it was wanted, by RFC 6381; None
+        codec: The codec string of its units by RFC 6381, even while the video is not wanted; None
             while there is no such video.
         passed_through: Whether the units are the source's own.
-        kbps: Kilobits a second that it takes, as far as its camera knows; 0 for unknown.
+        kbps: The bit rate in kilobits a second, as far as the camera knows; 0 for unknown.
         units: In order, without a gap. The first is a key picture, unless :attr:`cut`.
-        cut: Whether the beginning of the group was dropped, as it is too long.
-        taken: How many units there have been.
+        cut: Whether the beginning of the group was dropped because it is too long.
+        taken: The number of units added so far.
     """
 
     def __init__(self, rendition: str) -> None:
@@ -46,35 +46,35 @@ class VideoTrack:
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
         """Call ``on_change``, which must not block, after every :meth:`put` and :meth:`lose`.
 
-        Of units that came together it is called once for those of each group.
+        For units that arrive together it is called once per group of pictures.
 
         Returns:
-            What ends that.
+            A function that ends the calls.
         """
         self._listeners.append(on_change)
         return lambda: self._listeners.remove(on_change)
 
     @property
     def newest(self) -> Unit | None:
-        """The newest unit; None if the next key picture is waited for."""
+        """The newest unit; None while the next key picture is awaited."""
         return self.units[-1] if self.units else None
 
     def put(self, unit: Unit) -> bool:
-        """Take the next unit and wake the listeners; return False if its group is incomplete."""
+        """Add the next unit and call the listeners; return False if its group is incomplete."""
         taken = self._add(unit)
         if taken:
-            self._tell()
+            self._notify()
         return taken
 
     def extend(self, units: Sequence[Unit]) -> None:
-        """Take the next units; wake the listeners once for those of each group of pictures."""
+        """Add the next units; call the listeners once per group of pictures."""
         taken = False
         for unit in units:
             if unit.key and taken:
-                self._tell()  # Afterwards the ones before it are gone.
+                self._notify()  # Before the key picture removes the units so far.
             taken = self._add(unit)
         if taken:
-            self._tell()
+            self._notify()
 
     def _add(self, unit: Unit) -> bool:
         if unit.key:
@@ -90,12 +90,12 @@ class VideoTrack:
         return True
 
     def lose(self) -> None:
-        """Forget the units, as when one was lost or the source is closed; wake the listeners."""
+        """Forget the units, as when one was lost or the source closed; call the listeners."""
         if self.units:
             self._clear()
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for on_change in self._listeners:
             on_change()
 

@@ -1,15 +1,15 @@
-"""The background of a camera's small grey pictures, and where a picture differs from it.
+"""Models the background of a camera's small grey pictures, and finds where a picture differs.
 
 Each pixel has a running Gaussian, a mean and a variance, as in C. Wren et al., "Pfinder: Real-Time
-Tracking of the Human Body", 1997. Beside that:
+Tracking of the Human Body", 1997. In addition:
 
 * Exposure changes the whole picture by a factor, which is estimated as the median over all pixels
-  and taken out first: automatic exposure, clouds and lamps that flicker are no motion.
-* A pixel is compared with the darkest and the brightest background around it, so that a camera
-  that shakes, or an edge that an encoder blurs, is none either.
-* What stands still becomes background: a parked car, and the hole where one was (a "ghost").
+  and removed first: automatic exposure, clouds and flickering lamps are not motion.
+* A pixel is compared with the darkest and the brightest background around it, so that a shaking
+  camera or an edge that an encoder blurs is not motion either.
+* Anything that stands still becomes background: a parked car, or the hole it left (a "ghost").
 * If most of the picture is new, or its brightness jumps, the light was switched, and the background
-  is learned anew.
+  is learned again.
 """
 
 import math
@@ -24,68 +24,68 @@ Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Plane = NDArray[np.float32]
 
-# Seconds in which the background follows what is seen by two thirds: where nothing moves, where
+# Seconds in which the background approaches the picture by two thirds: where nothing moves, where
 # something has stopped, and where something moves.
 FOLLOW_S = 4.0
 ABSORB_S = 2.0
 RESIST_S = 40.0
 
-# After it was learned anew, it is learned so fast for so long, and nothing counts as motion.
+# For this long after it was reset, the background adapts fast, and nothing counts as motion.
 LEARN_S = 1.0
 
-# A pixel's noise is taken for this at least, and at most, in levels of 255.
+# Limits for a pixel's estimated noise, in levels of 255.
 MIN_SIGMA = 1.5
 MAX_SIGMA = 24.0
 
-# Of the difference from the background: how many sigma, and how many levels, at sensitivity 50.
+# The difference from the background that counts, at sensitivity 50: in sigma, and in levels.
 SIGMAS = 4.0
 LEVELS = 14.0
 
-# Where at least this share of the picture is new, or the exposure has changed by this factor from
-# one picture to the next, the light was switched. Cameras adapt within a second or two: of pictures
-# that are further apart, their exposure says little.
+# If at least this fraction of the picture is new, or the exposure has changed by this factor from
+# one picture to the next, the light was switched. Cameras adapt within a second or two, so between
+# pictures that are further apart the exposure may change more.
 MOST = 0.6
 JUMP = 1.35
 JUMP_APART = 2.5
 
-# Pictures that are further apart than this, in seconds, count as if they were not.
+# Pictures that are further apart, in seconds, count as if they were this far apart.
 APART_S = 0.4
 
-# What dark pixels say of exposure is mostly noise.
+# Darker pixels are ignored when estimating the exposure: they are mostly noise.
 DARK = 24.0
 
 EDGE = np.ones((3, 3), np.uint8)
 
 
 class Background:
-    """What is always there. Used by one thread.
+    """A running model of the background. Used by one thread.
 
     Args:
         sensitivity: From 1 to 100.
     """
 
     def __init__(self, sensitivity: int) -> None:
-        # From 4 times as much at 1 to a quarter at 100.
+        # From 4 at sensitivity 1 to 1/4 at 100.
         scale = 4 ** ((50 - sensitivity) / 50)
         self._sigmas = SIGMAS * math.sqrt(scale)
         self._levels = LEVELS * scale
         self._mean: Plane | None = None
         self._variance: Plane | None = None
-        self._last: Plane | None = None  # The picture before, at the background's exposure.
+        self._last: Plane | None = None  # The previous picture, at the background's exposure.
         self._at = 0.0
         self._gain = 1.0
         self._learned_at = 0.0
 
     def see(self, grey: Grey, at: float) -> tuple[Mask, Mask] | None:
-        """Compare the next picture, and learn from it.
+        """Compare the next picture with the background, and learn from it.
 
         Args:
             grey: uint8, shape (height, width).
             at: When it was captured, in monotonic seconds.
 
         Returns:
-            Where it differs from the background, and where from the picture before as well; None
-            while the background is learned.
+            Where it differs from the background, and where also from the previous picture; None
+            while the background is being learned.
         """
         now = grey.astype(np.float32)
         if self._mean is None or self._mean.shape != now.shape:
@@ -105,13 +105,13 @@ class Background:
             self._learn(now * gain, at)
             return None
         changed = moving = new
-        if count:  # As a rule nothing is new.
+        if count:  # Usually nothing is new.
             changed = new & (_distance(now, self._last) > self._levels / 2)
             moving = cv2.dilate(changed.astype(np.uint8), EDGE, iterations=2) > 0
         elapsed_s = min(APART_S, elapsed_s)
         learning = at - self._learned_at < LEARN_S
         self._adapt(now, new, moving, elapsed_s, learning)
-        # The exposure itself is learned, too: the background is as bright as the picture is.
+        # Learn the exposure, too, so that the background becomes as bright as the picture.
         self._mean *= 1 + (gain - 1) * _weight(elapsed_s, FOLLOW_S)
         self._gain = gain
         self._last, self._at = now, at
@@ -147,7 +147,7 @@ def _exposure(now: Plane, mean: Plane) -> float:
 
 
 def _distance(now: Plane, before: Plane) -> Plane:
-    """Return by how much pixels are outside of what lies around them in another picture."""
+    """Return how far each pixel is outside the range of its neighbours in another picture."""
     above = now - cv2.dilate(before, EDGE)
     below = cv2.erode(before, EDGE) - now
     return np.maximum(above, below)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Finds pictures that show nothing new, for cameras whose view seldom changes."""
+"""Finds pictures that show nothing new, for cameras whose view rarely changes."""
 
 import time
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ __all__ = ["ChangeDetector"]
 # eighth, while a change of a few pixels still shows. JPEG is cheap to decode at this size.
 SCALE = 8
 
-# The difference of a grey value, of 255, that counts. The noise of a dim room stays below.
+# The difference of a grey value, of 255, that counts as a change. A dim room's noise stays below.
 THRESHOLD = 8
 
 KEEP_ALIVE_S = 1.0
@@ -25,7 +25,7 @@ KEEP_ALIVE_S = 1.0
 class ChangeDetector:
     """Decides which pictures are worth sending: those that differ from the last one sent.
 
-    Compared with the last picture sent, not the last one seen, so that dusk is noticed too.
+    Compares with the last picture sent, not the last one seen, to notice slow changes like dusk.
     """
 
     def __init__(self) -> None:

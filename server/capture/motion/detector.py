@@ -13,32 +13,32 @@ from server.capture.motion.settings import MotionSettings, Zone
 
 __all__ = ["Detector", "Motion"]
 
-# The score is a half for what is so many times as large as it must be.
+# Motion this many times as large as the minimum has a score of one half.
 HALF = 8.0
 
-# Of what differs from the background, this share must have changed since the picture before: else
-# it has stopped, or has left.
+# The fraction of a region differing from the background that must have changed since the previous
+# picture: otherwise the object has stopped, or has left.
 ALIVE = 0.04
 
-# Parts that are so near to each other, in small pixels, are one thing.
+# Parts within this distance, in small pixels, belong to one object.
 REACH = np.ones((5, 5), np.uint8)
 
-# A polygon's corners are rasterised in fractions of a pixel, of so many bits.
+# A polygon's corners are rasterised in fractions of a pixel with this many bits.
 FRACTION_BITS = 4
 
 
 class Motion(NamedTuple):
-    """What moves in a picture: a score from 0 to 1, and the box around it all."""
+    """The motion in a picture: a score from 0 to 1, and the box around all of it."""
 
     score: float
     box: Box
 
 
 class Detector:
-    """Looks at one camera's pictures. Used by one thread.
+    """Detects motion in one camera's pictures. Used by one thread.
 
     Args:
-        settings: What counts.
+        settings: What counts as motion.
     """
 
     def __init__(self, settings: MotionSettings) -> None:
@@ -47,11 +47,10 @@ class Detector:
         self._zones: Mask | None = None
 
     def see(self, grey: Grey, at: float) -> Motion | None:
-        """Return what moves in the next picture; takes about 0.5 ms.
+        """Return the motion in the next picture, if any; takes about 0.5 ms.
 
         Args:
-            grey: uint8, shape (height, width), as :func:`server.capture.motion.pictures.shrink`
-                returns it.
+            grey: uint8, shape (height, width), from :func:`server.capture.motion.pictures.shrink`.
             at: When it was captured, in monotonic seconds.
         """
         seen = self._background.see(grey, at)
@@ -65,7 +64,7 @@ class Detector:
         return self._find(new, changed)
 
     def _find(self, new: Mask, changed: Mask) -> Motion | None:
-        # Without what is narrower than three pixels: noise, and edges.
+        # Remove anything narrower than three pixels: noise and edges.
         solid = cv2.morphologyEx(new.astype(np.uint8), cv2.MORPH_OPEN, EDGE)
         if not solid.any():
             return None
@@ -87,7 +86,7 @@ class Detector:
 
 
 def _rasterise(zones: Sequence[Zone], shape: tuple[int, ...]) -> Mask:
-    """Return where in a small picture the zones are."""
+    """Return a mask of the zones in a small picture."""
     height, width = shape
     scale = np.array([width, height]) * (1 << FRACTION_BITS)
     half = 1 << FRACTION_BITS >> 1  # OpenCV counts from the middle of the first pixel.
@@ -99,7 +98,7 @@ def _rasterise(zones: Sequence[Zone], shape: tuple[int, ...]) -> Mask:
 
 
 def _box(mask: NDArray[np.bool_]) -> Box:
-    """Return the box around what is set, in shares of the picture."""
+    """Return the box around all set pixels, as fractions of the picture."""
     height, width = mask.shape
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     left, right = int(columns[0]), int(columns[-1]) + 1

@@ -1,4 +1,4 @@
-"""Detects frozen pictures: a camera that hangs may well go on sending."""
+"""Detects frozen pictures: a camera that hangs may keep sending."""
 
 from server.capture.frames.frame import Jpeg, Picture
 
@@ -21,8 +21,8 @@ class FreezeDetector:
     none, and may legitimately stand still. Used by one thread at a time.
 
     Keeps a reference to the first of a run of equal pictures and compares the others with it. A
-    change is seen when its rows are compared, so a lasting one is seen within 16 pictures. For JPEG
-    all the data is compared: two pictures of a sensor share no part of it.
+    change is noticed when its rows are compared, so a lasting one is noticed within 16 pictures.
+    For JPEG all the data is compared: two pictures of a sensor share no part of it.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""A picture as it is looked at: small and grey, and in full only if that is needed."""
+"""A picture for motion detection: small and grey, and in full only on request."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +13,7 @@ __all__ = ["Glance", "glance_at"]
 
 
 class Glance(NamedTuple):
-    """A picture to be looked at.
+    """A picture for motion detection.
 
     Attributes:
         grey: A small copy, uint8, shape (height, width).
@@ -25,7 +25,7 @@ class Glance(NamedTuple):
 
 
 def glance_at(picture: Picture) -> Glance:
-    """Return a picture as it is looked at.
+    """Return a picture in the form for motion detection.
 
     Raises:
         PictureError: If it is JPEG that cannot be decoded.

@@ -1,4 +1,4 @@
-"""What is made of a camera's picture to look for motion in it, and to show what moved."""
+"""Scales pictures down for motion detection and for an event's thumbnail."""
 
 import cv2
 
@@ -9,7 +9,7 @@ from server.capture.motion.settings import WIDTH
 
 __all__ = ["encode_small", "scale_down", "shrink"]
 
-# Of the pictures that people are shown.
+# The thumbnails' width and JPEG quality.
 SHOWN_WIDTH = 640
 QUALITY = 80
 
@@ -35,7 +35,7 @@ def encode_small(picture: Picture) -> bytes:
 
 
 def _pixels(picture: Picture, width: int) -> Image:
-    """Return pixels that are as wide as this, unless the picture is smaller."""
+    """Return pixels at least ``width`` wide, unless the picture is smaller."""
     if not isinstance(picture, Jpeg):
         return picture
     pixels = picture.pixels
@@ -52,9 +52,9 @@ def _scale(image: Image, width: int) -> Image:
 
 
 def scale_down(image: Image, width: int, height: int) -> Image:
-    """Return a smaller copy, each of whose pixels is the mean of what it stands for.
+    """Return a smaller copy, each of whose pixels is the mean of the area it covers.
 
-    First in halves, for which OpenCV has quick ways: a fifth of the time, for an eighth of 720p.
+    Halves the size first, which OpenCV does fast: a fifth of the time, for an eighth of 720p.
     """
     high, wide = image.shape[:2]
     while high >= 4 * height and wide >= 4 * width:

@@ -1,4 +1,4 @@
-"""How motion is looked for in one camera's pictures."""
+"""The settings for motion detection in one camera's pictures."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -7,16 +7,16 @@ from typing import Any
 __all__ = ["LABEL", "LOOK_S", "WIDTH", "MotionSettings", "Zone"]
 
 LABEL = "motion"
-"""Of its happenings."""
+"""The label of its happenings."""
 
 LOOK_S = 0.2
-"""How often a picture is looked at, in seconds."""
+"""Seconds between two pictures that are searched for motion."""
 
 WIDTH = 160
-"""Of what is looked at, in pixels: noise is averaged away, and a person is not."""
+"""The width of pictures for detection, in pixels: noise is averaged away, and a person is not."""
 
 Zone = tuple[tuple[float, float], ...]
-"""The corners of a polygon, in shares of the picture."""
+"""The corners of a polygon, as fractions of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class MotionSettings:
     """What counts as motion.
 
     Attributes:
-        sensitivity: From 1 to 100; more sees smaller differences in brightness.
-        min_size: The least area of something that moves, in per cent of the picture.
-        min_s: For how many seconds it must move.
-        zones: Where; without any, anywhere.
+        sensitivity: From 1 to 100; higher detects smaller differences in brightness.
+        min_size: The minimum area of a moving object, in per cent of the picture.
+        min_s: How long it must move, in seconds.
+        zones: Where to look; empty for anywhere.
     """
 
     sensitivity: int = 50
@@ -36,7 +36,7 @@ class MotionSettings:
     zones: tuple[Zone, ...] = ()
 
     def describe(self) -> dict[str, Any]:
-        """Return it as JSON data."""
+        """Return the settings as JSON data."""
         return asdict(self) | {"zones": [[list(point) for point in zone] for zone in self.zones]}
 
     def with_changes(self, data: Mapping[str, Any]) -> "MotionSettings":

@@ -9,42 +9,42 @@ from server.capture.motion.settings import LABEL, MotionSettings
 
 __all__ = ["MotionWatch"]
 
-# Motion that pauses for less is the same.
+# Motion that pauses for less continues the same event.
 END_S = 2.0
 
-# Before it is reported: motion that was seen in one picture, and then not for so long, was none.
+# Motion that was not reported yet is discarded if none is detected for this long.
 FADE_S = 0.7
 
-# At most one picture in this time is encoded.
+# Encode at most one picture in this time.
 PICTURE_S = 1.0
 
 
 class MotionWatch:
-    """Turns what a detector sees into happenings. Used by one thread.
+    """Turns detected motion into happenings. Used by one thread.
 
     Args:
-        settings: What counts.
+        settings: What counts as motion.
     """
 
     def __init__(self, settings: MotionSettings) -> None:
         self._detector = Detector(settings)
         self._min_s = settings.min_s
-        # In monotonic seconds, with the Unix time: when it began to move, and when it did last.
+        # In monotonic and in Unix seconds: when motion began, and when it was last detected.
         self._began: tuple[float, float] | None = None
         self._moved: tuple[float, float] = (0.0, 0.0)
         self._going = False
-        self._best = 0.0  # The score of the picture that was reported.
+        self._best = 0.0  # The score of the last picture reported.
         self._encoded_at = float("-inf")
 
     @property
     def in_doubt(self) -> bool:
-        """Whether something has moved that may be motion: the next pictures tell."""
+        """Whether motion was detected that is still too short to be reported."""
         return self._began is not None and not self._going
 
     def see(
         self, grey: Grey, at: float, at_unix: float, encode: Callable[[], bytes]
     ) -> Iterator[Happening]:
-        """Look at the next picture; yield what is to be reported.
+        """Examine the next picture; yield the happenings to report.
 
         Args:
             grey: A small grey copy.
@@ -56,7 +56,7 @@ class MotionWatch:
         if motion is not None:
             self._began = self._began or (at, at_unix)
             self._moved = at, at_unix
-            yield from self._go_on(motion, at, at_unix, encode)
+            yield from self._continue(motion, at, at_unix, encode)
         elif self._began is not None:
             silent_s = at - self._moved[0]
             if self._going and silent_s >= END_S:
@@ -64,7 +64,7 @@ class MotionWatch:
             if silent_s >= (END_S if self._going else FADE_S):
                 self._began, self._going = None, False
 
-    def _go_on(
+    def _continue(
         self, motion: Motion, at: float, at_unix: float, encode: Callable[[], bytes]
     ) -> Iterator[Happening]:
         assert self._began is not None

@@ -1,4 +1,4 @@
-"""Which pictures a camera wants decoded of its source, and when."""
+"""Decides which of its source's pictures a camera wants decoded, and when."""
 
 import time
 from collections.abc import Callable, Collection
@@ -11,30 +11,30 @@ from server.capture.sources.reader import Demand
 __all__ = ["PROBE_S", "UNSEEN_PROBE_S", "PictureDemand"]
 
 PROBE_S = 5.0
-"""How often a picture is decoded for which nobody asks, if key pictures come that often.
+"""How often a key picture is decoded while viewers need none, if key pictures come that often.
 
-Without, nothing would tell that a video can still be decoded, or that it stands still. At 720p it
-costs about 0.3 % of a core."""
+Nothing else shows that a video can still be decoded and has not frozen. At 720p it costs about
+0.3 % of a core."""
 
 UNSEEN_PROBE_S = 20.0
-"""The same while nobody watches at all, as while it is only recorded; but the second one comes
-after the usual time."""
+"""The same while nobody watches at all, as while the camera is only recorded; but the second one is
+decoded after :data:`PROBE_S`."""
 
 
 class PictureDemand:
-    """What one camera wants. Set on the hub; :attr:`demand` is asked natively.
+    """The pictures that one camera wants. Set on the hub; native threads use :attr:`demand`.
 
     Args:
-        schedule: Knows when the next picture is due that somebody is to see.
+        schedule: Knows when the next picture for viewers is due.
         best_jpeg: Returns the highest quality at which the source's own JPEG is accepted.
         changed: Whether to skip pictures that show nothing new.
 
     Attributes:
-        demand: For the reader.
+        demand: Passed to the reader.
         checked: Whether the camera is being checked.
-        watched: Whether anybody watches, or it has to work without.
-        pictures: Whether decoded pictures are wanted at all. If not, all who watch get video, and a
-            key picture is decoded now and then to know that this can be done.
+        watched: Whether the camera has viewers or duties.
+        pictures: Whether decoded pictures are wanted at all. If not, all viewers get video, and an
+            occasional key picture is decoded to verify that this works.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class PictureDemand:
         self.pictures = True
         self._pixels_from = 0
         self._probe_at = 0.0
-        self._seen = True  # Whether anybody watches, be it video.
+        self._seen = True  # Whether anybody watches, even if only video.
         self._first = False  # Whether no picture was taken since the source was opened.
-        self._shown = True  # Whether anybody watches pictures.
+        self._shown = True  # Whether anybody watches JPEG.
         self._looking = False
         self.demand = Demand(
             self._due, best_jpeg, lambda: self._pixels_from, changed, self._keys_only
         )
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source."""
+        """Set which renditions are watched; smaller ones need pixels, even from a JPEG source."""
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
         if self._shown and not renditions:
             self._probe_at = 0.0
@@ -66,24 +66,24 @@ class PictureDemand:
         self.pictures = self._shown or self._looking
 
     def set_looking(self, looking: bool) -> None:
-        """Set whether pictures are looked at in this process, also while nobody watches."""
+        """Set whether this process looks for motion, also while nobody watches."""
         self._looking = looking
         self.pictures = self._shown or looking
         self._probe_at = 0.0
 
     def watch(self, watched: bool, seen: bool = True) -> None:
-        """Set whether it has to work, and whether anybody watches.
+        """Set whether the camera has viewers or duties, and whether anybody watches.
 
-        A film that had paused goes on with the next picture that is asked for, so one is at once.
+        A paused film continues when the next picture is requested, so this makes one due.
         """
         if (watched and not self.watched) or (seen and not self._seen):
             self._probe_at = 0.0
         self.watched, self._seen = watched, seen
 
     def restart(self) -> None:
-        """Have the first picture decoded of a source that was just opened.
+        """Have the first picture of a newly opened source decoded.
 
-        The first key picture passes before any is asked for, and the next may take long.
+        The first key picture passes before any is requested, and the next may take long.
         """
         self._probe_at = 0.0
         self._first = True
@@ -101,7 +101,7 @@ class PictureDemand:
 
     @property
     def _look_s(self) -> float:
-        """How often a picture is looked at; not more often than one may be fetched."""
+        """Seconds between pictures to search for motion; at least the set frame rate's interval."""
         limit = self._schedule.limit
         return max(LOOK_S, 1 / limit if limit else 0.0)
 

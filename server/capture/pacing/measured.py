@@ -1,4 +1,4 @@
-"""What is known of a camera's source: what it said when it was opened, and what was measured."""
+"""Facts about a camera's source: what it announced when opened, and what was measured."""
 
 import time
 from typing import Any
@@ -8,34 +8,34 @@ from server.capture.frames.info import SourceInfo
 
 __all__ = ["Measured"]
 
-# A measured number is announced again after it changed by this share, and at most this often.
+# A measurement is announced again after it changed by this fraction, and at most this often.
 FPS_CHANGE = 0.05
 OTHER_CHANGE = 0.25
 EVERY_S = 5.0
 
-# The first figures follow from one second; after this time, of the longest that is measured over,
-# a smaller change of the rate is worth telling, once.
+# The first figures cover one second only. After this time they cover the longest period, and a
+# smaller change of the rate is announced, once.
 SETTLED_S = 4.0
 FINE_FPS_CHANGE = 0.01
 
-# The names that drivers give, and what FFmpeg calls the same.
+# Drivers' names of codecs, and FFmpeg's for the same.
 CODECS = {"MJPG": "mjpeg", "JPEG": "mjpeg", "H264": "h264", "HEVC": "hevc", "YUYV": "raw"}
 
 
 class Measured:
     """The facts about one camera's source, as they are announced. Used on the hub.
 
-    What was known when the source was last open stays until it is known anew: a camera that
-    reconnects is likely to be the same as before.
+    They stay valid after the source is closed, until they are replaced: a camera that reconnects is
+    likely to be the same as before.
 
     Attributes:
-        info: What the source said of itself; None while it was never open.
-        polled: Whether each picture is asked for; see :class:`SourceInfo`.
-        size: Width and height of its pictures, in pixels, which may differ from what it said; 0
+        info: What the source announced; None if it was never open.
+        polled: Whether each picture is requested; see :class:`SourceInfo`.
+        size: Width and height of its pictures, in pixels, which may differ from those announced; 0
             while unknown.
-        fps: Pictures a second: measured, or promised until then; 0 while unknown, and for sources
-            that are polled, whose rate is what is asked of them.
-        waiting_for: What must come before there is a picture, for people.
+        fps: Pictures a second: measured, or until then announced; 0 while unknown, and for polled
+            sources, whose rate is the requested one.
+        waiting_for: What must arrive before there is a picture, for people.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Measured:
         self._kbps = 0.0
         self._group = 0
         self._opened_at = 0.0
-        self._told_at = float("-inf")
+        self._announced_at = float("-inf")
         self._is_fine = False
 
     @property
@@ -61,7 +61,7 @@ class Measured:
         return self._group / self.fps if self.fps else 0.0
 
     def opened(self, info: SourceInfo) -> None:
-        """Take what the source says, when it was opened, was set or has changed."""
+        """Take what the source announces after it was opened, was set or has changed."""
         before, self.info, self.polled = self.info, info, info.polled
         if info == before and self._opened_at:
             return
@@ -70,37 +70,37 @@ class Measured:
             return  # What was measured still holds.
         self.fps = 0.0 if info.polled else round(info.fps, 3) or self.fps
         self._opened_at = time.monotonic()
-        self._told_at = float("-inf")
-        self._is_fine = info.fps > 0  # A promise is exact, if it is kept at all.
+        self._announced_at = float("-inf")
+        self._is_fine = info.fps > 0  # An announced rate is exact, if it is right at all.
         self.waiting_for = ""
 
     def closed(self) -> None:
-        """Note that it is not waited for anything any more."""
+        """Note that the source is closed."""
         self.waiting_for = ""
         self._opened_at = 0.0
 
     def update(self, figures: Figures, info: SourceInfo) -> bool:
-        """Take what was measured, and what the source says; return whether to announce that."""
+        """Take measurements, and what the source announces; return whether STATE changed."""
         self.waiting_for = figures.waiting_for
         if self._opened_at and info is not self.info and info != self.info:
             self.opened(info)
             return True
         if not figures.fps or info.still:
-            return False  # What is known already is told together with the rate.
+            return False  # The other figures are announced together with the rate.
         now = time.monotonic()
-        if now - self._told_at < EVERY_S:
+        if now - self._announced_at < EVERY_S:
             return False
         fps = 0.0 if self.polled else round(figures.fps, 1 if figures.fps > 10 else 2)
         settled = now - self._opened_at > SETTLED_S
-        share = FINE_FPS_CHANGE if settled and not self._is_fine else FPS_CHANGE
+        fraction = FINE_FPS_CHANGE if settled and not self._is_fine else FPS_CHANGE
         changes = (
-            _differs(fps, self.fps, share),
+            _differs(fps, self.fps, fraction),
             _differs(figures.kbps, self._kbps, OTHER_CHANGE),
             _differs(figures.group, self._group, OTHER_CHANGE),
         )
         if not any(changes):
             return False
-        self._told_at = now
+        self._announced_at = now
         self._is_fine = settled
         self.fps = fps or self.fps
         self._kbps = figures.kbps or self._kbps
@@ -108,7 +108,7 @@ class Measured:
         return True
 
     def describe(self) -> dict[str, Any]:
-        """Return what STATE says of the source; null is what is not known."""
+        """Return the part of STATE about the source; null where unknown."""
         return {"source_fps": self.fps or None, "source": self._describe_source()}
 
     def _describe_source(self) -> dict[str, Any] | None:
@@ -126,6 +126,6 @@ class Measured:
         }
 
 
-def _differs(now: float, told: float, share: float) -> bool:
-    """Return whether a number that is known differs from what was told by more than a share."""
-    return bool(now) and abs(now - told) > share * told
+def _differs(now: float, announced: float, fraction: float) -> bool:
+    """Return whether a number, if known, differs from the announced one by more than a fraction."""
+    return bool(now) and abs(now - announced) > fraction * announced

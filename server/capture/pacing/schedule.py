@@ -1,4 +1,4 @@
-"""When a camera's next picture is due."""
+"""Decides when a camera's next picture is due."""
 
 import time
 from collections.abc import Callable
@@ -8,22 +8,22 @@ from server.capture.sources.reader import AT_ONCE
 
 __all__ = ["Schedule"]
 
-# Of a source and a camera that say nothing.
+# If neither the source nor the camera's settings give a rate.
 DEFAULT_FPS = 30.0
 
-# Of a source that is polled and a camera that says nothing.
+# For a polled source, if the camera's settings give no rate.
 POLLED_FPS = 1.0
 
-# How far a picture may lie behind its time, in intervals, for the next ones to make up for it. With
-# less, a source whose pictures come unevenly would lose some of them, up to a fifth.
+# How late a picture may be, in intervals, for the next ones to make up for it. With less, a source
+# whose pictures come unevenly would lose up to a fifth of them.
 CATCH_UP = 1.5
 
 
 class Schedule:
-    """Frame rates, and the time of the next picture that they ask for.
+    """One camera's frame rates, and when they make the next picture due.
 
     Args:
-        fps: Returns what was set; None for the source's own rate.
+        fps: Returns the set frame rate; None for the source's own.
         source: What is known of the source.
     """
 
@@ -31,11 +31,11 @@ class Schedule:
         self._fps = fps
         self._source = source
         self.due = 0.0
-        """From when on a picture is taken, in monotonic seconds; may be asked natively."""
+        """When the next picture is due, in monotonic seconds; native threads may read it."""
 
     @property
     def limit(self) -> float | None:
-        """Frames a second that are asked for; None for all that come."""
+        """The requested frames a second; None to take all that come."""
         return self._fps() or (POLLED_FPS if self._source.polled else None)
 
     @property
@@ -45,16 +45,16 @@ class Schedule:
 
     @property
     def rate(self) -> float:
-        """Frames a second that are delivered at most, as far as is known."""
+        """The highest rate of delivered frames, as far as is known."""
         return min(filter(None, (self.limit, self._source.fps)), default=DEFAULT_FPS)
 
     def request(self) -> None:
-        """Make the very next picture due."""
+        """Make the next picture due, whenever it comes."""
         self.due = AT_ONCE
 
     @property
     def asked(self) -> bool:
-        """Whether somebody asks for a picture out of turn."""
+        """Whether a picture was requested out of turn."""
         return self.due == AT_ONCE
 
     def advance(self) -> None:
@@ -63,12 +63,12 @@ class Schedule:
         if not fps:
             self.due = 0.0
             return
-        # Whatever the source's own rate, which may be unknown or change. On schedule, so that the
-        # average is right; but never in a burst after a gap.
+        # Ignore the source's own rate, which may be unknown or change. Keep to the schedule, so
+        # that the average is right, but never catch up in a burst after a gap.
         now, interval_s = time.monotonic(), 1 / fps
         if self.due > 0:
             self.due = max(self.due + interval_s, now + (1 - CATCH_UP) * interval_s)
         else:
-            # Half of the source's interval early: then a picture is nearer than the next one.
+            # Half the source's interval early, to take whichever picture is nearest.
             early_s = 0.5 / self._source.fps if self._source.fps else 0.0
             self.due = now + interval_s - min(early_s, interval_s / 2)

@@ -15,7 +15,7 @@ FIRST_PAUSE_S = 10.0
 MAX_PAUSE_S = 300.0
 PAUSE_GROWTH = 2.0
 
-# A failing processor must work for this long to be ok again; otherwise one that fails now and then
+# A failing processor must work for this long to be ok again; otherwise one that fails occasionally
 # would be announced with every frame.
 GOOD_FOR_S = 2.0
 
@@ -33,11 +33,11 @@ class Health:
         processor: The processor.
 
     Attributes:
-        state: ``ok``; ``slow``, it is the slowest while all together are too slow for the frame
+        state: ``ok``; ``slow``, the slowest while all of them together are too slow for the frame
             rate; ``failing``, it failed within the last two seconds; ``skipped``, it failed
             repeatedly and is left out for a while; ``stuck``, likewise because it did not return.
-        message: What is wrong, for people; empty while nothing is.
-        errors: How many frames it has failed on.
+        message: What is wrong, for people; empty if nothing is.
+        errors: The number of frames it has failed on.
         ms: Its average time for a frame, in milliseconds; None until known.
     """
 
@@ -65,7 +65,7 @@ class Health:
 
     def succeed(self, now: float, ms: float) -> None:
         """Record a frame that it has processed."""
-        # A plain mean at first, so that the slow first frame does not stay in it for long.
+        # A plain mean at first, so that the slow first frame does not dominate for long.
         self._worked += 1
         self.ms = (self.ms or 0.0) + max(WEIGHT, 1 / self._worked) * (ms - (self.ms or 0.0))
         self._failures = 0
@@ -80,7 +80,7 @@ class Health:
         """Record a frame that it has failed on, and why."""
         # The text may come from users' code: no control characters, no broken UTF-8.
         reason = "".join(char if char.isprintable() else "?" for char in reason[:MAX_TEXT])
-        # After a pause it is on trial, and one failure is enough.
+        # After a pause, one failure is enough.
         out = self.is_out
         self._failures += 1
         self.errors += 1
@@ -102,7 +102,7 @@ class Health:
             self.state, self.message = "ok", ""
 
     def reset(self) -> None:
-        """Let it run again at once, without its history of failures."""
+        """Let it run again now, and forget its failures."""
         self.state, self.message = "ok", ""
         self._failures = 0
         self._pause_s = self._retry_at = 0.0

@@ -15,12 +15,12 @@ class Info:
     Attributes:
         camera: The camera's name.
         title: Its title, for people.
-        seq: The picture's sequence number; only grows.
+        seq: The picture's sequence number; never goes back.
         at: When it was captured, in Unix seconds.
         width: In pixels, as the processor gets it.
         height: In pixels, as the processor gets it.
         fps: The camera's target rate in pictures a second.
-        state: The processor's own, to keep data from picture to picture; emptied when the source is
+        state: For the processor's own data from picture to picture; emptied when the source is
             reopened.
     """
 
@@ -35,17 +35,17 @@ class Info:
     _reports: list[Report] = field(default_factory=list, repr=False)
 
     def event(self, label: str, score: float | None = None, box: object = None) -> None:
-        """Report that something is in the picture: an event, for as long as it is reported.
+        """Report something in the picture. An event lasts for as long as it is reported.
 
-        What is reported again within 2 s goes on. Of one picture at most 16 reports count.
+        A label reported again within 2 s continues its event. At most 16 reports count per picture.
 
         Args:
             label: What it is, in at most 40 characters, such as ``person``.
-            score: How certain that is, from 0 to 1.
-            box: Left, top, width and height in shares of the picture.
+            score: Its confidence, from 0 to 1.
+            box: Left, top, width and height as fractions of the picture.
 
         Raises:
-            ValueError: If anything else was given; says what is accepted.
+            ValueError: If an argument is invalid; says what is accepted.
         """
         report = make_report(label, score, box)
         if len(self._reports) < MAX_REPORTS:

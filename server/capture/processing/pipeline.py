@@ -1,8 +1,8 @@
 """Processes a camera's pictures between capture and delivery.
 
 Without processors or a transform the camera publishes its frames itself, at no extra cost.
-Otherwise frames are processed natively, one at a time, while the capture loop goes on; of the
-frames that arrive meanwhile only the newest is kept.
+Otherwise frames are processed on a native thread, one at a time, while the capture loop continues;
+of the frames that arrive meanwhile only the newest is kept.
 
 Masks come first, on the source's own picture, so that no later step and no rotation can reveal what
 they hide. Then the picture is transformed, and then the other processors run in the order of the
@@ -34,22 +34,22 @@ log = logging.getLogger(__name__)
 # If pictures are withheld for longer than this, the camera's state says so.
 WITHHELD_S = 1.0
 
-# Likewise if one picture is being processed for longer than this.
+# Likewise if processing one picture takes longer than this.
 BUSY_S = 2.0
 
-# A processor's time is announced again after it changed by this share, and at most this often.
+# A processor's time is announced again after it changed by this fraction, and at most this often.
 ANNOUNCED_CHANGE = 0.25
 ANNOUNCE_EVERY_S = 2.0
 
 # At most one notice and one log entry about a failing processor in this time.
 NOTICE_EVERY_S = 60.0
 
-# All together must take less than this share of the available time for a slow one to be ok again.
-RECOVERED_SHARE = 0.8
+# For a slow processor to be ok again, all must take less than this fraction of the available time.
+RECOVERED_FRACTION = 0.8
 
 
 class Host(NamedTuple):
-    """The camera, as its pipeline sees it.
+    """What a pipeline needs of its camera.
 
     Attributes:
         name: The camera's name.
@@ -60,7 +60,7 @@ class Host(NamedTuple):
         publish: Called with each finished frame.
         on_change: Called when the description has changed.
         on_notice: Called with level and message when a processor begins to fail.
-        on_reports: Called with what processors report of a finished frame.
+        on_reports: Called with the processors' reports about a finished frame.
     """
 
     name: str
@@ -87,10 +87,10 @@ class ProcessingPipeline:
         self._others = [one for one in numbered if not one[1].is_mask]
         self._has_user_code = any(processor.module for processor in processors)
         self._sandbox: ProcessorSandbox | None = None
-        # Made natively with the first picture: they load OpenCV.
+        # Made on a native thread with the first picture, because they load OpenCV.
         self._mask_runner: ProcessorRunner | None = None
         self._local: ProcessorRunner | None = None
-        self._finished: list[ProcessorSandbox] = []  # Still to be closed.
+        self._finished: list[ProcessorSandbox] = []  # To be closed by the task.
         self._raw = Slot()
         self._wake = hub.Signal()
         self._task: hub.Task | None = None
@@ -160,7 +160,7 @@ class ProcessingPipeline:
             self._wake_task()
 
     def retry(self) -> None:
-        """Run failed processors again at once, with their current code."""
+        """Run failed processors again now, with their current code."""
         if any(one.state in ("failing", "skipped", "stuck") for one in self._health):
             for one in self._health:
                 one.reset()
@@ -260,7 +260,7 @@ class ProcessingPipeline:
         transform: Transform,
         sandbox: ProcessorSandbox | None,
     ) -> "_Result":
-        """Mask, transform and process one frame. Runs natively."""
+        """Mask, transform and process one frame. Runs on a native thread."""
         image = _pixels(frame)
         outcomes: list[Outcome] = []
         if self._masks:
@@ -327,7 +327,7 @@ class ProcessingPipeline:
         taken_ms = sum(one.ms or 0.0 for one in known)
         slowest = max(known, key=lambda one: one.ms or 0.0)
         was_slow = any(one.state == "slow" for one in known)
-        late = taken_ms > available_ms * (RECOVERED_SHARE if was_slow else 1)
+        late = taken_ms > available_ms * (RECOVERED_FRACTION if was_slow else 1)
         others = "" if len(known) == 1 else f", {taken_ms:.0f} with the others"
         message = (
             f"takes {slowest.ms:.0f} ms a frame{others}; "
@@ -337,7 +337,7 @@ class ProcessingPipeline:
             one.keep_pace(late and one is slowest, message)
 
     def _announce(self, now: float) -> None:
-        """Announce changes of the processors: failures at once, figures now and then."""
+        """Announce changes of the processors: states immediately, figures occasionally."""
         self._notify(now)
         news = [one.describe() for one in self._health]
         states = [one["state"] for one in news] != [one["state"] for one in self._announced]

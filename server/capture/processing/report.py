@@ -1,4 +1,4 @@
-"""What a processor says it has seen in a picture."""
+"""Reports of processors about single pictures."""
 
 import math
 from typing import NamedTuple
@@ -10,16 +10,16 @@ __all__ = ["MAX_LABEL", "MAX_REPORTS", "Report", "make_report"]
 MAX_LABEL = 40
 
 MAX_REPORTS = 16
-"""Of one picture."""
+"""Limit per picture."""
 
-# Labels of what Porthole itself reports.
+# Labels that Porthole itself reports.
 RESERVED = ("motion", "offline", "online", "timelapse")
 
-BOX = "accepted: (left, top, width, height) in shares of the picture, from 0 to 1, or None"
+BOX = "accepted: (left, top, width, height) as fractions of the picture, from 0 to 1, or None"
 
 
 class Report(NamedTuple):
-    """Something seen in one picture; see :class:`server.capture.frames.happening.Happening`."""
+    """Something in one picture; see :class:`server.capture.frames.happening.Happening`."""
 
     label: str
     score: float | None = None
@@ -27,28 +27,28 @@ class Report(NamedTuple):
 
 
 def make_report(label: object, score: object = None, box: object = None) -> Report:
-    """Return what was given as a report.
+    """Validate the arguments, and return them as a report.
 
     Args:
         label: What it is, in at most 40 characters.
-        score: How certain it is, from 0 to 1; None if that is not known.
-        box: Left, top, width and height in shares of the picture; None if that is not known.
+        score: Its confidence, from 0 to 1; None if unknown.
+        box: Left, top, width and height as fractions of the picture; None if unknown.
 
     Raises:
-        ValueError: If anything else was given; says what is accepted.
+        ValueError: If an argument is invalid; says what is accepted.
     """
     if not isinstance(label, str) or not 0 < len(label) <= MAX_LABEL or not label.isprintable():
         raise ValueError(f"label={label!r:.60}; accepted: text of 1 to {MAX_LABEL} characters")
     if label in RESERVED:
         raise ValueError(f"label={label!r} is reported by Porthole itself; accepted: any other")
-    return Report(label, None if score is None else _share("score", score), _box(box))
+    return Report(label, None if score is None else _fraction("score", score), _box(box))
 
 
 def _box(box: object) -> Box | None:
     if box is None:
         return None
     try:
-        numbers = [_share("box", one) for one in box]  # type: ignore[attr-defined]
+        numbers = [_fraction("box", one) for one in box]  # type: ignore[attr-defined]
     except TypeError:
         numbers = []
     if len(numbers) != 4:
@@ -56,8 +56,8 @@ def _box(box: object) -> Box | None:
     return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
-def _share(name: str, value: object) -> float:
-    """Return a number from 0 to 1, which may be any library's."""
+def _fraction(name: str, value: object) -> float:
+    """Return a number from 0 to 1 as a float; its type may be any library's."""
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Turns what processors report of single pictures into what begins, goes on and ends."""
+"""Turns processors' reports about single pictures into happenings that begin, continue and end."""
 
 import logging
 import time
@@ -15,10 +15,10 @@ __all__ = ["Reports"]
 
 log = logging.getLogger(__name__)
 
-# What is not reported for so long has ended.
+# A label that is not reported for this long has ended.
 END_S = 2.0
 
-# What goes on is told at most once in this time, and only with a better picture.
+# A continuing label is passed on at most once in this time, and only with a better picture.
 TELL_S = 1.0
 
 # Further labels are ignored, and that is logged at most once in this time.
@@ -27,24 +27,24 @@ LOG_EVERY_S = 60.0
 
 
 class Reports:
-    """What processors see at one camera. On the hub.
+    """Tracks the labels that processors report at one camera. Runs on the hub.
 
     Args:
         camera: Its name, for the log.
-        on_happening: Called with what begins, with a better picture of it, and with its end.
+        on_happening: Called when a label begins, when there is a better picture, and when it ends.
     """
 
     def __init__(self, camera: str, on_happening: Callable[[Happening], None]) -> None:
         self._camera = camera
         self._on_happening = on_happening
-        self._going: dict[str, _Going] = {}
+        self._ongoing: dict[str, _Ongoing] = {}
         self._logged_at = float("-inf")
 
     def take(self, reports: Sequence[Report], frame: Frame) -> None:
-        """Take what was reported of a picture.
+        """Take the reports about a picture.
 
         Args:
-            reports: What was seen in it.
+            reports: The reports.
             frame: The picture as people see it.
         """
         now = time.monotonic()
@@ -52,33 +52,33 @@ class Reports:
         for report in sorted(reports, key=_strength):
             strongest[report.label] = report
         for report in strongest.values():
-            going = self._going.get(report.label)
-            if going is not None:
-                going.at, going.at_unix = now, frame.at_unix
-            elif len(self._going) < MAX_GOING:
-                going = self._going[report.label] = _Going(now, frame.at_unix)
+            ongoing = self._ongoing.get(report.label)
+            if ongoing is not None:
+                ongoing.at, ongoing.at_unix = now, frame.at_unix
+            elif len(self._ongoing) < MAX_GOING:
+                ongoing = self._ongoing[report.label] = _Ongoing(now, frame.at_unix)
                 hub.call_later(END_S, self._check, report.label)
             else:
                 self._log(report, now)
-            if going is not None and going.is_worth_telling(report, now):
-                going.best, going.told_at = _strength(report), now
-                hub.spawn(self._tell, report, frame)
+            if ongoing is not None and ongoing.is_worth_sending(report, now):
+                ongoing.best, ongoing.sent_at = _strength(report), now
+                hub.spawn(self._send, report, frame)
 
-    def _tell(self, report: Report, frame: Frame) -> None:
+    def _send(self, report: Report, frame: Frame) -> None:
         label, score, box = report
         jpeg = hub.run_native(_encode, frame)
-        if label in self._going:
+        if label in self._ongoing:
             self._on_happening(Happening(label, frame.at_unix, score, box, jpeg=jpeg))
 
     def _check(self, label: str) -> None:
-        """End what was not reported for a while."""
-        going = self._going[label]
-        left_s = going.at + END_S - time.monotonic()
+        """End a label that was not reported for a while."""
+        ongoing = self._ongoing[label]
+        left_s = ongoing.at + END_S - time.monotonic()
         if left_s > 0:
             hub.call_later(left_s, self._check, label)
             return
-        del self._going[label]
-        self._on_happening(Happening(label, going.at_unix, ended=True))
+        del self._ongoing[label]
+        self._on_happening(Happening(label, ongoing.at_unix, ended=True))
 
     def _log(self, report: Report, now: float) -> None:
         if now - self._logged_at > LOG_EVERY_S:
@@ -90,25 +90,25 @@ class Reports:
 
 
 @dataclass(slots=True)
-class _Going:
-    """Something that goes on.
+class _Ongoing:
+    """A label in progress.
 
     Attributes:
         at: When it was last reported, in monotonic seconds.
         at_unix: When that picture was captured, in Unix seconds.
         best: The highest score so far.
-        told_at: When it was last told, in monotonic seconds.
+        sent_at: When it was last passed on, in monotonic seconds.
     """
 
     at: float
     at_unix: float
     best: float | None = None
-    told_at: float = float("-inf")
+    sent_at: float = float("-inf")
 
-    def is_worth_telling(self, report: Report, now: float) -> bool:
-        """Return whether it has just begun, or there is a better picture."""
+    def is_worth_sending(self, report: Report, now: float) -> bool:
+        """Return whether to pass it on: it has just begun, or there is a better picture."""
         better = self.best is None or _strength(report) > self.best
-        return better and now - self.told_at >= TELL_S
+        return better and now - self.sent_at >= TELL_S
 
 
 def _strength(report: Report) -> float:
@@ -116,7 +116,7 @@ def _strength(report: Report) -> float:
 
 
 def _encode(frame: Frame) -> bytes | None:
-    """Return the picture as a small JPEG. Runs natively."""
+    """Return the picture as a small JPEG. Runs on a native thread."""
     from server.capture.motion.pictures import encode_small  # It loads OpenCV.
 
     try:

@@ -1,6 +1,6 @@
 """Runs a camera's processors on a picture, one after the other, and reports the outcomes.
 
-The same code runs built-in processors in the server, and users' in a process of their own
+The same code runs built-in processors in the server, and users' processors in a separate process
 (:mod:`server.capture.processing.sandbox`).
 """
 
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
     """The outcome of one processor on one picture.
 
     Attributes:
-        place: Which of the camera's processors.
+        place: The index of the processor among all of the camera's.
         ms: The time taken, in milliseconds.
         error: What went wrong, in one line, for people; empty if nothing did.
     """
@@ -55,13 +55,13 @@ class ProcessorRunner:
     """Some of a camera's processors, loaded.
 
     Args:
-        processors: Each with its place among all of the camera's.
+        processors: Each with its index among all of the camera's.
         camera: Its name.
         title: Its title.
 
     Attributes:
         errors: Why processors could not be loaded, by place; running one fails with this error.
-        reports: What they have reported of the last picture.
+        reports: Their reports about the last picture.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class _WrongResultError(Exception):
 
 
 def _checked(made: object) -> Image:
-    """Return a processor's result as a picture that can be drawn on, if it is a picture."""
+    """Return a processor's result as a writable picture; raise an error if it is not one."""
     import numpy as np  # Only for pixels: see frame.py.
 
     accepted = "accepted: uint8 (height, width, 3), or None for the picture it was given"
@@ -158,7 +158,7 @@ def _checked(made: object) -> Image:
 
 
 def load_function(processor: Processor) -> Function:
-    """Import a processor's function, which runs the user's module.
+    """Import a processor's function; runs the user's module.
 
     Raises:
         LoadError: If it cannot be imported.
@@ -188,7 +188,7 @@ def load_function(processor: Processor) -> Function:
 
 
 def _message_of(problem: BaseException) -> str:
-    """Return an error's message in one line; empty if that fails too."""
+    """Return an error's message in one line; empty if that raises, too."""
     try:
         return " ".join(str(problem).split())[:MAX_TEXT]
     except BaseException:  # noqa: BLE001  __str__ may be users' code
@@ -196,7 +196,7 @@ def _message_of(problem: BaseException) -> str:
 
 
 def _where(problem: BaseException, code: CodeType | None) -> str:
-    """Return an error's place in the user's file, or else the innermost place."""
+    """Return an error's location in the user's file, or else the innermost location."""
     trace = problem.__traceback__
     place = ""
     user_file = code.co_filename if code else None

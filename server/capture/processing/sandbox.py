@@ -1,9 +1,9 @@
-"""Runs a camera's processors in a process of their own, so that they cannot harm the server.
+"""Runs a camera's processors in a separate process, so that they cannot harm the server.
 
 Users' code may spin in pure Python, sleep, hang, crash or use up memory. On a thread of the server
-it would hold the interpreter lock: measured with one such thread, half of all control events took
-over 18 ms, one in a hundred took 89 ms, and a healthy camera fell from 30 to 21 frames a second.
-Its own process has its own lock, no eventlet, and can be killed if it hangs.
+it would hold the interpreter lock: with one such thread, half of all control events took over
+18 ms, one in a hundred took 89 ms, and a healthy camera fell from 30 to 21 frames a second. A
+separate process has its own lock and no eventlet, and can be killed if it hangs.
 
 =====================  ========================================================================
 the server sends       meaning
@@ -41,7 +41,7 @@ __all__ = ["STUCK_AFTER_S", "ProcessorSandbox", "SandboxError", "check_functions
 STUCK_AFTER_S = 5.0
 """How long one processor may take for one picture before its process is killed."""
 
-# Loading Python takes 0.2 s; users' imports or a busy machine may take much longer.
+# Starting Python takes 0.2 s; users' imports, or a busy machine, may take much longer.
 LOAD_DEADLINE_S = 60.0
 
 # How often the waiting native thread checks whether the sandbox was abandoned.
@@ -66,8 +66,8 @@ class SandboxError(Exception):
     """A picture is lost together with the process that worked on it.
 
     Args:
-        message: Why, for people.
-        place: Which processor caused it, if known.
+        message: Why, for people; follows the processor's name.
+        place: The index of the processor that caused it, if known.
         stuck: Whether it did not return.
     """
 
@@ -78,10 +78,10 @@ class SandboxError(Exception):
 
 
 class ProcessorSandbox:
-    """Processes pictures in a child. Every method but :meth:`abandon` is native, with one caller.
+    """Processes pictures in a child process, called by one native thread at a time.
 
     Args:
-        processors: Each with its place among all of the camera's.
+        processors: Each with its index among all of the camera's.
         camera: Its name.
         title: Its title.
         stuck_after_s: How long one processor may take for one picture.
@@ -106,9 +106,9 @@ class ProcessorSandbox:
         self._pool: FramePool | None = None
         self._abandoned = False
         self.errors: dict[int, str] = {}
-        """Why processors could not be loaded, by place."""
+        """Why processors could not be loaded, by index."""
         self.reports: list[Report] = []
-        """What they have reported of the last picture."""
+        """Their reports about the last picture."""
 
     def abandon(self) -> None:
         """Make the current call give up soon; from any thread, without waiting."""
@@ -128,9 +128,9 @@ class ProcessorSandbox:
                 self._process = Process(CHILD, theirs, ENVIRONMENT, show_errors=True)
         except OSError as error:
             self.close()
-            raise SandboxError(f"no process can be started ({error.strerror})") from error
+            raise SandboxError(f"cannot start its process ({error.strerror})") from error
         self._send(Kind.PREPARE, self._setup)
-        message = self._receive(Kind.PREPARED, LOAD_DEADLINE_S, "is not loaded")
+        message = self._receive(Kind.PREPARED, LOAD_DEADLINE_S, "has not loaded")
         self.errors = dict(json.loads(message.payload))
 
     def run(self, image: Image, facts: Facts, places: Sequence[int]) -> tuple[Image, list[Outcome]]:
@@ -193,7 +193,7 @@ class ProcessorSandbox:
             self._report_death()
 
     def _receive(self, kind: Kind, limit_s: float, what: str) -> Message:
-        """Return the answer; kill the process when one processor takes too long."""
+        """Return the answer; kill the process if one processor takes too long."""
         assert self._link is not None
         at, since = self._running(), time.monotonic()
         while True:
@@ -237,7 +237,7 @@ class ProcessorSandbox:
         return self._input[0] - 1 if self._input is not None and self._input[0] else None
 
     def _report_death(self) -> NoReturn:
-        """Raise SandboxError for a process that ended by itself."""
+        """Raise SandboxError for a process that ended on its own."""
         at = self._running()
         assert self._process is not None
         self._process.wait(CLOSE_DEADLINE_S)
@@ -256,13 +256,13 @@ class ProcessorSandbox:
 def check_functions(processors: Mapping[str, Sequence[Processor]]) -> None:
     """Import users' functions once, as their cameras will; block until that is done.
 
-    All in one process, because each process costs a start of Python.
+    Uses one process for all, because each costs a start of Python.
 
     Args:
-        processors: By camera.
+        processors: By camera name.
 
     Raises:
-        ConfigError: If one cannot be used; one line about the first of them.
+        ConfigError: If one cannot be used; a line about the first of them.
     """
     mine = [(name, one) for name, those in processors.items() for one in those if one.module]
     if not mine:
@@ -271,7 +271,7 @@ def check_functions(processors: Mapping[str, Sequence[Processor]]) -> None:
     try:
         sandbox.prepare()
     except SandboxError as error:
-        raise ConfigError(f"process: what the cameras name {error}; {ACCEPTED}") from None
+        raise ConfigError(f"process: a processor {error}; {ACCEPTED}") from None
     finally:
         sandbox.close()
     for place, reason in sorted(sandbox.errors.items()):

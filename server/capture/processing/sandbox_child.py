@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _take_over_streams() -> Link:
-    """Move link and lifeline off the standard streams, so that users' code can print."""
+    """Move the link and the lifeline off the standard streams, so that users' code can print."""
     link, lifeline = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -86,7 +86,7 @@ class _Worker:
             self._mark_running,
         )
         if os.getpid() != self._pid:
-            # A function has forked and returned in both processes; only the parent answers.
+            # A function forked and returned in both processes; only the parent may answer.
             os._exit(0)
         self._mark_running(-1)
         height, width = image.shape[:2]

@@ -11,17 +11,17 @@ Mirror: TypeAlias = Literal["none", "horizontal", "vertical", "both"]
 """Left and right swapped, top and bottom swapped, or both."""
 
 Crop: TypeAlias = tuple[float, float, float, float]
-"""Left edge, top edge, width and height, as shares of the picture."""
+"""Left edge, top edge, width and height, as fractions of the picture."""
 
 MIN_SIDE = 16
 """The shortest side that a crop leaves, in pixels, unless the picture itself is smaller."""
 
 WHOLE: Crop = (0.0, 0.0, 1.0, 1.0)
 
-# By how much shares may exceed 1 in sum: they are decimals from JSON.
+# How far the sum of two fractions may exceed 1: they are decimals from JSON.
 ROUNDING = 1e-6
 
-# OpenCV's numbers of these rotations.
+# OpenCV's codes for these rotations.
 ROTATIONS = {90: 0, 180: 1, 270: 2}
 FLIPS: dict[str, int] = {"horizontal": 1, "vertical": 0, "both": -1}
 
@@ -33,7 +33,7 @@ class Transform:
     Attributes:
         rotate: Clockwise, in degrees: 0, 90, 180 or 270.
         mirror: Applied after rotating.
-        crop: The part to keep, as shares of the picture after rotating and mirroring.
+        crop: The part to keep, as fractions of the picture after rotating and mirroring.
 
     Raises:
         ValueError: If a value is invalid, or the crop extends beyond the picture.
@@ -77,7 +77,7 @@ class Transform:
 
         if self.identity:
             return np.ascontiguousarray(image)
-        # Crop first, which leaves less to rotate.
+        # Crop first, to leave less to rotate.
         image = self._crop_original(image)
         if self.rotate:
             image = cv2.rotate(image, ROTATIONS[self.rotate])  # type: ignore[assignment]
@@ -89,9 +89,9 @@ class Transform:
         """Return left, top, right and bottom of the crop in the rotated picture, in pixels."""
         if self.rotate in (90, 270):
             width, height = height, width
-        x, y, share_x, share_y = self.crop
-        left, right = _span(x, share_x, width)
-        top, bottom = _span(y, share_y, height)
+        x, y, fraction_x, fraction_y = self.crop
+        left, right = _span(x, fraction_x, width)
+        top, bottom = _span(y, fraction_y, height)
         return left, top, right, bottom
 
     def _crop_original(self, image: Image) -> Image:
@@ -114,10 +114,10 @@ class Transform:
         return image[top:bottom, left:right]
 
 
-def _span(start: float, share: float, side: int) -> tuple[int, int]:
-    """Return start and end of a share of a side, in pixels, at least :data:`MIN_SIDE` long."""
+def _span(start: float, fraction: float, side: int) -> tuple[int, int]:
+    """Return start and end of a fraction of a side, in pixels, at least :data:`MIN_SIDE` long."""
     low = round(start * side)
-    high = min(side, round((start + share) * side))
+    high = min(side, round((start + fraction) * side))
     least = min(MIN_SIDE, side)
     if high - low < least:
         low = min(low, side - least)

@@ -1,15 +1,15 @@
-"""Puts pictures together again that arrive in more than one packet.
+"""Recognises packets that continue a picture, so that it can be put together again.
 
 FFmpeg's parser begins a new packet at each parameter set. Some encoders repeat these before every
-slice of a key picture; decoded one by one, its halves would each make a torn picture, and so would
-all that refer to it.
+slice of a key picture; decoded one by one, its parts would each make a torn picture, and so would
+all pictures that refer to it.
 """
 
 __all__ = ["continues_picture"]
 
 START = b"\0\0\1"
 
-# Where a picture begins is in its first slice, which follows a few short units.
+# The beginning of a picture is in its first slice, which follows a few short units.
 MAX_UNITS = 32
 
 
@@ -17,8 +17,8 @@ def continues_picture(codec: str, data: memoryview | bytes) -> bool:
     """Return whether a packet's first slice is not the first one of its picture.
 
     Args:
-        codec: ``h264`` or ``hevc``; for others the answer is no.
-        data: In Annex B format. In another, no start code is found, and the answer is no.
+        codec: ``h264`` or ``hevc``; False for others.
+        data: In Annex B format. Other formats contain no start code, which gives False.
     """
     if codec not in ("h264", "hevc"):
         return False

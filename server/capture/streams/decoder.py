@@ -1,4 +1,4 @@
-"""Decodes a stream on demand: what arrives is kept, and decoded only up to a picture in demand."""
+"""Decodes a stream on demand: packets are kept, and decoded only up to a requested picture."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoder", "RoughDecoder", "context_of"]
 
-# Of a longer group of pictures the beginning is decoded before anybody wants it, for want of a
+# The beginning of a longer group of pictures is decoded before it is wanted, so that memory has a
 # bound: 40 s at 25 fps, which few cameras reach.
 MAX_PENDING = 1000
 MAX_PENDING_BYTES = 32 << 20
 
-# Of which FFmpeg's decoders do without the loop filter if they are told so.
+# Codecs whose FFmpeg decoders can skip the loop filter.
 FILTERED = frozenset(("h264", "hevc"))
 ROUGH = {"skip_loop_filter": "all"}
 
@@ -29,7 +29,7 @@ def context_of(codec: str, extradata: bytes) -> "VideoCodecContext":
     """Return the context of a decoder that is not open yet.
 
     Args:
-        codec: The name that FFmpeg gives the encoding.
+        codec: FFmpeg's name of the encoding.
         extradata: Parameter sets from outside the stream, in Annex B format; may be empty.
     """
     import av
@@ -41,14 +41,14 @@ def context_of(codec: str, extradata: bytes) -> "VideoCodecContext":
 
 
 class Decoder:
-    """Keeps the packets of the current group of pictures, and decodes them when asked to.
+    """Keeps the packets of the current group of pictures, and decodes them on request.
 
-    While nobody wants a picture, nothing is decoded; and when few are wanted, whole groups are
+    While nobody wants a picture nothing is decoded, and when few are wanted whole groups are
     skipped. Used by one thread.
 
     Args:
-        context: Of the stream; not open yet.
-        options: For FFmpeg's decoder, besides the usual ones.
+        context: The stream's; not open yet.
+        options: Additional options for FFmpeg's decoder.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Decoder:
     ) -> None:
         from av.codec.context import Flags
 
-        # Each further thread would delay pictures by one.
+        # Each further thread would delay pictures by one frame.
         context.thread_count = 1
         context.flags |= Flags.low_delay
         # The size may change in the middle of a stream.
@@ -68,14 +68,14 @@ class Decoder:
         self._pending_bytes = 0
         self._newest: VideoFrame | None = None
         self._key_shown_s: float | None = None
-        # Whether packets were left out since the last decoded one.
+        # Whether packets were skipped since the last decoded one.
         self._skipped = False
         self.waiting = True
         """Whether nothing can be decoded before the next key frame."""
 
     @property
     def pending(self) -> int:
-        """How many packets are kept that were not decoded."""
+        """The number of kept packets that are not decoded yet."""
         return len(self._pending)
 
     def add(self, packet: Packet) -> None:
@@ -95,41 +95,41 @@ class Decoder:
         if len(self._pending) > MAX_PENDING or self._pending_bytes > MAX_PENDING_BYTES:
             self._try(self._decode_pending)
 
-    def hand_on(self, other: "Decoder") -> None:
-        """Have another decoder keep what this one does."""
+    def copy_pending_to(self, other: "Decoder") -> None:
+        """Give another decoder the packets that this one keeps."""
         for packet in self._pending:
             other.add(packet)
 
     def lose(self) -> None:
-        """Decode nothing more before the next key frame: what it refers to is missing."""
+        """Decode nothing before the next key frame, because a picture it would need is missing."""
         self._clear()
         self._newest = None
         self.waiting = self._skipped = True
 
     def end(self) -> "list[VideoFrame]":
-        """Return the last pictures, in order: they wait for others to be shown before them."""
+        """Return the last pictures, in order, which the decoder held back to reorder them."""
         self._try(self._decode_pending)
-        self._skipped = True  # It takes more only after it was flushed.
+        self._skipped = True  # FFmpeg takes more packets only after a flush.
         rest: list[VideoFrame] = []
         self._try(lambda: rest.extend(self._decode(None)))
         return rest
 
     def show(self, frame: "VideoFrame") -> None:
-        """Make a picture the newest that :meth:`end` has returned."""
+        """Make ``frame``, which :meth:`end` has returned, the newest picture."""
         self._newest = frame
 
     def newest(self) -> "VideoFrame | None":
-        """Return the newest picture, or None if none was completed since the last one.
+        """Return the newest picture, or None if none was completed since the last call.
 
         Raises:
-            PictureError: If it cannot be decoded; the next key frame may be.
+            PictureError: If it cannot be decoded; the next key frame may work.
         """
         self._decode_pending()
         newest, self._newest = self._newest, None
         return newest
 
     def _try(self, decode: Callable[[], None]) -> None:
-        with suppress(PictureError):  # Who wants a picture learns that a key frame is waited for.
+        with suppress(PictureError):  # A later request shows that a key frame is awaited.
             decode()
 
     def _clear(self) -> None:
@@ -157,11 +157,11 @@ class Decoder:
             if not frame.is_corrupt:
                 yield frame
             elif not self._precedes_key(frame):
-                # Parts are missing, and would be in all that follow.
+                # Parts are missing, also in all pictures that follow.
                 raise self._broken()
 
     def _precedes_key(self, frame: "VideoFrame") -> bool:
-        """Return whether a picture refers to the group before, which may not have been decoded."""
+        """Return whether a picture may refer to the group before, which was perhaps skipped."""
         key_s = self._key_shown_s
         return key_s is not None and frame.time is not None and frame.time < key_s
 
@@ -171,16 +171,16 @@ class Decoder:
 
 
 class RoughDecoder:
-    """Decodes pictures that are only looked at, small, beside those that people see.
+    """Decodes pictures for motion detection, separately from those that people see.
 
-    Without the loop filter that takes a fifth to a third less. Up to the next key picture such
-    pictures then drift from what they should be, by a few of 255 levels once they are small: people
-    must not see them, so they need a decoder of their own. Where the other one has come further,
-    because somebody watches, its pictures are taken.
+    Without the loop filter this takes a fifth to a third less time. Up to the next key picture the
+    result then drifts from the correct one, by a few of 255 levels once it is scaled down. People
+    must not see that, so it needs a decoder of its own. Where the other decoder is further ahead,
+    because somebody watches, its pictures are used.
 
     Args:
-        full: Decodes what people see; its context is open or will be.
-        context: That decoder's.
+        full: Decodes the pictures that people see; its context is open or will be.
+        context: The context of ``full``.
     """
 
     def __init__(self, full: Decoder, context: "VideoCodecContext") -> None:
@@ -191,14 +191,14 @@ class RoughDecoder:
 
     @property
     def pending(self) -> int:
-        """How many packets are decoded before the newest picture is there."""
+        """The number of packets to decode for the newest picture."""
         return self._choose().pending
 
     def add(self, packet: Packet) -> None:
-        """Keep the next packet, after the other decoder has had it."""
+        """Keep the next packet; the other decoder must have had it before."""
         if packet.key:
             if not self._wanted:
-                self._rough = None  # Nobody looks any more.
+                self._rough = None  # It is not used any more.
             self._wanted = False
         if self._rough is not None:
             self._rough.add(packet)
@@ -209,7 +209,7 @@ class RoughDecoder:
         if self._rough is None and self._context.name in FILTERED:
             copy = context_of(self._context.name, self._context.extradata or b"")
             self._rough = Decoder(copy, ROUGH)
-            self._full.hand_on(self._rough)
+            self._full.copy_pending_to(self._rough)
         return self._choose().newest()
 
     def _choose(self) -> Decoder:

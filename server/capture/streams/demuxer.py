@@ -1,4 +1,4 @@
-"""An open stream or file, and its encoded pictures."""
+"""Reads the encoded pictures of a stream or file, by FFmpeg."""
 
 import errno
 import re
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
 __all__ = ["Demuxer", "Fetch"]
 
 Fetch = Callable[[str], BinaryIO]
-"""Returns what is at a URL; raises SourceError if it cannot be had."""
+"""Returns the content of a URL; raises SourceError if it cannot be fetched."""
 
 MAX_FPS = 240.0
 
-# In this time everything is read that arrived while a stream was opened.
+# Everything that arrived while a stream was opened is read within this time.
 BUFFERED_S = 0.5
 
-# What is there already is read faster.
+# Reading a packet that has arrived already takes less.
 WAIT_S = 0.002
 
-# In a report of FFmpeg's, as in "Video: none (XYZ1 / 0x315A5958), 320x180".
+# In FFmpeg's report, such as "Video: none (XYZ1 / 0x315A5958), 320x180".
 CODEC = re.compile(r"Video: (\w+)(?: \(([^ /]+) /)?")
 
-# As in "Display Matrix: rotation of -90.00 degrees", in formats that phones write.
+# Such as "Display Matrix: rotation of -90.00 degrees", in formats that phones write.
 ROTATION = re.compile(r"rotation of -?(?!0\.00)")
 ROTATABLE = re.compile("mov|matroska")
 
-# FFmpeg may decode a picture to learn what a stream is. Up to this size we want to hear of it, to
-# say that it is too large.
+# FFmpeg may decode a picture to probe a stream. Up to this size let it, so that we can report that
+# the picture is too large.
 PROBED_PIXELS = 4 * MAX_PIXELS
 
 
 class _Read(NamedTuple):
-    """A packet, when it was read, and whether it was waited for."""
+    """A packet, when it was read, and whether the reader had to wait for it."""
 
     encoded: "Encoded"
     arrived_at: float
@@ -63,12 +63,12 @@ class Demuxer:
 
     Args:
         source: A URL or path, or an object to read bytes from, which is closed at the end.
-        where: What it is, for error messages: a host or a file.
+        where: The host or file, for error messages.
         explain: Returns the error to raise for one of PyAV's.
-        options: FFmpeg's, for its protocol and its format.
-        timeout_s: How long opening, and then each read, may take; None for ever.
+        options: FFmpeg's options for the protocol and the format.
+        timeout_s: How long opening, and then each read, may take; None for no limit.
         lossy: Whether packets may be lost on the way, as over UDP.
-        fetch: Returns what is at a URL that the source refers to; None for FFmpeg itself.
+        fetch: Fetches a URL that the source refers to; None to leave that to FFmpeg.
 
     Raises:
         SourceError: If it cannot be opened, or holds no video that can be decoded.
@@ -95,12 +95,12 @@ class Demuxer:
             self.container = opened.enter_context(self._open(source, options))
             self.stream = self._choose()
             self._opened = opened.pop_all()
-        # What was lost while it was opened is missing somewhere in what comes first.
+        # Packets lost while opening are missing somewhere in the first pictures.
         lost = self._losses is not None and self._losses.seen()
         self._damaged_until = time.monotonic() + (BUFFERED_S if lost else 0.0)
         self._time_base = (self.stream.time_base or Fraction(0)).as_integer_ratio()
         self._encoded: Generator[Encoded] = self.container.demux(self.stream)  # type: ignore[assignment]
-        # A packet that was read to see whether it belongs to the one before.
+        # A packet that was read to see whether it continues the one before.
         self._held: _Read | None = None
         # Whether key pictures come in several packets; None until the first one.
         self._splits: bool | None = None if self.codec in ("h264", "hevc") else False
@@ -112,12 +112,12 @@ class Demuxer:
 
     @property
     def codec(self) -> str:
-        """The name that FFmpeg gives the encoding."""
+        """FFmpeg's name of the encoding."""
         return str(self.context.codec.canonical_name)
 
     @property
     def format(self) -> str:
-        """The name, or the names, that FFmpeg gives the container's format."""
+        """FFmpeg's name, or names, of the container format."""
         return self.container.format.name
 
     @property
@@ -127,11 +127,11 @@ class Demuxer:
 
     @property
     def fps(self) -> float:
-        """The pictures a second that it promises; 0 if it promises none, as a picture file."""
+        """The frame rate that it announces; 0 if it announces none, like a picture file."""
         if self.is_picture:
             return 0.0
         stream, rate = self.stream, self.context.framerate
-        if self.has_time_stamps:  # Where there are none, FFmpeg invents a rate.
+        if self.has_time_stamps:  # Without timestamps, FFmpeg invents a rate.
             rate = stream.average_rate or rate or stream.base_rate or rate
         # Where FFmpeg does not know the rate, it reports the time base: 90000 or 1000.
         return float(rate) if rate and 0 < rate <= MAX_FPS else 0.0
@@ -143,8 +143,8 @@ class Demuxer:
 
     @property
     def finite(self) -> bool:
-        """Whether it has an end, as a film has: its length or its size is known."""
-        # The size of a playlist says nothing.
+        """Whether it has an end, like a film: its length or size is known."""
+        # The size of a playlist says nothing about the stream.
         return (self.container.duration or 0) > 0 or (self.container.size > 0 and not self.is_hls)
 
     @property
@@ -154,14 +154,14 @@ class Demuxer:
 
     @property
     def has_time_stamps(self) -> bool:
-        """Whether the format has time stamps, which a stream of nothing but pictures has not."""
+        """Whether the format has timestamps; a bare stream of pictures has none."""
         import av.format
 
         flags = av.format.Flags(self.container.format.flags)
         return av.format.Flags.no_timestamps not in flags
 
     def unit_maker(self) -> UnitMaker | None:
-        """Return what makes units of its packets; None if they could not be shown as they are."""
+        """Return a maker of units from its packets; None if browsers could not show them."""
         if self.is_picture or self._is_rotated():
             return None
         return maker_of(self.codec, self.context.extradata or b"", self.aspect)
@@ -180,8 +180,8 @@ class Demuxer:
             encoded = self._complete(encoded)
         pts, stamp = encoded.pts, encoded.dts
         if stamp is None and not self.context.has_b_frames:
-            stamp = pts  # Pictures come in the order in which they are shown.
-        # Numbers, as PyAV's fractions would take longer than all else here.
+            stamp = pts  # Pictures come in display order.
+        # Integers, as PyAV's fractions would take longer than everything else here.
         base, base_parts = self._time_base
         return Packet(
             encoded,
@@ -213,7 +213,7 @@ class Demuxer:
                 io_open=self._fetch and self._open_other,
             )
         except (av.FFmpegError, OSError, EOFError) as error:
-            # RTSP takes a time-out for an invalid answer.
+            # FFmpeg's RTSP reports a time-out as an invalid answer.
             late = self._timeout_s is not None and time.monotonic() - started >= self._timeout_s
             # Its text holds the URL, so it is not shown as the cause.
             raise self._explain(TimeoutError() if late else error) from None
@@ -227,14 +227,14 @@ class Demuxer:
         from av.stream import Discard, Disposition
 
         container = self.container
-        # A song's cover is no video.
+        # A song's cover does not count as video.
         videos = [
             one for one in container.streams.video if not one.disposition & Disposition.attached_pic
         ]
         if not videos:
             sound = " (sound only)" if container.streams.audio else ""
             raise SourceError(f"{self._where} sends no video{sound}")
-        # Of several qualities, the largest.
+        # If there are several qualities, choose the largest.
         decodable = [one for one in videos if one.codec_context is not None]
         if not decodable:
             raise SourceError(
@@ -253,7 +253,7 @@ class Demuxer:
         return chosen
 
     def _name_codec(self, video: "VideoStream") -> str:
-        """Return the name of a codec that nothing here decodes, or else its four letters.
+        """Return the name of a codec that FFmpeg cannot decode, or else its FourCC.
 
         PyAV gives such a stream no context, and so no name.
         """
@@ -263,13 +263,13 @@ class Demuxer:
         return found[2] or found[1] if found[1] == "none" else found[1]
 
     def _is_rotated(self) -> bool:
-        """Return whether it is to be shown turned, which PyAV tells of decoded pictures only."""
+        """Return whether to rotate it for display; PyAV only knows that of decoded pictures."""
         if not ROTATABLE.search(self.format):
             return False
         return ROTATION.search(self._report(self.stream)) is not None
 
     def _report(self, video: "VideoStream") -> str:
-        """Return what FFmpeg logs of a stream."""
+        """Return FFmpeg's log text about a stream."""
         import av.logging
 
         container: Any = self.container  # PyAV's types lack this method.
@@ -302,11 +302,11 @@ class Demuxer:
         return _Read(encoded, now, now - began > WAIT_S)
 
     def _lost_something(self, losses: Losses, arrived_at: float) -> bool:
-        """Return whether something is missing of the packet just read, or right after it."""
+        """Return whether data was lost in the packet just read, or right after it."""
         return losses.seen() or arrived_at < self._damaged_until
 
     def _complete(self, encoded: "Encoded") -> "Encoded":
-        """Return a key picture with what follows it in packets of its own."""
+        """Return a key picture joined with the packets that continue it."""
         import av
 
         parts = [encoded]

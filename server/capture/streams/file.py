@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 __all__ = ["FileVideo"]
 
-# ``pattern_type`` matters for pictures: a % in the name is a %.
+# ``pattern_type`` matters for pictures: a % in the name is taken literally.
 OPTIONS = {"protocol_whitelist": "file,crypto,data", "pattern_type": "none"}
 
 MAX_WAIT_S = 0.2
 
 USUAL_FPS = 25.0
 
-# H.264 and H.265 let as many pictures wait for one that is shown before them.
+# In H.264 and H.265, at most this many pictures wait for one that is displayed before them.
 MAX_DELAYED = 16
 
-# A longer step between two time stamps of a file is damage, not a pause.
+# A longer step between two timestamps of a file is damage, not a pause.
 MAX_STEP_S = 30.0
 
 
 class FileVideo(Video):
-    """A file, played at its own pace; if it holds one picture only, shown until it changes.
+    """A file, played at its own pace; a single picture is shown until the file changes.
 
     Args:
         path: Any file that FFmpeg can read.
@@ -49,8 +49,7 @@ class FileVideo(Video):
         self._path = path
         self._loop = loop
         self._shown: Picture | None = None
-        # Since when pictures may have waited to be read; None if the newest was taken when it was
-        # due.
+        # Since when pictures may have waited to be read; None if the newest was taken on time.
         self._rested_at: float | None = None
         super().__init__(self._open(), live=False)
         self._playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
@@ -59,14 +58,14 @@ class FileVideo(Video):
     def _begin(self) -> None:
         """Begin a round with the file just opened."""
         self._playout.restart()
-        self._packet: Packet | None = None  # That was read, and is not due yet.
-        self._due = 0.0  # When it, or the first of the tail, is.
-        self._tail: list[VideoFrame] = []  # Pictures that came out of the decoder at the end.
-        self._drained = False  # Whether they did.
-        self._pictures = 0  # In this round.
-        self._damaged = 0  # That could not be decoded, since the last that could.
-        self._last: Packet | None = None  # That was taken.
-        self._looked_at = 0.0  # When it was last found unchanged; see _watch.
+        self._packet: Packet | None = None  # Read, but not due yet.
+        self._due = 0.0  # When that packet, or the first picture of the tail, is due.
+        self._tail: list[VideoFrame] = []  # Pictures that the decoder returned at the end.
+        self._drained = False  # Whether the decoder was drained.
+        self._pictures = 0  # Pictures read in this round.
+        self._damaged = 0  # Pictures that could not be decoded, since the last that could.
+        self._last: Packet | None = None  # The last packet taken.
+        self._looked_at = 0.0  # When the file was last checked; see _watch.
 
     def _open(self) -> Demuxer:
         self._version = _version(self._path)
@@ -87,7 +86,7 @@ class FileVideo(Video):
             if self._packet is None:
                 return self._finish_round()
             self._pictures += 1
-            # What is read after a rest could have been read before.
+            # A packet read after a rest could have been read when the rest began.
             read_at = time.monotonic() if self._rested_at is None else self._rested_at
             self._due = self._playout.due(self._packet.stamp_s, read_at)
         wait_s = self._due - time.monotonic()
@@ -102,7 +101,7 @@ class FileVideo(Video):
             self._decoder.show(self._tail.pop(0))
             self._await_tail()
         else:
-            # Not when a busy machine woke us: pictures with B-frames are told apart by these times.
+            # Not the time at which a busy machine woke us: B-frames need distinct times.
             self._take(self._packet, self._due)
             self._last, self._packet = self._packet, None
         return True
@@ -113,7 +112,7 @@ class FileVideo(Video):
         return self._rested_at is not None
 
     def rest(self) -> float:
-        """Return for how long reading may pause now; see :class:`VideoSource`."""
+        """Return how long reading may pause now; see :class:`VideoSource`."""
         now = time.monotonic()
         if self.info.still or self._due <= now:
             return 0.0
@@ -121,9 +120,9 @@ class FileVideo(Video):
         return REST_S
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
-        """Return the newest picture; of a file with only one, always that."""
+        """Return the newest picture; for a single picture, always that one."""
         if self.info.still:
-            self._newest = self._last  # A JPEG that is handed over as it is.
+            self._newest = self._last  # A JPEG may be passed through.
         try:
             picture = super().retrieve(jpeg_up_to, pixels_from)
             if picture is None and not self.info.still:
@@ -139,9 +138,9 @@ class FileVideo(Video):
         return picture
 
     def _read_on(self, jpeg_up_to: int, pixels_from: int) -> Picture | None:
-        """Return the first picture of a round, for which the decoder needs to see some later ones.
+        """Return the first picture of a round, for which the decoder may need some later ones.
 
-        They are read before they are due: otherwise each round would begin with a pause.
+        Those are read before they are due: otherwise each round would begin with a pause.
         """
         picture = None
         while picture is None and self._pictures <= MAX_DELAYED and not self._drained:
@@ -168,7 +167,7 @@ class FileVideo(Video):
             )
         if not self._drained:
             self._drained = True
-            # With more, nobody has wanted a picture lately, and nobody misses the last ones.
+            # With more pending, nobody has wanted pictures lately, so skip the last ones.
             if not self._loop or self._decoder.pending <= MAX_DELAYED:
                 self._tail = self._decoder.end()
             if self._loop and self._pictures == 1:
@@ -184,13 +183,13 @@ class FileVideo(Video):
         return False
 
     def _restart(self) -> None:
-        """Open the file anew: another one may be in its place."""
+        """Reopen the file, which may have been replaced."""
         self._demuxer.close()
         self._use(self._open(), live=False)
         self._begin()
 
     def _watch(self) -> bool:
-        """Return whether the file is as it was; reopen it otherwise, once it has been written."""
+        """Return whether the file is unchanged; otherwise reopen it once it is written."""
         native.sleep(max(0.0, min(self._looked_at + MAX_WAIT_S - time.monotonic(), MAX_WAIT_S)))
         self._looked_at = time.monotonic()
         found = _version(self._path)
@@ -203,7 +202,7 @@ class FileVideo(Video):
 
 
 def _version(path: str) -> tuple[int, ...]:
-    """Return what is different if a file is replaced or written to.
+    """Return values that change when a file is replaced or written to.
 
     Raises:
         SourceError: If it is missing or cannot be read.

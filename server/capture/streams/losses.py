@@ -1,7 +1,7 @@
-"""Whether packets of a stream can be lost on their way, and when they were.
+"""Finds out whether a stream can lose packets on the network, and when it has.
 
-FFmpeg tells neither whether a camera sends over TCP or UDP, if both may be tried, nor of losses,
-which it only writes to its log.
+If both may be tried, FFmpeg's API does not tell whether a camera sends over TCP or UDP; and losses
+are only written to its log.
 """
 
 import os
@@ -17,12 +17,12 @@ MISSED = "RTP: missed"
 
 
 class Losses:
-    """What FFmpeg logs about one stream, on the thread that creates this and reads the stream."""
+    """Finds losses in FFmpeg's log. Create it on the thread that reads the stream."""
 
     def __init__(self) -> None:
         import av.logging
 
-        # Off otherwise: a log may hold a URL with its password. Captured, it goes nowhere else.
+        # Off otherwise: the log may contain a URL with its password. Captured, it stays here.
         self._capture = av.logging.Capture()
         self._logs = self._capture.__enter__()
         av.logging.set_skip_repeated(False)
@@ -37,7 +37,7 @@ class Losses:
         return missed
 
     def close(self) -> None:
-        """Have FFmpeg log nothing again."""
+        """Switch FFmpeg's log off again."""
         import av.logging
 
         av.logging.set_level(None)
@@ -45,10 +45,10 @@ class Losses:
 
 
 def receives_datagrams() -> bool:
-    """Return whether this process, which reads one stream, has a socket of UDP."""
+    """Return whether this process, which reads one stream, has a UDP socket."""
     inet = native.socket.AF_INET, native.socket.AF_INET6
     for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError):  # It is closed by now.
+        with suppress(OSError):  # It was closed meanwhile.
             if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 continue
             with native.socket.socket(fileno=os.dup(int(name))) as one:

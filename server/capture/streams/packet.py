@@ -1,4 +1,4 @@
-"""One encoded picture as it arrived: what is decoded here, and can be passed on untouched."""
+"""One encoded picture as it arrived, to be decoded or passed through."""
 
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Packet", "PacketReader"]
 
-# Of packets that are made here: the one of RTP, so that no stamp is rounded.
+# For packets that are made here: RTP's, so that no timestamp is rounded.
 TIME_BASE = Fraction(1, 90_000)
 
 
@@ -23,12 +23,12 @@ class Packet(NamedTuple):
         content: FFmpeg's packet, or its bytes; see :attr:`encoded` and :attr:`data`.
         key: Whether it can be decoded by itself.
         nbytes: Its size.
-        stamp_s: When it is to be decoded, by the stream's own clock; None if the stream has none.
-        shown_s: When it is to be shown, likewise.
+        stamp_s: Its decoding time, by the stream's own clock; None if the stream has none.
+        shown_s: Its display time; likewise.
         arrived_at: When it was read, in monotonic seconds.
-        awaited: Whether it was waited for, so that it arrived just then; others may have been there
-            for a while.
-        incomplete: Whether something of it, or between it and the next one, was lost on the way.
+        awaited: Whether the reader waited for it, so that it arrived just then; otherwise it may
+            have arrived long before.
+        incomplete: Whether some of it, or of the data up to the next one, was lost on the way.
     """
 
     content: "av.Packet[VideoStream] | bytes"
@@ -42,12 +42,12 @@ class Packet(NamedTuple):
 
     @property
     def data(self) -> bytes:
-        """Its bytes, as the stream's format has them: Annex B, or with lengths as in MP4."""
+        """Its bytes in the stream's format: Annex B, or with lengths as in MP4."""
         return self.content if isinstance(self.content, bytes) else bytes(self.content)
 
     @property
     def encoded(self) -> "av.Packet[VideoStream]":
-        """FFmpeg's packet, as a decoder takes it."""
+        """FFmpeg's packet, for a decoder."""
         if not isinstance(self.content, bytes):
             return self.content
         import av
@@ -60,7 +60,7 @@ class Packet(NamedTuple):
 
 
 class PacketReader(Protocol):
-    """Where packets come from; see :class:`server.capture.streams.demuxer.Demuxer`."""
+    """A source of packets; see :class:`server.capture.streams.demuxer.Demuxer`."""
 
     @property
     def context(self) -> "VideoCodecContext":
@@ -68,11 +68,11 @@ class PacketReader(Protocol):
 
     @property
     def codec(self) -> str:
-        """The name that FFmpeg gives the encoding."""
+        """FFmpeg's name of the encoding."""
 
     @property
     def fps(self) -> float:
-        """The pictures a second that it promises; 0 if it promises none."""
+        """The frame rate that it announces; 0 if it announces none."""
 
     @property
     def aspect(self) -> Fraction:
@@ -83,7 +83,7 @@ class PacketReader(Protocol):
         """Whether it is a picture file, of any kind."""
 
     def unit_maker(self) -> UnitMaker | None:
-        """Return what makes units of its packets; None if they could not be shown as they are."""
+        """Return a maker of units from its packets; None if browsers could not show them."""
 
     def read(self) -> Packet | None:
         """Wait for the next picture; return None at the end; raise SourceError."""

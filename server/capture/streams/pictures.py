@@ -1,4 +1,4 @@
-"""Pictures that are no JPEG: PNG, WebP, GIF and BMP, which some URLs answer with."""
+"""Decodes pictures other than JPEG that some URLs answer with: PNG, WebP, GIF and BMP."""
 
 import re
 
@@ -17,12 +17,12 @@ FORMS = {
 
 
 def form_of(data: bytes) -> str:
-    """Return what such a picture is that begins like this, as FFmpeg calls it; empty for others."""
+    """Return FFmpeg's name for the format of a picture by its first bytes; empty if unknown."""
     return next((name for name, form in FORMS.items() if form.match(data)), "")
 
 
 def decode_picture(data: bytes) -> Image:
-    """Return its pixels, of an animation those of the first picture.
+    """Return a picture's pixels; for an animation those of its first picture.
 
     Raises:
         PictureError: If it is broken, truncated or too large.
@@ -33,7 +33,7 @@ def decode_picture(data: bytes) -> Image:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
-        image = None  # For one, it has too many pixels.
+        image = None  # It has too many pixels, for example.
     if image is None:
         raise PictureError("the picture is broken, truncated or far too large")
     try:

@@ -1,7 +1,7 @@
-"""Turns FFmpeg's pictures into pixels as they are meant to be seen.
+"""Converts FFmpeg's pictures to pixels as they are meant to be seen.
 
-Interlaced ones are made whole, pixels that are not square are, what was filmed upright stands
-upright, and colours are told by the standard that the stream names.
+Deinterlaces, scales to square pixels, rotates as the stream says, and converts colours by the
+stream's standard.
 """
 
 from fractions import Fraction
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PixelMaker", "luma_of", "square"]
 
-# Others are mistakes of the stream.
+# The largest plausible pixel aspect ratio; others are errors in the stream.
 MAX_ASPECT = 8
 
 # FFmpeg's AVCOL_SPC_UNSPECIFIED and AVCOL_RANGE_JPEG.
 UNSPECIFIED = 2
 FULL_RANGE = 2
 
-# By convention of players: HD that names no standard uses ITU-R BT.709, anything else BT.601.
+# By convention of players, HD that names no standard uses ITU-R BT.709, everything else BT.601.
 HD_HEIGHT = 720
 
 
@@ -53,7 +53,7 @@ class PixelMaker:
         width, height = square(frame.width, frame.height, aspect)
         if is_too_large(width, height) or is_too_large(frame.width, frame.height):
             raise PictureError(too_large(width, height))
-        # Not from the side data: PyAV fails if there is a kind among it that it does not know.
+        # Not from the side data: PyAV fails if it contains an unknown kind.
         degrees = frame.rotation
         full_range = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
         colorspace = _colorspace(frame)
@@ -78,14 +78,13 @@ class PixelMaker:
 
 
 class _Deinterlacer:
-    """Makes whole pictures of two fields, by FFmpeg's ``bwdif``.
+    """Makes progressive pictures of two fields, by FFmpeg's ``bwdif``.
 
     Args:
-        frame: One of the size and format that it is for.
+        frame: A picture of the size and format to deinterlace.
     """
 
     def __init__(self, frame: "VideoFrame") -> None:
-
         from av.filter import Graph
 
         self._kind = (frame.width, frame.height, frame.format.name)
@@ -102,24 +101,24 @@ class _Deinterlacer:
         self._pushed = 0
 
     def fits(self, frame: "VideoFrame") -> bool:
-        """Return whether it is for pictures like this one."""
+        """Return whether a picture has the size and format of this deinterlacer."""
         return self._kind == (frame.width, frame.height, frame.format.name)
 
     def process(self, frame: "VideoFrame") -> "VideoFrame":
-        """Return the whole picture. The filter looks one ahead, so each one goes in twice."""
+        """Return the progressive picture. The filter looks one ahead, so each goes in twice."""
         whole = frame
         for _ in range(2):
             frame.pts, frame.time_base = self._pushed, Fraction(1, 1000)
             self._graph.vpush(frame)
             self._pushed += 1
-            # The first has none before it, and comes out with the second.
+            # The first picture ever comes out with the second.
             if self._pushed > 1:
                 whole = self._graph.vpull()
         return whole
 
 
 def square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """Return the size of a picture once its pixels are square.
+    """Return the size of a picture when scaled to square pixels.
 
     Args:
         width: In pixels.
@@ -132,9 +131,10 @@ def square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
 
 
 def luma_of(frame: "VideoFrame", aspect: Fraction, width: int) -> "NDArray[np.uint8] | None":
-    """Return the brightness of a picture, uint8, shape (height, width), at most so wide.
+    """Return the brightness of a picture, uint8, shape (height, width), at most ``width`` wide.
 
-    That costs a fraction of colours in full size. None for pictures of which it cannot be taken.
+    This costs a fraction of converting the colours in full size. None if the format has no 8-bit
+    luma plane, or the picture must be rotated.
     """
     import numpy as np  # Only for pixels: see frame.py.
 
@@ -165,7 +165,7 @@ def _colorspace(frame: "VideoFrame") -> int:
 
 
 def _turn(image: Image, degrees: int) -> Image:
-    """Turn pixels anticlockwise by a multiple of 90 degrees; ignore any other angle."""
+    """Rotate pixels anticlockwise, by the nearest multiple of 90 degrees."""
     import numpy as np  # Only for pixels: see frame.py.
 
     quarters = round(degrees / 90) % 4

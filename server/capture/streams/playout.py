@@ -1,31 +1,31 @@
-"""When a packet is due that arrived before its time. No I/O: the caller passes the time in."""
+"""Decides when a packet that arrived early is due. No I/O: the caller passes the time in."""
 
 from collections import deque
 
 __all__ = ["Playout"]
 
-# By how much a stream must have arrived too early, all the time, to be played from nearer its end,
-# and what is kept of that. Networks are seldom late by more.
+# A live stream whose packets are all early by at least MAX_SPARE_S skips ahead, until only
+# KEPT_SPARE_S remain. Networks are rarely late by more than that.
 MAX_SPARE_S = 0.4
 KEPT_SPARE_S = 0.15
 
-# How long a stream is watched before that.
+# How long a stream is observed before that.
 WATCHED_S = 3.0
 
-# How much a single step counts in the usual one.
+# Weight of a new step in the moving average.
 SMOOTHING = 0.1
 
 
 class Playout:
-    """Plays packets at the pace of their time stamps.
+    """Plays packets at the pace of their timestamps.
 
-    The steps between time stamps count, not the stamps themselves: these jump when a camera sets
-    its clock, wrap after 26 hours in MPEG-TS, and start anew when a film is repeated. A packet that
-    comes too late is due at once, and all that follow are due that much later, so that a source
-    that is late now and then does not stutter each time.
+    Only the steps between timestamps count: timestamps themselves jump when a camera sets its
+    clock, wrap after 26 hours in MPEG-TS, and restart when a film is repeated. A late packet is due
+    immediately, and all that follow are due that much later, so that a source that is sometimes
+    late does not stutter each time.
 
     Args:
-        usual_step_s: The step from one packet to the next, where time stamps do not say.
+        usual_step_s: The step from one packet to the next where there is no timestamp.
         longest_step_s: Longer steps are damage, not a pause.
     """
 
@@ -34,15 +34,15 @@ class Playout:
         self._longest_s = longest_step_s
         self._stamp_s: float | None = None
         self._due: float | None = None
-        # When packets arrived, and how long before their time.
+        # When packets arrived, and how long before they were due.
         self._early: deque[tuple[float, float]] = deque()
         self._watched_since = 0.0
 
     def due(self, stamp_s: float | None, arrived_at: float) -> float:
-        """Return when the next packet is due, in the seconds of ``arrived_at``.
+        """Return when the next packet is due, by the clock of ``arrived_at``.
 
         Args:
-            stamp_s: Its time stamp; None if it has none.
+            stamp_s: Its timestamp; None if it has none.
             arrived_at: When it arrived.
         """
         step_s = self._step(stamp_s)
@@ -59,9 +59,9 @@ class Playout:
         self._stamp_s = None
 
     def held_back(self, at: float) -> None:
-        """Note that the source was not read as fast as it could have been, up to ``at``.
+        """Note that until ``at`` the source was read more slowly than it could have been.
 
-        What comes early then says nothing of how far behind we are.
+        Packets that were early until then do not show how far behind we are.
         """
         self._early.clear()
         self._watched_since = at
@@ -69,7 +69,7 @@ class Playout:
     def catch_up(self) -> float:
         """Return by how many seconds all packets are due earlier from now on.
 
-        More than 0 for a live stream that began with its past: it would stay behind for good.
+        More than 0 for a live stream that began with old packets: it would stay behind forever.
         """
         early = self._early
         if self._due is None or not early or early[-1][0] - self._watched_since < WATCHED_S:

@@ -1,4 +1,4 @@
-"""Reads a stream that arrives in bursts on a thread of its own, and hands it out evenly."""
+"""Reads a stream that arrives in bursts on a thread of its own, and returns it evenly."""
 
 import time
 from collections import deque
@@ -11,28 +11,28 @@ from server.loop import native
 
 __all__ = ["ReadAhead"]
 
-# A film on a web server arrives as fast as the network lets it; it waits there beyond these.
+# A film on a web server arrives as fast as the network allows; at these limits reading pauses.
 MAX_AHEAD_S = 10.0
 MAX_BYTES = 32 << 20
 MAX_PACKETS = 3000
 
-# When nobody took packets for longer, the film stood still: it goes on, and is not hurried.
+# If nobody took packets for longer, the film was paused: it continues, without catching up.
 MAX_LATE_S = 0.5
 
-# How long closing waits for a read in progress, which nothing can interrupt. Whatever is being
-# read is closed when that read returns, within the stream's time-out.
+# How long closing waits for a read in progress, which cannot be interrupted. After that, the stream
+# is closed when the read returns, within the stream's time-out.
 CLOSE_S = 0.5
 
 
 class ReadAhead:
-    """Packets that have arrived, and when they are due.
+    """Queues packets that have arrived until they are due.
 
     Args:
         read: Blocks and returns the next packet; raises SourceError. Called on the thread.
-        close: Closes what is read, once no read is in progress and none of the packets is in use
-            any more, whose decoder it ends; called once, on either thread.
-        playout: Says when they are due; only used here.
-        catches_up: Whether to skip what a live stream begins with from its past.
+        close: Closes the stream. Called once, on either thread, when no read is in progress and no
+            packet is in use any more, as it also ends their decoder.
+        playout: Decides when packets are due; only used here.
+        catches_up: Whether to skip the old packets that a live stream may begin with.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ReadAhead:
         self._changed = native.threading.Condition()
         self._packets: deque[tuple[Packet, float]] = deque()
         self._nbytes = 0
-        # All of this is to be subtracted from when packets are due.
+        # Subtract from the queued times to get when packets are due.
         self._gained_s = 0.0
         self._error: PortholeError | None = None
         self._closing = False
@@ -59,12 +59,10 @@ class ReadAhead:
         self._thread.start()
 
     def take(self, timeout_s: float) -> tuple[Packet, float] | None:
-        """Wait for the next packet until it is due; return it, and when that was.
-
-        None if that takes too long.
+        """Wait until the next packet is due; return it and its due time, or None on a time-out.
 
         Raises:
-            SourceError: If the stream is lost, and all that arrived has been handed out.
+            SourceError: If the stream is lost, and all packets that arrived have been taken.
         """
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -91,14 +89,14 @@ class ReadAhead:
 
     @property
     def next_due(self) -> float:
-        """When the next packet is due, or an error; infinite while nothing is there."""
+        """When the next packet is due; 0 for an error, infinite while nothing has arrived."""
         with self._changed:
             if self._packets:
                 return self._packets[0][1] - self._gained_s
             return float("inf") if self._error is None else 0.0
 
     def close(self) -> None:
-        """Stop reading; what is read is closed now, or as soon as a read in progress returns."""
+        """Stop reading; closes the stream now, or as soon as a read in progress returns."""
         with self._changed:
             self._closing = True
             self._packets.clear()
@@ -125,7 +123,7 @@ class ReadAhead:
             self._close()
 
     def _wait_for_room(self) -> bool:
-        """Wait until not too much is waiting; return False if reading is to end."""
+        """Wait until the queue has room; return False if reading should end."""
         with self._changed:
             held_back = False
             while not self._closing and self._is_full():

@@ -1,9 +1,9 @@
 """Network streams and pipes, read by FFmpeg.
 
-``open_stream(address, timeout_s, data=None)`` opens one. ``data`` replaces the URL: any object with
-``read(n)``, which waits for something, returns at most ``n`` bytes and nothing at the end, and
-raises TimeoutError if nothing came in time. What was already read of it must be in front again. It
-is closed at the end, also if opening fails.
+``open_stream(address, timeout_s, data=None)`` opens one. ``data`` replaces the URL: an object whose
+``read(n)`` waits for data, returns at most ``n`` bytes, or none at the end, and raises TimeoutError
+if nothing arrived in time. Data already read of it, to detect its format, must come first again.
+It is closed at the end, also if opening fails.
 """
 
 import functools
@@ -34,28 +34,28 @@ PROTOCOLS = {
     "https": "https,http,httpproxy,tls,tcp,crypto",
 }
 
-# Opening reads this much to learn what the stream is made of. Without a key frame in it the size of
-# the pictures may stay unknown until one comes. What was read is kept.
+# Opening reads this much to analyse the stream, and keeps it. If it contains no key frame, the size
+# of the pictures may stay unknown until one arrives.
 PROBE = {
     "analyzeduration": "1000000",
     "probesize": "2500000",
     "fpsprobesize": "0",
 }
 
-# A program has just begun: its first bytes tell it all, and time passes while more is read.
+# A program has just started: its first bytes say everything, and reading more only takes time.
 PIPE = {"analyzeduration": "200000"}
 
-# A playlist's segments need not have the names that FFmpeg expects; PROTOCOLS is what is safe.
+# A playlist's segments may have names that FFmpeg does not expect; PROTOCOLS keeps them safe.
 HLS = {
     "allowed_extensions": "ALL",
     "allowed_segment_extensions": "ALL",
     "extension_picky": "0",
 }
 
-# FFmpeg would look for a connection of its own to use again.
+# FFmpeg would look for a connection of its own to reuse.
 FETCHED = {"http_persistent": "0"}
 
-# What may wait in the socket, as far as the kernel lets us choose.
+# The socket's buffer, as far as the kernel allows.
 UDP_BYTES = "1048576"
 
 # With both, FFmpeg tries UDP if a camera refuses TCP, on the same connection.
@@ -65,31 +65,30 @@ RTSP = {
     "udp": {"rtsp_transport": "udp", "buffer_size": UDP_BYTES},
 }
 
-# How long packets that overtook others wait for these.
+# How long packets that overtook others wait for them.
 UDP_DELAY_US = "200000"
 
 MAX_WAIT_S = 0.2
 
-# While nobody waits for pictures, reading pauses for so many bytes at most. What comes by TCP waits
-# with its sender when there is no more room. A pipe holds 64 kB, and a program that finds it full
-# stands still.
+# While nobody waits for pictures, reading pauses for at most this many bytes. TCP makes the sender
+# wait when the buffer is full. A pipe holds 64 kB, and a program that finds it full blocks.
 REST_BYTES = 192 << 10
 PIPE_BYTES = 48 << 10
 
-# Of datagrams, what finds a socket full is lost: a system lets 200 kB wait, or less of small ones.
+# A datagram that finds its socket full is lost. Systems buffer 200 kB, or less of small ones.
 DATAGRAM_REST_S = 0.25
 DATAGRAM_BYTES = 96 << 10
 
-# A picture that may be on its way yet is left for the next time: who waits for it is woken for each
-# of its parts.
+# Leave a picture that may still be arriving for the next time: waiting for it means waking up for
+# each of its parts.
 LATE_S = 0.03
 
-# So often a picture is waited for all the same, to see how the stream's clock and ours compare.
+# How often to wait for a picture all the same, to compare the stream's clock with ours.
 MEASURE_S = 4.0
 
 USUAL_FPS = 25.0
 
-# A longer step between two time stamps of a network stream is no pause, but a clock that was set.
+# A longer step between two timestamps of a network stream means that its clock was set.
 MAX_STEP_S = 2.0
 
 
@@ -103,11 +102,11 @@ def open_stream(
     """Open a network stream, or one that is read from ``data``.
 
     Args:
-        address: Holds the URL, and how to reach it; no message contains its password.
+        address: The URL and how to reach it; no message contains its password.
         timeout_s: How long opening, and then each read, may take.
-        data: What to read instead of the URL.
-        url: What to open instead: RTSP at this machine, which leads there.
-        fetch: Returns what is at a URL; then FFmpeg connects to nothing.
+        data: Read instead of the URL.
+        url: Opened instead of the URL: an RTSP relay on this machine that leads to it.
+        fetch: Fetches a URL; then FFmpeg itself makes no connection.
 
     Raises:
         LoginRefused: If the user name or password is refused.
@@ -116,7 +115,7 @@ def open_stream(
     if data is not None:
         demuxer = _open(address, timeout_s, PIPE, data)
     elif address.scheme in ("rtsp", "rtsps"):
-        # Over TLS, FFmpeg itself would take nothing but TCP.
+        # Over TLS, FFmpeg itself would only use TCP.
         options = RTSP["tcp" if url and address.scheme == "rtsps" else address.transport]
         demuxer = _open(address, timeout_s, options | {"max_delay": UDP_DELAY_US}, url)
     elif fetch is not None:
@@ -134,7 +133,7 @@ def open_stream(
 
 
 class LiveStream(Video):
-    """A stream that runs on its own clock, such as a camera's: drained, so that it never lags."""
+    """A stream that runs on its own clock, such as a camera's; drained, so that it never lags."""
 
     paced = False
 
@@ -144,7 +143,7 @@ class LiveStream(Video):
         super().__init__(demuxer, live=True)
         self._waited = False
         self._clock = StampClock()
-        self._breath = _Breath(self._clock, rest_s, rest_bytes)
+        self._rest_limit = _RestLimit(self._clock, rest_s, rest_bytes)
 
     def grab(self) -> bool:
         """Wait for the next picture."""
@@ -153,58 +152,58 @@ class LiveStream(Video):
             raise SourceError("the stream ended")
         measured = packet.awaited and not self.lazy
         came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited, measured)
-        # With B-frames it is the display clock that tells when pictures were captured.
+        # With B-frames, the display clock estimates when pictures were captured.
         self._take(packet, packet.arrived_at if self._display.reordered else came_at)
-        self._breath.nbytes += packet.nbytes
+        self._rest_limit.nbytes += packet.nbytes
         self._waited = self._waited or packet.awaited
         if not self._waited:
-            # What gathered while it was opened says nothing of its rate.
+            # Pictures buffered while opening say nothing about the rate.
             self.arrivals.pause()
         return True
 
     @property
     def behind(self) -> bool:
-        """Whether more pictures are there already; see :class:`VideoSource`."""
+        """Whether more pictures have arrived already; see :class:`VideoSource`."""
         return self._clock.is_steady and self._clock.next_at <= time.monotonic()
 
     def rest(self) -> float:
-        """Return for how long reading may pause now; see :class:`VideoSource`."""
-        return self._breath.rest_s(time.monotonic())
+        """Return how long reading may pause now; see :class:`VideoSource`."""
+        return self._rest_limit.rest_s(time.monotonic())
 
 
-class _Breath:
-    """For how long reading a live stream may pause.
+class _RestLimit:
+    """Decides how long reading a live stream may pause.
 
     Args:
-        clock: Of its time stamps.
-        longest_s: The longest pause.
-        most_bytes: How many bytes may wait meanwhile.
+        clock: The clock of its timestamps.
+        max_s: The longest pause.
+        max_bytes: How many bytes may wait meanwhile.
 
     Attributes:
-        nbytes: How many bytes were read since the last pause.
+        nbytes: The number of bytes read since the last pause.
     """
 
-    def __init__(self, clock: StampClock, longest_s: float, most_bytes: int) -> None:
+    def __init__(self, clock: StampClock, max_s: float, max_bytes: int) -> None:
         self.nbytes = 0
         self._clock = clock
-        self._longest_s = longest_s
-        self._most_bytes = most_bytes
+        self._max_s = max_s
+        self._max_bytes = max_bytes
         self._rested_at = 0.0
 
     def rest_s(self, now: float) -> float:
-        """Return for how many seconds, while nobody waits for a picture; 0 for not at all."""
+        """Return how long to pause while nobody waits for a picture, in seconds; 0 for none."""
         clock = self._clock
         if not clock.is_steady or now - clock.measured_at > MEASURE_S:
             return 0.0
-        if not now - LATE_S < clock.next_at < now + self._longest_s:
+        if not now - LATE_S < clock.next_at < now + self._max_s:
             return 0.0
         bytes_s = self.nbytes / (now - self._rested_at)
         self._rested_at, self.nbytes = now, 0
-        return min(self._longest_s, self._most_bytes / bytes_s) if bytes_s else self._longest_s
+        return min(self._max_s, self._max_bytes / bytes_s) if bytes_s else self._max_s
 
 
 class PacedStream(Video):
-    """A stream that may arrive in bursts, or faster than it is to be seen."""
+    """A stream that may arrive in bursts, or faster than it should be shown."""
 
     def __init__(
         self, demuxer: Demuxer, rest_s: float = REST_S, rest_bytes: int = REST_BYTES
@@ -212,26 +211,26 @@ class PacedStream(Video):
         self._eager = native.threading.Event()
         self._eager.set()
         self._clock = StampClock()
-        self._breath = _Breath(self._clock, rest_s, rest_bytes)
+        self._rest_limit = _RestLimit(self._clock, rest_s, rest_bytes)
         super().__init__(demuxer, live=not demuxer.finite)
         playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
-        # A playlist's segments come one by one, each a few seconds long: that is no delay.
+        # A playlist's segments arrive one by one, each a few seconds long: being early is normal.
         catches_up = self.info.live and not demuxer.is_hls
         self._ahead = ReadAhead(self._read, demuxer.close, playout, catches_up)
 
-    # For the thread that reads ahead.
+    # Called on the thread that reads ahead.
 
     def _read(self) -> Packet:
-        if not self._eager.is_set() and (rest_s := self._breath.rest_s(time.monotonic())):
+        if not self._eager.is_set() and (rest_s := self._rest_limit.rest_s(time.monotonic())):
             self._eager.wait(rest_s)
         packet = self._demuxer.read()
         if packet is None:
             raise SourceError("the stream ended")
-        self._breath.nbytes += packet.nbytes
+        self._rest_limit.nbytes += packet.nbytes
         came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited)
         return packet if packet.awaited else packet._replace(arrived_at=came_at)
 
-    # For the one that grabs.
+    # Called on the thread that grabs.
 
     @property
     def lazy(self) -> bool:
@@ -255,7 +254,7 @@ class PacedStream(Video):
         return self._ahead.next_due <= time.monotonic()
 
     def rest(self) -> float:
-        """Return for how long grabbing may pause now; see :class:`VideoSource`."""
+        """Return how long grabbing may pause now; see :class:`VideoSource`."""
         return 0.0 if self.behind else REST_S
 
     def close(self) -> None:
@@ -265,7 +264,7 @@ class PacedStream(Video):
 
 
 def _limits(address: Address, is_pipe: bool) -> tuple[float, int]:
-    """Return for how long reading an open stream may pause, and for how many bytes."""
+    """Return how long reading an open stream may pause, and for how many bytes."""
     if is_pipe:
         return REST_S, PIPE_BYTES
     if address.scheme in ("rtsp", "rtsps") and receives_datagrams():
@@ -280,7 +279,7 @@ def _open(
     source: str | BinaryIO | None = None,
     fetch: Fetch | None = None,
 ) -> Demuxer:
-    # What is read from a pipe may be a playlist too.
+    # A pipe may contain a playlist, too, so its protocols are limited as well.
     protocols = "crypto" if fetch else PROTOCOLS.get(address.scheme, "crypto")
     allowed = {"protocol_whitelist": protocols}
     if address.scheme in ("https", "rtsps") and source is None:

@@ -1,4 +1,4 @@
-"""Whether a camera's certificate must be valid: for connections of our own, and for FFmpeg's."""
+"""TLS settings for connections to cameras, our own and FFmpeg's."""
 
 import ssl
 from urllib.parse import urlsplit
@@ -8,12 +8,12 @@ from server.config.url import must_verify
 
 __all__ = ["make_context", "tls_options"]
 
-# Where Debian keeps the certificates of authorities; FFmpeg's TLS comes without any.
+# Debian's file of certificate authorities; FFmpeg's TLS comes without any.
 FALLBACK_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def make_context(verify: bool) -> ssl.SSLContext:
-    """Return what a connection over TLS begins with; cameras sign their own certificates."""
+    """Return a TLS context; without ``verify`` it accepts cameras' self-signed certificates."""
     if verify:
         return ssl.create_default_context(cafile=_authorities())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -23,7 +23,7 @@ def make_context(verify: bool) -> ssl.SSLContext:
 
 
 def _authorities() -> str:
-    """Return this machine's list of authorities."""
+    """Return the path of this machine's list of certificate authorities."""
     return ssl.get_default_verify_paths().cafile or FALLBACK_AUTHORITIES
 
 

@@ -1,4 +1,4 @@
-"""What streams and files have in common as sources: their pictures are decoded on demand."""
+"""The common base of streams and files as sources: decodes their pictures on demand."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from server.capture.streams.units.maker import Encoded
 __all__ = ["REST_S", "Video"]
 
 REST_S = 0.5
-"""While nobody waits for pictures, reading pauses for so long at most."""
+"""The longest pause in reading while nobody waits for pictures."""
 
 KEY_FRAME = "a key frame"
 
@@ -32,13 +32,13 @@ class Video(Uncontrolled):
     """An open stream or file. Subclasses read packets and give them to :meth:`_take`.
 
     Args:
-        demuxer: What is read.
+        demuxer: The packets to read.
         live: See :class:`SourceInfo`.
 
     Attributes:
         lazy: Whether nobody waits for pictures; see :class:`VideoSource`.
-        came_at: When the newest picture came.
-        paced: Whether pictures are taken when they are to be decoded.
+        came_at: When the newest picture arrived, in monotonic seconds.
+        paced: Whether pictures are taken when they are due for decoding.
 
     Raises:
         SourceError: If its pictures are too large.
@@ -55,7 +55,7 @@ class Video(Uncontrolled):
         self._use(demuxer, live)
 
     def _use(self, demuxer: PacketReader, live: bool) -> None:
-        """Read from this from now on."""
+        """Read from this demuxer from now on."""
         context = demuxer.context
         check_size(context.width, context.height)
         width, height = square(context.width, context.height, demuxer.aspect)
@@ -65,11 +65,11 @@ class Video(Uncontrolled):
         self.info = SourceInfo(width, height, demuxer.fps, demuxer.codec, live, video=video)
         self._demuxer = demuxer
         self._decoder = Decoder(context)
-        # Of a film, how it is to be turned is not in the pictures, but beside them.
+        # Not for films: their rotation is stored beside the pictures, which a second decoder lacks.
         self._rough = RoughDecoder(self._decoder, context) if live else None
         self._display, self._early_s = DisplayClock(self.paced), 0.0
         self._newest: Packet | None = None
-        # A camera's own JPEG is handed over untouched.
+        # A camera's own JPEG may be passed through.
         self._jpeg = demuxer.codec == "mjpeg" and demuxer.aspect == 1 and not demuxer.is_picture
 
     def grab(self) -> bool:
@@ -82,20 +82,20 @@ class Video(Uncontrolled):
         return self._newest is not None and self._newest.key
 
     def pass_on(self, on_picture: "Callable[[Encoded | None], None] | None") -> None:
-        """Have each encoded picture handed on; see :class:`VideoSource`."""
+        """Set the callback for each encoded picture; see :class:`VideoSource`."""
         self._on_picture = on_picture
 
     @property
     def behind(self) -> bool:
-        """Whether more pictures are there already; see :class:`VideoSource`."""
+        """Whether more pictures have arrived already; see :class:`VideoSource`."""
         return False
 
     def rest(self) -> float:
-        """Return for how long reading may pause now; see :class:`VideoSource`."""
+        """Return how long reading may pause now; see :class:`VideoSource`."""
         return 0.0
 
     def _take(self, packet: Packet, came_at: float | None = None) -> None:
-        """Note the next packet, and when it came, if not just now."""
+        """Take the next packet, and the time of its arrival if that is not now."""
         self.came_at = time.monotonic() if came_at is None else came_at
         shown_s = packet.shown_s
         if shown_s is not None:
@@ -105,14 +105,14 @@ class Video(Uncontrolled):
         self.arrivals.add(packet.nbytes, packet.key, self.came_at)
         self._newest = packet
         if self._on_picture is not None or packet.key:
-            self._hand_on(packet)
+            self._emit_unit(packet)
         if not self._jpeg:
             self._decoder.add(packet)
             if self._rough is not None:
                 self._rough.add(packet)
-            self._say_what_is_waited_for()
+            self._update_waiting_for()
 
-    def _hand_on(self, packet: Packet) -> None:
+    def _emit_unit(self, packet: Packet) -> None:
         encoded = None
         if self._maker is not None and not packet.incomplete:
             encoded = self._maker.make(packet.data)
@@ -132,11 +132,11 @@ class Video(Uncontrolled):
         try:
             frame = self._decoder.newest()
         finally:
-            self._say_what_is_waited_for()
+            self._update_waiting_for()
         if frame is None:
             return None
         if frame.rotation:
-            # No viewer would turn it, and only decoded pictures tell.
+            # No viewer would rotate it, and only decoded pictures say so.
             self._maker = None
             self.info = replace(self.info, video="")
         image = self._pixels.make(frame, self._demuxer.aspect)
@@ -145,11 +145,11 @@ class Video(Uncontrolled):
 
     @property
     def undecoded(self) -> int:
-        """How many pictures are decoded before the newest one can be looked at."""
+        """The number of pictures to decode before :meth:`glance` has the newest one."""
         return (self._rough or self._decoder).pending
 
     def glance(self) -> Glance | None:
-        """Return the newest picture, small and grey; None if there is none yet.
+        """Return the newest picture for motion detection; None if there is none yet.
 
         Raises:
             PictureError: If it cannot be decoded.
@@ -160,7 +160,7 @@ class Video(Uncontrolled):
         try:
             frame = (self._rough or self._decoder).newest()
         finally:
-            self._say_what_is_waited_for()
+            self._update_waiting_for()
         if frame is None:
             return None
         aspect = self._demuxer.aspect
@@ -178,11 +178,11 @@ class Video(Uncontrolled):
         return picture
 
     def _note_size(self, width: int, height: int) -> None:
-        """Correct the size that was announced: it may not have been known, or may change."""
+        """Correct the announced size, which may have been unknown or may change."""
         if (width, height) != (self.info.width, self.info.height):
             self.info = replace(self.info, width=width, height=height)
 
-    def _say_what_is_waited_for(self) -> None:
+    def _update_waiting_for(self) -> None:
         self.arrivals.wait_for(KEY_FRAME if self._decoder.waiting else "")
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""FFmpeg's errors in words: what, which, and the way out. Never a URL, which holds passwords."""
+"""Explains FFmpeg's errors: what, which, and the way out; never a URL, which holds passwords."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ __all__ = [
     "no_host",
 ]
 
-# What RTSP (RFC 2326, 7.1.1) adds to HTTP.
+# HTTP's reasons, and those that RTSP adds (RFC 2326, 7.1.1).
 REASONS = {one.value: one.phrase for one in HTTPStatus} | {
     451: "Parameter Not Understood",
     453: "Not Enough Bandwidth",
@@ -35,7 +35,7 @@ DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 
 def host_of(address: Address) -> str:
-    """Return host and port of a URL, to be shown; of anything else, what it is."""
+    """Return the host and port of a URL for messages; for anything else, its public form."""
     if address.scheme not in DEFAULT_PORTS:
         return address.public
     parts = urlsplit(address.target)
@@ -49,7 +49,7 @@ def explain(error: Exception, address: Address, timeout_s: float) -> SourceError
     Args:
         error: What PyAV raised, opening or reading.
         address: What was opened; a stream from a command has no host.
-        timeout_s: How long it was waited for.
+        timeout_s: The time-out that applied.
     """
     import av.error
 
@@ -85,7 +85,7 @@ def explain(error: Exception, address: Address, timeout_s: float) -> SourceError
 
 
 def explain_status(status: int, address: Address) -> SourceError:
-    """Return the error to raise for an answer by RTSP or HTTP that is a refusal."""
+    """Return the error to raise for an RTSP or HTTP status that is an error."""
     host = host_of(address)
     match status:
         case 401 | 403:
@@ -99,17 +99,17 @@ def explain_status(status: int, address: Address) -> SourceError:
 
 
 def no_host(name: str) -> str:
-    """Return what to say of a host's name that leads nowhere."""
+    """Return the message for a host name that cannot be resolved."""
     return f"the host {name} is unknown; check the spelling"
 
 
 def no_certificate(host: str, error: ssl.SSLCertVerificationError) -> str:
-    """Return what to say of a certificate that cannot be verified."""
+    """Return the message for a certificate that cannot be verified."""
     return f"{host} has a certificate that is not valid ({error.verify_message})"
 
 
 def explain_file(error: Exception, path: str) -> SourceError:
-    """Return the error to raise for one of FFmpeg's at a file."""
+    """Return the error to raise for one of FFmpeg's about a file."""
     import av.error
 
     if isinstance(error, OSError) and not isinstance(error, av.error.InvalidDataError):
@@ -138,7 +138,7 @@ def _no_transport(host: str, address: Address) -> str:
 
 
 def _why_input_output(address: Address, host: str, timeout_s: float) -> str:
-    """Return what FFmpeg calls an input/output error: an unknown host, or TLS that fails."""
+    """Return the cause of FFmpeg's input/output error: an unknown host, or a failure of TLS."""
     parts = urlsplit(address.target)
     name, port = parts.hostname or "", parts.port or DEFAULT_PORTS[address.scheme]
     socket = native.socket
@@ -174,7 +174,7 @@ def _status(error: Exception) -> str:
 
 
 def _text(error: Exception) -> str:
-    """Return an error's text without the file's name, which may be a URL."""
+    """Return an error's text without the file name, which may be a URL."""
     number, text = getattr(error, "errno", None), getattr(error, "strerror", None)
     if text:
         return str(text)

@@ -113,7 +113,7 @@ def test_what_is_held_back_is_no_live_picture(told: Told, clock: FakeClock) -> N
     for still_s in range(11, 42):
         clock.advance(1)
         state.delivered(still_s)
-    with pytest.raises(SourceError, match="opened anew"):
+    with pytest.raises(SourceError, match="reopening"):
         state.give_up_if_frozen()
 
 

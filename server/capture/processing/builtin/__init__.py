@@ -13,4 +13,4 @@ BUILT_IN = {
     "motion": make_motion,
     "timestamp": make_timestamp,
 }
-"""By name: the factory that makes the processor from its options in the settings."""
+"""By name, the factory that makes the processor from its options in the settings."""

@@ -1,4 +1,4 @@
-"""Text on a picture, legible on any background, in any script that OpenCV draws correctly."""
+"""Draws text on a picture, legible on any background, in any script that OpenCV draws correctly."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from server.capture.frames.frame import Image
 
 __all__ = ["Lettering", "find_unreadable"]
 
-# A share of the picture's height: legible on a wall screen from the back of a room.
+# The font size, as a fraction of the picture's height: legible on a wall screen across a room.
 SIZE = 1 / 30
 MIN_PX = 12
 
@@ -32,7 +32,7 @@ class Lettering:
         self._font = cv2.FontFace("sans")
 
     def write(self, image: Image, text: str) -> None:
-        """Write in place; about 0.2 ms. A line that is too long is smaller, then shortened."""
+        """Write in place, in about 0.2 ms. A line that is too long is shrunk, then shortened."""
         height, width = image.shape[:2]
         size = max(MIN_PX, round(height * SIZE))
         text_width = self._extent(text, size)[2]
@@ -58,9 +58,9 @@ class Lettering:
 def find_unreadable(text: str) -> str:
     """Return the characters that would be drawn wrongly, each once.
 
-    OpenCV draws characters one after the other from left to right: Hebrew and Arabic would be
-    reversed, and a combining mark would stand beside its letter. Characters that its font lacks
-    become question marks.
+    OpenCV draws characters one by one from left to right: Hebrew and Arabic would be reversed, and
+    a combining mark would stand beside its letter. Characters that its font lacks become question
+    marks.
     """
     font = cv2.FontFace("sans")
     missing = _draw_alone("?", font)

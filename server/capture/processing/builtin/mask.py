@@ -10,11 +10,11 @@ from server.capture.processing.info import Info
 
 __all__ = ["make_mask"]
 
-FILL = (38, 31, 27)  # BGR; not black, which would look like a merely dark part.
+FILL = (38, 31, 27)  # BGR; not black, which could pass for a dark part of the scene.
 
 
 def make_mask(options: dict[str, str]) -> Callable[[Image, Info], None]:
-    """Return a processor that fills a part of the picture, given in shares of it.
+    """Return a processor that fills a part of the picture, given as fractions of it.
 
     Nothing of the original remains: blurred text, for example, can be reconstructed.
     """
@@ -22,7 +22,7 @@ def make_mask(options: dict[str, str]) -> Callable[[Image, Info], None]:
 
     def mask(image: Image, _info: Info) -> None:
         rows, columns = image.shape[:2]
-        # Rounded outwards, so partly hidden pixels are hidden. OpenCV includes the far corner.
+        # Round outwards to hide partly covered pixels. OpenCV includes the far corner.
         near = floor(x * columns), floor(y * rows)
         far = ceil((x + width) * columns) - 1, ceil((y + height) * rows) - 1
         cv2.rectangle(image, near, far, FILL, cv2.FILLED)

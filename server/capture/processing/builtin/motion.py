@@ -1,4 +1,4 @@
-"""Draws boxes around moving things."""
+"""Draws boxes around moving objects."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,12 @@ from server.capture.processing.info import Info
 
 __all__ = ["make_motion"]
 
-# Motion is sought at this width: that averages noise away and takes a fraction of the time.
+# Detect motion at this width: that averages noise away and takes a fraction of the time.
 WIDTH = 320
 
 # The difference from the background, of 255, that counts as motion.
 THRESHOLD = 18
-# The weight of each picture in the background: what stands still for seconds becomes part of it.
+# The weight of each picture in the background: after seconds, still objects become part of it.
 LEARNING = 0.05
 # Motion within this distance, in small pixels, is merged into one box.
 REACH = np.ones((9, 9), np.uint8)
@@ -27,7 +27,7 @@ MIN_AREA = 0.5
 
 
 def make_motion(options: dict[str, str]) -> Callable[[Image, Info], None]:
-    """Return a processor that draws boxes around moving things.
+    """Return a processor that draws boxes around moving objects.
 
     Its option ``min_area`` is the minimum area of a box, in percent of the picture.
     """
@@ -57,7 +57,7 @@ def _shrink(image: Image) -> NDArray[np.uint8]:
 def _find(
     small: NDArray[np.uint8], background: NDArray[np.float32], min_area: float
 ) -> list[tuple[int, int, int, int]]:
-    """Return left, top, width and height of moving things, in small pixels."""
+    """Return left, top, width and height of moving objects, in small pixels."""
     far = cv2.absdiff(small, cv2.convertScaleAbs(background))
     _, moving = cv2.threshold(far, THRESHOLD, 255, cv2.THRESH_BINARY)
     moving = cv2.dilate(moving, REACH)
@@ -67,10 +67,10 @@ def _find(
 
 
 def _draw(
-    image: Image, share_x: float, share_y: float, width: int, height: int, small_width: int
+    image: Image, fraction_x: float, fraction_y: float, width: int, height: int, small_width: int
 ) -> None:
     scale = image.shape[1] / small_width
-    x, y = round(share_x * image.shape[1]), round(share_y * image.shape[0])
+    x, y = round(fraction_x * image.shape[1]), round(fraction_y * image.shape[0])
     thickness = max(1, image.shape[0] // 360)
     far = (x + round(width * scale) - 1, y + round(height * scale) - 1)
     cv2.rectangle(image, (x, y), far, COLOUR, thickness, cv2.LINE_AA)

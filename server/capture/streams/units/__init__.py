@@ -1,1 +1,1 @@
-"""Access units: a camera's encoded pictures as viewers get them, taken from it or made here."""
+"""Access units: encoded pictures as viewers get them, passed through or encoded here."""

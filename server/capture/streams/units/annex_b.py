@@ -1,6 +1,6 @@
-"""NAL units of H.264 and H.265: between start codes, or each after its length, as in MP4.
+"""Splits and joins NAL units of H.264 and H.265, with start codes or, as in MP4, lengths.
 
-No I/O. What is broken raises ValueError, and nothing else.
+No I/O. Broken data raises ValueError, and nothing else.
 """
 
 import re
@@ -10,12 +10,12 @@ __all__ = ["START", "begins", "join", "split", "split_lengths", "take", "unescap
 
 START = b"\0\0\0\1"
 
-# Whole pictures are searched: ``bytes.find`` takes twice as long.
+# For searching whole pictures: ``bytes.find`` takes twice as long.
 _find_start = re.compile(b"\0\0\1").search
 
 
 def begins(data: bytes) -> Iterator[int]:
-    """Yield where each unit begins, and look for no later one before it is asked for."""
+    """Yield where each unit begins, searching no further than the caller iterates."""
     found = _find_start(data)
     while found is not None:
         yield found.end()
@@ -25,7 +25,7 @@ def begins(data: bytes) -> Iterator[int]:
 def split(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield where each unit begins and ends, without start codes and the zeros before them.
 
-    What comes before the first start code is skipped, and so are empty units.
+    Skips empty units, and anything before the first start code.
     """
     found = _find_start(data)
     while found is not None:
@@ -39,14 +39,14 @@ def split(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def split_lengths(data: bytes, size: int) -> Iterator[tuple[int, int]]:
-    """Yield where each unit begins and ends that follows its length; skips empty units.
+    """Yield where each length-prefixed unit begins and ends; skips empty units.
 
     Args:
-        data: Lengths and units in turn, the first as big-endian numbers.
-        size: The bytes of a length: 1, 2 or 4.
+        data: Lengths and units in turn; lengths are big-endian.
+        size: The size of a length in bytes: 1, 2 or 4.
 
     Raises:
-        ValueError: If a length leads beyond the end.
+        ValueError: If a length exceeds the data.
     """
     at = 0
     while at < len(data):
@@ -59,10 +59,10 @@ def split_lengths(data: bytes, size: int) -> Iterator[tuple[int, int]]:
 
 
 def take(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
-    """Return so many units, each after its length in two bytes, and where they end.
+    """Return ``count`` units, each after its length in two bytes, and where they end.
 
     Raises:
-        ValueError: If there are not so many.
+        ValueError: If there are fewer.
     """
     units = []
     for _ in range(count):
@@ -80,5 +80,5 @@ def join(units: Iterable[bytes]) -> bytes:
 
 
 def unescape(unit: bytes) -> bytes:
-    """Return a unit's payload: without the bytes that keep it from looking like a start code."""
+    """Return a unit's payload, without the emulation prevention bytes."""
     return unit.replace(b"\0\0\3", b"\0\0")

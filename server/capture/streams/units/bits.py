@@ -2,7 +2,7 @@
 
 __all__ = ["Bits"]
 
-# Longer codes are damage: a 32-bit number takes 32 zeros.
+# Longer codes are damage: a 32-bit number has 32 leading zeros.
 MAX_ZEROS = 32
 
 
@@ -11,7 +11,7 @@ class Bits:
 
     Args:
         data: The bytes.
-        skipped: How many of its bytes to begin after.
+        skipped: The number of bytes to skip.
     """
 
     def __init__(self, data: bytes, skipped: int = 0) -> None:
@@ -22,7 +22,7 @@ class Bits:
         """Return the next bits as a number.
 
         Raises:
-            ValueError: If there are not so many.
+            ValueError: If there are fewer.
         """
         self._left -= count
         if self._left < 0:

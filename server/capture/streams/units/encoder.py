@@ -1,4 +1,4 @@
-"""Encodes a video where a source has none that could be handed on. Only in child processes."""
+"""Encodes a video where a source has none to pass through. Only in child processes."""
 
 import time
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from server.errors import PictureError
 
 __all__ = ["VideoEncoder"]
 
-# Nobody needs key pictures between those that are asked for; without any, damage would stay.
+# Seconds between key pictures if none is requested: without any, damage would stay.
 LONGEST_GROUP_S = 10
 
-# At most one a second, however many ask: each is as large as ten others.
+# At most one key picture a second, however many are requested: each is as large as ten others.
 KEY_EVERY_S = 1.0
 
-# How many seconds of the bitrate a single picture may take: it is how much longer than its turn a
-# key picture keeps a link busy that is just wide enough.
+# The largest picture, in seconds of the bitrate: how long a key picture occupies a link that is
+# only just fast enough.
 LARGEST_S = 0.3
 
-# FFmpeg's AVCOL_SPC_SMPTE170M, AVCOL_PRI_SMPTE170M and AVCOL_TRC_SMPTE170M: what OpenCV makes.
+# FFmpeg's AVCOL_SPC_SMPTE170M, AVCOL_PRI_SMPTE170M and AVCOL_TRC_SMPTE170M, as OpenCV converts.
 BT601 = 6
 LIMITED_RANGE = 1
 
@@ -32,8 +32,8 @@ class VideoEncoder:
     """One video in H.264, by x264. For one thread.
 
     Args:
-        encoding: How it is encoded.
-        fps: Pictures a second, about.
+        encoding: The parameters.
+        fps: The approximate frame rate.
         clock: Returns monotonic seconds.
     """
 
@@ -49,22 +49,22 @@ class VideoEncoder:
         self._count = 0
 
     def request_key(self) -> None:
-        """Make the next picture a key picture, or the first one that may be."""
+        """Make the next picture a key picture, or the first one allowed by KEY_EVERY_S."""
         self._key_wanted = True
 
     def scale(self, image: Image) -> Image:
-        """Return a picture in the video's width, with even sides."""
+        """Return a picture scaled to the video's width, with even sides."""
         height, width = image.shape[:2]
         wide = min(self.encoding.width, width - width % 2)
         high = max(2, round(height * wide / width / 2) * 2)
         if (wide, high) == (width, height):
             return image
         if wide == width - width % 2 and height - high in (0, 1):
-            return image[:high, :wide]  # Only an odd row or column too many.
+            return image[:high, :wide]  # At most one row and one column too many.
         return cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
     def encode(self, image: Image) -> Encoded:
-        """Return the unit of a picture that was scaled before.
+        """Return the unit of a picture that :meth:`scale` returned.
 
         Raises:
             PictureError: If it cannot be encoded.

@@ -1,4 +1,4 @@
-"""The headers of H.264, by ITU-T H.264 (08/2021), clauses 7.3 and E.1. No I/O."""
+"""Parses the headers of H.264, by ITU-T H.264 (08/2021), clauses 7.3 and E.1. No I/O."""
 
 from fractions import Fraction
 
@@ -8,30 +8,30 @@ from server.capture.streams.units.sequence import MAX_HEADER_BYTES, Sequence
 
 __all__ = ["H264", "read_aspect", "skip_colours"]
 
-# Profiles whose sequence parameter sets describe their colours.
+# Profiles whose sequence parameter sets describe the colour format.
 HIGH_PROFILES = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
 
-# Table E-1: the aspect of a pixel; 255 means that it is written out.
+# Table E-1: the aspect ratio of a pixel; 255 means that it is written out.
 ASPECTS = (
     *((0, 1), (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11)),
     *((80, 33), (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1)),
 )
 WRITTEN_OUT = 255
 
-# How many samples of luma lie on one of chroma, across and down, by chroma_format_idc.
+# The luma samples for each chroma sample, across and down, by chroma_format_idc.
 CHROMA = ((1, 1), (2, 2), (2, 1), (1, 1))
 
 
 class H264:
-    """What is to be known of H.264; :class:`server.capture.streams.units.h265.H265` has the same.
+    """The syntax of H.264, as :class:`server.capture.streams.units.h265.H265` is that of H.265.
 
     Attributes:
-        sets: The types of parameter sets, in the order in which they must come.
-        sequence: The type of those that describe a sequence.
-        picture_set: The type of those that slices refer to.
+        sets: The types of parameter sets, in the required order.
+        sequence: The type of sequence parameter sets.
+        picture_set: The type of picture parameter sets, which slices refer to.
         delimiter: The type that may only be a picture's first unit.
         filler: The type with which some cameras keep their bitrate constant.
-        record_at: Where a decoder configuration record says how long lengths are.
+        record_at: The offset of the length size in a decoder configuration record.
     """
 
     sets = (7, 8)
@@ -48,17 +48,17 @@ class H264:
 
     @staticmethod
     def is_slice(kind: int) -> bool:
-        """Return whether it holds a part of the picture."""
+        """Return whether a unit of this type contains a part of the picture."""
         return 1 <= kind <= 5
 
     @staticmethod
     def is_key(kind: int) -> bool:
-        """Return whether a decoder can start at a picture of such slices."""
+        """Return whether a decoder can start at a picture with such slices."""
         return kind == 5
 
     @staticmethod
     def ids(unit: bytes) -> tuple[int, int]:
-        """Return a parameter set's number, and that of the one it refers to, or -1.
+        """Return a parameter set's id, and the id of the set it refers to, or -1.
 
         Raises:
             ValueError: If it is broken.
@@ -70,7 +70,7 @@ class H264:
 
     @staticmethod
     def picture_set_of(unit: bytes) -> int:
-        """Return the number of the picture parameter set that a slice uses; ValueError."""
+        """Return the id of the picture parameter set that a slice uses; raises ValueError."""
         bits = Bits(annex_b.unescape(unit[:32]), 1)
         bits.unsigned()  # first_mb_in_slice
         bits.unsigned()  # slice_type
@@ -78,13 +78,13 @@ class H264:
 
     @staticmethod
     def sets_of_record(record: bytes) -> list[bytes]:
-        """Return the parameter sets of an ``avcC`` record; ValueError or IndexError."""
+        """Return the parameter sets of an ``avcC`` record; raises ValueError or IndexError."""
         sequences, at = annex_b.take(record, 6, record[5] & 31)
         return sequences + annex_b.take(record, at + 1, record[at])[0]
 
     @staticmethod
     def read(unit: bytes) -> Sequence:
-        """Read a sequence parameter set.
+        """Parse a sequence parameter set.
 
         Raises:
             ValueError: If it is broken.
@@ -117,7 +117,7 @@ class H264:
 
 
 def skip_colours(bits: Bits, profile: int) -> int:
-    """Skip what high profiles say of colours and scaling; return chroma_format_idc."""
+    """Skip a high profile's colour format and scaling lists; return chroma_format_idc."""
     if profile not in HIGH_PROFILES:
         return 1
     chroma = bits.unsigned()
@@ -143,7 +143,7 @@ def _skip_scaling(bits: Bits, size: int) -> None:
 
 
 def _skip_order(bits: Bits) -> None:
-    """Skip how the order of pictures is told."""
+    """Skip the parameters of the picture order count."""
     kind = bits.unsigned()
     if kind == 0:
         bits.unsigned()  # log2_max_pic_order_cnt_lsb_minus4
@@ -159,7 +159,7 @@ def _skip_order(bits: Bits) -> None:
 
 
 def read_aspect(bits: Bits) -> Fraction:
-    """Return the aspect of a pixel, which video usability information begins with."""
+    """Return the aspect ratio of a pixel, from the start of the video usability information."""
     try:
         if not bits.take():
             return Fraction(1)
@@ -168,6 +168,6 @@ def read_aspect(bits: Bits) -> Fraction:
         across, down = ASPECTS[kind] if known else (0, 0)
         if kind == WRITTEN_OUT:
             across, down = bits.take(16), bits.take(16)
-    except ValueError:  # Some cameras cut it off, and decoders do not mind.
+    except ValueError:  # Some cameras truncate it, and decoders accept that.
         return Fraction(1)
     return Fraction(across, down) if across and down else Fraction(1)

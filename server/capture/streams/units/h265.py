@@ -1,4 +1,4 @@
-"""The headers of H.265, by ITU-T H.265 (08/2021), clause 7.3. No I/O."""
+"""Parses the headers of H.265, by ITU-T H.265 (08/2021), clause 7.3. No I/O."""
 
 from fractions import Fraction
 
@@ -9,14 +9,14 @@ from server.capture.streams.units.sequence import MAX_HEADER_BYTES, Sequence
 
 __all__ = ["H265", "skip_layers"]
 
-# How many samples of luma lie on one of chroma, across and down, by chroma_format_idc.
+# The luma samples for each chroma sample, across and down, by chroma_format_idc.
 CHROMA = ((1, 1), (2, 2), (2, 1), (1, 1))
 
 PROFILE_SPACES = ("", "A", "B", "C")
 
 
 class H265:
-    """What is to be known of H.265; see :class:`server.capture.streams.units.h264.H264`."""
+    """The syntax of H.265; see :class:`server.capture.streams.units.h264.H264`."""
 
     sets = (32, 33, 34)
     sequence = 33
@@ -32,17 +32,17 @@ class H265:
 
     @staticmethod
     def is_slice(kind: int) -> bool:
-        """Return whether it holds a part of the picture."""
+        """Return whether a unit of this type contains a part of the picture."""
         return kind < 32
 
     @staticmethod
     def is_key(kind: int) -> bool:
-        """Return whether a decoder can start at a picture of such slices."""
+        """Return whether a decoder can start at a picture with such slices."""
         return 16 <= kind <= 21
 
     @staticmethod
     def ids(unit: bytes) -> tuple[int, int]:
-        """Return a parameter set's number, and that of the one it refers to, or -1.
+        """Return a parameter set's id, and the id of the set it refers to, or -1.
 
         Raises:
             ValueError: If it is broken.
@@ -59,7 +59,7 @@ class H265:
 
     @staticmethod
     def picture_set_of(unit: bytes) -> int:
-        """Return the number of the picture parameter set that a slice uses; ValueError."""
+        """Return the id of the picture parameter set that a slice uses; raises ValueError."""
         bits = Bits(annex_b.unescape(unit[:32]), 2)
         bits.take()  # first_slice_segment_in_pic_flag
         if 16 <= H265.kind(unit) <= 23:
@@ -68,7 +68,7 @@ class H265:
 
     @staticmethod
     def sets_of_record(record: bytes) -> list[bytes]:
-        """Return the parameter sets of an ``hvcC`` record; ValueError or IndexError."""
+        """Return the parameter sets of an ``hvcC`` record; raises ValueError or IndexError."""
         sets: list[bytes] = []
         at = 23
         for _ in range(record[22]):
@@ -79,7 +79,7 @@ class H265:
 
     @staticmethod
     def read(unit: bytes) -> Sequence:
-        """Read a sequence parameter set.
+        """Parse a sequence parameter set.
 
         Raises:
             ValueError: If it is broken.
@@ -102,11 +102,11 @@ class H265:
             down -= high * (bits.unsigned() + bits.unsigned())
         if across <= 0 or down <= 0:
             raise ValueError("a sequence parameter set crops the whole picture")
-        # The general profile is at the same place in all of them: bytes 3 to 14.
+        # The general profile is always in bytes 3 to 14.
         progressive, interlaced = payload[8] >> 7 & 1, payload[8] >> 6 & 1
         try:
             aspect = aspect_after_size(bits, layers)
-        except ValueError:  # Decoders do not mind.
+        except ValueError:  # Decoders accept a truncated one.
             aspect = Fraction(1)
         return Sequence(
             _codec(payload[3:15]), across, down, bool(interlaced and not progressive), aspect
@@ -124,7 +124,7 @@ def skip_layers(bits: Bits, layers: int) -> None:
 
 
 def _codec(profile: bytes) -> str:
-    """Return the name of a profile, tier and level, by ISO/IEC 14496-15, annex E.3."""
+    """Return the codec string of a profile, tier and level, by ISO/IEC 14496-15, annex E.3."""
     space, tier, number = profile[0] >> 6, profile[0] >> 5 & 1, profile[0] & 31
     compatible = int(f"{int.from_bytes(profile[1:5], 'big'):032b}"[::-1], 2)
     parts = [

@@ -1,4 +1,4 @@
-"""Makes access units in Annex B format of the packets of H.264 and H.265 streams. No I/O."""
+"""Makes access units in Annex B format from packets of H.264 and H.265 streams. No I/O."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +13,7 @@ from server.capture.streams.units.sequence import Sequence
 
 __all__ = ["Encoded", "UnitMaker", "maker_of"]
 
-# More than any stream has; a broken one may number them at random.
+# More parameter sets than any stream has; a broken stream may number them at random.
 MAX_SETS = 64
 MAX_SET_BYTES = 4096
 
@@ -22,9 +22,9 @@ class Encoded(NamedTuple):
     """One encoded picture.
 
     Attributes:
-        data: In Annex B format; before each key picture come its parameter sets.
+        data: In Annex B format; a key picture is preceded by its parameter sets.
         key: Whether a decoder can start at it.
-        codec: What a decoder must be configured for, by RFC 6381.
+        codec: The codec string for decoders, by RFC 6381.
         width: In pixels.
         height: In pixels.
         early_s: See :class:`server.capture.frames.unit.Unit`.
@@ -42,12 +42,12 @@ Syntax: TypeAlias = type[H264] | type[H265]
 
 
 def maker_of(codec: str, extradata: bytes, aspect: Fraction) -> "UnitMaker | None":
-    """Return what makes units of a stream; None if its pictures are encoded otherwise.
+    """Return a maker of units for a stream; None if it is neither H.264 nor H.265.
 
     Args:
-        codec: The name that FFmpeg gives the encoding.
-        extradata: What the container or the session description says of it; may be empty.
-        aspect: The width of a pixel divided by its height, as the container has it.
+        codec: FFmpeg's name of the encoding.
+        extradata: From the container or the session description; may be empty.
+        aspect: The width of a pixel divided by its height, according to the container.
     """
     syntaxes: dict[str, Syntax] = {"h264": H264, "hevc": H265}
     return UnitMaker(syntaxes[codec], extradata, aspect) if codec in syntaxes else None
@@ -57,21 +57,21 @@ class UnitMaker:
     """Makes the units of one stream. For one thread.
 
     Args:
-        syntax: Of H.264 or H.265.
+        syntax: The syntax of H.264 or H.265.
         extradata: Parameter sets from outside the stream: in Annex B format, or as in MP4, where a
-            record also says that units come after their lengths.
+            record also means that units are preceded by their lengths.
         aspect: The width of a pixel divided by its height, if the stream does not say.
 
     Attributes:
-        codec: What a decoder must be configured for; empty while unknown, and if its pictures
-            cannot be shown as they are: interlaced ones, and such whose pixels are not square.
+        codec: The codec string for decoders; empty while unknown, and if browsers would show the
+            pictures wrongly because they are interlaced or their pixels are not square.
     """
 
     def __init__(self, syntax: Syntax, extradata: bytes, aspect: Fraction) -> None:
         self._syntax = syntax
         self._aspect = aspect
-        self._length_size = 0  # Of the lengths before units; 0 for Annex B.
-        # By type and number: a parameter set, and the number of the one it refers to.
+        self._length_size = 0  # Bytes of the length before each unit; 0 for Annex B.
+        # By type and id: a parameter set, and the id of the one it refers to.
         self._sets: dict[tuple[int, int], tuple[bytes, int]] = {}
         self._sequence: Sequence | None = None
         self.codec = ""
@@ -80,14 +80,14 @@ class UnitMaker:
 
     @property
     def sequence(self) -> Sequence | None:
-        """What is known of the pictures; None before the first parameter set."""
+        """The sequence parameters of the pictures; None before the first parameter set."""
         return self._sequence
 
     def make(self, data: bytes) -> Encoded | None:
         """Return the access unit of a picture; None if it is broken or cannot be passed on.
 
         Args:
-            data: The picture's bytes, as the stream's format has them.
+            data: The picture's bytes in the stream's format.
         """
         try:
             whole, key = self._make(data)
@@ -117,9 +117,9 @@ class UnitMaker:
         return data, False
 
     def _is_plain(self, data: bytes) -> bool:
-        """Return whether it is no key picture and has no parameter sets before it, as nearly all.
+        """Return whether it is no key picture and has no parameter sets, like nearly all.
 
-        To find where its slice ends would take as long as everything else that is done with it.
+        Finding the end of its slice would take as long as everything else that is done with it.
         """
         syntax = self._syntax
         for begin in annex_b.begins(data):
@@ -131,7 +131,7 @@ class UnitMaker:
         return False
 
     def _make_key(self, units: list[bytes]) -> bytes:
-        """Return a key picture with all parameter sets in front; nothing if some are missing."""
+        """Return a key picture after all its parameter sets; empty if some are missing."""
         syntax = self._syntax
         kinds = [syntax.kind(unit) for unit in units]
         first_slice = next(at for at, kind in enumerate(kinds) if syntax.is_slice(kind))
@@ -156,7 +156,7 @@ class UnitMaker:
         return annex_b.split(data)
 
     def _keep(self, kind: int, unit: bytes) -> None:
-        with suppress(ValueError, IndexError):  # A broken one replaces none that is whole.
+        with suppress(ValueError, IndexError):  # A broken set must not replace an intact one.
             number, other = self._syntax.ids(unit)
             if kind == self._syntax.sequence:
                 self._syntax.read(unit)
@@ -166,10 +166,10 @@ class UnitMaker:
                 self._sets[place] = unit, other
 
     def _choose(self, first_slice: bytes | None) -> bool:
-        """Note what a key picture is like; return False if its parameter sets are missing.
+        """Select a key picture's sequence; return False if its parameter sets are missing.
 
         Args:
-            first_slice: Of the picture; None for the first sequence that is known.
+            first_slice: The picture's first slice; None for the first known sequence.
         """
         syntax = self._syntax
         if first_slice is None:

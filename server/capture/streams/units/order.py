@@ -1,4 +1,4 @@
-"""In which order pictures are shown: with B-frames it is not the one in which they are decoded.
+"""Display order of pictures; with B-frames it differs from decoding order.
 
 By the picture order count of ITU-T H.264, 8.2.1.1, and H.265, 8.3.1. No I/O.
 """
@@ -16,37 +16,37 @@ from server.capture.streams.units.sequence import MAX_HEADER_BYTES
 __all__ = ["HEAD_BYTES", "DisplayOrder", "heads_of"]
 
 HEAD_BYTES = 600
-"""Within as many bytes of a unit is the beginning of its first slice, as a rule."""
+"""The first slice usually begins within this many bytes of a unit."""
 
 MAX_SLICE_HEADER_BYTES = 48
 
-# More than the pictures that are shown before a key picture can count back.
+# Added where the count restarts; more than pictures displayed before a key picture count back.
 APART = 1 << 20
 
 
 class _Slices(Protocol):
-    """Reads the slices of a codec."""
+    """Parses the slices of a codec."""
 
     def keep(self, kind: int, unit: bytes) -> None:
         """Take a parameter set."""
 
     def read(self, kind: int, unit: bytes) -> int | None:
-        """Return the low bits of a picture's count; None if pictures are shown as decoded."""
+        """Return the low bits of a picture's count; None if display is in decoding order."""
 
-    def counts_anew(self, kind: int) -> bool:
-        """Return whether the count begins at this picture."""
+    def restarts_count(self, kind: int) -> bool:
+        """Return whether the count restarts at this picture."""
 
-    def is_counted_from(self, kind: int, unit: bytes) -> bool:
-        """Return whether the next picture's high bits follow from this one's."""
+    def is_anchor(self, kind: int, unit: bytes) -> bool:
+        """Return whether the high bits of the next picture's count follow from this one's."""
 
     bits: int
 
 
 class DisplayOrder:
-    """Numbers the pictures of one video. For one thread.
+    """Numbers the pictures of one video in display order. For one thread.
 
     Args:
-        codec: What a decoder is configured for, by RFC 6381.
+        codec: The codec string, by RFC 6381.
     """
 
     def __init__(self, codec: str) -> None:
@@ -54,20 +54,20 @@ class DisplayOrder:
         self._syntax: type[H264] | type[H265] = H264 if is_h264 else H265
         self._slices: _Slices = _H264() if is_h264 else _H265()
         self._base = 0
-        self._before = 0  # The count that the next one's high bits follow from.
+        self._before = 0  # The count that the next picture's high bits follow from.
         self._highest = 0
 
     def number(self, units: Iterable[bytes]) -> int:
-        """Return a picture's place: a later one is shown later; they need not follow each other.
+        """Return a picture's place in display order; numbers may be skipped.
 
         Args:
-            units: The picture's NAL units, up to the beginning of its first slice; those of a key
-                picture with its parameter sets.
+            units: The picture's NAL units, up to the beginning of its first slice; a key picture's
+                include its parameter sets.
         """
         count = None
         for unit in units:
             kind = self._syntax.kind(unit)
-            with suppress(ValueError, IndexError):  # What is broken is shown as it is decoded.
+            with suppress(ValueError, IndexError):  # Broken ones are displayed in decoding order.
                 if kind in self._syntax.sets:
                     self._slices.keep(kind, unit)
                 elif self._syntax.is_slice(kind):
@@ -81,7 +81,7 @@ class DisplayOrder:
         low = self._slices.read(kind, unit)
         if low is None:
             return None
-        if self._slices.counts_anew(kind):
+        if self._slices.restarts_count(kind):
             self._base, self._before = self._highest + APART, 0
             count = low
         else:
@@ -92,7 +92,7 @@ class DisplayOrder:
             elif low > self._before % span and low - self._before % span > span // 2:
                 high -= span
             count = high + low
-        if self._slices.is_counted_from(kind, unit):
+        if self._slices.is_anchor(kind, unit):
             self._before = count
         return count
 
@@ -122,10 +122,10 @@ class _H264:
             bits.unsigned()  # idr_pic_id
         return bits.take(self.bits)
 
-    def counts_anew(self, kind: int) -> bool:
+    def restarts_count(self, kind: int) -> bool:
         return kind == 5
 
-    def is_counted_from(self, kind: int, unit: bytes) -> bool:
+    def is_anchor(self, kind: int, unit: bytes) -> bool:
         return bool(unit[0] & 0x60)
 
 
@@ -152,7 +152,7 @@ class _H265:
             bits.unsigned()  # Width and height.
             bits.unsigned()
             for _ in range(4 * bits.take()):
-                bits.unsigned()  # What is cropped at each side.
+                bits.unsigned()  # The cropping at each side.
             bits.unsigned()  # bit_depth_luma_minus8
             bits.unsigned()  # bit_depth_chroma_minus8
             self.bits = bits.unsigned() + 4
@@ -172,13 +172,13 @@ class _H265:
         bits.take(self._has_output_flag)
         return bits.take(self.bits)
 
-    def counts_anew(self, kind: int) -> bool:
-        # A picture that is not IDR goes on counting, except if decoding begins there.
+    def restarts_count(self, kind: int) -> bool:
+        # A CRA picture continues the count, unless decoding begins there.
         begins = 16 <= kind <= 20 or (kind == 21 and not self._begun)
         self._begun = True
         return begins
 
-    def is_counted_from(self, kind: int, unit: bytes) -> bool:
+    def is_anchor(self, kind: int, unit: bytes) -> bool:
         is_base = unit[1] & 7 == 1  # nuh_temporal_id_plus1
         return is_base and not 6 <= kind <= 9 and not (kind <= 14 and kind % 2 == 0)
 

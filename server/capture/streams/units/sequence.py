@@ -1,4 +1,4 @@
-"""What a sequence parameter set says of the pictures that follow it."""
+"""The content of a sequence parameter set, as far as it is needed."""
 
 from fractions import Fraction
 from typing import NamedTuple
@@ -6,18 +6,18 @@ from typing import NamedTuple
 __all__ = ["MAX_HEADER_BYTES", "Sequence"]
 
 MAX_HEADER_BYTES = 1024
-"""What is read of a parameter set: all that is asked for comes earlier."""
+"""How much of a parameter set to parse: all needed fields come earlier."""
 
 
 class Sequence(NamedTuple):
     """The pictures of a sequence.
 
     Attributes:
-        codec: What a decoder must be configured for, by RFC 6381.
-        width: In pixels, without what is cropped.
-        height: In pixels, without what is cropped.
-        interlaced: Whether pictures may be made of two fields.
-        aspect: The width of a pixel divided by its height; 1 where nothing is said.
+        codec: The codec string for decoders, by RFC 6381.
+        width: In pixels, after cropping.
+        height: In pixels, after cropping.
+        interlaced: Whether pictures may consist of two fields.
+        aspect: The width of a pixel divided by its height; 1 if it is not given.
     """
 
     codec: str
