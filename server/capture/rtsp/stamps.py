@@ -28,7 +28,7 @@ class DecodeStamps:
             key: Whether it can be decoded by itself.
         """
         if self._latest is None or (key and shown < self._latest):
-            self._newest.clear()  # The clock was set: a key picture is never shown before earlier ones.
+            self._newest.clear()  # The clock was set back.
             self._latest = shown
         self._newest.append(shown)
         if shown >= self._latest:
