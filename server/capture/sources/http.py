@@ -262,7 +262,7 @@ class _Fetched:
             if self._answer is None:
                 self._answer = self._client.get({"Range": f"bytes={self._at}-"})
                 if self._answer.status != PARTIAL:
-                    raise SourceError(f"{self._answer.host} sends another part than was asked for")
+                    raise SourceError(f"{self._answer.host} sends another range than was requested")
             self._rest = self._answer.read()
         data, self._rest = self._rest[:size], self._rest[size:]
         self._at += len(data)

@@ -67,7 +67,7 @@ class JpegParser:
         self.in_parts = False
         """Whether the last picture followed a line that began a part or named its type."""
         # All positions are offsets in the buffer. Outside a picture, lines have been read up to
-        # _lines, and no picture begins before _at. Inside, segments or data have been read up to _at.
+        # _lines, and no picture begins before _at. Inside, it has been read up to _at.
         self._buffer = bytearray()
         self._lines = 0
         self._at = 0

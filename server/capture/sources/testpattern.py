@@ -246,7 +246,7 @@ class TestPattern:
         self._write_in_ring(image, 74, (time.strftime(form, now) for form in DATES))
 
     def _clock(self, text: str) -> Stencil:
-        """Return the stencil of a time; its digits have equal widths, so the clock does not jitter."""
+        """Return the stencil of a time; equal widths of digits keep the clock steady."""
         if text != self._last_clock[0]:
             self._last_clock = text, join([self._line(one, 58, INK, 600) for one in text])
         return self._last_clock[1]
