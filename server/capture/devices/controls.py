@@ -1,8 +1,8 @@
 """The controls of an open source: how their values are validated, shown and sent.
 
-A source lists its controls and their current values as :class:`ControlInfo`; a device's limits are
-its own. Controls are set by name. If the source does not accept a value, a :class:`ControlError`
-says which was requested and which the source keeps.
+A source lists its controls and their current values as :class:`ControlInfo`; a device reports its
+own limits. Controls are set by name. If the source does not accept a value, a
+:class:`ControlError` says which was requested and which the source keeps.
 """
 
 import math
@@ -160,7 +160,7 @@ class Controllable(Protocol):
 def set_controls(source: Controllable, values: Mapping[str, Value]) -> dict[str, str]:
     """Set all values. Runs natively.
 
-    An automatic mode is switched off before the control that it affects is set, and on afterwards.
+    An automatic mode is switched off before the control that it drives is set, and on afterwards.
 
     Returns:
         By name, why the source rejected a value; the text names the control.
@@ -199,7 +199,7 @@ def find_control(controls: tuple[ControlInfo, ...], name: str) -> ControlInfo:
 def refuse(control: ControlInfo, value: Value, kept: Value) -> ControlError:
     """Return the error for a value that the camera did not accept."""
     return ControlError(
-        f"{control.title}: {control.show(value)} was requested, "
+        f"{control.title}: {control.show(value)} was asked for, "
         f"the camera keeps {control.show(kept)}"
     )
 

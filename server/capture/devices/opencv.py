@@ -74,7 +74,7 @@ class Video(Uncontrolled):
         return cast(Image, pixels)
 
     def close(self) -> None:
-        """Release it; on the reading thread only, because OpenCV crashes during a read."""
+        """Release it; on the reading thread only: OpenCV crashes if a read is in progress."""
         self._capture.release()
 
 

@@ -66,7 +66,7 @@ class Property:
         id: The driver's id.
         opencv: OpenCV's property.
         unit: The unit of its values, for people.
-        driven_by: The name of the automatic mode that controls it.
+        driven_by: The name of the automatic mode that drives it.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Property:
     driven_by: str = ""
 
 
-# In the order in which they are set: each automatic mode before the controls that it controls.
+# In the order in which they are set: each automatic mode before the controls that it drives.
 PROPERTIES = (
     Property("brightness", "Brightness", "Colour", 0x980900, cv2.CAP_PROP_BRIGHTNESS),
     Property("contrast", "Contrast", "Colour", 0x980901, cv2.CAP_PROP_CONTRAST),

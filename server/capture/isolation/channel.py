@@ -17,7 +17,7 @@ the server sends      meaning
 ``MOTION`` json       detect motion with these settings, or null to stop
 ``SET`` json          set these controls between two pictures
 ``CLOSE``             close the source, and wait for the next ``OPEN``
-(end of file)         close the source and end
+(end of file)         close the source and exit
 ====================  =========================================================================
 
 ====================  =========================================================================

@@ -52,8 +52,7 @@ class NotOnHub(Exception):
 
 
 class IsolatedReader:
-    """Reads any source in its own process. Methods block and are called natively unless they say
-    otherwise.
+    """Reads any source in its own process. Methods block and run natively unless stated otherwise.
 
     Its pictures are read-only, in shared memory (``shared_memory.py``).
 

@@ -168,7 +168,7 @@ class H264Payloads(_Payloads):
     fragmentation = Fragmentation(struct.Struct("!HHHHQ2s"), 31, 28)
 
     def add(self, payload: memoryview) -> None:
-        """Take a packet's payload."""
+        """Add a packet's payload."""
         kind = payload[0] & 31
         if kind == 28:
             if len(payload) > 2:
@@ -217,7 +217,7 @@ class H265Payloads(_Payloads):
     fragmentation = Fragmentation(struct.Struct("!HHHHQ3s"), 63 << 1, 49 << 1)
 
     def add(self, payload: memoryview) -> None:
-        """Take a packet's payload."""
+        """Add a packet's payload."""
         if len(payload) < 3:
             return
         kind = payload[0] >> 1 & 63

@@ -8,7 +8,7 @@ from server.capture.rtsp.message import Request, Response, RtspError, is_first_l
 
 __all__ = ["DOLLAR", "Fragmentation", "Fragmented", "Frame", "Splitter"]
 
-# Large enough to read all that gathers while nobody watches at once; a frame takes up to 64 KiB.
+# Large enough for one read of all that gathers while nobody watches. A frame takes up to 64 KiB.
 BUFFER_BYTES = 256 << 10
 MIN_ROOM_BYTES = 64 << 10
 

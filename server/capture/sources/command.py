@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandSource"]
 
-# The first picture may follow the head of a part, or a greeting: gst-launch-1.0 prints one without
-# -q.
+# The first picture may follow the head of a part, or a greeting: without -q, gst-launch-1.0 prints
+# one.
 TEXT = re.compile(rb"[\t\r\n\x20-\x7e]*")
 PART = re.compile(rb"(?:^|[\r\n])(?:--[^\r\n]|content-type:)", re.IGNORECASE)
 JPEG = b"\xff\xd8\xff"

@@ -84,7 +84,7 @@ class Answer:
         """Whether its Content-Length may be that of a single picture."""
         length = self.headers.get("Content-Length", "")
         if self.kind.startswith("multipart/") and not length.strip("0"):
-            return False  # A length of 0 cannot be meant.
+            return False  # It has parts, whatever the length says.
         return length.isdecimal() and int(length[:12]) <= MAX_PICTURE_BYTES
 
     @property
@@ -338,7 +338,7 @@ def _certificates() -> str | bool:
 
 
 def _explain(error: BaseException, parts: SplitResult, timeout_s: float) -> str:
-    """Return for people why a request failed."""
+    """Return why a request failed, in words for people."""
     host = _host_and_port(parts)
     causes = tuple(_causes(error))
 

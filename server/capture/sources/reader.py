@@ -30,7 +30,7 @@ AT_ONCE = float("-inf")
 
 
 class Demand(NamedTuple):
-    """A camera's requirements. Called natively for each picture, so changes apply during a read.
+    """The next picture a camera wants. Called for each picture, so changes apply during a read.
 
     Attributes:
         due: When the next picture is wanted, in monotonic seconds; infinite while nobody watches,

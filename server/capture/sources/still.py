@@ -112,7 +112,7 @@ def _read_still(answer: Answer, timeout_s: float) -> tuple[bytes, str]:
 
 
 def read_picture(answer: Answer, data: bytes, deadline: float) -> bytes:
-    """Return the rest of a response after ``data``, with it: a picture other than JPEG.
+    """Return the whole picture in a response that begins with ``data`` and is not JPEG.
 
     Raises:
         TimeoutError: If it has not ended by ``deadline``, in monotonic seconds.

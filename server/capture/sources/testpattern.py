@@ -176,7 +176,7 @@ class TestPattern:
         return value
 
     def _find_moving(self) -> list[tuple[slice, slice]]:
-        """Return the areas drawn on, except that of the burned-in time, which covers itself."""
+        """Return the areas that are drawn on, without the time strip, which is overwritten."""
         width, height = self.info.width, self.info.height
         x, y = self._center
         reach = round(230 * self._unit) + 2
