@@ -1,8 +1,8 @@
 """The controls of an open source: how their values are validated, shown and sent.
 
-A source lists its controls and their current values as :class:`ControlInfo`; the limits are the
-device's own if there is a device. Controls are set by name. If the source does not accept a value,
-a :class:`ControlError` says what was requested and what the source keeps.
+A source lists its controls and their current values as :class:`ControlInfo`; a device reports its
+own limits. Controls are set by name. If the source does not accept a value, a
+:class:`ControlError` says which was requested and which the source keeps.
 """
 
 import math
@@ -33,7 +33,7 @@ Kind = Literal["range", "choice", "switch", "area"]
 Area: TypeAlias = tuple[float, float, float, float]
 
 Value: TypeAlias = bool | float | str | Area
-"""Of a switch, range, choice or area: x, y, width and height as shares of the picture."""
+"""The value of a switch, range, choice or area. An area is x, y, width and height as shares."""
 
 WHOLE: Area = (0.0, 0.0, 1.0, 1.0)
 """The area that covers the whole picture."""
@@ -51,13 +51,13 @@ class ControlInfo:
         title: The name that people see.
         kind: The kind of its values.
         group: The heading under which it is shown.
-        default: The value a reset sets.
+        default: The value that a reset sets.
         value: The current value.
-        min: Of a range.
-        max: Of a range.
-        step: Between two values of a range.
-        unit: Of a range or choice, for people.
-        options: Of a choice, in order.
+        min: The lowest value of a range.
+        max: The highest value of a range.
+        step: The difference between neighbouring values of a range.
+        unit: The unit of a range or choice, for people.
+        options: The options of a choice, in order.
         active: Whether it can be set now.
         note: Why it cannot be set, or which value the camera rejected; for people.
     """
@@ -77,7 +77,7 @@ class ControlInfo:
     note: str = ""
 
     def fit(self, value: object) -> Value:
-        """Return a valid value; one of a range is rounded to the nearest step.
+        """Validate a value and return it; in a range it is rounded to the nearest step.
 
         Raises:
             ValueError: If the value is invalid; says what is accepted.
@@ -124,7 +124,7 @@ class ControlInfo:
         if not _is_number(value) or not self.min <= value <= self.max:
             raise ValueError(f"{_quote(value)}; accepted: {self.min:g} to {self.max:g}")
         step = self.step or 1.0
-        # A device's last step may be shorter than the others, and reach past its end.
+        # The range need not be a multiple of the step: do not round past its end.
         steps = min(round((value - self.min) / step), math.floor((self.max - self.min) / step))
         return round(self.min + steps * step, 6)
 
@@ -145,7 +145,7 @@ class ControlInfo:
             and max(left + width, top + height) <= 1.0005
         ):
             raise ValueError(f"{_quote(value)}; {accepted}")
-        # Rounding may have pushed it just over the edge.
+        # Rounding may have pushed it slightly over the edge.
         return left, top, min(width, round(1 - left, 4)), min(height, round(1 - top, 4))
 
 
@@ -160,7 +160,7 @@ class Controllable(Protocol):
 def set_controls(source: Controllable, values: Mapping[str, Value]) -> dict[str, str]:
     """Set all values. Runs natively.
 
-    An automatic mode is switched off before the control that it drives is set, and on after it.
+    An automatic mode is switched off before the control that it drives is set, and on afterwards.
 
     Returns:
         By name, why the source rejected a value; the text names the control.
@@ -232,10 +232,10 @@ def _quote(value: object) -> str:
 
 
 class Uncontrolled:
-    """What a source without controls answers; see :class:`server.capture.sources.source.Source`."""
+    """A base for sources without controls; see :class:`server.capture.sources.source.Source`."""
 
     def controls(self) -> tuple[ControlInfo, ...]:
-        """Return nothing: there are none."""
+        """Return nothing: there are no controls."""
         return ()
 
     def set_control(self, name: str, _value: Value) -> Value:

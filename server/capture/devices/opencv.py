@@ -1,6 +1,6 @@
 """Sources read by OpenCV: any open ``VideoCapture``, and devices through V4L2.
 
-The back end is always named: OpenCV's automatic choice would fall back to others, which behave and
+The back end is always given: OpenCV's automatic choice would fall back to others, which behave and
 fail differently.
 """
 
@@ -27,8 +27,8 @@ from server.errors import PictureError, SourceError
 
 __all__ = ["DeviceVideo", "Video"]
 
-# VideoCaptureProperties in OpenCV's documentation: the V4L2 back end hands over undecoded data when
-# pictures are not converted to RGB.
+# See VideoCaptureProperties in OpenCV's documentation: without conversion to RGB, the V4L2 back end
+# returns undecoded data.
 AS_SENT_BY_V4L2 = (cv2.CAP_PROP_CONVERT_RGB, 0.0)
 
 
@@ -37,8 +37,8 @@ class Video(Uncontrolled):
 
     Args:
         capture: The capture to read.
-        as_sent: The property and value that make OpenCV hand over a source's JPEG undecoded.
-            Otherwise it would decode every picture, needed or not, and scale it to the size of
+        as_sent: The property and value that make OpenCV return a source's JPEG undecoded.
+            Otherwise it decodes every picture, needed or not, and scales it to the size of
             the first.
     """
 
@@ -74,7 +74,7 @@ class Video(Uncontrolled):
         return cast(Image, pixels)
 
     def close(self) -> None:
-        """Release it. Only the reading thread may: OpenCV crashes if a read is in progress."""
+        """Release it; on the reading thread only: OpenCV crashes if a read is in progress."""
         self._capture.release()
 
 
@@ -82,8 +82,8 @@ class DeviceVideo(Video):
     """A camera on this machine, read through V4L2.
 
     Args:
-        target: N of ``/dev/videoN``, or a path. A link, as in ``/dev/v4l/by-id``, is followed each
-            time: a camera that was plugged in again may have another number.
+        target: N of ``/dev/videoN``, or a path. A link, as in ``/dev/v4l/by-id``, is resolved each
+            time: a camera may get another number when it is plugged in again.
 
     Raises:
         SourceError: If it is missing, busy, not permitted or not a camera.
@@ -112,7 +112,7 @@ class DeviceVideo(Video):
         """Wait for the next picture.
 
         Raises:
-            SourceError: If it sends none any more; says whether it was unplugged.
+            SourceError: If no more pictures arrive; says whether it was unplugged.
         """
         try:
             return super().grab()
@@ -140,7 +140,7 @@ class DeviceVideo(Video):
             value=self._size,
             options=offered,
         )
-        # If the driver does not list the first size, there would be no way back to it.
+        # Without the initial size in the list, people could not go back to it.
         fits = len(offered) > 1 and self._first_size in offered
         return (*((size,) if fits else ()), *self._driver.controls())
 
@@ -148,7 +148,7 @@ class DeviceVideo(Video):
         """Set a control through OpenCV, then read the result from the driver.
 
         Raises:
-            ControlError: If the driver reports another value.
+            ControlError: If the driver keeps another value.
         """
         control = find_control(self.controls(), name)
         taken = self._set_size(str(value)) if name == "size" else self._set(name, value)
@@ -159,16 +159,16 @@ class DeviceVideo(Video):
         return kept
 
     def _set(self, name: str, value: Value) -> bool:
-        what = find_property(name)
-        assert what is not None
+        found = find_property(name)
+        assert found is not None
         assert self._driver is not None
         number = float(cast(float, value))
         if name == AUTO_EXPOSURE:
             number = self._driver.mode_of(bool(value))
-        return self._capture.set(what.opencv, number)
+        return self._capture.set(found.opencv, number)
 
     def _set_size(self, size: str) -> bool:
-        # The second of the two calls restarts the device's stream.
+        # The second call restarts the device's stream.
         width, height = parse_size(size)
         self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
         taken = self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
@@ -181,14 +181,14 @@ class DeviceVideo(Video):
         return taken
 
     def close(self) -> None:
-        """Release it."""
+        """Release the device."""
         if self._driver is not None:
             self._driver.close()
         super().close()
 
 
 def _sane_fps(fps: float) -> float:
-    # If FFmpeg does not know the rate, it reports the time base: 90000, 1000 or NaN.
+    # OpenCV may report NaN, or a time base such as 90000, for an unknown rate.
     return fps if 0 < fps <= 240 else 0.0
 
 

@@ -1,8 +1,8 @@
 """Reads a local device's controls and sizes from its driver.
 
-OpenCV sets values but does not know their limits, so the limits come from Video4Linux itself, with
-the requests and structures of ``linux/videodev2.h``, on a file descriptor of our own: the driver
-allows several. Only controls that OpenCV can set are listed.
+OpenCV sets values but does not know their limits, so these come from Video4Linux itself, with the
+requests and structures of ``linux/videodev2.h``, on our own file descriptor: the driver allows
+several. Only controls that OpenCV can set are listed.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from server.capture.devices.controls import ControlInfo
 
 __all__ = ["Driver", "Property", "find_property", "parse_size"]
 
-# _IOWR('V', number, size), as the kernel's header makes them.
+# _IOWR('V', number, size), as in the kernel's header.
 QUERYCTRL = 0xC0445624
 QUERYMENU = 0xC02C5625
 G_CTRL = 0xC008561B
@@ -33,7 +33,7 @@ DISABLED, GRABBED, READ_ONLY, INACTIVE, WRITE_ONLY = 0x1, 0x2, 0x4, 0x10, 0x40
 DISCRETE = 1
 
 MANUAL = 1
-"""The manual entry in the menu of exposure modes; all others are at least partly automatic."""
+"""The manual entry in the menu of exposure modes; the others are at least partly automatic."""
 
 # Offered if a device accepts any size within limits.
 COMMON_SIZES = (
@@ -61,11 +61,11 @@ class Property:
 
     Attributes:
         name: Our name.
-        title: For people.
-        group: For people.
+        title: Its name for people.
+        group: The heading under which it is shown.
         id: The driver's id.
         opencv: OpenCV's property.
-        unit: For people.
+        unit: The unit of its values, for people.
         driven_by: The name of the automatic mode that drives it.
     """
 
@@ -78,7 +78,7 @@ class Property:
     driven_by: str = ""
 
 
-# In the order in which they are set: an automatic mode before the controls that it drives.
+# In the order in which they are set: each automatic mode before the controls that it drives.
 PROPERTIES = (
     Property("brightness", "Brightness", "Colour", 0x980900, cv2.CAP_PROP_BRIGHTNESS),
     Property("contrast", "Contrast", "Colour", 0x980901, cv2.CAP_PROP_CONTRAST),
@@ -166,7 +166,7 @@ PROPERTIES = (
 )
 TITLES = {one.name: one.title for one in PROPERTIES}
 
-# OpenCV sets it to one of several modes; people see a switch.
+# OpenCV sets this to one of several modes; people see a switch.
 AUTO_EXPOSURE = "auto_exposure"
 
 
@@ -176,7 +176,7 @@ def find_property(name: str) -> Property | None:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Return the width and height in an option of ``size``."""
+    """Return the width and height in an option of the ``size`` control."""
     width, _, height = text.partition("x")
     return int(width), int(height)
 
@@ -189,7 +189,7 @@ class Driver:
         ioctl: Performs a request; a parameter so that tests can supply the answers.
 
     Raises:
-        OSError: If it cannot be opened.
+        OSError: If the device cannot be opened.
     """
 
     def __init__(self, path: str, ioctl: Ioctl | None = None) -> None:
@@ -208,7 +208,7 @@ class Driver:
         """Return the sizes that the device offers in a format, smallest first.
 
         Args:
-            pixel_format: Its four-letter code as a number.
+            pixel_format: The format's FourCC as a number.
         """
         found: set[tuple[int, int]] = set()
         for answer in self._frame_sizes(pixel_format):
@@ -216,11 +216,11 @@ class Driver:
             if kind == DISCRETE:
                 found.add((numbers[0], numbers[1]))
             else:
-                found |= {size for size in COMMON_SIZES if _takes(numbers, *size)}
+                found |= {size for size in COMMON_SIZES if _accepts(numbers, *size)}
         return tuple(sorted(found, key=lambda size: (size[0] * size[1], size)))[-MAX_SIZES:]
 
     def mode_of(self, automatic: bool) -> int:
-        """Return the device's exposure mode for automatic, or for manual."""
+        """Return the device's mode for automatic or manual exposure."""
         if not automatic:
             return MANUAL
         answer = self._query(find_id(AUTO_EXPOSURE))
@@ -302,7 +302,7 @@ class Driver:
         try:
             self._ioctl(self._fd, request, data)
         except OSError:
-            return False  # EINVAL: the device lacks it. After any other error it cannot be offered.
+            return False  # EINVAL: the device lacks it. Other errors make it unusable, too.
         return True
 
 
@@ -320,12 +320,12 @@ class _Query:
 
 
 def find_id(name: str) -> int:
-    """Return the driver's id of a control."""
+    """Return a control's id in the driver, by our name."""
     return next(one.id for one in PROPERTIES if one.name == name)
 
 
-def _takes(limits: list[int], width: int, height: int) -> bool:
-    """Return whether a size fits min, max and step of width and height."""
+def _accepts(limits: list[int], width: int, height: int) -> bool:
+    """Return whether a size is within the limits: min, max and step of width, then height."""
     low_x, high_x, step_x, low_y, high_y, step_y = limits
     return (
         low_x <= width <= high_x

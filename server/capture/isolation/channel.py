@@ -7,17 +7,17 @@ the server sends      meaning
 ``WANT`` ...          put the next picture into this slot: the source's JPEG if its quality is
                       accepted, with pixels if a width is given, otherwise pixels alone; the very
                       next picture, the next that shows anything new, or the next key picture
-``PAUSE``             stand still until the next ``WANT``, unless the source is live
-``HURRY``             if only a key picture was wanted, any will do now
-``VIDEO`` json        send these videos: whether its own, and which are encoded, by number, at how
-                      many pictures a second at most and as a rule, and whether their units may wait
-                      for each other; the first such message carries the socket for the units, see
+``PAUSE``             pause until the next ``WANT``, unless the source is live
+``HURRY``             if only a key picture was requested, accept any picture now
+``VIDEO`` json        send these videos: whether the source's own, which to encode, by number, the
+                      highest and the usual frame rate, and whether units may wait to be sent
+                      together; the first such message carries the socket for the units, see
                       ``units.py``
-``KEY`` number        make a key picture of this video, if it is encoded
-``MOTION`` json       look for motion like this, or null for no longer
+``KEY`` number        make a key picture in this video, if it is encoded
+``MOTION`` json       detect motion with these settings, or null to stop
 ``SET`` json          set these controls between two pictures
 ``CLOSE``             close the source, and wait for the next ``OPEN``
-(end of file)         close the source and end
+(end of file)         close the source and exit
 ====================  =========================================================================
 
 ====================  =========================================================================
@@ -27,15 +27,15 @@ the child sends       meaning
 ``SETTLED`` json      the answer to ``SET``: rejected values, and the source's new properties
 ``PICTURE`` ...       the answer to ``WANT``: slot, shape and number; carries a new area if there is
                       one
-``JPEG`` ...          the same, of JPEG without pixels or a new area: it can be taken in no time
-``CHANGED`` json      the source's properties are others now
+``JPEG`` ...          the same for JPEG without pixels or a new area, which the hub can handle
+``CHANGED`` json      the source's properties have changed
 ``BROKEN`` text       the answer to ``WANT`` if the picture cannot be decoded
-``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far, and what is
-                      measured and waited for
-``HAPPENED`` json     something moves, or no longer does; carries memory with a picture of it
+``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far, measurements,
+                      and what the source is waiting for
+``HAPPENED`` json     motion started, changed or ended; may carry memory with a picture of it
 ``ENDED`` text        the source ended normally
 ``LOST`` text         the source failed; why
-``REFUSED`` text      the source refuses the user name or password
+``REFUSED`` text      the source rejects the user name or password
 ``CLOSED``            the answer to ``CLOSE``, and the last message until the next ``OPEN``
 ====================  =========================================================================
 """
@@ -65,20 +65,20 @@ MAX_BYTES = 32768
 # Room for one descriptor beside a message.
 FD_BYTES = native.socket.CMSG_SPACE(4)
 
-# As plain numbers: to combine members of an enum takes as long as to send a short message.
+# As plain numbers: combining enum members takes as long as sending a short message.
 BLOCKING = int(native.socket.MSG_NOSIGNAL)
 AT_ONCE = int(native.socket.MSG_NOSIGNAL | native.socket.MSG_DONTWAIT)
 
 WANT = struct.Struct("<iBI??")
 """A slot or :data:`NO_SLOT`, the highest accepted quality of the source's JPEG, the minimum width
-of its pixels (0 for none), whether the picture must show anything new, whether it must be a key
-picture."""
+of its pixels (0 for none), whether the picture must show something new, and whether it must be a
+key picture."""
 SHAPE = struct.Struct("<iIIIBIIdII")
 """Slot, height, width, bytes and quality of a JPEG (0 and 0 for pixels), height and width of the
-pixels after the JPEG (0 and 0 for none), Unix seconds, and its :class:`Place` in its source."""
+pixels after the JPEG (0 and 0 for none), Unix seconds, and the :class:`Place` in the source."""
 BEAT = struct.Struct("<BdQffI")
-"""Step, seconds in it, pictures grabbed; pictures and kilobits a second, pictures in a group. What
-is waited for follows as text."""
+"""Step, seconds in it, pictures grabbed; pictures and kilobits a second, pictures in a group. Then,
+as text, what the source is waiting for."""
 
 NO_SLOT = -1
 """There is no area yet; the child creates one."""
@@ -119,7 +119,7 @@ KINDS = {kind.value: kind for kind in Kind}
 
 
 class Step(IntEnum):
-    """What the child's working thread is doing."""
+    """The current activity of the child's working thread."""
 
     STARTING = 0
     OPENING = 1
@@ -169,7 +169,7 @@ class Link:
     def offer(self, kind: Kind, payload: bytes = b"", fd: int = -1) -> bool:
         """Send if there is room; return whether there was. Never blocks, so also for the hub.
 
-        Dropping a beat does no harm: the next one supersedes it.
+        Dropping a beat is harmless: the next one supersedes it.
 
         Raises:
             OSError: If the other end has gone.
@@ -202,7 +202,7 @@ class Link:
             raise EOFError
         kind = KINDS.get(self._buffer[0])
         if kind is None:
-            raise ValueError(f"{self._buffer[0]} is no kind of message")
+            raise ValueError(f"unknown kind of message: {self._buffer[0]}")
         return Message(kind, bytes(self._buffer[1:size]), first_fd(extra) if extra else -1)
 
     def fileno(self) -> int:
@@ -210,7 +210,7 @@ class Link:
         return int(self._sock.fileno())
 
     def close(self) -> None:
-        """Close this end; the other reads an end of file."""
+        """Close this end; the other end reads an end of file."""
         self._sock.close()
 
     def _send(self, kind: Kind, payload: bytes, fd: int, flags: int) -> None:

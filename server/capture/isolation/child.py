@@ -1,7 +1,7 @@
 """A camera's child process: serves one source at a time over its standard input.
 
 :mod:`server.capture.isolation.reader` starts it as ``python -m server.capture.isolation.child``.
-It loads only what the source needs, and no eventlet, so that it starts fast.
+To start fast, it loads only what the source needs, and no eventlet.
 """
 
 import importlib
@@ -38,29 +38,29 @@ __all__ = ["main"]
 
 BEAT_S = 0.25
 
-# While pictures are handed over, which says as much but for what is measured.
+# While pictures are delivered: they show that the child is alive; beats only add measurements.
 FLOWING_BEAT_S = 1.0
 
-# While nobody waits for pictures: in seconds, and in shares of how long the process may be silent.
+# While nobody waits for pictures: in seconds, and as a share of the time-out.
 RESTING_BEAT_S = 2.0
 RESTING_BEAT_SHARE = 0.25
 
 BEST_QUALITY = 100
 
-# After so many pictures that had gathered, messages have a turn.
+# The most gathered pictures grabbed in one go, before messages are handled again.
 MAX_GATHERED = 60
 
-# How long the server may take to say what it wants of a source that was just opened.
+# Time for the server's first request after a source was opened.
 FIRST_MESSAGE_S = 0.5
 
-# The memory that decoding may take on top of the process's own. Sizes are checked before, too.
+# The memory that decoding may take beside the process's own. Picture sizes are checked, too.
 MEMORY_BYTES = 2 << 30
 
 Opener = Callable[[Address, str, float], "Source"]
 
 
 def main(open_source: Opener | None = None) -> None:
-    """Serve one source after the other, until the server closes the connection.
+    """Serve one source after another until the server closes the connection.
 
     Args:
         open_source: Opens a source; a parameter so that tests can supply one that hangs.
@@ -92,15 +92,15 @@ class _Child:
         self._change = ChangeDetector()
         self._paused = True  # Until the first picture is wanted.
         self._arrivals = Arrivals()
-        self._told: SourceInfo | None = None
-        # Written by the working thread, read by the beating thread.
+        self._sent_info: SourceInfo | None = None
+        # Written by the working thread, read by the heartbeat thread.
         self._grabbed = self._delivered = 0
         self._beat_s = self._resting_beat_s = BEAT_S
         self._step = (Step.STARTING, time.monotonic())
         self._beating.set()
 
     def beat(self) -> None:
-        """Report regularly that this process is alive, and what its source is doing."""
+        """Send a heartbeat regularly: this process is alive, and this is what its source does."""
         delivered, sent_at = 0, float("-inf")
         try:
             while self._beating.wait():
@@ -132,7 +132,7 @@ class _Child:
             self._go_idle()
         if message.kind is not Kind.OPEN:
             discard(message)
-            return  # Meant for a source that has failed meanwhile.
+            return  # It was meant for a source that has failed meanwhile.
         self._reset()
         wanted = json.loads(message.payload)
         try:
@@ -158,14 +158,14 @@ class _Child:
             self._link.send(Kind.LOST, text.encode())
 
     def _go_idle(self) -> None:
-        """Go idle until the next source: send no beats, free the memory."""
+        """Go idle until the next source: stop the heartbeat and free the memory."""
         self._beating.clear()
         self._set_step(Step.STARTING)
-        self._writer = Writer()  # Frees the last source's memory.
+        self._writer = Writer()  # Drops the last source's memory.
         self._link.send(Kind.CLOSED)
 
     def _open(self, wanted: dict[str, Any], open_source: Opener | None) -> "Source":
-        # Imported here, after the first beat, because loading OpenCV takes a while.
+        # Imported after the first beat, because loading OpenCV takes a while.
         from server.capture.sources.source import open_source as open_any
 
         _limit_memory()
@@ -178,15 +178,15 @@ class _Child:
         try:
             check_size(source.info.width, source.info.height)
             self._link.send(Kind.OPENED, json.dumps(_properties_of(source)).encode())
-            self._told = source.info
+            self._sent_info = source.info
         except BaseException:
             source.close()
             raise
         return source
 
     def _drain(self, source: "Source") -> None:
-        # What gathered while it was opened begins with a key picture, as a rule; it is worth much
-        # to whoever wants its video.
+        # Wait for the server's request for video: the pictures that gathered during opening usually
+        # begin with a key picture, from which a video can start.
         if first := self._link.receive(FIRST_MESSAGE_S):
             self._handle(source, first)
         while True:
@@ -195,8 +195,8 @@ class _Child:
                 self._handle_messages(source, self._looking.wait_s if source.info.polled else None)
             self._set_step(Step.READING)
             grabbed = self._grab(source)
-            if source.info is not self._told and source.info != self._told:
-                self._told = source.info
+            if source.info is not self._sent_info and source.info != self._sent_info:
+                self._sent_info = source.info
                 self._link.send(Kind.CHANGED, json.dumps(_properties_of(source)).encode())
             self._rest(source)
             self._handle_messages(source, 0.0)  # Also detects that the server is gone.
@@ -211,7 +211,7 @@ class _Child:
                 self._work_on(source, encoded, looked_at)
 
     def _grab(self, source: "Source") -> bool:
-        """Wait for the next picture, or take all that gathered while nobody waited for one."""
+        """Wait for the next picture, or grab all that gathered while nobody waited for one."""
         for _ in range(MAX_GATHERED):
             grabbed = source.grab()
             self._videos.note_grabbed(grabbed)
@@ -221,7 +221,7 @@ class _Child:
         return grabbed
 
     def _rest(self, source: "Source") -> None:
-        """Let pictures gather while nobody waits for one; any message ends that."""
+        """Pause reading while nobody waits for a picture; any message ends the pause."""
         awaited = self._looking.on or not (self._wanted is None or self._keys_only)
         rest_s = self._videos.rest(awaited)
         self._beat_s = self._resting_beat_s if rest_s else BEAT_S
@@ -258,8 +258,8 @@ class _Child:
             raise _CloseError
 
     def _is_due(self) -> bool:
-        """Return whether the picture just grabbed is one that is wanted."""
-        # Only the beginning is waited for: some key pictures leave the decoder after others.
+        """Return whether the picture just grabbed meets the request."""
+        # Any picture from a key picture on will do: the decoder may return the key picture later.
         keys_only, self._keys_only = self._keys_only, self._keys_only and not self._videos.at_key
         return not self._keys_only and (keys_only or self._videos.caught_up)
 
@@ -272,7 +272,7 @@ class _Child:
         self._set_step(Step.WAITING)
 
     def _work_on(self, source: "Source", encoded: bool, looked_at: bool) -> None:
-        """Encode and look at a picture that nobody asks for."""
+        """Encode or examine a picture that was not requested."""
         try:
             if not encoded:
                 self._looking.look()
@@ -281,10 +281,10 @@ class _Child:
                 if looked_at:
                     self._looking.see(picture)
         except (PictureError, MemoryError):
-            self._videos.lose()  # Who wants to see a picture will be told.
+            self._videos.lose()  # The next requested picture reports the error.
 
     def _deliver(self, source: "Source", encoded: bool, looked_at: bool) -> None:
-        """Hand over the picture that is wanted, and encode and look at it if that is due too."""
+        """Send the requested picture; also encode and examine it if that is due."""
         assert self._wanted is not None
         slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
         self._load_libraries(source, jpeg_up_to > 0 and not pixels_from)
@@ -315,7 +315,7 @@ class _Child:
             return
         except MemoryError:
             self._wanted = None
-            self._link.send(Kind.BROKEN, b"a picture takes more memory than a camera may have")
+            self._link.send(Kind.BROKEN, b"a picture needs more memory than a camera may use")
             return
         try:
             at_unix, place = self._videos.at_unix, self._videos.place
@@ -328,13 +328,13 @@ class _Child:
                 os.close(fd)
 
     def _load_libraries(self, source: "Source", alone: bool) -> None:
-        """Load what makes pixels before they are first wanted, without counting it as decoding.
+        """Load the libraries for pixels before their first use, without counting it as decoding.
 
-        On a busy machine that may take longer than a picture may.
+        On a busy machine that may exceed the time limit for a picture.
 
         Args:
             source: The source.
-            alone: Whether its JPEG will do, without pixels.
+            alone: Whether JPEG without pixels will do.
         """
         is_jpeg = source.info.codec == "mjpeg"
         if "numpy" in sys.modules or (is_jpeg and alone):
@@ -350,7 +350,7 @@ class _Child:
 
 
 class _CloseError(Exception):
-    """The server closes this source."""
+    """The server has asked to close this source."""
 
 
 def _jpeg_shape(picture: Picture) -> tuple[int, int, int, int]:

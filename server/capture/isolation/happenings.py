@@ -1,4 +1,4 @@
-"""How a child reports what happened: as JSON, with a picture in memory of its own."""
+"""Sends events from a child to the server: as JSON, with a picture in its own shared memory."""
 
 import json
 import math
@@ -11,12 +11,12 @@ from server.capture.motion.settings import LABEL
 
 __all__ = ["read_happening", "send_happening"]
 
-# Far more than a small picture takes.
+# Far more than a small picture needs.
 MAX_BYTES = 1 << 20
 
 
 def send_happening(link: Link, one: Happening) -> None:
-    """Send it to the server.
+    """Send an event to the server.
 
     Raises:
         OSError: If the server is gone.
@@ -27,19 +27,19 @@ def send_happening(link: Link, one: Happening) -> None:
     try:
         if one.jpeg is not None:
             os.pwrite(fd, one.jpeg, 0)
-        told = [one.label, one.at_unix, one.score, one.box, one.ended]
-        link.send(Kind.HAPPENED, json.dumps(told).encode(), fd)
+        fields = [one.label, one.at_unix, one.score, one.box, one.ended]
+        link.send(Kind.HAPPENED, json.dumps(fields).encode(), fd)
     finally:
         if fd >= 0:
             os.close(fd)
 
 
 def read_happening(message: Message) -> Happening:
-    """Return what a child has sent, and close what came with it.
+    """Return the event in a child's message, and close its descriptor.
 
     Raises:
         OSError: If its picture cannot be read.
-        ValueError: If it is not valid.
+        ValueError: If the message is invalid.
     """
     try:
         jpeg = None
@@ -48,10 +48,10 @@ def read_happening(message: Message) -> Happening:
     finally:
         if message.fd >= 0:
             os.close(message.fd)
-    told = json.loads(message.payload)
-    if not isinstance(told, list) or len(told) != 5 or told[0] != LABEL:
-        raise ValueError("not what happened")
-    _, at_unix, score, box, ended = told
+    fields = json.loads(message.payload)
+    if not isinstance(fields, list) or len(fields) != 5 or fields[0] != LABEL:
+        raise ValueError("not an event")
+    _, at_unix, score, box, ended = fields
     return Happening(
         LABEL,
         _number(at_unix),

@@ -1,4 +1,4 @@
-"""The child's look-out for motion: which pictures it looks at, and what it reports."""
+"""Motion detection in the child: which pictures it examines, and how it reports events."""
 
 import json
 import time
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 
 __all__ = ["Looking"]
 
-# How often a picture is fetched from a source that is polled.
+# The interval at which a polled source is fetched for motion detection.
 POLL_S = 1.0
 
 BEST_QUALITY = 100
 
-# Of a core's time, what looking may take, decoding included: a video is decoded as a whole if that
-# is enough for it. Otherwise each key picture is looked at and as many after it as there is time
-# for; if something may have moved, all until that is known. So 720p at 30 fps in groups of 2 s, of
-# which each picture takes 1.6 ms, is seen for about 0.8 s of each group.
+# The share of a core for detection, including decoding. If it suffices, the whole video is decoded.
+# Otherwise each key picture is examined, and as many after it as the budget allows; if something
+# may have moved, all pictures until that is certain. So 720p at 30 fps in groups of 2 s, at 1.6 ms
+# a picture, is watched for about 0.8 s of each group.
 SHARE = 0.02
 
-# What may be saved up, or owed, in seconds of a core.
+# The largest budget saved up or overdrawn, in seconds of a core.
 MAX_CREDIT_S = 0.06
 
-# In groups that are longer than this, key pictures alone would miss too much: all is decoded, and
-# so all that is due is looked at.
+# In longer groups, key pictures alone would miss too much: everything is decoded, and every picture
+# that is due is examined.
 MAX_BLIND_S = 2.5
 
-# The weight of each look in what one picture costs.
+# The weight of a new measurement in the moving average of a picture's cost.
 WEIGHT = 0.2
 
 
 class Looking:
-    """Looks for motion in one source's pictures. For the thread that reads the source.
+    """Detects motion in one source's pictures. For the thread that reads the source.
 
     Args:
         source: The source.
-        link: To the server.
+        link: The connection to the server.
     """
 
     def __init__(self, source: "Source", link: Link) -> None:
@@ -54,36 +54,36 @@ class Looking:
         self._link = link
         self._watch: MotionWatch | None = None
         self._due = 0.0
-        self._fresh = True  # Whether nothing of this group was looked at.
+        self._fresh = True  # Whether no picture of this group was examined yet.
         self._key_at = time.monotonic()
-        self._is_long = False  # Whether the group before was too long to wait for its end.
+        self._is_long = False  # Whether the previous group was longer than MAX_BLIND_S.
         self._credit_s = MAX_CREDIT_S
         self._credited_at = time.monotonic()
-        self._cost_s = 0.0  # Of decoding one picture.
+        self._cost_s = 0.0  # The average cost of decoding a picture.
 
     def configure(self, message: Message) -> None:
-        """Take what the server wants from now on: see ``Kind.MOTION``."""
+        """Apply the server's settings from a ``Kind.MOTION`` message."""
         wanted: Mapping[str, Any] | None = json.loads(message.payload)
         self._watch = None
         if wanted is not None:
-            from server.capture.motion.watch import MotionWatch  # It loads OpenCV.
+            from server.capture.motion.watch import MotionWatch  # Loads OpenCV.
 
             self._watch = MotionWatch(MotionSettings().with_changes(wanted))
 
     @property
     def on(self) -> bool:
-        """Whether anybody wants it to look."""
+        """Whether motion detection is on."""
         return self._watch is not None
 
     @property
     def wait_s(self) -> float | None:
-        """How long to wait before a picture is fetched that nobody asks for; None for ever."""
+        """Seconds until a polled source must be fetched for motion detection; None for never."""
         if self._watch is None or self._source.info.still:
             return None
         return max(0.0, self._due - time.monotonic())
 
     def is_due(self) -> bool:
-        """Return whether the newest picture is to be looked at."""
+        """Return whether the newest picture is due to be examined."""
         if self._watch is None or self._source.info.still:
             return False
         now = time.monotonic()
@@ -98,7 +98,7 @@ class Looking:
         return True
 
     def _is_affordable(self, now: float) -> bool:
-        """Return whether there is time for what must be decoded, or it must be in any case."""
+        """Return whether the budget suffices for decoding, or must be ignored."""
         assert self._watch is not None
         assert self._own is not None
         earned_s = SHARE * (now - self._credited_at)
@@ -109,7 +109,7 @@ class Looking:
         return self._own.undecoded * self._cost_s <= self._credit_s
 
     def look(self) -> None:
-        """Look at a picture that is wanted for nothing else, and report what there is to report.
+        """Decode and examine a picture that is not wanted otherwise, and report events.
 
         Raises:
             PictureError: If it cannot be decoded.
@@ -127,7 +127,7 @@ class Looking:
         self._credit_s = max(-MAX_CREDIT_S, self._credit_s - (time.thread_time() - began))
 
     def see(self, picture: Picture) -> None:
-        """Look at a picture that was decoded anyway.
+        """Examine a picture that was decoded for another purpose, and report events.
 
         Raises:
             PictureError: If it cannot be decoded.

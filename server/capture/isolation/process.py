@@ -1,6 +1,6 @@
-"""A child process that can be killed, and that never outlives the server.
+"""A child process that can be killed and never outlives the server.
 
-It is spawned, never forked: in a fork eventlet's threads would be missing and their locks held for
+It is spawned, not forked: a fork would lack eventlet's threads, and their locks would stay held for
 ever. Native: nothing here waits on the hub or touches a green lock.
 """
 
@@ -33,16 +33,16 @@ class Process:
     Args:
         module: The module to run, as with ``python -m``.
         link: A socket, which becomes its standard input. Its standard output is a lifeline: a pipe
-            to which nothing is ever written.
-        environment: Variables to add to our own. Other processes can read them: no secrets.
-        show_errors: Whether to keep its standard error. It is discarded by default, because FFmpeg
+            that nothing is ever written to.
+        environment: Variables to add to our own. They are visible to other processes: no secrets.
+        show_errors: Whether to keep its standard error. By default it is discarded, because FFmpeg
             may print a URL with its password.
 
     Raises:
         OSError: If no more processes can be started.
     """
 
-    # Killed but not yet reaped; each spawn tries again, so that none stays a zombie.
+    # Killed but not yet reaped; each spawn retries, so that none stays a zombie.
     _unreaped: ClassVar[list["Process"]] = []
 
     def __init__(
@@ -67,7 +67,7 @@ class Process:
                     (os.POSIX_SPAWN_DUP2, their_end, 1),
                     *(() if show_errors else (discard_errors,)),
                 ],
-                # Its own group, so that Ctrl-C reaches only the server, which closes its sources.
+                # Its own group, so that Ctrl-C reaches the server only, which closes its sources.
                 setpgroup=0,
                 setsigmask=(),
             )
@@ -78,7 +78,7 @@ class Process:
             os.close(their_end)
 
     def kill(self) -> None:
-        """Kill it at once with all its descendants; wait until it has ended."""
+        """Kill it and its process group immediately; wait until it has ended."""
         with self._reaping:
             if self._status is None:
                 self._kill_group()
@@ -98,13 +98,13 @@ class Process:
 
     def _reap(self) -> bool:
         """Return whether it has ended."""
-        with self._reaping:  # Who waits for its answer, and who closes it, may do so at once.
+        with self._reaping:  # Threads that read from it and close it may call this concurrently.
             if self._status is None and os.waitid(
                 os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
             ):
-                # Kill what it has started, before its process id can be reused.
+                # Kill the processes it has started, before its process id can be reused.
                 self._kill_group()
-                # Only with WNOHANG: without it waitpid is green, and would sleep on the hub.
+                # WNOHANG matters: without it waitpid is green, and would sleep on the hub.
                 _, status = os.waitpid(self.pid, os.WNOHANG)
                 self._status = os.waitstatus_to_exitcode(status)
         return self._status is not None
@@ -119,11 +119,11 @@ class Process:
         return f"ended with exit code {self._status}"
 
     def _kill_group(self) -> None:
-        """Kill it and its group; only before it is reaped, while the process id is its own."""
+        """Kill it and its group; only before it is reaped, after which its id may be reused."""
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except (PermissionError, ProcessLookupError):
-            pass  # Processes of another user, or that left the group, are out of reach.
+            pass  # Another user's processes are out of reach.
         os.kill(self.pid, signal.SIGKILL)
 
     def _close_lifeline(self) -> None:
@@ -133,10 +133,10 @@ class Process:
 
 
 def die_with_parent(lifeline: int) -> None:
-    """Have the kernel kill this process when the other end of the pipe ``lifeline`` is closed.
+    """Let the kernel kill this process when the other end of the pipe ``lifeline`` is closed.
 
-    This works even if the process hangs with all its locks held, or is stopped. So would
-    ``PR_SET_PDEATHSIG``, but it is bound to the *thread* that spawned us: a pool that ends a thread
+    This works even if the process is stopped, or hangs with all its locks held. So would
+    ``PR_SET_PDEATHSIG``, but it depends on the *thread* that spawned us: a pool that ends a thread
     would kill that thread's cameras.
     """
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
@@ -144,7 +144,7 @@ def die_with_parent(lifeline: int) -> None:
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
     poll = native.select.poll()
     poll.register(lifeline, 0)
-    if poll.poll(0):  # It was closed before the kernel was set up to signal.
+    if poll.poll(0):  # It was closed before the signal was set up.
         os.kill(os.getpid(), signal.SIGKILL)
 
 

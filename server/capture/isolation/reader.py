@@ -1,8 +1,8 @@
 """Reads a source in a child process, so that no decoder or driver can hang or crash the server.
 
-The child (``child.py``) reads without pause. It puts the pictures that :meth:`IsolatedReader.read`
-requests into shared memory (``shared_memory.py``), decoded or not, and skips the rest. Their
-messages are defined in ``channel.py``.
+The child (``child.py``) reads continuously. It puts the pictures that :meth:`IsolatedReader.read`
+requests into shared memory (``shared_memory.py``), decoded or not, and skips the rest. The messages
+between them are defined in ``channel.py``.
 """
 
 import json
@@ -35,25 +35,24 @@ __all__ = ["IDLE_READ_S", "IsolatedReader", "NotOnHub"]
 MAX_REQUEST_DELAY_S = 0.05
 
 IDLE_READ_S = 3.0
-"""How long a read on the hub takes at most while only a key picture is wanted: until a beat."""
+"""Limit for a read on the hub while only a key picture is wanted; long enough for a beat."""
 
-# Until its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
+# Before its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
 START_DEADLINE_S = 20.0
 
-# Sources may exceed their time-outs slightly. One that exceeds them by more than this hangs.
+# Sources may exceed their time-outs slightly. One that exceeds them by more than this is hanging.
 GRACE_S = 1.0
 
-# A source that waits for a picture handles no other message until it has one.
+# A source that waits for a picture handles no message until it has one.
 SET_DEADLINE_S = 2.0
 
 
 class NotOnHub(Exception):
-    """What comes next may take time: read natively."""
+    """The next message may take time to handle: call :meth:`IsolatedReader.read` natively."""
 
 
 class IsolatedReader:
-    """Reads any source in a process of its own. Every method blocks and is called natively, except
-    :meth:`read_on_hub`.
+    """Reads any source in its own process. Methods block and run natively unless stated otherwise.
 
     Its pictures are read-only, in shared memory (``shared_memory.py``).
 
@@ -61,9 +60,9 @@ class IsolatedReader:
         address: The source's address; sent to the child over a socket, because any process can read
             a command line.
         name: The camera's name.
-        timeout_s: How long opening, and then each read, may take.
+        timeout_s: Limit for opening, and then for each picture.
         child: The module that the child runs.
-        spare: May provide an idle child, and gets it back at the end.
+        spare: Idle children, of which one is used if possible and returned at the end.
 
     Raises:
         SourceEnded: If it ended normally, without a picture.
@@ -85,15 +84,15 @@ class IsolatedReader:
         self.controls: tuple[ControlInfo, ...] = ()
         self.figures = Figures()
         self._happenings: list[Happening] = []
-        self._sets_sent = 0  # How often controls were set.
-        self._sets_answered = 0  # The last of these that was answered.
-        self._refused: dict[str, str] = {}  # What that answer rejected.
+        self._sets_sent = 0  # The number of the last request to set controls.
+        self._sets_answered = 0  # The number of the last one that was answered.
+        self._refused: dict[str, str] = {}  # The values that this answer rejected.
         self._pool: FramePool | None = None
         self._slot = NO_SLOT
         self._requested = False
-        self._outdated = False  # Whether what was requested was for viewers who have left.
+        self._outdated = False  # Whether the pending request was for viewers who have left.
         self._answer: Reading | PictureError | None = None
-        self._unhandled: Message | None = None  # Came while it was read on the hub.
+        self._unhandled: Message | None = None  # Left by a read on the hub.
         self._grabbed = 0  # Pictures grabbed, as of the child's last beat.
         self._step = Step.STARTING
         self._busy_s = 0.0  # How long the child had been in its step at its last beat.
@@ -131,24 +130,24 @@ class IsolatedReader:
         return Reading(None, time.time()) if self._grabbed != grabbed else None
 
     def read_on_hub(self, demand: Demand, wait: Callable[[float | None], bool]) -> Reading | None:
-        """Return what :meth:`read` does, if it is JPEG without pixels or nothing; never blocks.
+        """Read as :meth:`read` does, without blocking the hub; only JPEG without pixels.
 
-        A native call for each picture wakes two threads whose caches are cold. That is a quarter of
-        what one that passes through costs.
+        A native call for each picture wakes two threads with cold caches, which is a quarter of the
+        cost of a picture that passes through.
 
         Args:
-            demand: What is wanted.
-            wait: Waits until the child has sent something, or the read is to end, at most for some
-                seconds, if any; returns whether that was so.
+            demand: The camera's demand.
+            wait: Waits until the child has sent a message or the read must end, for at most the
+                given number of seconds; returns False if the time has passed.
 
         Raises:
-            NotOnHub: If anything else came, or the child hangs; :meth:`read` takes it from there.
+            NotOnHub: If another message came, or the child hangs; :meth:`read` then continues.
         """
         grabbed, began = self._grabbed, time.monotonic()
         while True:
             if not self._requested and is_due(demand):
                 self._request(demand)
-            # Whoever wants more than a key picture hurries it.
+            # Without a time limit: a demand for more than a key picture ends the wait.
             idle = self._requested or demand.keys_only()
             signalled = wait(None if idle else self._until_due_s(demand))
             received = self._receive_on_hub()
@@ -162,7 +161,7 @@ class IsolatedReader:
         return Reading(None, time.time()) if self._grabbed != grabbed else None
 
     def _take_answer(self, demand: Demand) -> Reading | None:
-        """Return the picture that came, if it is still wanted."""
+        """Return the picture that has arrived, if it is still wanted."""
         answer, self._answer = self._answer, None
         if answer is not None and self._outdated:
             self._outdated = False
@@ -186,19 +185,19 @@ class IsolatedReader:
         return self._refused
 
     def hurry(self) -> None:
-        """Take any picture, if only a key picture was asked for; also called on the hub."""
-        with suppress(OSError):  # What has happened to the child is found by reading.
+        """Accept any picture if only a key picture was requested; also called on the hub."""
+        with suppress(OSError):  # Reading finds out what happened to the child.
             self._link.offer(Kind.HURRY)
 
     def request_key(self, track: int) -> bool:
-        """Ask for a key picture in an encoded video, by its number; also called on the hub."""
+        """Request a key picture in an encoded video, by its number; also called on the hub."""
         try:
             return self._link.offer(Kind.KEY, bytes((track,)))
         except OSError:
             return False
 
     def set_videos(self, wanted: Mapping[str, Any], fd: int = -1) -> bool:
-        """Say which videos are wanted; also called on the hub. Returns False if that failed.
+        """Set the wanted videos; also called on the hub. Returns False if that failed.
 
         Args:
             wanted: See ``Kind.VIDEO``.
@@ -210,14 +209,14 @@ class IsolatedReader:
             return False
 
     def set_motion(self, wanted: Mapping[str, Any] | None) -> bool:
-        """Say how to look for motion; also called on the hub. Returns False if that failed."""
+        """Configure motion detection; also called on the hub. Returns False if that failed."""
         try:
             return self._link.offer(Kind.MOTION, json.dumps(wanted).encode())
         except OSError:
             return False
 
     def take_happenings(self) -> list[Happening]:
-        """Return what has happened since the last call; not during a read."""
+        """Return the events since the last call; not during a read."""
         happenings, self._happenings = self._happenings, []
         return happenings
 
@@ -230,16 +229,16 @@ class IsolatedReader:
         return min(MAX_REQUEST_DELAY_S, max(0.0, demand.due() - time.monotonic()))
 
     def fileno(self) -> int:
-        """Return the descriptor that is readable when the child has sent something."""
+        """Return the descriptor that becomes readable when the child has sent a message."""
         return self._link.fileno()
 
     def pause(self) -> None:
-        """Have the child stand still until the next picture is wanted; see :class:`Reader`."""
+        """Pause the child until the next picture is wanted; see :class:`Reader`."""
         self._outdated = self._requested
         self._send(Kind.PAUSE)
 
     def close(self) -> None:
-        """Close the source and keep or end its child. Pictures already returned stay valid."""
+        """Close the source; keep the child as a spare, or end it. Returned pictures stay valid."""
         idle = IdleChild(self._process, self._link, self._uses + 1)
         if self._spare is not None and self._close_source():
             self._spare.keep(self._environment, idle)
@@ -247,7 +246,7 @@ class IsolatedReader:
             idle.end()
 
     def _close_source(self) -> bool:
-        """Have the child close its source but keep running; return whether it did."""
+        """Ask the child to close its source but keep running; return whether it has done so."""
         deadline = time.monotonic() + CLOSE_DEADLINE_S
         try:
             offered = self._link.offer(Kind.CLOSE)
@@ -274,9 +273,9 @@ class IsolatedReader:
         try:
             sent = self._link.offer(kind, payload)
         except OSError:
-            return  # It may have sent a reason; receiving that, or the end of file, raises.
+            return  # Receiving the reason it sent, or the end of file, raises an error.
         if not sent:
-            self._kill("its process takes no more messages; it was killed")
+            self._kill("its process accepts no more messages; it was killed")
 
     def _receive(self, timeout_s: float) -> bool:
         """Handle one message; return whether one came within ``timeout_s``."""
@@ -295,7 +294,7 @@ class IsolatedReader:
         return True
 
     def _receive_on_hub(self) -> bool:
-        """Handle a message, if that takes no time; return whether one has come."""
+        """Handle a message if that cannot block; return whether one has arrived."""
         try:
             message = self._link.receive(0.0)
         except (EOFError, ValueError):
@@ -329,7 +328,7 @@ class IsolatedReader:
                     self._pool.release(self._slot)
             case Kind.OPENED:
                 self._set_properties(json.loads(message.payload))
-                # Set before the next beat: a child that stops until then would count as starting.
+                # Do not wait for a beat: a child that hangs first would count as starting.
                 self._step, self._busy_s = Step.READING, 0.0
             case Kind.CHANGED:
                 self._set_properties(json.loads(message.payload))
@@ -363,7 +362,7 @@ class IsolatedReader:
             elif not self._pool or slot != self._slot:
                 raise ValueError("a slot that was not requested")
             if message.kind is Kind.JPEG and (high or not nbytes):
-                raise ValueError("something else than JPEG alone")
+                raise ValueError("not JPEG alone")
             if nbytes:
                 check_size(width, height)
                 data = self._pool.copy_out(slot, nbytes)
@@ -395,7 +394,7 @@ class IsolatedReader:
             self._kill(f"{fault}; it was killed")
 
     def _fault(self) -> str | None:
-        """Return what is wrong with a child that is silent or in one step for too long."""
+        """Return what is wrong if the child is silent or in one step for too long."""
         silent_s = time.monotonic() - self._received_at
         starting = self._step is Step.STARTING
         limit_s = max(self._timeout_s, START_DEADLINE_S) if starting else self._timeout_s
@@ -403,7 +402,7 @@ class IsolatedReader:
             return f"its process has not answered for {limit_s:g} s"
         busy_s = self._busy_s + silent_s
         if self._step is Step.OPENING:
-            # Twice the time-out: the second half is for finding out why it cannot be opened.
+            # Twice the time-out, because the child may need as long to find out what went wrong.
             if busy_s > 2 * self._timeout_s + GRACE_S:
                 return f"its reader has hung for {busy_s:.0f} s opening it"
         elif self._step is Step.READING:
@@ -421,7 +420,7 @@ class IsolatedReader:
 
 
 def _want(slot: int, demand: Demand, polled: bool) -> bytes:
-    # Polled again and again until something has changed, a camera would have no rest.
+    # Otherwise a polled camera would be fetched continuously until something changes.
     changed = demand.changed and not polled
     return WANT.pack(slot, demand.jpeg_up_to(), demand.pixels_from(), changed, demand.keys_only())
 
@@ -440,7 +439,7 @@ def _environment(timeout_s: float) -> dict[str, str]:
         "OPENCV_LOG_LEVEL": "SILENT",
         "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": str(max(1, round(timeout_s))),
         "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_PIXELS),
-        # Linear algebra is not used here, and its threads take memory.
+        # Numpy's linear algebra is not used, and its threads take memory.
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD_BYTES),
         "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD_BYTES),

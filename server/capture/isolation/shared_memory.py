@@ -1,14 +1,14 @@
 """Pictures in memory shared by two processes, which the server uses without copying.
 
 An area is divided into :data:`SLOTS` equal slots, all owned by the server. Each request names one
-free slot. The child writes only to that slot, and only between the request and its answer. No other
+free slot. The child writes to that slot only, and only between the request and its answer. No other
 request names the slot until the picture in it is gone, that is, until nothing in the server can
-reach its memory: every array, view and buffer over it keeps one small object alive, and when that
-object is freed, so is the slot.
+reach its memory: every array, view and buffer over it keeps one small object alive, and freeing
+that object frees the slot.
 
 The child creates the areas, because only it knows the size of a picture. A larger picture comes
 with a new area; the old one stays in memory until its last picture is dropped. The memory has no
-name, so nothing is left decoded, however a process ends.
+name, so it is freed however a process ends.
 """
 
 import ctypes
@@ -24,18 +24,18 @@ from server.capture.isolation.channel import NO_SLOT
 
 __all__ = ["SLOTS", "FramePool", "Writer", "create_area"]
 
-# The newest frame, one being encoded, one being replaced, the reference of the freeze detector, one
-# being decoded, and one spare. Unused slots take no memory.
+# For the newest frame, one being encoded, one being replaced, the freeze detector's reference, one
+# being decoded, and a spare. Unused slots take no memory.
 SLOTS = 6
 
-# With fewer free slots than this a picture is copied out, so that one is always free.
+# With fewer free slots than this, a picture is copied out, so that one is always free.
 MIN_FREE = 1
 
 ALIGNMENT = mmap.PAGESIZE
 
 
 def create_area(nbytes: int) -> int:
-    """Return the descriptor of new memory, sealed so that it cannot shrink while it is in use."""
+    """Return the descriptor of new memory, sealed so that its size cannot change."""
     fd = os.memfd_create("porthole-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(fd, nbytes)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
@@ -59,7 +59,7 @@ class Writer:
         nbytes = sum(map(len, parts))
         fd = -1
         if self._memory is None or slot == NO_SLOT or nbytes > self._slot_bytes:
-            # JPEG sizes vary, and pixels may be requested next: allow for the pixels' size.
+            # JPEG sizes vary, and pixels may be requested next: leave room for pixels.
             room = 3 * picture.width * picture.height if isinstance(picture, Jpeg) else 0
             fd, slot = self._renew(nbytes + room), 0
         assert self._memory is not None
@@ -97,12 +97,12 @@ class FramePool:
         finally:
             os.close(fd)
         self._slot_bytes = size // SLOTS
-        # The slot freed last is used first, as it is still in the CPU's caches. Any thread may drop
-        # a picture and so append here, which must be one atomic operation.
+        # Reuse the last freed slot first: it is still in the CPU's caches. Any thread may drop a
+        # picture and so append here, which must be one atomic operation.
         self._free: deque[int] = deque(range(SLOTS))
 
     def acquire(self) -> int:
-        """Return a free slot, which always exists. The child may write to it alone."""
+        """Return a free slot; there always is one. The child may write to this slot only."""
         return self._free.pop()
 
     def release(self, slot: int) -> None:
@@ -116,7 +116,7 @@ class FramePool:
             slot: The slot.
             height: In pixels.
             width: In pixels.
-            offset: Where in the slot the picture begins, in bytes.
+            offset: The start of the picture in the slot, in bytes.
 
         Returns:
             Pixels as uint8, shape (height, width, 3), BGR order, not writable.
@@ -133,7 +133,7 @@ class FramePool:
         block = (ctypes.c_uint8 * nbytes).from_buffer(self._memory, at)
         image: Image = np.frombuffer(memoryview(block), np.uint8).reshape(height, width, 3)
         if len(self._free) < MIN_FREE:
-            # Somebody keeps many pictures: give this one memory of its own.
+            # Something keeps many pictures: copy this one to its own memory.
             image = image.copy()
             self._free.append(slot)
         else:
@@ -145,7 +145,7 @@ class FramePool:
         """Return a copy of the data in an acquired slot, which stays acquired.
 
         Raises:
-            ValueError: If the slot is not that large.
+            ValueError: If the slot is smaller.
         """
         at = self._find(slot, nbytes)
         return self._memory[at : at + nbytes]

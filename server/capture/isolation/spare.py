@@ -1,4 +1,4 @@
-"""Keeps idle child processes for the next source: starting one costs more than a check."""
+"""Keeps idle child processes for the next source: starting one costs more than a camera check."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ __all__ = ["CLOSE_DEADLINE_S", "IdleChild", "Spare", "start_child"]
 CLOSE_DEADLINE_S = 0.3
 """How long a child may take to release its device or close its connection, in seconds."""
 
-# Limits what leaks of OpenCV and FFmpeg can add up to.
+# Limits how far memory leaks in OpenCV and FFmpeg can add up.
 MAX_USES = 100
 
 
@@ -30,17 +30,17 @@ class IdleChild(NamedTuple):
     uses: int
 
     def end(self) -> None:
-        """Close its connection, then kill it if it does not end."""
+        """Close its connection; kill it if it does not exit."""
         self.link.close()
         if not self.process.wait(CLOSE_DEADLINE_S):
             self.process.kill()
 
 
 def start_child(module: str, environment: Mapping[str, str]) -> IdleChild:
-    """Return a child that was just started.
+    """Start a child and return it.
 
     Args:
-        module: What it runs.
+        module: The module it runs.
         environment: Variables to add to our own.
 
     Raises:
@@ -69,7 +69,7 @@ class Spare:
         """Return a child that was started with ``environment``, or None."""
         child = self._idle.pop(frozenset(environment.items()), None)
         if child is not None and child.process.wait(0.0):
-            child.end()  # It has died meanwhile, for example for lack of memory.
+            child.end()  # It has died meanwhile, for example out of memory.
             return None
         return child
 
@@ -81,7 +81,7 @@ class Spare:
 
     @property
     def occupied(self) -> bool:
-        """Whether it keeps any child."""
+        """Whether it holds any child."""
         return bool(self._idle)
 
     def close(self) -> None:

@@ -1,13 +1,13 @@
-"""The socket on which a child sends the units of a camera's videos, and how they travel.
+"""The socket on which a child sends the units of a camera's videos.
 
-Beside the messages of ``channel.py``, because these are read on the hub, without a native thread:
-that would cost more than all else that is done with a unit. A message holds whole units, so that
-none is ever half there. One too large for that comes as a descriptor of memory that holds it. A
-unit that finds the socket full is skipped, as the child must go on reading its source; then nothing
-of that video is sent before its next key picture, and the server is told.
+Separate from ``channel.py``, because the hub reads it without a native thread, which would cost
+more than all other work on a unit. A message holds whole units; a unit too large for a message
+comes as a descriptor of memory. If the socket is full the unit is skipped, because the child must
+keep reading its source; then nothing of that video is sent before its next key picture, and the
+server is notified.
 
-While nobody watches, several units are one message: most of what one costs, here and there, is to
-be woken for it.
+While nobody watches, a message holds several units: most of a message's cost, on both sides, is
+waking up for it.
 """
 
 import array
@@ -41,25 +41,25 @@ __all__ = [
 ]
 
 MAX_UNIT_BYTES = 6 << 20
-"""A larger picture is damage: the largest that cameras send have a tenth of that."""
+"""A larger picture is damaged: the largest that cameras send have a tenth of this."""
 
-# Larger ones come as a descriptor. The system's usual limit lets a few of these wait.
+# Larger units are sent as a descriptor. Several of this size fit into the default socket buffer.
 MAX_INLINE_BYTES = 48 << 10
 
-# Of several units. The kernel takes no message that is larger than a socket's usual buffer.
+# For several units. The kernel rejects a message larger than a socket's default buffer.
 MAX_MESSAGE_BYTES = 192 << 10
 
-# What the kernel lets wait in the socket, if it lets us choose.
+# The requested size of the socket's buffer; the kernel may grant less.
 BUFFER_BYTES = 512 << 10
 
 GATHER_S = 0.5
-"""How long units may wait for others."""
+"""How long units may wait to be sent together."""
 
-# How many bytes of them may: far less than the socket holds.
+# The most bytes that may wait: far less than the socket holds.
 GATHER_BYTES = 160 << 10
 
-# As many are read at once. The hub comes back for more.
-MAX_AT_ONCE = 16
+# The most messages read in one go, after which the hub does other work.
+MAX_READS = 16
 
 HEAD = struct.Struct("<BBBIIIdfHHI40p")
 FD_BYTES = native.socket.CMSG_SPACE(4)
@@ -72,29 +72,29 @@ GAP = 2
 
 
 class Why(IntEnum):
-    """Why units are missing; the names count as drops."""
+    """Why units are missing; drops are counted by these names."""
 
     NOTHING = 0
     DAMAGED = 1
-    """Something was lost on the way from the camera, or cannot be decoded."""
+    """Data was lost on the way from the camera, or cannot be decoded."""
     UNREAD = 2
-    """The server had not read those before."""
+    """The server had not read earlier units, so the socket was full."""
 
 
 MAX_WHY = max(Why)
 
 
 class UnitHead(NamedTuple):
-    """What comes with a unit.
+    """The header of a unit.
 
     Attributes:
         track: The number of its video.
-        key: Whether it can be decoded by itself.
-        place: Which picture of the source it is.
-        at_unix: When it was captured.
+        key: Whether it is a key picture.
+        place: The picture's number in its source.
+        at_unix: When it was captured, in Unix seconds.
         width: In pixels.
         height: In pixels.
-        codec: By RFC 6381.
+        codec: The codec string of RFC 6381.
         early_s: See :class:`server.capture.frames.unit.Unit`.
     """
 
@@ -117,7 +117,7 @@ class Gap(NamedTuple):
 
 
 def unit_sockets() -> tuple[Any, Any]:
-    """Return our end and the child's, neither of which blocks."""
+    """Return our end and the child's; neither blocks."""
     ends = native.socket.socketpair(native.socket.AF_UNIX, native.socket.SOCK_SEQPACKET)
     for end in ends:
         end.setblocking(False)
@@ -129,10 +129,10 @@ class UnitSender:
     """The child's side. One thread.
 
     Args:
-        fd: Its socket, which is closed with this.
+        fd: The socket; :meth:`close` closes it.
 
     Attributes:
-        lazy: Whether units may wait for half a second, to go out together.
+        lazy: Whether units may wait for up to :data:`GATHER_S` to be sent together.
     """
 
     def __init__(self, fd: int) -> None:
@@ -145,7 +145,7 @@ class UnitSender:
         self._sent: defaultdict[int, _Sent] = defaultdict(_Sent)  # By video.
 
     def send(self, head: UnitHead, data: bytes) -> None:
-        """Send a unit, or have it wait for others; unless one before it is missing."""
+        """Send a unit, or queue it while lazy; skip it if one that it depends on is missing."""
         if not self.lazy:
             self._send_unit(head, data)
             return
@@ -158,21 +158,21 @@ class UnitSender:
             self.flush()
 
     def flush(self) -> None:
-        """Send the units that wait, as few messages."""
+        """Send the waiting units in as few messages as possible."""
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        together: list[tuple[UnitHead, bytes]] = []
+        batch: list[tuple[UnitHead, bytes]] = []
         nbytes = 0
         for head, data in waiting:
             size = HEAD.size + len(data)
             if nbytes + size > MAX_MESSAGE_BYTES:
-                self._send_together(together)
-                together, nbytes = [], 0
-            together.append((head, data))
+                self._send_batch(batch)
+                batch, nbytes = [], 0
+            batch.append((head, data))
             nbytes += size
-        self._send_together(together)
+        self._send_batch(batch)
 
-    def _send_together(self, units: list[tuple[UnitHead, bytes]]) -> None:
-        """Send units as one message if nothing is missing before them; else one by one."""
+    def _send_batch(self, units: list[tuple[UnitHead, bytes]]) -> None:
+        """Send units in one message if none before them is missing; otherwise one by one."""
         begun = {track for track, sent in self._sent.items() if sent.whole}
         parts: list[bytes] = []
         for head, data in units:
@@ -208,7 +208,7 @@ class UnitSender:
 
     def _lose(self, track: int, why: Why) -> None:
         sent = self._sent[track]
-        sent.whole, sent.why, sent.untold = False, sent.why or why, True
+        sent.whole, sent.why, sent.unreported = False, sent.why or why, True
         self._skip(track)
 
     def is_whole(self, track: int) -> bool:
@@ -228,12 +228,12 @@ class UnitSender:
     def _skip(self, track: int) -> None:
         sent = self._sent[track]
         if not sent.why:
-            return  # Its first key picture is waited for; nothing is missing.
+            return  # Nothing is missing: the video has not begun yet.
         sent.skipped = min(sent.skipped + 1, MAX_SKIPPED)
-        if sent.untold:
+        if sent.unreported:
             gap = HEAD.pack(track, GAP, sent.why, sent.skipped, 0, 0, 0.0, 0.0, 0, 0, 0, b"")
             if self._send(gap, b""):
-                sent.untold, sent.skipped = False, 0
+                sent.unreported, sent.skipped = False, 0
 
     def _send(self, head: bytes, data: bytes) -> bool:
         """Send a message if there is room; return whether there was."""
@@ -254,38 +254,38 @@ class UnitSender:
         try:
             self._sock.sendmsg(parts, extra, native.socket.MSG_NOSIGNAL)
         except OSError:
-            return False  # It is full; if the server has gone, its other socket tells so.
+            return False  # It is full. If the server has gone, the other socket detects that.
         return True
 
 
 @dataclass(slots=True)
 class _Sent:
-    """How far one video was sent.
+    """The state of sending one video.
 
     Attributes:
-        whole: Whether all units since a key picture were.
-        skipped: How many were skipped that the server was not told of.
-        why: What the first of those was missing for.
-        untold: Whether the server does not know yet that some are missing.
+        whole: Whether all units since a key picture were sent.
+        skipped: How many units were skipped and not reported yet.
+        why: Why the first of the missing units is missing.
+        unreported: Whether the server does not know yet that units are missing.
     """
 
     whole: bool = False
     skipped: int = 0
     why: Why = Why.NOTHING
-    untold: bool = False
+    unreported: bool = False
 
 
 class UnitReceiver:
     """The server's side. On the hub; nothing here blocks.
 
     Args:
-        sock: Our end, which is closed with this.
-        tracks: How many videos there are.
-        on_units: Called with units that came together, in order.
+        sock: Our end; :meth:`close` closes it.
+        tracks: The number of videos.
+        on_units: Called with the units of a message, in order.
         on_gap: Called when units are missing.
     """
 
-    # Of all, as none is used after a message was taken apart.
+    # Shared by all receivers: each message is copied out before the next is read.
     _buffer = memoryview(bytearray(MAX_MESSAGE_BYTES))
 
     def __init__(
@@ -302,17 +302,17 @@ class UnitReceiver:
 
     @property
     def sock(self) -> Any:
-        """The socket that units arrive at."""
+        """The socket to wait for."""
         return self._sock
 
     def receive(self) -> None:
-        """Take what has arrived.
+        """Handle the messages that have arrived.
 
         Raises:
             EOFError: If the child has closed its end.
-            ValueError: If it sent what is no unit; a broken child is not trusted.
+            ValueError: If a message is invalid; a broken child is not trusted.
         """
-        for _ in range(MAX_AT_ONCE):
+        for _ in range(MAX_READS):
             try:
                 nbytes, extra, _, _ = self._sock.recvmsg_into([self._buffer], FD_BYTES)
             except BlockingIOError:
@@ -336,7 +336,7 @@ class UnitReceiver:
                 message = message[HEAD.size :]
                 if gap is not None:
                     if units:
-                        raise ValueError("what is missing comes before all units")
+                        raise ValueError("a gap follows a unit in the same message")
                     gaps.append(gap)
                 if head is None:
                     continue
@@ -345,7 +345,7 @@ class UnitReceiver:
                 else:
                     data = _from_memory(fd, nbytes)
                 if len(data) != nbytes:
-                    raise ValueError("a unit is not as long as was said")
+                    raise ValueError("a unit is shorter than announced")
                 units.append((head, data))
         finally:
             if fd >= 0:
@@ -367,7 +367,7 @@ def _pack(head: UnitHead, skipped: int, why: Why, nbytes: int) -> bytes:
 
 
 def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap | None, int]:
-    """Return a unit's head, if it is one, what is missing before it, and its size in bytes."""
+    """Return a unit's head, if there is one, the gap before it, if any, and its size in bytes."""
     if len(message) < HEAD.size:
         raise ValueError("a message of a video is cut off")
     values = HEAD.unpack_from(message)
@@ -375,14 +375,14 @@ def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap | No
         values
     )
     if track >= tracks or why > MAX_WHY or skipped > MAX_SKIPPED:
-        raise ValueError("a message of a video makes no sense")
+        raise ValueError("a message of a video is invalid")
     gap = Gap(track, Why(why), skipped) if skipped else None
     if flags == GAP:
         return None, gap, 0
     if flags > KEY or not 0 < begun <= number or not 0 < nbytes <= MAX_UNIT_BYTES:
-        raise ValueError("a unit's head makes no sense")
+        raise ValueError("a unit's head is invalid")
     if not 0 < at_unix < 1e12 or not -MAX_EARLY_S <= early_s <= MAX_EARLY_S:
-        raise ValueError("a unit's head makes no sense")
+        raise ValueError("a unit's head is invalid")
     name = _codec_name(codec, width, height)
     place = Place(begun, number)
     head = UnitHead(track, flags == KEY, place, at_unix, width, height, name, early_s)
@@ -391,14 +391,14 @@ def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap | No
 
 @functools.lru_cache(32)
 def _codec_name(codec: bytes, width: int, height: int) -> str:
-    """Return a codec's name; ValueError if that is none, or pictures cannot have such a size."""
+    """Return a codec's name; raise ValueError if it or the picture's size is invalid."""
     if not width or not height or is_too_large(width, height) or not CODEC.fullmatch(codec):
-        raise ValueError("a unit's head makes no sense")
+        raise ValueError("a unit's head is invalid")
     return codec.decode("ascii")
 
 
 def _in_memory(data: bytes) -> int:
-    """Return the descriptor of memory that holds ``data`` and can no longer be changed."""
+    """Return the descriptor of memory that holds ``data``, sealed against changes."""
     fd = os.memfd_create("porthole-unit", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         if os.write(fd, data) != len(data):
@@ -411,7 +411,7 @@ def _in_memory(data: bytes) -> int:
 
 
 def _from_memory(fd: int, nbytes: int) -> bytes:
-    """Return what memory holds; only that cannot shrink, and reading it never waits."""
+    """Read memory, which must be sealed against shrinking, so that reading never blocks."""
     try:
         if not fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
             raise ValueError("the memory of a unit is not sealed")

@@ -1,4 +1,4 @@
-"""The child's videos: which are wanted, and the pictures they are made of, numbered."""
+"""The child's videos: passes on the source's own, encodes others, and numbers the pictures."""
 
 import json
 import os
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["FULL", "Videos", "discard"]
 
 FULL = 0
-"""The number of the video that may be the source's own."""
+"""The number of the full-size video, which may be the source's own."""
 
-# How far a picture may lie behind its time, in intervals, for the next ones to make up for it.
+# The largest delay of a picture, in intervals, that the next ones make up for.
 CATCH_UP = 1.5
 
-# The clock was not set back if it seems to have been by less.
+# A smaller step back of the system clock is measurement noise.
 CLOCKS_APART_S = 0.1
 
-# How much of an interval too early a picture may come: the next one would be later by more.
+# How early a picture may come, in intervals: the next one would be late by more.
 EARLY = 0.25
 
 
@@ -41,7 +41,7 @@ class Videos:
         source: The source.
 
     Attributes:
-        at_unix: When its newest picture came, in Unix seconds.
+        at_unix: When its newest picture arrived, in Unix seconds.
     """
 
     def __init__(self, source: "Source") -> None:
@@ -49,19 +49,19 @@ class Videos:
         self._own = video_of(source)
         self._sender: UnitSender | None = None
         self._passing = False
-        self._lazy = False  # Whether nobody minds if units come together.
-        self._rested = False  # Whether pictures have waited since the last one that was waited for.
+        self._lazy = False  # Whether units may be sent several at a time.
+        self._rested = False  # Whether the pictures being read arrived during a rest.
         self._encoders: dict[int, VideoEncoder] = {}
         self._interval_s = 0.0
-        self._due = 0.0  # When the next picture is encoded.
-        self._number = 0
-        self._noted = 0  # The number when the source was read last.
-        self._encoded = 0  # The number of the last picture that was.
-        self._begun = 0
+        self._due = 0.0  # When to encode the next picture.
+        self._number = 0  # Of the newest picture.
+        self._noted = 0  # The number after the last read of the source.
+        self._encoded = 0  # The number of the last encoded picture.
+        self._begun = 0  # The number that counting began with; 0 while pictures are not counted.
         self.at_unix = 0.0
 
     def configure(self, message: Message) -> None:
-        """Take what the server wants from now on: see ``Kind.VIDEO``."""
+        """Apply the server's request in a ``Kind.VIDEO`` message."""
         if message.fd >= 0:
             self.close()
             self._sender = UnitSender(message.fd)
@@ -80,14 +80,14 @@ class Videos:
         if not counted:
             self._begun = 0
         elif not self._begun:
-            self._begun = max(1, self._number)  # The newest one may be encoded yet.
+            self._begun = max(1, self._number)  # The newest picture may still be encoded.
         if self._own is not None:
             self._own.pass_on(self._send_own if counted else None)
 
     def _set_encoders(
         self, sender: UnitSender, encodings: dict[int, Encoding], rate: float
     ) -> None:
-        """Keep the encoders that are still wanted as they are, and begin the others."""
+        """Keep the encoders that are still wanted unchanged, and create the others."""
         kept = {
             track: one
             for track, one in self._encoders.items()
@@ -100,15 +100,15 @@ class Videos:
             for track, encoding in new.items():
                 sender.restart(track)
                 kept[track] = VideoEncoder(encoding, rate)
-        # The widest first: each smaller one is made of it.
+        # The widest first: each smaller one is scaled from the one before.
         order = sorted(kept, key=lambda track: -kept[track].encoding.width)
         self._encoders = {track: kept[track] for track in order}
 
     def rest(self, awaited: bool) -> float:
-        """Return for how many seconds the source need not be read, and send what there is by then.
+        """Return for how many seconds the source need not be read; if any, send all waiting units.
 
         Args:
-            awaited: Whether pictures are waited for.
+            awaited: Whether somebody waits for a picture.
         """
         own = self._own
         if own is None or self._sender is None:
@@ -122,12 +122,12 @@ class Videos:
 
     @property
     def gathered(self) -> bool:
-        """Whether more pictures are there, and nobody waits for one of them."""
+        """Whether more pictures have gathered, and nobody waits for one."""
         return self._own is not None and self._own.lazy and self._own.behind
 
     @property
     def caught_up(self) -> bool:
-        """Whether the newest picture is of now, and does not come from the time of a rest."""
+        """Whether the newest picture is current, and not one that gathered during a rest."""
         self._rested = self._rested and self._own is not None and self._own.behind
         return not self._rested
 
@@ -139,8 +139,8 @@ class Videos:
     def note_grabbed(self, grabbed: bool) -> None:
         """Note that the source was read.
 
-        A picture counts although no unit came with it: at its end a film still shows those that
-        wait in the decoder.
+        A picture counts even without a unit: at the end of a file, the decoder still returns those
+        that it holds.
         """
         if self._own is None or not self._begun or (grabbed and self._number == self._noted):
             self.at_unix = time.time()
@@ -154,16 +154,16 @@ class Videos:
 
     @property
     def place(self) -> Place:
-        """Which picture the newest one is."""
+        """The newest picture's number in its source."""
         return Place(self._begun, self._number) if self._begun else UNCOUNTED
 
     @property
     def width(self) -> int:
-        """How wide pictures must be to be encoded, in pixels."""
+        """The width of the widest encoded video, in pixels; 0 if there is none."""
         return max((one.encoding.width for one in self._encoders.values()), default=0)
 
     def is_due(self) -> bool:
-        """Return whether the newest picture is to be encoded."""
+        """Return whether the newest picture is due to be encoded."""
         if not self._encoders or self._number == self._encoded:
             return False
         now, interval_s = time.monotonic(), self._interval_s
@@ -190,23 +190,23 @@ class Videos:
                 self._send(track, unit)
 
     def lose(self) -> None:
-        """Note that a picture could not be decoded: neither can the rest of its group."""
+        """Note a picture that cannot be decoded, which spoils the rest of its group."""
         if self._passing and self._sender is not None:
             self._sender.lose(FULL, Why.DAMAGED)
 
     def close(self) -> None:
-        """Send no more."""
+        """Close the socket."""
         if self._sender is not None:
             self._sender.close()
             self._sender = None
 
     def _send_own(self, encoded: "Encoded | None") -> None:
-        """Send the next picture of the source's own video, if it can be passed on."""
+        """Number the next picture of the source's own video; send it if it can be passed on."""
         assert self._own is not None
         self._number += 1
         before_unix = self.at_unix
         self.at_unix = time.time() - (time.monotonic() - self._own.came_at)
-        # Two clocks were read, and not at the same moment.
+        # Keep times increasing: the two clocks are not read at the same moment.
         if 0 <= before_unix - self.at_unix < CLOCKS_APART_S:
             self.at_unix = before_unix + LEAST_STEP_S
         if not self._passing or self._sender is None:
@@ -224,6 +224,6 @@ class Videos:
 
 
 def discard(message: Message) -> None:
-    """Close what came with a message that is for a source which is closed already."""
+    """Close the descriptor of a message that came too late for its source."""
     if message.fd >= 0:
         os.close(message.fd)

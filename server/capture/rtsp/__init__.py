@@ -1,1 +1,1 @@
-"""Cameras over RTSP that send H.264 or H.265 in the connection itself; FFmpeg reads the others."""
+"""RTSP cameras that send H.264 or H.265 interleaved in the connection; FFmpeg reads the others."""

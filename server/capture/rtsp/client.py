@@ -1,4 +1,4 @@
-"""Talks to a camera over RTSP: logs in, follows redirects, and gathers the pictures that come."""
+"""RTSP client: logs in, follows redirects and collects the pictures that arrive."""
 
 import random
 import ssl
@@ -38,29 +38,29 @@ __all__ = ["MAX_REDIRECTS", "Client", "connect", "follow", "open_client"]
 
 MAX_REDIRECTS = 5
 
-# Of one request: a nonce may be too old, and the next one too.
+# Attempts for one request: the nonce may be stale twice in a row.
 MAX_LOGINS = 3
 
 UNAUTHORIZED, UNSUPPORTED_TRANSPORT = 401, 461
 
-# How a camera says that it does not know a method.
+# Status codes of a camera that does not support a method.
 UNKNOWN_METHOD = (405, 501, 551)
 
 
 class _RedirectedError(Exception):
-    """The camera says where to ask instead."""
+    """The camera redirects to the URL in this error's text."""
 
 
 def open_client(address: Address, timeout_s: float) -> "Client":
-    """Connect to a camera and have it send its video.
+    """Connect to a camera and start its video.
 
     Args:
-        address: Of the camera.
-        timeout_s: How long that may take, and then each read.
+        address: The camera's address.
+        timeout_s: Limit for opening, and then for each read.
 
     Raises:
-        RtspError: If it is to be read by FFmpeg.
-        LoginRefused: If the user name or password is refused.
+        RtspError: If only FFmpeg can read it.
+        LoginRefused: If the user name or password is rejected.
         SourceError: If it cannot be opened; says why.
     """
     parts = urlsplit(address.target)
@@ -88,14 +88,14 @@ def connect(address: Address, parts: SplitResult, timeout_s: float, deadline: fl
     """Connect to a camera.
 
     Args:
-        address: Of the camera.
-        parts: The URL of where it is by now, after redirects.
-        timeout_s: How long it may take, for messages.
+        address: The camera's address.
+        parts: The current URL, after redirects.
+        timeout_s: The configured limit, for error messages.
         deadline: When to give up, in monotonic seconds.
 
     Raises:
-        RtspError: If it does not speak TLS.
-        SourceError: If it cannot be reached, or must not be; says why.
+        RtspError: If the TLS handshake fails.
+        SourceError: If it cannot or must not be reached; says why.
     """
     left_s = max(0.1, deadline - time.monotonic())
     try:
@@ -111,7 +111,7 @@ def connect(address: Address, parts: SplitResult, timeout_s: float, deadline: fl
 
 
 def follow(address: Address, location: str, before: SplitResult) -> SplitResult:
-    """Return where a redirect leads, with the user name and password that are used there."""
+    """Return a redirect's target; the login is kept while the scheme stays the same."""
     try:
         parts = urlsplit(location)
         usable = ABSOLUTE.match(location) and parts.hostname and parts.port != 0
@@ -126,17 +126,17 @@ def follow(address: Address, location: str, before: SplitResult) -> SplitResult:
 
 
 class Client:
-    """A camera that is connected to. For one thread.
+    """An RTSP session with a connected camera. For one thread.
 
     Args:
-        connection: To the camera; :meth:`close` closes it.
-        address: What was to be opened, for messages to people.
-        parts: The URL of the camera, with its user name and password.
-        timeout_s: How long each read may take, once it is open.
+        connection: The connection to the camera; :meth:`close` closes it.
+        address: The configured address, for error messages.
+        parts: The camera's URL, with its user name and password.
+        timeout_s: Limit for each read, once it is open.
 
     Attributes:
-        video: What it sends, once it is open.
-        over: Whether it has said that nothing more will come.
+        video: The video it sends, once it is open.
+        ended: Whether the camera has ended the stream (RTCP BYE or TEARDOWN).
     """
 
     video: Media
@@ -157,30 +157,30 @@ class Client:
         self._session: Session | None = None
         self._assembler: Assembler | None = None
         self._channel = self._reports = -1
-        self._begun = False  # Whether a packet of the video has come.
+        self._started = False  # Whether a packet of the video has arrived.
         self._source = random.getrandbits(32)
         self._takes_parameters = False
-        self._asked: Request | None = None  # The sign of life that was not answered yet.
+        self._unanswered: Request | None = None  # The last keep-alive request.
         self._alive_at = 0.0
-        self.over = False
+        self.ended = False
 
     @property
     def units(self) -> deque[AccessUnit]:
-        """The pictures that have come; who takes one removes it."""
+        """The pictures that have arrived; the caller removes those it takes."""
         assert self._assembler is not None
         return self._assembler.units
 
     def open(self, deadline: float) -> None:
-        """Have the video sent, and wait for its first packet.
+        """Start the video and wait for its first packet.
 
         Args:
             deadline: When to give up, in monotonic seconds.
 
         Raises:
-            RtspError: If it is to be read by FFmpeg.
+            RtspError: If only FFmpeg can read it.
             SourceError: If the camera refuses; says why.
-            OSError: If the connection is lost, or is silent for too long.
-            EOFError: If the camera closes it.
+            OSError: If the connection is lost or times out.
+            EOFError: If the camera closes the connection.
         """
         self._deadline = deadline
         offer = describe(self._ask, self._url)
@@ -194,43 +194,43 @@ class Client:
         self._assembler = Assembler(payloads_of(offer.video.codec))
         self._ask(session.request("PLAY", ("Range", "npt=0.000-")))
         self._splitter.lenient = True
-        self._take()
-        while not self._begun and not self.over:
+        self._process_buffer()
+        while not self._started and not self.ended:
             self.receive()
         self._deadline = None
         self._connection.set_timeout(self._timeout_s)
         self._alive_at = time.monotonic() + session.alive_s
 
     def receive(self) -> None:
-        """Wait until something arrives, and take it.
+        """Wait for data and process it.
 
         Raises:
-            RtspError: If it is nothing that can be understood.
-            OSError: If the connection is lost, or is silent for too long.
-            EOFError: If the camera closes it.
+            RtspError: If it is not valid RTSP.
+            OSError: If the connection is lost or times out.
+            EOFError: If the camera closes the connection.
         """
-        self._fill()
-        self._take()
+        self._fill_buffer()
+        self._process_buffer()
 
     def keep_alive(self, now: float) -> None:
-        """Show the camera that we are there, if it is time; raises OSError."""
+        """Send a keep-alive request if one is due; raises OSError."""
         if now < self._alive_at or self._session is None:
             return
         self._alive_at = now + self._session.alive_s
         method = "GET_PARAMETER" if self._takes_parameters else "OPTIONS"
-        self._asked = self._session.request(method)
-        self._send(self._asked)
+        self._unanswered = self._session.request(method)
+        self._send(self._unanswered)
 
     def close(self) -> None:
-        """Say that we leave, without waiting for an answer, and close the connection."""
-        if self._session is not None and not self.over:
+        """Send TEARDOWN, without waiting for the response, and close the connection."""
+        if self._session is not None and not self.ended:
             with suppress(OSError, RtspError):
                 self._connection.set_timeout(0.0)
                 self._send(self._session.request("TEARDOWN"))
         self._connection.close()
 
     def _ask(self, request: Request) -> Response:
-        """Send a request, and return the answer; a refusal is raised, and so is a redirect."""
+        """Send a request and return the response; raise an error for a refusal or a redirect."""
         for _ in range(MAX_LOGINS):
             self._send(request)
             answer = self._wait_for_answer()
@@ -261,13 +261,13 @@ class Client:
         while True:
             item = self._splitter.take()
             if item is None:
-                self._fill()
+                self._fill_buffer()
             elif not isinstance(item, Response):
-                self._on_unasked(item)
+                self._on_unsolicited(item)
             elif item.status >= 200:
                 return item
 
-    def _fill(self) -> None:
+    def _fill_buffer(self) -> None:
         if self._deadline is not None:
             left_s = self._deadline - time.monotonic()
             if left_s <= 0:
@@ -275,22 +275,22 @@ class Client:
             self._connection.set_timeout(left_s)
         self._splitter.add(self._connection.read(self._splitter.room()))
 
-    def _take(self) -> None:
+    def _process_buffer(self) -> None:
         splitter, assembler = self._splitter, self._assembler
         assert assembler is not None
-        mark, first = DOLLAR << 8 | self._channel, 0x8000 | self.video.payload_type
+        prefix, rtp_start = DOLLAR << 8 | self._channel, 0x8000 | self.video.payload_type
         while True:
-            while assembler.take_unit(splitter, mark, first):
+            while assembler.take_unit(splitter, prefix, rtp_start):
                 pass
             item = splitter.take()
             if item is None:
                 return
             if isinstance(item, Response):
-                self._on_late_answer(item)
+                self._on_keep_alive_response(item)
             else:
-                self._on_unasked(item)
+                self._on_unsolicited(item)
 
-    def _on_unasked(self, item: Frame | Request) -> None:
+    def _on_unsolicited(self, item: Frame | Request) -> None:
         if isinstance(item, Frame):
             self._on_frame(*item)
         else:
@@ -305,9 +305,9 @@ class Client:
             return
         if packet.payload_type != self.video.payload_type:
             return
-        if not self._begun:
-            self._channel = channel  # Some cameras use another than they said.
-            self._begun = True
+        if not self._started:
+            self._channel = channel  # Some cameras do not use the channel they announced.
+            self._started = True
         if channel != self._channel:
             return
         self._assembler.add(packet)
@@ -315,7 +315,7 @@ class Client:
     def _on_reports(self, data: memoryview) -> None:
         for kind in read_reports(data):
             if kind == GOODBYE:
-                self.over = True
+                self.ended = True
             elif kind == SENDER_REPORT and self._assembler is not None:
                 source = int.from_bytes(data[4:8], "big")
                 report = write_report(self._source, source, self._assembler.order.newest)
@@ -324,15 +324,15 @@ class Client:
 
     def _on_request(self, request: Request) -> None:
         self._connection.write(format_response(request))
-        self.over = self.over or request.method == "TEARDOWN"
+        self.ended = self.ended or request.method == "TEARDOWN"
 
-    def _on_late_answer(self, answer: Response) -> None:
-        """Take the answer to a sign of life."""
-        asked, self._asked = self._asked, None
-        if asked is None:
+    def _on_keep_alive_response(self, answer: Response) -> None:
+        """Log in again, or use another method, if a keep-alive request was rejected."""
+        request, self._unanswered = self._unanswered, None
+        if request is None:
             return
         if answer.status == UNAUTHORIZED and self._login is not None:
             if self._login.renew(answer.all_of("www-authenticate")):
-                self._send(asked)
+                self._send(request)
         elif answer.status in UNKNOWN_METHOD:
             self._takes_parameters = False

@@ -1,4 +1,4 @@
-"""A connection to a camera, over TCP or TLS, with as few system calls as can be."""
+"""A TCP or TLS connection to a camera, with as few system calls as possible."""
 
 import ssl
 import struct
@@ -23,14 +23,14 @@ class Connection:
     """An open connection. For one thread.
 
     Args:
-        parts: The URL of what to connect to.
-        timeout_s: How long that may take.
-        verify: Whether a certificate must be valid; None only where the host is not private.
-        guarded: Whether to connect to no link-local address.
+        parts: The camera's URL.
+        timeout_s: Limit for connecting.
+        verify: Whether the certificate must be valid; None requires it for public hosts only.
+        guarded: Whether to refuse link-local addresses.
 
     Raises:
         OSError: If it cannot be reached; an ``ssl.SSLError`` if TLS fails.
-        AddressRefused: If it may not be connected to.
+        AddressRefused: If the address is refused.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Connection:
         try:
             self._socket.setsockopt(native.socket.IPPROTO_TCP, native.socket.TCP_NODELAY, 1)
             if self._plain:
-                # The kernel keeps the time: Python would ask it before each read.
+                # Let the kernel enforce time-outs: Python's need a poll() before each read.
                 self._socket.settimeout(None)
             else:
                 self._socket.settimeout(max(0.1, deadline - time.monotonic()))
@@ -56,21 +56,21 @@ class Connection:
             raise
 
     def fileno(self) -> int:
-        """Return its descriptor, to wait for with others."""
+        """Return the socket's descriptor, for ``select``."""
         return int(self._socket.fileno())
 
     @property
     def peer(self) -> str:
-        """The IP address that it leads to."""
+        """The camera's IP address."""
         return str(self._socket.getpeername()[0])
 
     @property
     def has_more(self) -> bool:
-        """Whether something was received that its descriptor no longer shows."""
+        """Whether TLS holds decrypted data, which ``select`` does not report."""
         return not self._plain and self._socket.pending() > 0
 
     def set_timeout(self, timeout_s: float) -> None:
-        """Have a read or write take no longer; at least a millisecond."""
+        """Set the limit for each read and write; at least a millisecond."""
         timeout_s = max(timeout_s, 0.001)
         if not self._plain:
             self._socket.settimeout(timeout_s)
@@ -80,11 +80,11 @@ class Connection:
             self._socket.setsockopt(native.socket.SOL_SOCKET, option, value)
 
     def read(self, room: memoryview) -> int:
-        """Wait until something arrives; return how many bytes were put into ``room``.
+        """Wait for data; return how many bytes were written to ``room``.
 
         Raises:
-            TimeoutError: If nothing came in time.
-            EOFError: If the other side has closed the connection.
+            TimeoutError: If nothing arrived in time.
+            EOFError: If the camera has closed the connection.
             OSError: If the connection is lost.
         """
         try:
@@ -96,12 +96,12 @@ class Connection:
         return count
 
     def read_now(self, room: memoryview) -> int:
-        """Return how many bytes were there already, if its descriptor shows that there are some.
+        """Read without waiting, once the descriptor is readable; return the number of bytes.
 
-        Over TLS that may be 0: what came was not meant for us, or is not whole.
+        Over TLS this may be 0: a TLS record may be incomplete, or carry no application data.
 
         Raises:
-            EOFError: If the other side has closed the connection.
+            EOFError: If the camera has closed the connection.
             OSError: If the connection is lost.
         """
         if self._plain:
@@ -116,30 +116,30 @@ class Connection:
             self._socket.settimeout(timeout_s)
 
     def write(self, data: bytes) -> None:
-        """Send something short; raises OSError if the connection is lost."""
+        """Send a short message; raises OSError if the connection is lost."""
         try:
             self._socket.sendall(data)
         except BlockingIOError:
             raise TimeoutError from None
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         with suppress(OSError):
             self._socket.close()
 
 
 def _connect(host: str, port: int, timeout_s: float, guarded: bool) -> Any:
-    """Return a socket that is connected to the first of a host's addresses that answers."""
-    places = native.socket.getaddrinfo(host, port, type=native.socket.SOCK_STREAM)
+    """Return a socket connected to the first of the host's addresses that answers."""
+    addresses = native.socket.getaddrinfo(host, port, type=native.socket.SOCK_STREAM)
     failed: OSError | None = None
-    for family, kind, protocol, _, place in places:
-        if guarded and is_refused(place[0]):
+    for family, kind, protocol, _, address in addresses:
+        if guarded and is_refused(address[0]):
             raise AddressRefused(refusal_of(host))
         connecting = native.socket.socket(family, kind, protocol)
         try:
-            # One that is silent, as of IPv6 where there is none, leaves time for the others.
-            connecting.settimeout(timeout_s / len(places))
-            connecting.connect(place)
+            # A dead address, such as IPv6 without a route, must leave time for the others.
+            connecting.settimeout(timeout_s / len(addresses))
+            connecting.connect(address)
             return connecting
         except OSError as error:
             connecting.close()

@@ -1,4 +1,4 @@
-"""The pictures of a camera over RTSP, read without FFmpeg."""
+"""Reads the pictures of an RTSP camera without FFmpeg."""
 
 import time
 from collections import deque
@@ -18,8 +18,8 @@ from server.errors import SourceError
 
 __all__ = ["RtspDemuxer"]
 
-# Without parameter sets in the description, a key picture is waited for, so long and so many bytes,
-# for the size of the pictures.
+# If the description lacks parameter sets, the first key picture tells the size of the pictures.
+# Limits for finding it:
 PROBE_S = 1.0
 PROBE_BYTES = 2_500_000
 
@@ -28,18 +28,18 @@ class RtspDemuxer:
     """Reads a camera's H.264 or H.265. For one thread.
 
     Args:
-        address: Of the camera.
-        timeout_s: How long opening, and then each read, may take.
+        address: The camera's address.
+        timeout_s: Limit for opening, and then for each read.
 
     Attributes:
-        context: Of the decoder; not open yet.
+        context: The decoder's context; not open yet.
         codec: FFmpeg's name of the encoding.
-        fps: The pictures a second that the camera promises; 0 if it promises none.
+        fps: The announced frame rate; 0 if unknown.
         aspect: The width of a pixel divided by its height.
-        is_picture: Whether it is one picture; never.
+        is_picture: Whether it is a single picture; never.
 
     Raises:
-        RtspError: If it is to be read by FFmpeg.
+        RtspError: If only FFmpeg can read it.
         SourceError: If it cannot be opened; says why.
     """
 
@@ -53,7 +53,7 @@ class RtspDemuxer:
         self.codec, self._rate = video.codec, video.rate
         self.fps = video.fps if 0 < video.fps <= MAX_FPS else 0.0
         self._stamps = DecodeStamps()
-        self._held: deque[Packet] = deque()  # What was read to learn what it is like.
+        self._probed: deque[Packet] = deque()  # Read while opening.
         self._sets = annex_b.join(video.parameter_sets)
         try:
             self._maker = self._probe()
@@ -72,7 +72,7 @@ class RtspDemuxer:
         return (found.aspect if found else None) or self.context.sample_aspect_ratio or Fraction(1)
 
     def unit_maker(self) -> UnitMaker | None:
-        """Return what makes units of its packets."""
+        """Return the maker of access units from its packets."""
         return self._maker
 
     def read(self) -> Packet | None:
@@ -81,8 +81,8 @@ class RtspDemuxer:
         Raises:
             SourceError: If the stream is lost.
         """
-        if self._held:
-            return self._held.popleft()
+        if self._probed:
+            return self._probed.popleft()
         return self._read()
 
     def close(self) -> None:
@@ -95,14 +95,14 @@ class RtspDemuxer:
         client.keep_alive(now)
         units = client.units
         while not units:
-            if client.over:
+            if client.ended:
                 return None
             if now - began > self._timeout_s:
-                raise self._silent()
+                raise self._timed_out()
             try:
                 client.receive()
             except TimeoutError:
-                raise self._silent() from None
+                raise self._timed_out() from None
             except (OSError, EOFError):
                 raise SourceError("the stream ended: the connection was lost") from None
             except RtspError as error:
@@ -121,11 +121,11 @@ class RtspDemuxer:
             not unit.whole,
         )
 
-    def _silent(self) -> SourceError:
+    def _timed_out(self) -> SourceError:
         return SourceError(f"{self._where} has sent nothing for {self._timeout_s:g} s")
 
     def _probe(self) -> UnitMaker:
-        """Read until the size of the pictures is known, which the description may tell."""
+        """Read until the size of the pictures is known, unless the description tells it."""
         maker = maker_of(self.codec, self._sets, Fraction(1))
         assert maker is not None
         deadline, nbytes = time.monotonic() + PROBE_S, 0
@@ -133,7 +133,7 @@ class RtspDemuxer:
             packet = self._read()
             if packet is None:
                 break
-            self._held.append(packet)
+            self._probed.append(packet)
             nbytes += packet.nbytes
             if packet.key:
                 maker.make(packet.data)

@@ -1,4 +1,4 @@
-"""What a camera offers, by the Session Description Protocol of RFC 8866. No I/O."""
+"""Parses the streams a camera offers, in the Session Description Protocol (RFC 8866). No I/O."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ __all__ = ["Description", "Media", "choose_video", "control_url", "parse_descrip
 
 MAX_MEDIA = 32
 
-# By the names of RFC 6184 and RFC 7798: FFmpeg's name, and where parameter sets stand.
+# By encoding name (RFC 6184, RFC 7798): FFmpeg's name, and the attributes with parameter sets.
 CODECS = {
     "H264": ("h264", ("sprop-parameter-sets",)),
     "H265": ("hevc", ("sprop-vps", "sprop-sps", "sprop-pps")),
@@ -28,17 +28,17 @@ ABSOLUTE = re.compile(r"rtsps?://", re.I)
 
 @dataclass(slots=True)
 class Media:
-    """One of the streams that are offered.
+    """One of the offered streams.
 
     Attributes:
         kind: ``video``, ``audio`` or another.
-        protocol: As in ``RTP/AVP``.
-        payload_type: What its packets of RTP are marked with.
-        encoding: Its name, in capital letters; empty if it is not told.
-        rate: Of its time stamps, a second.
-        parameters: Of the encoding; the names are in small letters.
-        control: Where to ask for it; may be relative.
-        fps: The pictures a second that it promises; 0 for none.
+        protocol: The transport, such as ``RTP/AVP``.
+        payload_type: The payload type of its RTP packets.
+        encoding: The encoding's name in upper case; empty if unknown.
+        rate: The clock rate of its timestamps, in Hz.
+        parameters: The encoding's parameters; names are in lower case.
+        control: The URL to set it up with; may be relative.
+        fps: The announced frame rate; 0 if there is none.
     """
 
     kind: str
@@ -52,13 +52,13 @@ class Media:
 
     @property
     def codec(self) -> str:
-        """FFmpeg's name of its encoding; empty if it is none that is read here."""
-        return CODECS[self.encoding][0] if self._is_ours else ""
+        """FFmpeg's name of its encoding; empty if it cannot be read here."""
+        return CODECS[self.encoding][0] if self._is_supported else ""
 
     @property
-    def _is_ours(self) -> bool:
+    def _is_supported(self) -> bool:
         plain = self.protocol in ("RTP/AVP", "RTP/AVP/TCP", "RTP/AVPF")
-        # Packets that come in another order than they are to be decoded in are left to others.
+        # FFmpeg reads streams whose packets are not sent in decoding order.
         in_order = (
             self.parameters.get("packetization-mode", "0") in ("0", "1")
             and self.parameters.get("sprop-max-don-diff", "0") == "0"
@@ -68,7 +68,7 @@ class Media:
 
     @property
     def parameter_sets(self) -> list[bytes]:
-        """The NAL units that the description brings; broken ones are left out."""
+        """The parameter sets in the description, as NAL units; broken ones are left out."""
         units = []
         for name in CODECS[self.encoding][1] if self.encoding in CODECS else ():
             for text in self.parameters.get(name, "").split(","):
@@ -78,7 +78,7 @@ class Media:
 
     @property
     def width(self) -> int:
-        """Of its pictures, by the description; 0 if that does not tell."""
+        """The width of its pictures by the description, in pixels; 0 if unknown."""
         syntax = SYNTAXES[self.codec]
         for unit in self.parameter_sets:
             if syntax.kind(unit) == syntax.sequence:
@@ -89,11 +89,11 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A session.
+    """A session description.
 
     Attributes:
         media: Its streams.
-        control: Where to ask for all of them; may be relative.
+        control: The URL of the whole session; may be relative.
     """
 
     media: Sequence[Media]
@@ -101,10 +101,10 @@ class Description:
 
 
 def parse_description(text: bytes) -> Description:
-    """Return what a session description says; what is not understood is skipped.
+    """Parse a session description; unknown lines are skipped.
 
     Raises:
-        RtspError: If it describes nothing.
+        RtspError: If it describes no stream.
     """
     media: list[Media] = []
     session = ""
@@ -122,10 +122,10 @@ def parse_description(text: bytes) -> Description:
 
 
 def choose_video(description: Description) -> Media | None:
-    """Return the video that FFmpeg would take: of several the widest; None if there is none.
+    """Return the widest video, as FFmpeg would choose; None if there is none.
 
     Raises:
-        RtspError: If it is to be read by FFmpeg.
+        RtspError: If only FFmpeg can read it.
     """
     videos = [one for one in description.media if one.kind == "video"]
     if not videos:
@@ -138,11 +138,11 @@ def choose_video(description: Description) -> Media | None:
 
 
 def control_url(base: str, control: str) -> str:
-    """Return where to ask for something; FFmpeg joins them like this, and cameras expect it.
+    """Return the URL to set a stream up with, joined as FFmpeg does it; cameras expect that.
 
     Args:
-        base: The session's address.
-        control: As in the description: absolute, relative, or ``*`` for the base.
+        base: The session's URL.
+        control: From the description: absolute, relative, or ``*`` for the base.
     """
     if ABSOLUTE.match(control):
         return control
@@ -165,15 +165,15 @@ def _read_attribute(media: Media, value: str) -> None:
         with suppress(ValueError):
             media.fps = float(rest)
     elif name in ("rtpmap", "fmtp"):
-        number, _, said = rest.partition(" ")
+        number, _, text = rest.partition(" ")
         if number != str(media.payload_type):
             return
         if name == "rtpmap":
-            encoding, _, rate = said.strip().partition("/")
+            encoding, _, rate = text.strip().partition("/")
             media.encoding = encoding.upper()
             media.rate = read_number(rate.partition("/")[0])
         else:
-            for part in said.split(";"):
+            for part in text.split(";"):
                 key, equals, found = part.strip().partition("=")
                 if equals:
                     media.parameters[key.strip().lower()] = found.strip().strip('"')

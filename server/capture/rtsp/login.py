@@ -1,4 +1,4 @@
-"""Answers what a server asks for a login: Basic, by RFC 7617, or Digest, by RFC 7616. No I/O."""
+"""Answers a server's login challenge: Basic (RFC 7617) or Digest (RFC 7616). No I/O."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ __all__ = ["Login"]
 CHALLENGE = re.compile(r"(?:^|,)\s*(Basic|Digest)\s+", re.I)
 FIELD = re.compile(r'([A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*))')
 
-# The best first.
+# In order of preference.
 ALGORITHMS = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
 
 
@@ -28,7 +28,7 @@ class _Challenge:
 
     @property
     def preference(self) -> int:
-        """How much it is preferred: the higher the better; less than 0 for not at all."""
+        """Rank of this challenge, higher is better; negative if it is not supported."""
         if self.scheme == "basic":
             return 0
         if self.algorithm not in ALGORITHMS or "nonce" not in self.fields:
@@ -40,11 +40,11 @@ class _Challenge:
 
 
 class Login:
-    """A user name and password, sent only as a server has asked for them.
+    """A user name and password, sent only when a server asks for them.
 
     Args:
-        user: As it stands in a URL, perhaps encoded.
-        password: Likewise.
+        user: The user name from a URL, perhaps percent-encoded.
+        password: The password from a URL, perhaps percent-encoded.
     """
 
     def __init__(self, user: str, password: str) -> None:
@@ -53,10 +53,9 @@ class Login:
         self._count = 0
 
     def accept(self, texts: Iterable[str]) -> bool:
-        """Take a refusal's ``WWW-Authenticate``; return whether it is worth to ask again.
+        """Read the ``WWW-Authenticate`` headers of a 401; return whether to repeat the request.
 
-        It is not if the user name and password were sent as the server wanted, except if it only
-        says that its nonce is too old.
+        If the login was already sent by the same method, that only helps against a stale nonce.
         """
         challenges = [one for text in texts for one in _challenges_in(text)]
         best = max(challenges, key=lambda one: one.preference, default=None)
@@ -71,14 +70,14 @@ class Login:
         return best.fields.get("stale", "").lower() == "true"
 
     def renew(self, texts: Iterable[str]) -> bool:
-        """Take the refusal of a request whose like was accepted: the nonce is too old, if new."""
+        """Do as :meth:`accept` after a successful login: a new nonce means the old one is stale."""
         before = self._challenge
         again = self.accept(texts)
         nonce = "" if self._challenge is None else self._challenge.fields.get("nonce")
         return again or (before is not None and nonce != before.fields.get("nonce"))
 
     def header(self, method: str, url: str) -> str:
-        """Return the value of ``Authorization`` for a request; empty if none was asked for."""
+        """Return the value of ``Authorization`` for a request; empty before any challenge."""
         if self._challenge is None:
             return ""
         if self._challenge.scheme == "basic":
@@ -98,12 +97,12 @@ class Login:
         secret = hashed(self._user, realm, self._password)
         if fields.get("algorithm", "").upper().endswith("-SESS"):
             secret = hashed(secret, nonce, client_nonce.encode())
-        asked = hashed(_bytes(method), _bytes(url))
+        request = hashed(_bytes(method), _bytes(url))
         if "qop" in fields:
             proof = (count.encode(), client_nonce.encode(), b"auth")
-            response = hashed(secret, nonce, *proof, asked)
+            response = hashed(secret, nonce, *proof, request)
         else:
-            response = hashed(secret, nonce, asked)
+            response = hashed(secret, nonce, request)
         user = self._user.decode("utf-8", "surrogateescape")
         parts = [f"username={_quoted(user)}"]
         parts += [f"realm={_quoted(fields.get('realm', ''))}", f"nonce={_quoted(fields['nonce'])}"]
@@ -118,7 +117,7 @@ class Login:
 
 
 def _challenges_in(text: str) -> Iterable[_Challenge]:
-    """Yield the challenges of a header, which may hold several."""
+    """Yield the challenges in a header, which may hold several."""
     found = list(CHALLENGE.finditer(text))
     for at, one in enumerate(found):
         stop = found[at + 1].start() if at + 1 < len(found) else len(text)

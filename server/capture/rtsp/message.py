@@ -1,4 +1,4 @@
-"""Requests and responses of RTSP 1.0, by RFC 2326. No I/O."""
+"""Requests and responses of RTSP 1.0 (RFC 2326). No I/O."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class RtspError(Exception):
-    """What a server sends is not what this reader understands; FFmpeg may."""
+    """The server sent something that this reader does not support; FFmpeg may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,53 +33,53 @@ class _Message:
     body: bytes = b""
 
     def header(self, name: str) -> str:
-        """Return a header's value, of several the first; empty if there is none."""
+        """Return the first value of a header, given in lower case; empty if there is none."""
         return next((value for one, value in self.headers if one == name), "")
 
     def all_of(self, name: str) -> list[str]:
-        """Return the values of all headers of a name, which is in small letters."""
+        """Return all values of a header, given in lower case."""
         return [value for one, value in self.headers if one == name]
 
     @property
     def length(self) -> int:
-        """How many bytes of body follow the head."""
+        """The length of the body in bytes."""
         return read_number(self.header("content-length"))
 
 
 @dataclass(frozen=True, slots=True)
 class Response(_Message):
-    """What a server answers; the names of headers are in small letters."""
+    """A response; its header names are in lower case."""
 
     status: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Request(_Message):
-    """What is asked of the other side."""
+    """A request; the header names of a received one are in lower case."""
 
     method: str = ""
     url: str = ""
 
 
 def is_first_line(line: bytes) -> bool:
-    """Return whether a message can begin with a line."""
+    """Return whether a line can be the first of a message."""
     text = line.decode("utf-8", "replace")
     return bool(STATUS_LINE.match(text) or REQUEST_LINE.match(text))
 
 
 def read_head(head: bytes) -> Request | Response:
-    """Return a message without its body.
+    """Parse the head of a message.
 
     Args:
         head: Its lines, up to the empty one.
 
     Raises:
-        RtspError: If it is no message of RTSP.
+        RtspError: If it is not an RTSP message.
     """
     first, *lines = re.split(r"\r?\n", head.decode("utf-8", "replace").strip())
     headers: list[tuple[str, str]] = []
     for line in lines:
-        if line[:1] in (" ", "\t") and headers:  # It goes on with the header before.
+        if line[:1] in (" ", "\t") and headers:  # A folded header.
             name, value = headers[-1]
             headers[-1] = (name, f"{value} {line.strip()}")
             continue
@@ -94,10 +94,10 @@ def read_head(head: bytes) -> Request | Response:
 
 
 def format_request(request: Request, sequence: int) -> bytes:
-    """Return a request as it is sent; ``sequence`` numbers it.
+    """Return a request's bytes, with ``sequence`` as its number.
 
     Raises:
-        RtspError: If a part that came from the server would change what is asked.
+        RtspError: If text that came from the server would inject a header or a request.
     """
     lines = [
         f"{request.method} {request.url} RTSP/1.0",
@@ -111,7 +111,7 @@ def format_request(request: Request, sequence: int) -> bytes:
 
 
 def format_response(request: Request) -> bytes:
-    """Return the answer to what a server asks of us, which is a sign of life at most."""
+    """Return the response to a server's request; only keep-alive requests are accepted."""
     known = {"OPTIONS", "GET_PARAMETER", "SET_PARAMETER"}
     status = "200 OK" if request.method in known else "501 Not Implemented"
     sequence = CONTROL.sub("", request.header("cseq"))
@@ -120,5 +120,5 @@ def format_response(request: Request) -> bytes:
 
 
 def read_number(text: str, otherwise: int = 0) -> int:
-    """Return a number of up to ten digits, or else ``otherwise``."""
+    """Parse a number of up to ten digits; return ``otherwise`` if it is not one."""
     return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else otherwise

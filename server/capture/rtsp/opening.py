@@ -1,4 +1,4 @@
-"""Opens a camera over RTSP: by the reader here where it can, otherwise by FFmpeg."""
+"""Opens an RTSP camera with our own reader if it can read it, otherwise with FFmpeg."""
 
 import time
 from urllib.parse import urlsplit
@@ -16,19 +16,19 @@ from server.loop import native
 
 __all__ = ["open_rtsp"]
 
-# How long a server may take to end what it began for us; it may refuse who comes meanwhile.
-ENDING_S = 0.5
+# Time for a server to end our first session; until then it may refuse another client.
+SESSION_END_S = 0.5
 
 
 def open_rtsp(address: Address, timeout_s: float) -> Video:
-    """Open a camera with ``rtsp`` or ``rtsps``.
+    """Open a camera with an ``rtsp`` or ``rtsps`` URL.
 
     Args:
-        address: Holds the URL, and how to reach it; no message contains its password.
-        timeout_s: How long opening, and then each read, may take.
+        address: The URL and how to reach it; no error message contains its password.
+        timeout_s: Limit for opening, and then for each read.
 
     Raises:
-        LoginRefused: If the user name or password is refused.
+        LoginRefused: If the user name or password is rejected.
         SourceError: If it cannot be opened; says why.
     """
     if address.transport == "udp":
@@ -45,21 +45,21 @@ def open_rtsp(address: Address, timeout_s: float) -> Video:
 
 
 def _open_again(address: Address, timeout_s: float) -> Video:
-    """Open a camera by FFmpeg that was asked already, and hung up on."""
+    """Open a camera with FFmpeg after our own reader has hung up on it."""
     began = time.monotonic()
     try:
         return _open_by_ffmpeg(address, timeout_s)
     except LoginRefused:
         raise
     except SourceError:
-        if time.monotonic() - began > ENDING_S:
+        if time.monotonic() - began > SESSION_END_S:
             raise
-    native.sleep(ENDING_S)
+    native.sleep(SESSION_END_S)
     return _open_by_ffmpeg(address, timeout_s)
 
 
 def _open_by_ffmpeg(address: Address, timeout_s: float) -> Video:
-    """Open a camera by FFmpeg, which makes no connection of its own to a guarded one."""
+    """Open a camera with FFmpeg, through a relay if the address is guarded."""
     if not address.guarded:
         return open_stream(address, timeout_s)
     parts = urlsplit(address.target)

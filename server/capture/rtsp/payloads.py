@@ -1,6 +1,6 @@
-"""NAL units in packets of RTP: of H.264 by RFC 6184, of H.265 by RFC 7798. No I/O.
+"""NAL units in RTP payloads: H.264 (RFC 6184) and H.265 (RFC 7798). No I/O.
 
-A payload holds one unit, several, or a part of one.
+A payload holds one unit, several, or a fragment of one.
 """
 
 import struct
@@ -15,24 +15,24 @@ from server.capture.streams.units.h265 import H265
 __all__ = ["Gathered", "H264Payloads", "H265Payloads", "payloads_of"]
 
 MAX_BYTES = 16 << 20
-"""Of a picture: more is damage."""
+"""The largest picture; a larger one is damaged."""
 
 MAX_PARTS = 1 << 16
 
-# What is longer without a slice may hold one: some cameras send a picture as one long unit.
+# Longer parameter sets may hide a slice: some cameras send a whole picture as one unit.
 MAX_SETS_BYTES = 400
 
 RECOVERY_POINT = 6
 
 
 class Gathered:
-    """What has arrived of a picture.
+    """The data of a picture that has arrived so far.
 
     Attributes:
-        has_slice: Whether there is a part of the picture itself.
+        has_slice: Whether there is a slice of the picture itself.
         key: Whether a decoder can start at it.
-        whole: Whether nothing of it is missing, as far as can be told.
-        nbytes: How many bytes there are.
+        whole: Whether nothing is known to be missing.
+        nbytes: The number of bytes.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Gathered:
         self.nbytes = 0
 
     def begin(self, *parts: bytes | bytearray) -> None:
-        """Begin a unit, with what there is of it."""
+        """Begin a unit with its first parts."""
         self.extend(annex_b.START, *parts)
 
     def extend(self, *parts: bytes | bytearray) -> None:
@@ -55,26 +55,26 @@ class Gathered:
 
     @property
     def data(self) -> bytes:
-        """All of it, in Annex B format."""
+        """The picture in Annex B format."""
         return b"".join(self._parts)
 
 
 class _Payloads:
-    """What both codecs have in common.
+    """The common base of both codecs.
 
     Attributes:
-        fragmentation: How units come in parts.
-        gathered: What has arrived of the current picture.
+        fragmentation: The layout of fragments.
+        gathered: The current picture.
     """
 
     fragmentation: Fragmentation
 
     def __init__(self) -> None:
         self.gathered = Gathered()
-        self._fragment = False  # Whether a part of a unit may follow.
+        self._fragment = False  # Whether another fragment of the unit may follow.
 
     def begin(self) -> Gathered:
-        """Return what was gathered, and begin another picture."""
+        """Begin the next picture, and return the previous one."""
         gathered, self.gathered = self.gathered, Gathered()
         self._fragment = False
         return gathered
@@ -84,8 +84,8 @@ class _Payloads:
         self._fragment = False
         self.gathered.whole = False
 
-    def look_into(self) -> None:
-        """Find slices behind parameter sets, in what was sent as one unit."""
+    def find_slices(self) -> None:
+        """Find slices that were sent in one unit with parameter sets."""
         gathered = self.gathered
         if gathered.has_slice or gathered.nbytes < MAX_SETS_BYTES:
             return
@@ -94,21 +94,21 @@ class _Payloads:
             self._note(data[begin : min(end, begin + 64)])
 
     def starts_picture(self, payload: memoryview) -> bool:
-        """Return whether a payload begins with what can only be a picture's beginning."""
+        """Return whether a payload can only be the first of a picture."""
         head = self._head(payload)
         return head is not None and self._starts(head)
 
-    def starts_with(self, lead: bytes, parts: list[bytearray]) -> bool:
-        """Return the same of a unit that came in parts."""
-        return self._starts(self._header(lead) + parts[0][:2])
+    def fragments_start_picture(self, header: bytes, parts: list[bytearray]) -> bool:
+        """Return whether a fragmented unit can only be the first of a picture."""
+        return self._starts(self._unit_header(header) + parts[0][:2])
 
     def _unit(self, unit: bytes) -> None:
-        """Add a whole unit, or its beginning."""
+        """Add a whole unit, or its first part."""
         self._note(unit)
         self.gathered.begin(unit)
 
     def _units(self, payload: memoryview, at: int) -> None:
-        """Add units that each follow their length."""
+        """Add the units of an aggregation packet, each of which follows its length."""
         while at + 2 < len(payload):
             begin = at + 2
             at = begin + (payload[at] << 8 | payload[at + 1])
@@ -118,38 +118,38 @@ class _Payloads:
             if at > begin:
                 self._unit(payload[begin:at].tobytes())
 
-    def _part(self, header: int, first: bytes, rest: memoryview) -> None:
-        """Add a part of a unit.
+    def _add_fragment(self, flags: int, unit_header: bytes, rest: memoryview) -> None:
+        """Add a fragment of a unit.
 
         Args:
-            header: Says whether it is the first or the last.
-            first: The unit's own header.
-            rest: The part.
+            flags: The bits that mark the first and the last fragment.
+            unit_header: The unit's own header.
+            rest: The fragment's contents.
         """
-        if header & 0x80:
-            self._unit(first + rest.tobytes())
+        if flags & 0x80:
+            self._unit(unit_header + rest.tobytes())
             self._fragment = True
         elif self._fragment:
             self.gathered.extend(rest.tobytes())
         else:
             self.gathered.whole = False
-        if header & 0x40:
+        if flags & 0x40:
             self._fragment = False
 
-    def add_parts(self, lead: bytes, parts: list[bytearray]) -> None:
-        """Take a whole unit that came in parts.
+    def add_fragmented(self, header: bytes, parts: list[bytearray]) -> None:
+        """Add a whole unit that came in fragments.
 
         Args:
-            lead: What led one of them.
-            parts: The unit, without its header.
+            header: The header of one of the fragments.
+            parts: The unit's contents, without its own header.
         """
-        header = self._header(lead)
+        unit_header = self._unit_header(header)
         self._fragment = False
-        self._note(header + parts[0][:64])
-        self.gathered.begin(header, *parts)
+        self._note(unit_header + parts[0][:64])
+        self.gathered.begin(unit_header, *parts)
 
-    def _header(self, lead: bytes) -> bytes:
-        """Return the header of a unit that comes in parts."""
+    def _unit_header(self, header: bytes) -> bytes:
+        """Return a unit's own header, by the header of one of its fragments."""
         raise NotImplementedError
 
     def _head(self, payload: memoryview) -> bytes | None:
@@ -163,16 +163,17 @@ class _Payloads:
 
 
 class H264Payloads(_Payloads):
-    """Gathers the units of H.264."""
+    """Collects the NAL units of H.264."""
 
     fragmentation = Fragmentation(struct.Struct("!HHHHQ2s"), 31, 28)
 
     def add(self, payload: memoryview) -> None:
-        """Take a packet's payload."""
+        """Add a packet's payload."""
         kind = payload[0] & 31
         if kind == 28:
             if len(payload) > 2:
-                self._part(payload[1], self._header(payload[:2].tobytes()), payload[2:])
+                unit_header = self._unit_header(payload[:2].tobytes())
+                self._add_fragment(payload[1], unit_header, payload[2:])
             return
         self._fragment = False
         if kind < 24:
@@ -180,10 +181,10 @@ class H264Payloads(_Payloads):
         elif kind == 24:
             self._units(payload, 1)
         else:
-            self.gathered.whole = False  # In another order, or unknown.
+            self.gathered.whole = False  # Interleaved (not in decoding order), or unknown.
 
-    def _header(self, lead: bytes) -> bytes:
-        return bytes((lead[0] & 0xE0 | lead[1] & 31,))
+    def _unit_header(self, header: bytes) -> bytes:
+        return bytes((header[0] & 0xE0 | header[1] & 31,))
 
     def _head(self, payload: memoryview) -> bytes | None:
         kind = payload[0] & 31
@@ -197,7 +198,7 @@ class H264Payloads(_Payloads):
         if len(head) < 2:
             return False
         kind = H264.kind(head)
-        # first_mb_in_slice, in an Exp-Golomb code: a leading 1 is 0.
+        # first_mb_in_slice is an Exp-Golomb code: a leading 1 bit means 0.
         return kind in (*H264.sets, H264.delimiter) or (kind in (1, 2, 5) and head[1] > 127)
 
     def _note(self, unit: bytes) -> None:
@@ -206,22 +207,22 @@ class H264Payloads(_Payloads):
         if H264.is_slice(kind):
             gathered.has_slice = True
             gathered.key = gathered.key or H264.is_key(kind)
-        elif kind == RECOVERY_POINT and any(_messages(unit)):
+        elif kind == RECOVERY_POINT and any(_recovery_points(unit)):
             gathered.key = True
 
 
 class H265Payloads(_Payloads):
-    """Gathers the units of H.265."""
+    """Collects the NAL units of H.265."""
 
     fragmentation = Fragmentation(struct.Struct("!HHHHQ3s"), 63 << 1, 49 << 1)
 
     def add(self, payload: memoryview) -> None:
-        """Take a packet's payload."""
+        """Add a packet's payload."""
         if len(payload) < 3:
             return
         kind = payload[0] >> 1 & 63
         if kind == 49:
-            self._part(payload[2], self._header(payload[:3].tobytes()), payload[3:])
+            self._add_fragment(payload[2], self._unit_header(payload[:3].tobytes()), payload[3:])
             return
         self._fragment = False
         if kind == 48:
@@ -231,8 +232,8 @@ class H265Payloads(_Payloads):
         else:
             self._unit(payload.tobytes())
 
-    def _header(self, lead: bytes) -> bytes:
-        return bytes((lead[0] & 0x81 | (lead[2] & 63) << 1, lead[1]))
+    def _unit_header(self, header: bytes) -> bytes:
+        return bytes((header[0] & 0x81 | (header[2] & 63) << 1, header[1]))
 
     def _head(self, payload: memoryview) -> bytes | None:
         if len(payload) < 4:
@@ -259,12 +260,12 @@ class H265Payloads(_Payloads):
 
 
 def payloads_of(codec: str) -> H264Payloads | H265Payloads:
-    """Return what gathers the units of ``h264`` or ``hevc``."""
+    """Return the collector of NAL units for ``h264`` or ``hevc``."""
     return H264Payloads() if codec == "h264" else H265Payloads()
 
 
-def _messages(unit: bytes) -> Iterator[bool]:
-    """Yield of each message of H.264's supplemental information whether pictures recover there."""
+def _recovery_points(unit: bytes) -> Iterator[bool]:
+    """Yield for each message of an H.264 SEI unit whether it is a recovery point."""
     data = annex_b.unescape(unit[:1024])
     at = 1
     with suppress(IndexError):

@@ -1,8 +1,8 @@
-"""Stands between FFmpeg and a camera that is connected to only where that was checked.
+"""A local proxy that keeps FFmpeg from connecting to an address that was not checked.
 
-FFmpeg looks a name up by itself, follows redirects, and sends datagrams where an answer says. So
-it is given an address of this machine: what it asks is passed on over a connection of our own, and
-what the camera answers is written anew, without all that leads elsewhere.
+FFmpeg resolves names itself, follows redirects, and sends datagrams wherever a response says. So
+it connects to this machine instead: its requests go out over a checked connection, and responses
+are rewritten without anything that leads elsewhere.
 """
 
 import re
@@ -19,7 +19,7 @@ __all__ = ["Relay", "format_answer"]
 
 READ_BYTES = 64 << 10
 
-# Of an answer, what FFmpeg has to know.
+# The headers of a response that FFmpeg needs.
 HEADERS = (
     *("cseq", "session", "www-authenticate", "authentication-info", "public", "range"),
     *("rtp-info", "content-base", "content-location", "content-type"),
@@ -28,23 +28,23 @@ TRANSPORT = ("unicast", "client_port", "server_port", "interleaved", "ssrc", "mo
 
 
 class Relay:
-    """Passes on what two sides say, on a thread of its own, until one of them hangs up.
+    """Relays between FFmpeg and a camera, on its own thread, until one of them hangs up.
 
     Args:
-        connection: To the camera; is closed at the end.
-        parts: The URL of the camera, with its user name and password.
+        connection: The connection to the camera; closed at the end.
+        parts: The camera's URL, with its user name and password.
         timeout_s: How long FFmpeg may take to connect.
 
     Attributes:
-        url: What FFmpeg is to open.
-        location: Where the camera says to ask instead; then the relay has hung up.
+        url: The URL for FFmpeg to open.
+        location: The target of a redirect, after which the relay hangs up; empty if none came.
     """
 
     def __init__(self, connection: Connection, parts: SplitResult, timeout_s: float) -> None:
         self.location = ""
         self._connection = connection
         socket = native.socket
-        # FFmpeg waits for datagrams of the same family as that of the address it knows.
+        # FFmpeg receives datagrams on the same address family as its connection.
         family, host = (
             (socket.AF_INET6, "::1") if ":" in connection.peer else (socket.AF_INET, "127.0.0.1")
         )
@@ -70,46 +70,46 @@ class Relay:
                 ffmpeg, _ = self._listener.accept()
             opened.enter_context(closing(ffmpeg))
             ffmpeg.settimeout(None)
-            self._pass_on(ffmpeg)
+            self._relay(ffmpeg)
 
-    def _pass_on(self, ffmpeg: Any) -> None:
+    def _relay(self, ffmpeg: Any) -> None:
         camera, splitter = self._connection, Splitter()
         splitter.lenient = True
         wait = native.select.select
         while not self.location:
             ready = [camera] if camera.has_more else wait([ffmpeg, camera], [], [])[0]
             if ffmpeg in ready:
-                asked = ffmpeg.recv(READ_BYTES)
-                if not asked:
+                data = ffmpeg.recv(READ_BYTES)
+                if not data:
                     return
-                camera.write(asked)
+                camera.write(data)
             if camera in ready:
                 splitter.add(camera.read_now(splitter.room()))
-                ffmpeg.sendall(b"".join(self._answers(splitter)))
+                ffmpeg.sendall(b"".join(self._rewritten(splitter)))
 
-    def _answers(self, splitter: Splitter) -> list[bytes]:
-        """Return what FFmpeg is told of what has come."""
-        told: list[bytes] = []
+    def _rewritten(self, splitter: Splitter) -> list[bytes]:
+        """Return the received frames and responses as FFmpeg may see them."""
+        passed: list[bytes] = []
         while (item := splitter.take()) is not None:
             if isinstance(item, Frame):
-                told += (bytes((DOLLAR, item.channel)), len(item.data).to_bytes(2, "big"))
-                told.append(item.data.tobytes())
+                passed += (bytes((DOLLAR, item.channel)), len(item.data).to_bytes(2, "big"))
+                passed.append(item.data.tobytes())
             elif not isinstance(item, Response):
                 self._connection.write(format_response(item))
             elif 300 <= item.status < 400:
                 self.location = item.header("location") or "nowhere"
                 break
             else:
-                told.append(format_answer(item, self._connection.peer))
-        return told
+                passed.append(format_answer(item, self._connection.peer))
+        return passed
 
 
 def format_answer(answer: Response, peer: str) -> bytes:
-    """Return an answer as FFmpeg is told it.
+    """Return a response rewritten for FFmpeg.
 
     Args:
-        answer: Of the camera.
-        peer: Where the camera is, and nothing else.
+        answer: The camera's response.
+        peer: The camera's IP address, to which FFmpeg may send datagrams.
     """
     lines = [f"RTSP/1.0 {answer.status} -"]
     for name, value in answer.headers:
@@ -123,7 +123,7 @@ def format_answer(answer: Response, peer: str) -> bytes:
 
 
 def _transport(value: str, peer: str) -> str:
-    """Return how the camera says that it sends, without where else FFmpeg could answer to."""
+    """Return a ``Transport`` header with the camera as its only address."""
     first, *rest = re.split(r"\s*;\s*", value.partition(",")[0].strip())
     kept = [one for one in rest if one.partition("=")[0].lower() in TRANSPORT]
     return ";".join([first, *kept, f"source={peer}"])

@@ -1,4 +1,4 @@
-"""Packets of RTP and RTCP, by RFC 3550. No I/O."""
+"""RTP and RTCP packets (RFC 3550). No I/O."""
 
 import struct
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ REPORT = struct.Struct("!BBHIIIIIII")
 
 SENDER_REPORT, RECEIVER_REPORT, GOODBYE = 200, 201, 203
 
-# After so many packets in a row that do not follow each other, they are not numbered at all.
-MOST_WRONG = 16
+# After this many consecutive gaps, the camera does not number its packets.
+MAX_GAPS = 16
 
 
 class RtpPacket(NamedTuple):
-    """A packet; its payload is valid as long as what it was read from."""
+    """A packet; its payload is a view of the data it was read from."""
 
     marker: bool
     payload_type: int
@@ -27,7 +27,7 @@ class RtpPacket(NamedTuple):
 
 
 def read_packet(data: memoryview) -> RtpPacket | None:
-    """Return a packet of RTP; None if it is broken or holds nothing."""
+    """Parse an RTP packet; return None if it is broken or empty."""
     if len(data) <= HEADER.size:
         return None
     first, second, number, stamp, source = HEADER.unpack_from(data)
@@ -36,7 +36,7 @@ def read_packet(data: memoryview) -> RtpPacket | None:
         if first >> 6 != 2:
             return None
         begin += 4 * (first & 15)
-        if first & 0x10:  # An extension; its length counts words.
+        if first & 0x10:  # An extension; its length is in 32-bit words.
             begin += 4
             if begin > end:
                 return None
@@ -49,62 +49,62 @@ def read_packet(data: memoryview) -> RtpPacket | None:
 
 
 def is_rtcp(data: memoryview) -> bool:
-    """Return whether a packet is one of RTCP, whatever channel it came on."""
+    """Return whether a packet is RTCP, whatever channel it came on."""
     return len(data) >= 8 and 192 <= data[1] <= 223
 
 
 class Order:
-    """Notices lost packets by their numbers. Not all cameras number them.
+    """Detects lost packets by their sequence numbers. Not all cameras number their packets.
 
     Attributes:
-        next: The number that is expected; None before the first packet.
-        source: What stands for the camera.
+        next: The expected sequence number; None before the first packet.
+        source: The camera's SSRC.
     """
 
     def __init__(self) -> None:
         self.next: int | None = None
         self.source = 0
-        self._wrong = 0
+        self._gaps = 0  # Consecutive ones.
         self._cycles = 0
 
     @property
     def newest(self) -> int:
-        """The number of the newest packet, with how often they began anew, as RTCP has it."""
+        """The extended highest sequence number, as in RTCP: wrap-arounds in the upper 16 bits."""
         return (self._cycles << 16 | ((self.next or 0) - 1) & 0xFFFF) & 0xFFFFFFFF
 
     def follows(self, number: int, source: int) -> bool:
-        """Return whether a packet is the one after the last one."""
+        """Return whether no packet is missing before this one."""
         expected, self.next = self.next, (number + 1) & 0xFFFF
         if number == expected:
-            self._wrong = 0
+            self._gaps = 0
             if not number:
                 self._cycles += 1
             return True
         if expected is None:
             self.source = source
             return True
-        if source != self.source:  # The camera began anew.
+        if source != self.source:  # The camera has restarted.
             self.source = source
             return False
-        self._wrong += 1
-        return self._wrong > MOST_WRONG
+        self._gaps += 1
+        return self._gaps > MAX_GAPS
 
     def skip(self, count: int) -> None:
-        """Note that so many packets followed each other."""
+        """Note that ``count`` packets have arrived in order."""
         number = (self.next or 0) + count
         self.next = number & 0xFFFF
         self._cycles += number >> 16
 
 
 class Stamps:
-    """Continues time stamps of 32 bits beyond their end, from 0."""
+    """Extends timestamps of 32 bits across wrap-arounds, starting at 0."""
 
     def __init__(self) -> None:
         self._stamp: int | None = None
         self._total = 0
 
     def extend(self, stamp: int) -> int:
-        """Return the next one; it may be less than the one before, as with B-frames."""
+        """Return the extended timestamp; with B-frames it may be less than the previous one."""
         step = 0 if self._stamp is None else (stamp - self._stamp) & 0xFFFFFFFF
         self._stamp = stamp
         self._total += step - (1 << 32) if step >> 31 else step
@@ -112,7 +112,7 @@ class Stamps:
 
 
 def read_reports(data: memoryview) -> Iterator[int]:
-    """Yield the kinds of the packets of RTCP that came together; what is broken ends it."""
+    """Yield the types of the packets in a compound RTCP packet, up to a broken one."""
     at = 0
     while at + 4 <= len(data) and data[at] >> 6 == 2:
         yield data[at + 1]
@@ -120,11 +120,11 @@ def read_reports(data: memoryview) -> Iterator[int]:
 
 
 def write_report(own: int, source: int, newest: int) -> bytes:
-    """Return a receiver report that complains of nothing: a sign of life.
+    """Return a receiver report without losses, sent as a keep-alive.
 
     Args:
-        own: What stands for us.
-        source: What stands for the camera.
+        own: Our SSRC.
+        source: The camera's SSRC.
         newest: See :attr:`Order.newest`.
     """
     return REPORT.pack(0x81, RECEIVER_REPORT, 7, own, source, 0, newest, 0, 0, 0)

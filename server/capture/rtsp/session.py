@@ -1,6 +1,6 @@
-"""What is said to open a camera's video and to keep it coming. No I/O.
+"""The requests that set up a camera's video. No I/O.
 
-``ask`` sends a request and returns the answer, which is not a refusal.
+``ask`` sends a request and returns the response; it raises an error for a refusal.
 """
 
 import re
@@ -20,9 +20,9 @@ __all__ = ["Offer", "Session", "describe", "set_up"]
 
 Ask = Callable[[Request], Response]
 
-# RFC 2326, 12.37.
+# The default of RFC 2326, 12.37.
 TIMEOUT_S = 60.0
-LEAST_TIMEOUT_S = 2.0
+MIN_TIMEOUT_S = 2.0
 
 TRANSPORT = "RTP/AVP/TCP;unicast;interleaved=0-1"
 CHANNELS = re.compile(r"interleaved=(\d{1,3})(?:-(\d{1,3}))?", re.I)
@@ -30,13 +30,13 @@ CHANNELS = re.compile(r"interleaved=(\d{1,3})(?:-(\d{1,3}))?", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a camera offers.
+    """The streams that a camera offers.
 
     Attributes:
-        base: The session's address.
-        video: The video to ask for; None if there is none.
+        base: The session's URL.
+        video: The video to set up; None if there is none.
         has_sound: Whether there is sound.
-        takes_parameters: Whether the camera knows GET_PARAMETER.
+        takes_parameters: Whether the camera supports GET_PARAMETER.
     """
 
     base: str
@@ -47,14 +47,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A video that was set up.
+    """The RTSP session of a video.
 
     Attributes:
-        base: Its address.
-        name: Its name, which each further request tells.
-        channel: Of its packets of RTP; those of RTCP come on :attr:`reports`.
-        reports: See there.
-        alive_s: How often the camera wants to hear of us.
+        base: Its URL.
+        name: Its ID, which every later request carries.
+        channel: The interleaved channel of its RTP packets.
+        reports: The interleaved channel of its RTCP packets.
+        alive_s: Interval of keep-alive requests: half the session's time-out.
     """
 
     base: str
@@ -64,16 +64,16 @@ class Session:
     alive_s: float
 
     def request(self, method: str, *headers: tuple[str, str]) -> Request:
-        """Return a request about it."""
+        """Return a request in this session."""
         named = (("Session", self.name),) if self.name else ()
         return Request((*named, *headers), method=method, url=self.base)
 
 
 def describe(ask: Ask, url: str) -> Offer:
-    """Ask what there is at a URL.
+    """Ask which streams a URL offers.
 
     Raises:
-        RtspError: If the answer cannot be understood, or is nothing for this reader.
+        RtspError: If the response is invalid, or only FFmpeg can read its video.
     """
     public = ask(Request(method="OPTIONS", url=url)).header("public")
     answer = ask(Request((("Accept", "application/sdp"),), method="DESCRIBE", url=url))
@@ -89,10 +89,10 @@ def describe(ask: Ask, url: str) -> Offer:
 
 
 def set_up(ask: Ask, base: str, video: Media) -> Session:
-    """Have a video set up, to be sent in the connection itself.
+    """Set up a video, interleaved in the connection.
 
     Raises:
-        RtspError: If the camera would send it another way.
+        RtspError: If the camera insists on another transport.
     """
     url = control_url(base, video.control)
     answer = ask(Request((("Transport", TRANSPORT),), method="SETUP", url=url))
@@ -104,6 +104,6 @@ def set_up(ask: Ask, base: str, video: Media) -> Session:
     reports = int(found[2]) if found and found[2] else channel + 1
     name, _, options = answer.header("session").partition(";")
     timeout = re.search(r"timeout\s*=\s*(\d+)", options, re.I)
-    # Some cameras that have none say 0.
+    # Some cameras without a time-out send 0.
     timeout_s = float(read_number(timeout[1]) if timeout else 0) or TIMEOUT_S
-    return Session(base, name.strip(), channel, reports, max(timeout_s, LEAST_TIMEOUT_S) / 2)
+    return Session(base, name.strip(), channel, reports, max(timeout_s, MIN_TIMEOUT_S) / 2)

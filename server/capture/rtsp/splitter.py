@@ -1,4 +1,4 @@
-"""Splits what arrives on a connection into messages and interleaved frames. No I/O."""
+"""Splits received bytes into RTSP messages and interleaved frames. No I/O."""
 
 import struct
 from dataclasses import replace
@@ -8,15 +8,15 @@ from server.capture.rtsp.message import Request, Response, RtspError, is_first_l
 
 __all__ = ["DOLLAR", "Fragmentation", "Fragmented", "Frame", "Splitter"]
 
-# A frame takes up to 64 KiB. One read takes what gathers while nobody watches.
+# Large enough for one read of all that gathers while nobody watches. A frame takes up to 64 KiB.
 BUFFER_BYTES = 256 << 10
-LEAST_ROOM = 64 << 10
+MIN_ROOM_BYTES = 64 << 10
 
 MAX_HEAD_BYTES = 16 << 10
 MAX_BODY_BYTES = 64 << 10
 MAX_LINE_BYTES = 2 << 10
 
-# Some cameras send a few bytes between frames that belong to none.
+# Some cameras send a few stray bytes between frames.
 MAX_STRAY_BYTES = 64 << 10
 
 DOLLAR = 0x24
@@ -24,51 +24,51 @@ RESPONSE = b"RTSP/"
 
 
 class Frame(NamedTuple):
-    """A packet of RTP or RTCP; its bytes are valid until the next read."""
+    """An RTP or RTCP packet; its bytes are valid until the next read."""
 
     channel: int
     data: memoryview
 
 
 class Fragmentation(NamedTuple):
-    """How frames begin that hold a part of a NAL unit.
+    """The start of a frame that holds a fragment of a NAL unit.
 
     Attributes:
-        form: A dollar sign and the channel, the length; of RTP the first two bytes, the number, the
-            time stamp with the source; and what leads a part.
-        mask: Of what leads a part, the bits of its first byte that tell what it is.
-        kind: What these bits are.
+        layout: Dollar sign and channel; length; the first two bytes of RTP; sequence number;
+            timestamp and SSRC; fragment header.
+        mask: The NAL unit type's bits in the first byte of the fragment header.
+        kind: These bits in a fragment.
     """
 
-    form: struct.Struct
+    layout: struct.Struct
     mask: int
     kind: int
 
 
 class Fragmented(NamedTuple):
-    """A NAL unit that came in parts.
+    """A NAL unit that came in fragments.
 
     Attributes:
-        lead: What led the last part.
-        parts: The unit, without its header.
-        stamp: The time stamp.
+        header: The header of the last fragment.
+        parts: The unit's contents, without its own header.
+        stamp: The RTP timestamp.
         marker: Whether the last packet had the marker.
     """
 
-    lead: bytes
+    header: bytes
     parts: list[bytearray]
     stamp: int
     marker: bool
 
 
 class Splitter:
-    """The bytes that have arrived and are not taken yet.
+    """A buffer of received bytes.
 
-    Read into :meth:`room`, say how much by :meth:`add`, then :meth:`take` until it returns None.
+    Read into :meth:`room`, pass the count to :meth:`add`, then :meth:`take` until it returns None.
 
     Attributes:
-        lenient: Whether to skip what is neither, as cameras send it that count wrongly, up to
-            what may be a frame.
+        lenient: Whether to skip stray bytes up to the next frame or response; some cameras send
+            wrong lengths.
     """
 
     def __init__(self) -> None:
@@ -79,24 +79,24 @@ class Splitter:
         self.lenient = False
 
     def room(self) -> memoryview:
-        """Return where to put what arrives next."""
+        """Return the free part of the buffer, to read into."""
         if self._begin == self._end:
             self._begin = self._end = 0
-        elif BUFFER_BYTES - self._end < LEAST_ROOM:
+        elif BUFFER_BYTES - self._end < MIN_ROOM_BYTES:
             rest = self._end - self._begin
             self._buffer[:rest] = self._buffer[self._begin : self._end]
             self._begin, self._end = 0, rest
         return self._view[self._end :]
 
     def add(self, count: int) -> None:
-        """Note that so many bytes were put into :meth:`room`."""
+        """Note that ``count`` bytes were read into :meth:`room`."""
         self._end += count
 
     def take(self) -> Frame | Request | Response | None:
-        """Return what comes next; None if it has not arrived whole.
+        """Return the next frame or message; None if it is not complete yet.
 
         Raises:
-            RtspError: If it is neither, or too long.
+            RtspError: If the bytes are not RTSP, or a message is too long.
         """
         buffer = self._buffer
         while (begin := self._begin) < self._end:
@@ -117,44 +117,46 @@ class Splitter:
         return None
 
     def take_unit(
-        self, how: Fragmentation, mark: int, first: int, number: int, source: int
+        self, fragmentation: Fragmentation, prefix: int, rtp_start: int, number: int, source: int
     ) -> Fragmented | None:
-        """Return a NAL unit in parts; None if what comes next is none, or not there as a whole.
+        """Return a fragmented NAL unit; None if the next frames are not a complete one.
 
-        Nearly all that a camera sends can be taken like this, with a fifth of the work.
+        Nearly everything a camera sends can be read like this, at a fifth of the cost of
+        :meth:`take`.
 
         Args:
-            how: How its frames begin.
-            mark: The dollar sign and the channel.
-            first: The first two bytes of RTP, without a marker.
-            number: Of the first packet.
-            source: Of all.
+            fragmentation: The codec's fragments.
+            prefix: The dollar sign and the channel.
+            rtp_start: The first two bytes of RTP, without the marker.
+            number: The sequence number expected in the first packet.
+            source: The SSRC of all packets.
         """
         buffer, end, begin = self._buffer, self._end, self._begin
-        unpack, size = how.form.unpack_from, how.form.size
+        unpack, size = fragmentation.layout.unpack_from, fragmentation.layout.size
+        mask, kind = fragmentation.mask, fragmentation.kind
         parts: list[bytearray] = []
         times, inner, last = -1, b"", b""
         while begin + size < end:
-            starts, length, second, one, when, lead = unpack(buffer, begin)
+            start, length, rtp, sequence, when, header = unpack(buffer, begin)
             stop = begin + 4 + length
-            if one != number or starts != mark or not begin + size < stop <= end:
+            if sequence != number or start != prefix or not begin + size < stop <= end:
                 return None
             if not parts:
-                flags = lead[-1]
-                if flags & 0xC0 != 0x80 or lead[0] & how.mask != how.kind or second != first:
+                flags = header[-1]
+                if flags & 0xC0 != 0x80 or header[0] & mask != kind or rtp != rtp_start:
                     return None
                 if when & 0xFFFFFFFF != source:
                     return None
                 times = when
-                inner = lead[:-1] + bytes((flags & 0x3F,))
-                last = lead[:-1] + bytes((flags & 0x3F | 0x40,))
+                inner = header[:-1] + bytes((flags & 0x3F,))
+                last = header[:-1] + bytes((flags & 0x3F | 0x40,))
             elif when != times:
                 return None
-            elif lead == last and second in (first, first | 0x80):
+            elif header == last and rtp in (rtp_start, rtp_start | 0x80):
                 parts.append(buffer[begin + size : stop])
                 self._begin, self._stray = stop, 0
-                return Fragmented(lead, parts, when >> 32, second != first)
-            elif lead != inner or second != first:
+                return Fragmented(header, parts, when >> 32, rtp != rtp_start)
+            elif header != inner or rtp != rtp_start:
                 return None
             parts.append(buffer[begin + size : stop])
             number = (number + 1) & 0xFFFF
@@ -179,10 +181,10 @@ class Splitter:
         return replace(message, body=self._view[body : self._begin].tobytes())
 
     def _begins_message(self) -> bool:
-        """Return whether the first line, as far as it is there, may be one of RTSP.
+        """Return whether the first line, as far as it has arrived, may begin an RTSP message.
 
         Raises:
-            RtspError: If it is none, and that is not to be expected.
+            RtspError: If it may not, and stray bytes are not to be skipped.
         """
         stop = min(self._end, self._begin + MAX_LINE_BYTES)
         line, newline, _ = bytes(self._buffer[self._begin : stop]).partition(b"\n")
@@ -193,13 +195,13 @@ class Splitter:
         return False
 
     def _skip_stray(self) -> bool:
-        """Skip empty lines, or other bytes up to a frame or a response; return if any were."""
+        """Skip an empty line, or stray bytes up to a frame or response; return whether any were."""
         begin = self._begin
         if self._buffer[begin] in b"\r\n":
             self._begin += 1
             return True
         found = (self._buffer.find(one, begin + 1, self._end) for one in (b"$", RESPONSE))
-        # The beginning of a response may be cut off.
+        # Keep the last bytes: they may begin a response.
         rest = max(begin, self._end - len(RESPONSE) + 1)
         self._begin = min((stop for stop in found if stop >= 0), default=rest)
         self._stray += self._begin - begin

@@ -1,34 +1,34 @@
-"""When pictures are to be decoded: RTP tells when they are to be shown. No I/O."""
+"""Derives decoding timestamps: RTP only has the times at which to show pictures. No I/O."""
 
 from collections import deque
 
 __all__ = ["DecodeStamps"]
 
-# H.264 and H.265 let as many pictures wait for one that is shown before them.
+# H.264 and H.265 allow this many pictures to wait for one that is shown before them.
 MAX_DELAY = 16
 
 
 class DecodeStamps:
-    """Makes stamps that grow of those that pictures are shown by.
+    """Turns display timestamps into increasing decoding timestamps.
 
-    With B-frames a picture is sent after some that are shown later. The picture that comes is then
-    decoded when the one is shown that comes out of the decoder with it.
+    With B-frames a picture is sent after some that are shown later. Its decoding time is the
+    display time of the picture that leaves the decoder when it enters.
     """
 
     def __init__(self) -> None:
         self._newest: deque[int] = deque(maxlen=MAX_DELAY + 1)
         self._latest: int | None = None
-        self._delay = 0
+        self._delay = 0  # In pictures.
 
     def see(self, shown: int, key: bool) -> int:
-        """Return when the next picture is to be decoded.
+        """Return the decoding timestamp of the next picture.
 
         Args:
-            shown: When it is to be shown.
+            shown: Its display timestamp.
             key: Whether it can be decoded by itself.
         """
         if self._latest is None or (key and shown < self._latest):
-            self._newest.clear()  # The clock was set: no key picture is shown before earlier ones.
+            self._newest.clear()  # The clock was set back.
             self._latest = shown
         self._newest.append(shown)
         if shown >= self._latest:

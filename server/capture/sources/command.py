@@ -1,7 +1,7 @@
 """The source of an ``exec:`` address: a command that writes pictures to its standard output.
 
-They are told apart by what it writes first. JPEG pictures, in parts or not, are taken as they are;
-anything else, such as H.264, is read by FFmpeg.
+The first bytes tell the format. JPEG pictures, in parts or not, are read as they are; FFmpeg reads
+anything else, such as H.264.
 """
 
 import re
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandSource"]
 
-# Before the first picture there may be the head of a part, and some programs greet: gst-launch-1.0
-# does, without -q.
+# The first picture may follow the head of a part, or a greeting: without -q, gst-launch-1.0 prints
+# one.
 TEXT = re.compile(rb"[\t\r\n\x20-\x7e]*")
 PART = re.compile(rb"(?:^|[\r\n])(?:--[^\r\n]|content-type:)", re.IGNORECASE)
 JPEG = b"\xff\xd8\xff"
 
-# Whatever greets longer writes text.
+# A longer greeting means that the command writes text, not pictures.
 MAX_TEXT_BYTES = 1 << 16
 MAX_LINE = 80
 
 
 class CommandSource:
-    """A running command and the source of its pictures, which it says everything about.
+    """A running command and the source that reads its pictures.
 
     Args:
-        address: The command, and where it runs.
-        timeout_s: How long it may take to write pictures, and how long it may pause.
+        address: The command and its working directory.
+        timeout_s: Limit for the first picture, and then for each pause.
 
     Attributes:
         output: The source of the pictures.
@@ -53,8 +53,8 @@ class CommandSource:
     def __init__(self, address: Address, timeout_s: float) -> None:
         if missing := address.missing:
             raise SourceError(missing)
-        self._told: SourceInfo | None = None  # By the output.
-        self._text = ""  # What it has written, if that is no picture.
+        self._output_info: SourceInfo | None = None  # As last copied.
+        self._text = ""  # The first line that it has written instead of pictures.
         self._program = Program(split_command(address.target), address.folder, timeout_s)
         try:
             self.output = self._open(address, timeout_s)
@@ -67,7 +67,7 @@ class CommandSource:
             self._program.kill()
             self._program.close()
             raise
-        self._tell()
+        self._update_info()
         self.arrivals = self.output.arrivals
         self._program.waited = False
 
@@ -84,7 +84,7 @@ class CommandSource:
         return open_stream(address, timeout_s, cast(BinaryIO, _Reader(self._program)))
 
     def _read_first(self, timeout_s: float) -> bytes:
-        """Return what it writes first: enough to know it by."""
+        """Return enough of its output to recognise the format."""
         deadline = time.monotonic() + timeout_s
         first = data = self._program.read()
         while data and len(first) < _text_in(first) + len(JPEG) and not PART.search(first):
@@ -118,30 +118,30 @@ class CommandSource:
         """Wait for the next picture.
 
         Raises:
-            SourceError: If the command ended or is silent; says what it said last.
+            SourceError: If the command ended or is silent; quotes its last error line.
         """
         try:
             grabbed = self.output.grab()
         except SourceError as error:
             raise SourceError(self._program.explain(str(error))) from None
         if not self._program.waited:
-            # What gathered in the pipe while it was opened says nothing of its rate.
+            # Pictures that gathered in the pipe during opening would distort the measured rate.
             self.arrivals.pause()
-        self._tell()
+        self._update_info()
         return grabbed
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
         """Return the last grabbed picture; see :class:`Source`."""
         picture = self.output.retrieve(jpeg_up_to, pixels_from)
-        self._tell()
+        self._update_info()
         return picture
 
-    def _tell(self) -> None:
-        """Say what the output says, if that is new."""
-        if self._told is not self.output.info:
-            self._told = self.output.info
-            # It cannot stand still: what it writes would grow old in the pipe.
-            self.info = replace(self._told, live=True)
+    def _update_info(self) -> None:
+        """Copy the output's info if it has changed."""
+        if self._output_info is not self.output.info:
+            self._output_info = self.output.info
+            # Always live: a paused command's pictures would grow old in the pipe.
+            self.info = replace(self._output_info, live=True)
 
     def controls(self) -> tuple[ControlInfo, ...]:
         """Return nothing: commands have no controls."""
@@ -156,14 +156,14 @@ class CommandSource:
         return self.output.set_control(name, value)
 
     def close(self) -> None:
-        """End the command with all that it has started."""
+        """End the command and everything it has started."""
         self._program.kill()
         self.output.close()
         self._program.close()
 
 
 class _Reader:
-    """A program's output, which is not closed by who reads it."""
+    """A program's output; closing this does not close the output."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -173,11 +173,11 @@ class _Reader:
         return self._program.read(size)
 
     def close(self) -> None:
-        """Do nothing: the program is ended first."""
+        """Do nothing: :class:`CommandSource` ends the program."""
 
 
 def _text_in(data: bytes) -> int:
-    """Return how many bytes of text it begins with."""
+    """Return how many bytes of text ``data`` begins with."""
     found = TEXT.match(data)
     return found.end() if found else 0
 

@@ -1,4 +1,4 @@
-"""Opens what is at an HTTP URL, told apart by what arrives: type and first bytes, not the name."""
+"""Opens an HTTP URL; the kind of source follows from media type and first bytes, not the name."""
 
 import io
 import re
@@ -20,24 +20,24 @@ from server.errors import AddressRefused, PictureError, SourceError
 
 __all__ = ["fetcher", "open_http"]
 
-# Types that go on without end, whether or not their pictures are in parts.
+# Types of endless streams, whether or not their pictures are in parts.
 ENDLESS = re.compile(r"multipart/|video/(x-)?(motion-?)?m?jpeg")
 PICTURE = re.compile(r"image/p?jpe?g")
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
 
-# What a body begins with that holds JPEG pictures: one of them, or the head of a part.
+# The start of a body of JPEG pictures: a picture, or the head of a part.
 JPEG_BODY = re.compile(rb"\s*(\xff\xd8\xff|--[^\r\n]+\r?\n[a-z-]+:|content-type:)", re.IGNORECASE)
-# Of errors, when they are text. A playlist may come as one of them.
+# The types of error messages. A playlist may have one of them, too.
 TEXT_TYPES = ("application/json", "text/plain")
 TEXT_BODY = re.compile(rb"(?!\s*#EXTM3U)[\t\r\n\x20-\x7e\x80-\xff]*")
 PAGE_BODY = re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE)
 
 PARTIAL = 206
 
-# Enough to recognise a body by.
+# Enough to recognise a body.
 FIRST_BYTES = 256
 
-# Some cameras begin with a picture that is broken.
+# Some cameras begin with a broken picture.
 MAX_BROKEN = 5
 
 Other = TypeVar("Other")
@@ -51,19 +51,19 @@ def open_http(
     Blocks for up to about twice ``timeout_s`` seconds.
 
     Args:
-        address: Holds the URL.
-        timeout_s: How long the camera may take to answer, and then to send a picture.
+        address: The camera's address.
+        timeout_s: Limit for the camera's answer, and then for each picture.
         open_stream: Opens a URL that answers neither with JPEG nor with a web page.
 
     Raises:
-        LoginRefused: If it refuses the user name and password.
+        LoginRefused: If it rejects the user name and password.
         SourceError: If it cannot be opened; says why.
     """
     client = Client(address, timeout_s)
     try:
         source = _Opening(client, client.get(), timeout_s).open()
     except NotHttpError as error:
-        # FFmpeg is more lenient: it knows ICY, and answers without any head.
+        # FFmpeg is more lenient: it accepts ICY, and responses without headers.
         client.close()
         if address.guarded:
             raise
@@ -81,7 +81,7 @@ def open_http(
 
 
 class _Opening:
-    """Reads the beginning of an answer until it is clear what it is."""
+    """Reads the start of a response until its kind is known."""
 
     def __init__(self, client: Client, answer: Answer, timeout_s: float) -> None:
         self._client = client
@@ -92,7 +92,7 @@ class _Opening:
         self._pictures: list[bytes] = []
 
     def open(self) -> MjpegStream | StillCamera | None:
-        """Return the source; None, with the answer closed, if it is something else than JPEG."""
+        """Return the source; None, with the response closed, if FFmpeg must read it."""
         is_endless = bool(ENDLESS.match(self._answer.kind))
         try:
             first = b""
@@ -116,7 +116,7 @@ class _Opening:
             raise
 
     def _open_picture(self, first: bytes) -> StillCamera:
-        """Return the source of pictures that are no JPEG."""
+        """Return the source of still pictures that are not JPEG."""
         host = self._answer.host
         try:
             picture = read_picture(self._answer, first, self._deadline)
@@ -130,7 +130,7 @@ class _Opening:
         return StillCamera(self._client, self._answer, picture, size, self._timeout_s)
 
     def _read(self) -> bytes:
-        """Return what arrives next; empty at the end.
+        """Return the next bytes; empty at the end.
 
         Raises:
             TimeoutError: If nothing arrives in time, or opening takes too long.
@@ -148,15 +148,15 @@ class _Opening:
                     break
                 first += data
         except TimeoutError:
-            pass  # It may be shorter, and not end.
+            pass  # A short body may come without an end.
         if not first:
             raise SourceError(f"{self._answer.host} answers, but sends nothing")
         return first
 
     def _refuse_page(self, first: bytes) -> None:
-        """Raise an error if the answer is a web page, with its title, or text."""
+        """Raise an error if the response is a web page or plain text."""
         if self._answer.kind in TEXT_TYPES and TEXT_BODY.fullmatch(first):
-            # The text itself may hold a password.
+            # Do not quote the text: it may hold a password.
             raise SourceError(f"{self._answer.host} answers with {self._answer.kind}, not pictures")
         if self._answer.kind in PAGE_TYPES or PAGE_BODY.match(first):
             title = self._answer.title(first)
@@ -194,12 +194,12 @@ class _Opening:
                 raise SourceError(fault or self._parser.fault or early)
 
     def _goes_on(self) -> bool:
-        """Return whether a second picture follows the first; read a still to its end."""
+        """Return whether a second picture follows; reads a response of known length to its end."""
         while self._answer.is_short or len(self._pictures) < 2:
             try:
                 data = self._read()
             except TimeoutError:
-                return False  # A still from a camera that does not say where it ends.
+                return False  # A still picture, from a camera that does not send its length.
             if not data:
                 return False
             self._pictures += self._parser.feed(data)
@@ -207,18 +207,18 @@ class _Opening:
 
 
 def fetcher(address: Address, timeout_s: float) -> Callable[[str], BinaryIO]:
-    """Return what reads in FFmpeg's place what is at a URL, and what that refers to.
+    """Return a function that fetches a stream's URLs in FFmpeg's place.
 
-    The first must be there. A segment that is not is empty, and the next one may be there.
+    The stream's own URL must exist. A missing segment counts as empty: the next one may exist.
 
     Args:
-        address: Whose URL it is, and how to reach it.
-        timeout_s: How long a host may take to answer, and then to send anything.
+        address: The stream's address.
+        timeout_s: Limit for a host's answer, and then for each read.
     """
 
     def fetch(url: str) -> BinaryIO:
         if not url.startswith(("http://", "https://")):
-            # FFmpeg would read files, too; what is encrypted has another scheme in front.
+            # FFmpeg would read files, too; encrypted segments have a scheme such as crypto+https.
             raise SourceError(f"{urlsplit(address.target).hostname} refers to what is not allowed")
         try:
             return cast(BinaryIO, _Fetched(replace(address, target=url), timeout_s))
@@ -233,10 +233,10 @@ def fetcher(address: Address, timeout_s: float) -> Callable[[str], BinaryIO]:
 
 
 class _Fetched:
-    """What is at a URL, as a file.
+    """A URL's content as a file object.
 
     Attributes:
-        name: Where it is, for what it refers to.
+        name: Its URL after redirects, the base of relative ones.
     """
 
     def __init__(self, address: Address, timeout_s: float) -> None:
@@ -257,12 +257,12 @@ class _Fetched:
         self._seekable = ranges == "bytes" and self._size is not None
 
     def read(self, size: int) -> bytes:
-        """Wait for something, and return at most ``size`` bytes; nothing at the end."""
+        """Wait for data and return at most ``size`` bytes; nothing at the end."""
         if not self._rest and (self._size is None or self._at < self._size):
             if self._answer is None:
                 self._answer = self._client.get({"Range": f"bytes={self._at}-"})
                 if self._answer.status != PARTIAL:
-                    raise SourceError(f"{self._answer.host} sends another part than was asked for")
+                    raise SourceError(f"{self._answer.host} sends another range than was requested")
             self._rest = self._answer.read()
         data, self._rest = self._rest[:size], self._rest[size:]
         self._at += len(data)
@@ -275,7 +275,7 @@ class _Fetched:
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to another place; it is asked for when it is read."""
+        """Move to an offset; the next read requests it."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size or 0}[whence]
         if base + offset != self._at:
             self._drop()

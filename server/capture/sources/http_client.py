@@ -1,7 +1,7 @@
-"""Asks a camera over HTTP: login, redirects, TLS, time-outs, and what went wrong in words.
+"""HTTP client for cameras: login, redirects, TLS, time-outs, and errors in plain words.
 
-No message contains a URL, because it could contain a password. One connection at a time: many
-cameras serve no second one.
+No message contains a URL, because that could contain a password. It has one connection at a time:
+many cameras do not accept a second one.
 """
 
 import http.client
@@ -33,15 +33,15 @@ __all__ = ["Answer", "Client", "NotHttpError"]
 
 MAX_REDIRECTS = 5
 
-# About what a socket holds at once; a picture comes in one or two pieces.
+# About what a socket buffers: a picture comes in one or two pieces.
 READ_BYTES = 64 << 10
 
 MAX_PAGE_BYTES = 16 << 10
 MAX_TITLE = 60
 TITLE = re.compile(r"<title[^>]*>([^<]{1,200})</title", re.IGNORECASE)
 
-# A host that is switched on again meanwhile does not hear of a connection that was begun before, or
-# late: the kernel asks again after 1, 3 and 7 s.
+# Start connecting again after this time: the kernel resends a SYN only after 1, 3 and 7 s, which is
+# late for a host that comes back meanwhile.
 ATTEMPT_S = 1.5
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -49,15 +49,15 @@ NOT_MODIFIED = 304
 
 
 class NotHttpError(SourceError):
-    """What answers does not speak HTTP as it should; others may understand it."""
+    """The response is not valid HTTP; FFmpeg may still understand it."""
 
 
 class Answer:
     """A response whose body is still arriving; use from one thread.
 
     Args:
-        response: As ``requests`` returns it.
-        host: The host and port, for people.
+        response: The streamed response of ``requests``.
+        host: The host and port, for messages.
     """
 
     def __init__(self, response: requests.Response, host: str) -> None:
@@ -65,12 +65,12 @@ class Answer:
         self.headers = response.headers
         self.host = host
         self._response = response
-        # It was not asked for, but some compress anyway.
+        # Some cameras compress although that was not requested.
         self._read1 = partial(response.raw.read1, decode_content=True)
         if not self.ends and "Content-Encoding" not in response.headers:
-            # Below urllib3, which would add half to what receiving a picture takes, and below
-            # http.client. They need not know where an answer ends whose connection is not used
-            # again, and a stream of parts does not end where its head says.
+            # Bypass urllib3, which adds half to the cost of receiving a picture, and http.client.
+            # They need not find the end of a response whose connection is not reused, and a
+            # multipart stream does not end where its Content-Length says.
             below = getattr(response.raw, "_original_response", None)
             self._read1 = below.fp.read1 if below and below.fp else self._read1
 
@@ -81,19 +81,19 @@ class Answer:
 
     @property
     def is_short(self) -> bool:
-        """Whether it announces a length that one picture may have."""
+        """Whether its Content-Length may be that of a single picture."""
         length = self.headers.get("Content-Length", "")
         if self.kind.startswith("multipart/") and not length.strip("0"):
-            return False  # It cannot be meant.
+            return False  # It has parts, whatever the length says.
         return length.isdecimal() and int(length[:12]) <= MAX_PICTURE_BYTES
 
     @property
     def ends(self) -> bool:
-        """Whether it may say where it ends, so that its connection can be used again."""
+        """Whether its end can be found, so that its connection can be reused."""
         return self.is_short or bool(getattr(self._response.raw, "chunked", False))
 
     def read(self) -> bytes:
-        """Return what has arrived since, and wait if that is nothing; empty at the end.
+        """Return the bytes that have arrived; wait if there are none; empty at the end.
 
         Raises:
             TimeoutError: If nothing arrives in time.
@@ -103,7 +103,7 @@ class Answer:
         except (ReadTimeoutError, TimeoutError):
             raise TimeoutError from None
         except (HTTPError, OSError, ValueError, http.client.HTTPException):
-            return b""  # It broke off, or a chunk was not whole.
+            return b""  # The connection broke off, or a chunk was cut short.
         return data
 
     def title(self, page: bytes) -> str:
@@ -115,7 +115,7 @@ class Answer:
                     break
                 page += data
         except TimeoutError:
-            pass  # Then it is told without.
+            pass  # Report the page without its title.
         found = TITLE.search(page.decode(errors="replace"))
         words = " ".join(found[1].split()) if found else ""
         return "".join(letter for letter in words if letter.isprintable())[:MAX_TITLE]
@@ -129,8 +129,8 @@ class Client:
     """Sends GET requests to one address.
 
     Args:
-        address: Holds the URL with its user name and password, and whether to verify TLS.
-        timeout_s: How long the host may take to connect, and then to send anything.
+        address: The URL with its user name and password, and whether to verify TLS.
+        timeout_s: Limit for connecting, and then for each read.
     """
 
     def __init__(self, address: Address, timeout_s: float) -> None:
@@ -139,21 +139,21 @@ class Client:
         self._session = _new_session(address.guarded)
         self._url = address.target
         self._origin = urlsplit(address.target)
-        self._kept_alive = False  # Perhaps: the next request may find the connection closed.
+        self._kept_alive = False  # The host may still close the connection.
         self._login = _Login(self._origin) if self._origin.username is not None else None
 
     def get(self, headers: Mapping[str, str] | None = None) -> Answer:
-        """Return the answer to a GET request, after redirects; its status is 2xx or 304.
+        """Send a GET request and return the response, after redirects; its status is 2xx or 304.
 
-        After a redirect, the next request goes where the last one ended.
+        The next request starts where the redirects ended.
 
         Raises:
-            LoginRefused: If the host wants another user name or password, or any.
+            LoginRefused: If the user name and password are missing or wrong.
             SourceError: If it cannot be reached or answers with an error.
         """
         deadline = time.monotonic() + self._timeout_s
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._ask(headers or {}, deadline)
+            answer = self._send(headers or {}, deadline)
             if answer.status not in REDIRECTS or "Location" not in answer.headers:
                 self._check(answer)
                 return answer
@@ -163,7 +163,7 @@ class Client:
 
     @property
     def url(self) -> str:
-        """Where the next request goes, with user name and password if they are sent there."""
+        """The URL of the next request, with user name and password if they are sent there."""
         parts = urlsplit(self._url)
         login, at, _ = self._origin.netloc.rpartition("@")
         if not at or "@" in parts.netloc or not self._is_trusted(parts):
@@ -174,11 +174,11 @@ class Client:
         """Close its connection."""
         self._session.close()
 
-    def _ask(self, headers: Mapping[str, str], deadline: float) -> Answer:
+    def _send(self, headers: Mapping[str, str], deadline: float) -> Answer:
         parts = urlsplit(self._url)
         while True:
             connect_s = max(0.1, deadline - time.monotonic())
-            if parts.scheme == "http":  # For https this includes a handshake, which may be slow.
+            if parts.scheme == "http":  # For https this includes the handshake, which may be slow.
                 connect_s = min(connect_s, ATTEMPT_S)
             try:
                 response = self._session.get(
@@ -192,16 +192,16 @@ class Client:
                 )
                 break
             except (requests.RequestException, HTTPError, OSError, ValueError, KeyError) as error:
-                if not self._may_ask_again(error, deadline):
-                    # No cause: its text could contain the URL.
+                if not self._may_retry(error, deadline):
+                    # Hide the cause: its text could contain the URL.
                     kind = NotHttpError if _is_not_http(error) else SourceError
-                    raise kind(_why(error, parts, self._timeout_s)) from None
+                    raise kind(_explain(error, parts, self._timeout_s)) from None
         self._kept_alive = True
         return Answer(response, _host_and_port(parts))
 
-    def _may_ask_again(self, error: Exception, deadline: float) -> bool:
+    def _may_retry(self, error: Exception, deadline: float) -> bool:
         if self._kept_alive and _was_closed(error):
-            # The camera closed the connection just as the next request was sent.
+            # The camera closed the idle connection just as the request was sent.
             self._kept_alive = False
             return True
         return isinstance(error, requests.ConnectTimeout) and time.monotonic() < deadline
@@ -222,8 +222,8 @@ class Client:
         raise LoginRefused(f"{answer.host} answers {words}; {hint}")
 
     def _follow(self, answer: Answer) -> None:
-        """Go where a redirect leads."""
-        # Not two connections, even to two ports of one camera.
+        """Follow a redirect."""
+        # Never two connections at a time, even to two ports of one camera.
         self._session.close()
         self._url = urljoin(self._url, answer.headers["Location"])
         try:
@@ -235,7 +235,7 @@ class Client:
             raise SourceError(f"{answer.host} redirects to something that is not http or https")
 
     def _is_trusted(self, parts: SplitResult) -> bool:
-        """Return whether the login may be sent there: to the same host, and no less secretly."""
+        """Return whether the login may be sent there: to the same host, not from https to http."""
         return parts.hostname == self._origin.hostname and (
             parts.scheme == "https" or self._origin.scheme == "http"
         )
@@ -245,12 +245,12 @@ class Client:
 
 
 class _Login(HTTPDigestAuth):
-    """Sends what the camera asks for, Digest or Basic, and nothing before it asks."""
+    """Logs in with Digest or Basic, as the camera asks; sends nothing before it asks."""
 
     def __init__(self, parts: SplitResult) -> None:
         name, password = unquote(parts.username or ""), unquote(parts.password or "")
         super().__init__(name, password)
-        # Bytes, because ``requests`` would write text as Latin-1.
+        # As bytes, because ``requests`` would encode text as Latin-1.
         self._basic = HTTPBasicAuth(name.encode(), password.encode())
         self._is_basic = False
 
@@ -258,16 +258,16 @@ class _Login(HTTPDigestAuth):
         return self._basic(r) if self._is_basic else super().__call__(r)
 
     def handle_401(self, r: requests.Response, **kwargs: Any) -> requests.Response:
-        wanted = r.headers.get("WWW-Authenticate", "").lower()
-        # Some cameras refuse without saying what they want, which is Basic.
-        if r.status_code not in (401, 403) or "digest" in wanted or self._is_basic:
+        challenge = r.headers.get("WWW-Authenticate", "").lower()
+        # Some cameras want Basic but send no challenge.
+        if r.status_code not in (401, 403) or "digest" in challenge or self._is_basic:
             return super().handle_401(r, **kwargs)
         self._is_basic = True
         r.close()
         request = self._basic(r.request.copy())
-        again: requests.Response = r.connection.send(request, **kwargs)
-        again.request = request
-        return again
+        retried: requests.Response = r.connection.send(request, **kwargs)
+        retried.request = request
+        return retried
 
 
 def _new_session(guarded: bool) -> requests.Session:
@@ -279,16 +279,16 @@ def _new_session(guarded: bool) -> requests.Session:
     session.trust_env = False
     session.headers.update({"User-Agent": "Porthole", "Accept": "*/*"})
     session.headers["Accept-Encoding"] = "identity"
-    # That a camera's certificate is not verified is a setting, and documented.
+    # Skipping verification of a camera's certificate is a documented setting.
     disable_warnings(InsecureRequestWarning)
     return session
 
 
 class _GuardedAdapter(HTTPAdapter):
-    """Makes connections that end if they lead to a link-local address, before anything is sent.
+    """Closes a connection to a link-local address before anything is sent.
 
-    What counts is the address that is connected to, whatever the name resolved to before, and after
-    each redirect.
+    It checks the connected address itself, also after each redirect: a name may resolve to another
+    address each time.
     """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -332,13 +332,13 @@ def _host_and_port(parts: SplitResult) -> str:
 
 
 def _certificates() -> str | bool:
-    """Return this machine's list of authorities; True for the one that ``requests`` brings."""
+    """Return the path of this machine's CA certificates; True for those of ``requests``."""
     paths = ssl.get_default_verify_paths()
     return paths.cafile or paths.capath or True
 
 
-def _why(error: BaseException, parts: SplitResult, timeout_s: float) -> str:
-    """Return in words why a request failed."""
+def _explain(error: BaseException, parts: SplitResult, timeout_s: float) -> str:
+    """Return why a request failed, in words for people."""
     host = _host_and_port(parts)
     causes = tuple(_causes(error))
 
@@ -362,7 +362,7 @@ def _why(error: BaseException, parts: SplitResult, timeout_s: float) -> str:
     if _was_closed(error):
         return f"{host} closed the connection without an answer"
     if _is_not_http(error):
-        return f"{host} answers, but not as HTTP demands"
+        return f"{host} answers, but not in valid HTTP"
     failed = next((one for one in causes if isinstance(one, OSError) and one.strerror), None)
     return f"{host} cannot be reached ({failed.strerror if failed else type(error).__name__})"
 
@@ -374,7 +374,7 @@ def _is_not_http(error: BaseException) -> bool:
 
 
 def _was_closed(error: BaseException) -> bool:
-    # http.client.RemoteDisconnected is a reset, too.
+    # http.client.RemoteDisconnected is a ConnectionResetError, too.
     return any(isinstance(one, ConnectionResetError | BrokenPipeError) for one in _causes(error))
 
 

@@ -1,4 +1,4 @@
-"""What sources have in common whose pictures come as JPEG over HTTP."""
+"""The common base of sources that receive JPEG pictures."""
 
 from server.capture.devices.controls import Uncontrolled
 from server.capture.frames.arrivals import Arrivals
@@ -11,11 +11,11 @@ __all__ = ["JpegSource"]
 
 
 class JpegSource(Uncontrolled):
-    """Holds the last picture, and hands it over as it arrived or decoded.
+    """Holds the last picture, and returns it as it arrived or decoded.
 
     Args:
         info: See :class:`SourceInfo`.
-        first: A picture that arrived while it was opened.
+        first: A picture that arrived during opening.
     """
 
     def __init__(self, info: SourceInfo, first: bytes) -> None:

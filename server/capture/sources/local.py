@@ -1,4 +1,4 @@
-"""Reads a source in this process; for sources that can neither hang nor crash."""
+"""Reads a source in the server's process; only for one that can neither hang nor crash."""
 
 import time
 from collections.abc import Mapping
@@ -50,30 +50,30 @@ class LocalReader:
         return skipped
 
     def _is_requested(self, demand: Demand) -> bool:
-        """Return whether a picture is requested out of turn, and can be made."""
+        """Return whether a picture is requested out of turn and the source can make one."""
         return self.info.on_request and demand.due() == AT_ONCE
 
     def hurry(self) -> None:
         """Do nothing: every picture is decoded by itself."""
 
     def set_videos(self, _wanted: Mapping[str, Any], _fd: int = -1) -> bool:
-        """Return that there can be no videos: they are encoded in a process of their own."""
+        """Return False: video is encoded in child processes only."""
         return False
 
     def request_key(self, _track: int) -> bool:
-        """Return that there are no videos."""
+        """Return False: there is no video."""
         return False
 
     def set_motion(self, _wanted: Mapping[str, Any] | None) -> bool:
-        """Return that motion is not looked for here."""
+        """Return False: motion is not detected here."""
         return False
 
     def take_happenings(self) -> list[Happening]:
-        """Return that nothing happens here."""
+        """Return nothing: there are no events here."""
         return []
 
     def pause(self) -> None:
-        """Do nothing more: a source in this process stands still between two reads."""
+        """Pause the measurements; the source itself stands still between two reads."""
         self._source.arrivals.pause()
 
     def close(self) -> None:

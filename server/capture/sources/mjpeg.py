@@ -12,7 +12,7 @@ __all__ = ["MjpegStream"]
 
 
 class Connection(Protocol):
-    """What the bytes come from."""
+    """The connection that the bytes come from."""
 
     def close(self) -> None:
         """Close it."""
@@ -22,7 +22,7 @@ class Body(Connection, Protocol):
     """Bytes that arrive one after the other: an HTTP response or a command's output."""
 
     def read(self) -> bytes:
-        """Return what has arrived since, and wait if that is nothing; empty at the end.
+        """Return the bytes that have arrived; wait if there are none; empty at the end.
 
         Raises:
             TimeoutError: If nothing arrives in time.
@@ -33,10 +33,10 @@ class MjpegStream(JpegSource):
     """A live stream of pictures, used by one thread.
 
     Args:
-        client: Its connection; closed with it.
+        client: The connection; closed with the stream.
         answer: The open response.
-        parser: Has been fed with all that was read of it.
-        pictures: What the parser has found so far; at least one.
+        parser: A parser that has been fed all that was read so far.
+        pictures: The pictures it has found so far; at least one.
         size: Width and height of the last of them, in pixels.
         timeout_s: How long the camera may send no picture.
     """
@@ -58,9 +58,9 @@ class MjpegStream(JpegSource):
         self._timeout_s = timeout_s
 
     def grab(self) -> bool:
-        """Wait for the next picture; of several that have arrived, keep the newest.
+        """Wait for the next picture; if several have arrived, keep the newest.
 
-        A broken one counts as one, too: :meth:`retrieve` says what is wrong with it.
+        A broken one counts, too: :meth:`retrieve` says what is wrong with it.
 
         Raises:
             SourceError: If the stream ended, or no picture came in time.

@@ -1,10 +1,10 @@
-"""Finds the JPEG pictures in what a camera sends, whatever stands between them.
+"""Finds the JPEG pictures in a camera's stream, whatever is between them.
 
 A camera may send parts with or without boundaries, with wrong lengths, with sound in between, or
-just one picture after the other. So neither boundaries nor lengths are trusted: a picture begins
-with its start marker and ends where its own segments say (ITU-T T.81 annex B). A length only saves
-the search for the end, if there is one where it says. Of the other lines between pictures only
-those matter that begin a part or name its type. No I/O, and bounded memory.
+plain pictures one after the other. So neither boundaries nor lengths are trusted: a picture begins
+with its start marker and ends where its own segments say (ITU-T T.81 annex B). A part's length
+only saves the search for the end marker, if that is found there. Of the other lines between
+pictures, only those that begin a part or name its type are read. No I/O; bounded memory.
 """
 
 import re
@@ -12,20 +12,20 @@ import re
 __all__ = ["MAX_PICTURE_BYTES", "JpegParser"]
 
 MAX_PICTURE_BYTES = 32 << 20
-"""A longer picture is skipped. One of the largest size at full quality has about 25 MB."""
+"""A longer picture is skipped. The largest size at full quality takes about 25 MB."""
 
 START = b"\xff\xd8\xff"
 END = b"\xff\xd9"
 
-# A real picture has less than 128 segments before its data, and they take less than this. Without
-# a limit, hostile data could make one look at each of its bytes over and over.
+# A real picture has fewer segments before its data, and they are smaller. Without limits, hostile
+# data could make the parser read the same bytes again and again.
 MAX_SEGMENTS = 128
 MAX_HEAD_BYTES = 4 << 20
 
-# Longer lines are no header lines.
+# Longer lines are not header lines.
 MAX_LINE_BYTES = 1024
 
-# Most cameras send a boundary after each picture, and the rest of the head with the next one.
+# Most cameras send a boundary after each picture, and the rest of its head with the next one.
 BETWEEN_BYTES = 40
 
 # The lines of a part's head that matter.
@@ -33,63 +33,63 @@ LINES = re.compile(
     rb"^(?:--|content-(?:(type)|length)[ \t]*:[ \t]*([^\s;]*))", re.IGNORECASE | re.MULTILINE
 )
 
-# Types whose parts hold no picture, even if some of their bytes look like the start of one.
+# Types of parts without a picture, even if some of their bytes look like the start of one.
 OTHER_TYPES = re.compile(rb"text/|audio/|message/|application/(?!octet-stream)", re.IGNORECASE)
 JPEG_TYPES = re.compile(rb"image/p?jpe?g", re.IGNORECASE)
 
-# Within a picture's data these are the markers that end a scan: a data byte FF is followed by 00,
-# and restart markers (D0 to D7) and fill bytes (FF) belong to the scan.
+# A marker that ends a scan: in a picture's data, FF is followed by 00, and restart markers (D0 to
+# D7) and fill bytes (FF) belong to the scan.
 SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
-# A length that is more than so many times that of the last picture is not believed.
+# A length that exceeds the last picture's by more than this factor is not trusted.
 MAX_GROWTH = 4
 
-# The length of a scan's header, with one to four components.
+# The possible lengths of a scan's header, with one to four components.
 SCAN_HEAD_BYTES = (8, 10, 12, 14)
 
 FILL, SOI, EOI, SOS = 0xFF, 0xD8, 0xD9, 0xDA
 
 NO_PICTURE = "a part arrived that holds no JPEG picture"
-NOT_COMPLETE = "a JPEG picture arrived that is not complete"
+INCOMPLETE = "a JPEG picture arrived that is not complete"
 BROKEN_HEAD = "a JPEG picture arrived with a broken head"
 TOO_LONG = f"a JPEG picture arrived that is longer than {MAX_PICTURE_BYTES >> 20} MB"
 
 
 class JpegParser:
-    """Takes a stream's bytes in pieces of any length, and returns its whole pictures.
+    """Reads a stream in chunks of any length, and returns its complete pictures.
 
-    Each byte is looked at a bounded number of times, however small the pieces are.
+    Each byte is read a bounded number of times, however small the chunks are.
     """
 
     def __init__(self) -> None:
         self.fault = ""
-        """Why something in the last piece was no picture, for people; empty if all was well."""
+        """What was wrong with the last chunk, for people; empty if nothing was."""
         self.in_parts = False
-        """Whether the last picture was in a part, after a line that began it or named its type."""
-        # All positions are in the buffer. Outside a picture, lines are read up to _lines, and no
-        # picture begins before _at. Inside, its segments or data are read up to _at.
+        """Whether the last picture followed a line that began a part or named its type."""
+        # All positions are offsets in the buffer. Outside a picture, lines have been read up to
+        # _lines, and no picture begins before _at. Inside, it has been read up to _at.
         self._buffer = bytearray()
         self._lines = 0
         self._at = 0
-        self._expected = False  # A part has begun that should hold a picture, and has none yet.
-        self._other = False  # A part has begun whose bytes are no picture.
-        self._part = False  # A line of a part has come since the last picture.
+        self._expected = False  # The current part should hold a picture, but none has begun yet.
+        self._other = False  # The current part holds no picture.
+        self._part = False  # A part has begun since the last picture.
         # Of the current picture:
         self._start = -1  # -1 outside a picture
         self._segments = 0
         self._scanning = False
-        self._length = 0  # As its part announces; 0 if it does not.
-        self._unmarked = 0  # How far it has been searched for the mark, see below.
-        # Of the last whole picture: its length if that was what its part announced, else 0. Then
-        # the next one need not be searched for its end, unless there is none where it should be.
+        self._length = 0  # As announced by its part; 0 if unknown.
+        self._unmarked = 0  # How far it has been searched for _mark, see below.
+        # The last picture's length if its part announced it correctly, else 0. While it is set, the
+        # next picture's announced end is checked first.
         self._exact = 0
-        # The name of the last header with a type; after a line break, that of the last picture.
-        # It marks the next part, and is in no picture.
+        # The last Content-Type header's name as the camera spells it, and the same after a line
+        # break once a picture followed: _mark begins the next part, and occurs in no picture.
         self._name = b""
         self._mark = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the pictures that ``data`` completes, without what cameras append to them."""
+        """Return the pictures that ``data`` completes, without padding that cameras append."""
         self.fault = ""
         self._buffer += data
         pictures = []
@@ -103,23 +103,23 @@ class JpegParser:
                     pictures.append(bytes(view[self._start : end]))
                 self._resume(end)
                 if len(self._buffer) - end < BETWEEN_BYTES and self._buffer.find(START, end) < 0:
-                    break  # It is read together with what follows.
-        self._forget()
+                    break  # Read the boundary together with the rest of the head.
+        self._trim()
         return pictures
 
     def end(self) -> None:
-        """Note that nothing more comes; that is a fault in the middle of a picture."""
+        """Note the end of the stream, which is a fault in the middle of a picture."""
         if self._start >= 0:
-            self.fault = NOT_COMPLETE
+            self.fault = INCOMPLETE
 
     def _learn(self, length: int) -> None:
-        """Note how this camera announces a picture, now that one of this length is whole."""
+        """Note how this camera announces pictures, after a complete one of this length."""
         self._exact = length if length == self._length else 0
         if self._name:
             self._mark = b"\n" + self._name
 
     def _find_start(self) -> bool:
-        """Go to the next start of a picture; return False if it has not arrived."""
+        """Move to the next picture's start; return False if it has not arrived."""
         buffer = self._buffer
         while True:
             start = buffer.find(START, self._at)
@@ -177,7 +177,7 @@ class JpegParser:
             limit = next_part if next_part >= 0 else limit
         end = self._walk(limit)
         if end == 0 and next_part >= 0:
-            self.fault, end = NOT_COMPLETE, -1
+            self.fault, end = INCOMPLETE, -1
             self._resume(next_part)
         elif end == 0 and limit - self._start > MAX_PICTURE_BYTES:
             self.fault, end = TOO_LONG, -1
@@ -185,8 +185,8 @@ class JpegParser:
         elif end < 0 and self._scanning:
             self._resume(self._at)
         elif end < 0:
-            # Its head was none. In a part, what is in the rest of it is no picture of its own: it
-            # could be a thumbnail. Otherwise the next picture may begin anywhere.
+            # Its head is invalid. A picture in the rest of the same part could be a thumbnail, so
+            # skip the part. Without parts, the next picture may begin anywhere.
             self._resume(self._start + 2)
             self._other = self.in_parts
         return end
@@ -220,7 +220,7 @@ class JpegParser:
         return self._scan(limit)
 
     def _scan(self, limit: int) -> int:
-        """Do as :meth:`_walk`, within the picture's data."""
+        """Do the same as :meth:`_walk` within the picture's data."""
         buffer = self._buffer
         while found := SCAN_END.search(buffer, self._at, limit):
             self._at = at = found.start()
@@ -228,9 +228,9 @@ class JpegParser:
             if marker == EOI:
                 return at + 2
             if marker == SOI:
-                return self._break(NOT_COMPLETE)
-            # Progressive pictures have tables and more scans here, which cannot contain an end.
-            # Anything else is damage, which decoders skip.
+                return self._break(INCOMPLETE)
+            # A progressive picture has tables and more scans here, which cannot contain an end
+            # marker. Anything else is damage, which decoders skip.
             self._at = at + 2
         self._at = max(self._at, limit - 1)  # The last byte may be half a marker.
         return 0
@@ -240,18 +240,18 @@ class JpegParser:
         return -1
 
     def _resume(self, at: int) -> None:
-        """Look for the next picture from ``at`` on."""
+        """Search for the next picture from ``at`` on."""
         self._start = -1
         self._at = self._lines = at
         self._length = 0
         self._expected = self._other = False
 
-    def _forget(self) -> None:
-        """Remove from the buffer what is needed no more, and move all positions."""
+    def _trim(self) -> None:
+        """Remove bytes that are no longer needed from the buffer, and shift all positions."""
         if self._start >= 0:
             count = self._start
         else:
-            # Unread lines are kept, and so is a start that is not whole.
+            # Keep unread lines, and the first bytes of a start marker.
             count = max(self._lines, len(self._buffer) - MAX_LINE_BYTES)
             count = min(count, self._at, len(self._buffer))
         if count > 0:

@@ -1,8 +1,8 @@
 """A program that writes pictures to its standard output.
 
-It runs in a session of its own, so that all that it starts can be killed with it: when its source
-is closed, and by the kernel when this process ends, however that ends. Its standard error is read
-along: the last line is why it failed.
+It runs in its own session, so that it can be killed together with everything it starts: when its
+source is closed, and by the kernel when this process ends for any reason. Its standard error is
+read, too: the last line explains a failure.
 """
 
 import fcntl
@@ -24,23 +24,22 @@ __all__ = ["CHUNK_BYTES", "Program"]
 
 CHUNK_BYTES = 1 << 16
 
-# How long it may take to end by itself: some have to switch a camera off.
+# Time to exit by itself: some programs have to switch a camera off.
 TERM_S = 0.15
-# How long to wait for its exit code and last words once its output has ended.
-LAST_WORDS_S = 0.3
+# Time for its exit code and its last error line once its output has ended.
+EXIT_S = 0.3
 POLL_S = 0.005
 
-# What is there already is read faster.
+# A shorter read found its data waiting.
 WAIT_S = 0.002
 
-MAX_WORDS_BYTES = 4096
+MAX_ERROR_BYTES = 4096
 MAX_REASON = 200
 
 # Terminal sequences for colours and cursors.
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 
-# What our own process is set up with, and a program is not to inherit. PORTHOLE_BUS may hold a
-# password.
+# Variables of our own process that a program must not inherit. PORTHOLE_BUS may hold a password.
 OWN_VARIABLES = ("PORTHOLE_", "OPENCV_", "OPENBLAS_", "MALLOC_", "EVENTLET_", "PYTHONPATH")
 
 # Not in Python's fcntl module before 3.13.
@@ -52,7 +51,7 @@ class Program:
 
     Args:
         words: The program and its arguments.
-        folder: Where it runs.
+        folder: Its working directory.
         timeout_s: How long it may write nothing.
 
     Raises:
@@ -63,14 +62,14 @@ class Program:
         self._words = list(words)
         self._timeout_s = timeout_s
         self.waited = False
-        """Whether :meth:`read` had to wait since it was last set to False."""
-        self._front = b""  # What was put back.
-        self._said = b""
+        """Whether :meth:`read` has had to wait since this was last set to False."""
+        self._front = b""  # Data that was put back.
+        self._error_output = b""
         self._ended = self._errors_ended = False
         self._silent = False
         lifeline, self._lifeline = os.pipe()
         try:
-            with _own_limits():
+            with _unlimited_memory():
                 self._process = subprocess.Popen(
                     self._words,
                     cwd=folder,
@@ -125,18 +124,18 @@ class Program:
         return b""
 
     def put_back(self, data: bytes) -> None:
-        """Have ``data`` returned once more by the next :meth:`read`."""
+        """Return ``data`` again from the next :meth:`read`."""
         self._front = data + self._front
 
     def explain(self, otherwise: str, wrote: str = "") -> str:
         """Return why there are no pictures: how it ended, or that it is silent.
 
         Args:
-            otherwise: The reason if it is running and writing.
-            wrote: A text that it has written instead of pictures.
+            otherwise: The reason to give if it is running and writing.
+            wrote: Text that it has written instead of pictures.
         """
         if self._ended:
-            self._await_end()
+            self._wait_for_exit()
             code = self._exit_code()
             if code is None:
                 reason = "the command has closed its output"
@@ -148,24 +147,24 @@ class Program:
             reason = f"the command has written nothing for {self._timeout_s:g} s"
         else:
             reason = otherwise
-        said = self._last_line() or hide_secrets(wrote, self._words)
-        return f"{reason}: {said}" if said else reason
+        detail = self._last_line() or hide_secrets(wrote, self._words)
+        return f"{reason}: {detail}" if detail else reason
 
     def kill(self) -> None:
-        """End it with all that it has started; :meth:`read` then comes to its end."""
+        """End it and everything it has started; :meth:`read` then reaches its end."""
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + TERM_S
         while self._exit_code() is None and time.monotonic() < deadline:
             # It may be stuck writing to a full pipe.
             _read(self._output, CHUNK_BYTES)
             native.sleep(POLL_S)
-        # Before it is reaped: until then its group's number is its own.
+        # Before it is reaped: after that its group's number may be reused.
         self._signal(signal.SIGKILL)
         os.close(self._lifeline)
         self._process.wait()
 
     def close(self) -> None:
-        """Release its pipes, after :meth:`kill`, once nobody reads any more."""
+        """Close its pipes, after :meth:`kill`, when no thread reads from them any more."""
         self._ended = True
         for pipe in (self._process.stdout, self._process.stderr):
             assert pipe is not None
@@ -178,34 +177,34 @@ class Program:
             pass  # Processes of another user are out of reach.
 
     def _exit_code(self) -> int | None:
-        """Return how it ended, without reaping it: its exit code, or minus a signal's number."""
+        """Return its exit code or negated signal number, without reaping it; None if it runs."""
         found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if found is None:
             return None
         return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
-    def _await_end(self) -> None:
-        deadline = time.monotonic() + LAST_WORDS_S
+    def _wait_for_exit(self) -> None:
+        deadline = time.monotonic() + EXIT_S
         while self._exit_code() is None and time.monotonic() < deadline:
             native.sleep(POLL_S)
         while self._read_errors():
             pass
 
     def _read_errors(self) -> bool:
-        """Read what it writes to standard error; return whether there was anything."""
+        """Read its standard error without waiting; return whether there was anything."""
         data = _read(self._errors, CHUNK_BYTES)
         if data == b"" and not self._errors_ended:
             self._errors_ended = True
             self._poll.unregister(self._errors)
-        self._said = (self._said + (data or b""))[-MAX_WORDS_BYTES:]
+        self._error_output = (self._error_output + (data or b""))[-MAX_ERROR_BYTES:]
         return bool(data)
 
     def _last_line(self) -> str:
-        """Return the last line of its standard error that holds a word, without secrets."""
-        text = ESCAPES.sub("", self._said.decode(errors="replace"))
+        """Return the last line of its standard error that contains a word, without secrets."""
+        text = ESCAPES.sub("", self._error_output.decode(errors="replace"))
         lines = re.split(r"[\r\n]+", text)
-        if len(self._said) == MAX_WORDS_BYTES:
-            # Its beginning is lost, and with it perhaps half of a password.
+        if len(self._error_output) == MAX_ERROR_BYTES:
+            # Its start is cut off, perhaps within a password that could no longer be recognised.
             lines[0] = lines[0].partition(" ")[2]
         last = next((line for line in reversed(lines) if re.search(r"\w", line)), "")
         last = hide_secrets(last, self._words)
@@ -214,7 +213,7 @@ class Program:
 
 
 def _read(descriptor: int, size: int) -> bytes | None:
-    """Return what can be read now; None if that is nothing, and no bytes at the end."""
+    """Read without waiting; return None if there is nothing yet, and no bytes at the end."""
     try:
         return os.read(descriptor, size)
     except BlockingIOError:
@@ -222,10 +221,10 @@ def _read(descriptor: int, size: int) -> bytes | None:
 
 
 def _kill_on_hangup(lifeline: int, group: int) -> None:
-    """Have the kernel kill a group of processes when the other end of a pipe is closed.
+    """Let the kernel kill a process group when the other end of a pipe is closed.
 
-    The group holds this end open. Unlike ``PR_SET_PDEATHSIG`` this reaches all of the group, and is
-    not bound to the thread that has started it.
+    The group inherits this end. Unlike ``PR_SET_PDEATHSIG``, this reaches the whole group and does
+    not depend on the thread that started it.
     """
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, -group)
     fcntl.fcntl(lifeline, F_SETSIG, signal.SIGKILL)
@@ -233,8 +232,8 @@ def _kill_on_hangup(lifeline: int, group: int) -> None:
 
 
 @contextmanager
-def _own_limits() -> Iterator[None]:
-    """Lift this process's limit of memory, which is meant for decoding, for what it starts."""
+def _unlimited_memory() -> Iterator[None]:
+    """Lift this process's memory limit, which is meant for decoding, while a program is started."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
     try:

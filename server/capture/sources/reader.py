@@ -1,4 +1,4 @@
-"""The interface between a camera and its source: what it requests and what it gets."""
+"""The interface between a camera and its source: requests and results."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -30,15 +30,15 @@ AT_ONCE = float("-inf")
 
 
 class Demand(NamedTuple):
-    """What a camera wants next. Called natively for each picture, so changes apply during a read.
+    """The next picture a camera wants. Called for each picture, so changes apply during a read.
 
     Attributes:
         due: When the next picture is wanted, in monotonic seconds; infinite while nobody watches,
             and :data:`AT_ONCE` for a picture out of turn, if the source can make one.
         jpeg_up_to: The highest quality, 1 to 100, at which the source's own JPEG is accepted.
-        pixels_from: The minimum width at which a JPEG's pixels are wanted too; 0 for no pixels.
+        pixels_from: The minimum width of the pixels wanted beside a JPEG; 0 for no pixels.
         changed: Whether to skip pictures that show nothing new, except one each second.
-        keys_only: Whether a key picture is wanted, which alone can be decoded without others.
+        keys_only: Whether only a key picture is wanted, which decodes without any others.
     """
 
     due: Callable[[], float]
@@ -54,7 +54,7 @@ class Reading(NamedTuple):
     Attributes:
         picture: The newest; None if pictures arrived but none was due, so none was decoded.
         at_unix: When it was captured, in Unix seconds.
-        place: Which picture of the source it is, while these are counted.
+        place: The picture's number in its source, while these are counted.
     """
 
     picture: Picture | None
@@ -65,26 +65,26 @@ class Reading(NamedTuple):
 class Reader(Protocol):
     """A source as its camera reads it. Every method blocks and is called natively, by one caller.
 
-    A live source is read at its own rate, even if no picture is wanted, so that no picture grows
-    old in a driver.
+    A live source is read at its own rate even if no picture is wanted, so that no driver buffers
+    outdated pictures.
     """
 
     info: SourceInfo
     figures: Figures
-    """What was last measured of its arrivals."""
+    """The latest measurements of what arrives."""
 
     @property
     def controls(self) -> tuple[ControlInfo, ...]:
-        """The source's controls, with the values since it was opened or last set."""
+        """The source's controls, with their values as of opening or the last change."""
 
     def set_controls(self, values: Mapping[str, Value]) -> dict[str, str]:
         """Set several controls in the right order; this updates ``info`` and ``controls``.
 
         Returns:
-            By name, why the source rejected a value and what it keeps instead.
+            By name, why the source rejected a value, and the value it keeps.
 
         Raises:
-            ControlError: If the source does not answer in time; it may still set them.
+            ControlError: If the source does not answer in time; it may set them later.
             SourceEnded: As in :meth:`read`.
             SourceError: As in :meth:`read`.
         """
@@ -95,30 +95,30 @@ class Reader(Protocol):
         Raises:
             PictureError: If a picture cannot be decoded; the next one may be.
             SourceEnded: If the source ended normally.
-            LoginRefused: If it refuses the user name or password.
-        SourceError: If the source is lost; says why.
+            LoginRefused: If it rejects the user name or password.
+            SourceError: If the source is lost; says why.
         """
 
     def hurry(self) -> None:
-        """Take any picture, if only a key picture was asked for; also called on the hub."""
+        """Accept any picture if only a key picture was requested; also called on the hub."""
 
     def set_videos(self, wanted: Mapping[str, Any], fd: int = -1) -> bool:
-        """Say which videos are wanted; return whether that is possible. Also called on the hub.
+        """Set the wanted videos; return whether that is possible. Also called on the hub.
 
         Args:
             wanted: See :mod:`server.capture.isolation.channel`.
-            fd: Where their units are to be sent, if that was not said before.
+            fd: The child's end of the socket for their units, if it has none yet.
         """
 
     def request_key(self, track: int) -> bool:
-        """Ask for a key picture in an encoded video, by its number; also called on the hub.
+        """Request a key picture in an encoded video, by its number; also called on the hub.
 
         Returns:
             Whether that was possible.
         """
 
     def set_motion(self, wanted: Mapping[str, Any] | None) -> bool:
-        """Say how to look for motion, None for not at all; also called on the hub.
+        """Configure motion detection, or switch it off with None; also called on the hub.
 
         Args:
             wanted: See :meth:`MotionSettings.describe`.
@@ -128,10 +128,10 @@ class Reader(Protocol):
         """
 
     def take_happenings(self) -> list[Happening]:
-        """Return what has happened since the last call; not during a read."""
+        """Return the events since the last call; not during a read."""
 
     def pause(self) -> None:
-        """Let a source that is not live stand still until the next read."""
+        """Pause a source that is not live until the next read."""
 
     def close(self) -> None:
         """Release the device, file or connection."""
@@ -145,13 +145,13 @@ def is_due(demand: Demand) -> bool:
 def read_and_compare(
     reader: Reader, demand: Demand, stillness: FreezeDetector
 ) -> tuple[Reading, float] | None:
-    """Read, and say for how many seconds nothing in the picture has changed; None for nothing."""
+    """Read a picture, and return it as :func:`compare` does; None if nothing arrived."""
     reading = reader.read(demand)
     return None if reading is None else compare(reader, reading, stillness)
 
 
 def compare(reader: Reader, reading: Reading, stillness: FreezeDetector) -> tuple[Reading, float]:
-    """Say for how many seconds nothing in the picture has changed."""
+    """Return the reading, and for how many seconds its picture has not changed."""
     if reading.picture is None or not reader.info.live:
         return reading, 0.0
     return reading, stillness.see(reading.picture, time.monotonic())

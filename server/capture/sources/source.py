@@ -17,14 +17,14 @@ __all__ = ["Source", "VideoSource", "open_source", "video_of"]
 
 
 class Source(Protocol):
-    """Where pictures come from. Every method blocks and is called natively, by one caller.
+    """A source of pictures. Every method blocks and is called natively, by one caller.
 
     Cameras use sources through a :class:`server.capture.sources.reader.Reader`.
     """
 
     info: SourceInfo
     arrivals: Arrivals
-    """Its measurements; the source itself adds each picture that it grabs."""
+    """Measurements of what arrives; the source adds each picture that it grabs."""
 
     def grab(self) -> bool:
         """Wait for the next picture; return False if there is none yet.
@@ -35,14 +35,14 @@ class Source(Protocol):
         """
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
-        """Return the last grabbed picture; decoding is the costly part.
+        """Return the last grabbed picture, which may have to be decoded.
 
         None means that there is none yet, for example before the first key frame.
 
         Args:
             jpeg_up_to: The highest quality at which the source's own JPEG is accepted, 1 to 100; 0
                 if pixels are needed.
-            pixels_from: The minimum width at which a JPEG's pixels are wanted too; 0 for none.
+            pixels_from: The minimum width of the pixels wanted beside a JPEG; 0 for no pixels.
 
         Raises:
             PictureError: If it cannot be decoded; the next one may be.
@@ -69,11 +69,11 @@ class Source(Protocol):
 
 @runtime_checkable
 class VideoSource(Protocol):
-    """A source whose pictures come as a video, which may be handed on as it is.
+    """A source of encoded video, which can be passed on as it is.
 
     Attributes:
-        lazy: Set to whether nobody waits for pictures, so that several may be grabbed at a time.
-        came_at: When the newest picture came, in monotonic seconds.
+        lazy: Set to True while nobody waits for pictures, to grab several at a time.
+        came_at: When the newest picture arrived, in monotonic seconds.
     """
 
     lazy: bool
@@ -81,18 +81,18 @@ class VideoSource(Protocol):
 
     @property
     def behind(self) -> bool:
-        """Whether more pictures are there already, after a rest."""
+        """Whether more pictures have arrived already, after a rest."""
 
     def rest(self) -> float:
-        """Return for how many seconds grabbing may pause now; only while it is lazy."""
+        """Return how long grabbing may pause now, in seconds; only while it is lazy."""
 
     @property
     def at_key(self) -> bool:
-        """Whether the picture grabbed last can be decoded by itself."""
+        """Whether the last grabbed picture is a key picture."""
 
     @property
     def undecoded(self) -> int:
-        """How many pictures are decoded before the newest one can be looked at."""
+        """How many pictures must be decoded to see the newest one."""
 
     def glance(self) -> "Glance | None":
         """Return the newest picture, small and grey; None if there is none yet.
@@ -102,14 +102,14 @@ class VideoSource(Protocol):
         """
 
     def pass_on(self, on_picture: "Callable[[Encoded | None], None] | None") -> None:
-        """Have ``on_picture`` called with each encoded picture, as soon as it is grabbed.
+        """Call ``on_picture`` with each encoded picture as soon as it is grabbed.
 
-        None stands for one that is damaged, or cannot be handed on. To call nothing, pass None.
+        It gets None for a picture that is damaged or cannot be passed on. Pass None to stop.
         """
 
 
 def video_of(source: Source) -> VideoSource | None:
-    """Return the video that a source is, or reads from a command; None if it is none."""
+    """Return the video source itself, or that of a command's output; None if it is no video."""
     found = getattr(source, "output", source)
     return found if isinstance(found, VideoSource) else None
 
@@ -120,7 +120,7 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
     Args:
         address: The source's address.
         name: The camera's name, which the test pattern shows.
-        timeout_s: How long a network source may take to open and, later, to deliver.
+        timeout_s: Limit for a network source to open and, later, to deliver a picture.
 
     Raises:
         SourceError: If it cannot be opened; says why.
@@ -158,6 +158,6 @@ def _open_stream(address: Address, timeout_s: float) -> Source:
     from server.capture.sources.http import fetcher
     from server.capture.streams.stream import open_stream
 
-    # FFmpeg itself would connect without a check.
+    # FFmpeg itself would connect to any address, unchecked.
     fetch = fetcher(address, timeout_s) if address.guarded else None
     return open_stream(address, timeout_s, fetch=fetch)

@@ -1,4 +1,4 @@
-"""A camera whose URL answers with one picture; each picture is a request."""
+"""A camera whose URL returns one picture, so that each picture takes a request."""
 
 import time
 
@@ -13,8 +13,8 @@ from server.loop import native
 
 __all__ = ["StillCamera", "read_picture"]
 
-# The server decides when a picture is wanted. This holds where it asks again at once, because the
-# last picture showed nothing new.
+# The server decides when to fetch a picture. This limits repeated requests while pictures show
+# nothing new.
 MIN_INTERVAL_S = 0.1
 
 
@@ -22,11 +22,11 @@ class StillCamera(JpegSource):
     """Fetches a picture each time one is grabbed, used by one thread.
 
     Args:
-        client: Has asked for the first picture; closed with the source.
-        answer: The response that the first picture came with.
-        first: That picture; grabbed first.
+        client: The client that fetched the first picture; closed with the source.
+        answer: The response with the first picture.
+        first: The first picture, which is grabbed first.
         size: Its width and height in pixels.
-        timeout_s: How long one picture may take.
+        timeout_s: Limit for fetching one picture.
     """
 
     def __init__(
@@ -38,18 +38,18 @@ class StillCamera(JpegSource):
         self._condition = _condition(answer)
         self._timeout_s = timeout_s
         self._is_new = True
-        self._asked_at = time.monotonic()
+        self._requested_at = time.monotonic()
 
     def grab(self) -> bool:
-        """Fetch the picture; it stays as it was if the camera says so.
+        """Fetch the picture; keep the last one if the camera says that it has not changed.
 
         Raises:
-            LoginRefused: If the camera refuses the login.
+            LoginRefused: If the camera rejects the login.
             SourceError: If it cannot be reached, or sends no picture.
         """
         if not self._is_new:
-            native.sleep(max(0.0, self._asked_at + MIN_INTERVAL_S - time.monotonic()))
-            self._asked_at = time.monotonic()
+            native.sleep(max(0.0, self._requested_at + MIN_INTERVAL_S - time.monotonic()))
+            self._requested_at = time.monotonic()
             self._fetch()
         self._is_new = False
         return True
@@ -84,9 +84,9 @@ class StillCamera(JpegSource):
 
 
 def _read_still(answer: Answer, timeout_s: float) -> tuple[bytes, str]:
-    """Return the first picture of an answer, or none and what is wrong with it.
+    """Return the first picture in a response, and what is wrong if there is none.
 
-    Reads to the end of the answer if that is known, so that its connection can be used again.
+    Reads to the end of the response if that can be found, so that its connection can be reused.
 
     Raises:
         SourceError: If it takes longer than ``timeout_s`` seconds.
@@ -112,10 +112,10 @@ def _read_still(answer: Answer, timeout_s: float) -> tuple[bytes, str]:
 
 
 def read_picture(answer: Answer, data: bytes, deadline: float) -> bytes:
-    """Return all of an answer that begins with ``data`` and is a picture, but no JPEG.
+    """Return the whole picture in a response that begins with ``data`` and is not JPEG.
 
     Raises:
-        TimeoutError: If it has not ended by then.
+        TimeoutError: If it has not ended by ``deadline``, in monotonic seconds.
         SourceError: If it is far too large.
     """
     parts, nbytes = [data], len(data)
@@ -130,7 +130,7 @@ def read_picture(answer: Answer, data: bytes, deadline: float) -> bytes:
 
 
 def _condition(answer: Answer) -> dict[str, str]:
-    """Return the headers that ask for the next picture only if it is another one."""
+    """Return the headers that request the next picture only if it has changed."""
     if tag := answer.headers.get("ETag"):
         return {"If-None-Match": tag}
     if since := answer.headers.get("Last-Modified"):

@@ -1,7 +1,7 @@
 """A synthetic camera: pleasant to look at, and readable by machines.
 
 It shows its name, a clock and shapes that move at a known speed, so that people can see judder,
-delay and loss. For machines the time of rendering is burned in as a strip of :data:`CELLS` square
+delay and loss. For machines, the time of rendering is burned in as a strip of :data:`CELLS` square
 cells: 48 bits of Unix time in milliseconds, most significant first, then 8 bits of checksum, the
 XOR of the six bytes; white is 1, black is 0. The side of a cell is ``width // 64``, the strip
 starts at ``x = y = 4 * side``, and :func:`read_time` reads it.
@@ -31,18 +31,18 @@ __all__ = ["CELLS", "TestPattern", "read_time"]
 CELLS = 56
 TIME_BYTES = 6
 
-# The number of backdrops, which differ in their noise, and of reusable pictures kept for each.
+# The number of backdrops with different noise, and of reusable pictures kept for each.
 NOISES = 4
 SHEETS = 4
 
 # The sizes it can be set to, besides its initial one.
 SIZES = ((320, 180), (640, 360), (1280, 720), (1920, 1080))
 
-# The date, as full as there is room for.
+# Date formats, longest first; the longest that fits is shown.
 DATES = ("%A %d %B %Y", "%a %d %b %Y", "%d %b")
 
-# How far from the centre the ring and its ticks begin, in units.
-WITHIN = 176
+# The free radius within the ring and its ticks, in units.
+INNER_RADIUS = 176
 
 # Colours in BGR.
 DEEP = (58, 34, 14)
@@ -99,8 +99,9 @@ class TestPattern:
         width, height = size
         self.info = SourceInfo(width, height, fps, "raw", live=True, on_request=True)
         self._unit = min(height / 720, width / 1280)
-        # The time that was shown last. At first all signs: later ones are drawn on other threads.
-        self._told = "", join([self._line(one, 58, INK, 600) for one in "0123456789:."])
+        # The last text and its stencil. All characters are drawn, and so cached, on this thread
+        # first: OpenCV unpacks its font again on each new thread.
+        self._last_clock = "", join([self._line(one, 58, INK, 600) for one in "0123456789:."])
         backdrop = self._paint_backdrop(self._name)
         backdrops = _with_noise(backdrop, self._noise) if self._noise else [backdrop]
         moving = self._find_moving()
@@ -175,7 +176,7 @@ class TestPattern:
         return value
 
     def _find_moving(self) -> list[tuple[slice, slice]]:
-        """Return the areas drawn on; not the burned-in time, which covers its own area."""
+        """Return the areas that are drawn on, without the time strip, which is overwritten."""
         width, height = self.info.width, self.info.height
         x, y = self._center
         reach = round(230 * self._unit) + 2
@@ -245,23 +246,23 @@ class TestPattern:
         self._write_in_ring(image, 74, (time.strftime(form, now) for form in DATES))
 
     def _clock(self, text: str) -> Stencil:
-        """Return a time; all digits have the same width, so a clock does not jitter."""
-        if text != self._told[0]:
-            self._told = text, join([self._line(one, 58, INK, 600) for one in text])
-        return self._told[1]
+        """Return the stencil of a time; equal widths of digits keep the clock steady."""
+        if text != self._last_clock[0]:
+            self._last_clock = text, join([self._line(one, 58, INK, 600) for one in text])
+        return self._last_clock[1]
 
     def _line(self, text: str, size: float, colour: Colour, weight: int = 400) -> Stencil:
         return letter(text, max(8, round(size * self._unit)), weight, colour)
 
     def _write_in_ring(self, image: Image, below: float, texts: Iterable[str]) -> None:
-        """Write the first of some texts that has room: letters have a least size, the ring none.
+        """Write the first text that fits, if any: letters have a minimum size, the ring does not.
 
         Args:
-            image: Where to write.
-            below: How far below the ring's centre, in units.
-            texts: The fullest first.
+            image: The image to write on.
+            below: The distance below the ring's centre, in units.
+            texts: The texts, longest first.
         """
-        room = 2 * math.sqrt(WITHIN**2 - below**2) * self._unit
+        room = 2 * math.sqrt(INNER_RADIUS**2 - below**2) * self._unit
         lines = (self._line(text, 18, MUTED) for text in texts)
         line = next((one for one in lines if one.width <= room), None)
         if line is not None:
@@ -279,7 +280,7 @@ class _Canvas:
 
     Args:
         backdrop: uint8, shape (height, width, 3).
-        moving: The areas that are drawn on.
+        moving: The areas that are drawn on, to be wiped.
     """
 
     def __init__(self, backdrop: Image, moving: list[tuple[slice, slice]]) -> None:
@@ -312,7 +313,7 @@ def _show_size(size: tuple[int, int]) -> str:
 
 def _with_noise(image: Image, strength: float) -> list[Image]:
     """Return copies of the image with different noise; cycling through them looks random."""
-    # Not numpy's: its generators take a lock, which would be green on this native thread.
+    # Avoid numpy's generators: they take a lock, which would be green on this native thread.
     cv2.setRNGSeed(1)
     noise = np.empty((image.shape[0], image[0].size), np.int16)
     cv2.randn(noise, 0.0, 255 * strength)  # type: ignore[call-overload]

@@ -232,7 +232,7 @@ def test_what_is_not_quite_http_is_left_to_ffmpeg(camera: FieldCamera) -> None:
     address = parse_address(camera.url("icy"), Path())
 
     assert open_http(address, 5.0, lambda *_: camera) is camera  # type: ignore[comparison-overlap]
-    with pytest.raises(SourceError, match="not as HTTP demands"):
+    with pytest.raises(SourceError, match="not in valid HTTP"):
         open_http(address, 5.0, hand_over)
 
 

@@ -110,7 +110,7 @@ def test_other_protocol_is_told(open_url: Open) -> None:
         said = refusal(open_url, f"http://127.0.0.1:{listener.getsockname()[1]}/")
         thread.join(5)
 
-    assert "answers, but not as HTTP demands" in said
+    assert "answers, but not in valid HTTP" in said
 
 
 def test_redirect_is_followed(
