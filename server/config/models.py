@@ -279,8 +279,8 @@ class CameraSettings(_Table):
     )
     skip_unchanged: Annotated[bool, Accepts("true or false")] = Field(
         False,
-        description="Send only one picture a second while nothing new is seen. Saves nearly all "
-        "bytes where little moves.",
+        description="Send only one picture a second while the view does not change. Saves nearly "
+        "all bytes where little moves.",
     )
     check_every: Seconds | None = Field(
         None,
@@ -290,7 +290,7 @@ class CameraSettings(_Table):
     )
     transport: Annotated[Transport, Accepts('"auto", "tcp" or "udp"')] = Field(
         "auto",
-        description="How an RTSP camera sends its packets. With auto over TCP, or over UDP if the "
+        description='How an RTSP camera sends its packets; "auto" tries TCP, then UDP if the '
         "camera refuses TCP.",
     )
     verify: Annotated[bool, Accepts("true or false")] | None = Field(
@@ -300,16 +300,16 @@ class CameraSettings(_Table):
     )
     video: Annotated[VideoMode, Accepts('"auto", "always" or "off"')] = Field(
         "auto",
-        description='Whether viewers that can decode video get it instead of JPEG. With "auto" if '
-        'the source sends it or the link is too narrow for JPEG; with "always" wherever possible.',
+        description='Whether viewers that can decode video get it instead of JPEG: with "auto", if '
+        'the source sends it or the link is too narrow for JPEG; with "always", wherever possible.',
     )
     rewind: RewindSeconds | None = Field(
         None, description="Seconds kept in memory for looking back; unset takes the server's."
     )
     record: Annotated[RecordMode, Accepts('"off", "motion" or "always"')] = Field(
         "off",
-        description="When the camera is recorded: never, around motion, or always. It then stays "
-        "open even while nobody watches.",
+        description="When the camera is recorded: never, around motion, or always. Unless off, the "
+        "camera stays open even while nobody watches.",
     )
     record_before: Annotated[float, Field(ge=0, le=300), Accepts("seconds, from 0 to 300")] = Field(
         5.0, description="Seconds recorded before motion."
