@@ -72,14 +72,14 @@ HostNames = Annotated[
     ],
     Field(strict=False),
     Accepts(
-        "a list of host names, without scheme, port or *; with commas between them outside the file"
+        "a list of host names, without scheme, port or *; separated by commas outside the file"
     ),
 ]
 
 Names = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
     Field(strict=False),
-    Accepts("a list of names; with commas between them outside the file"),
+    Accepts("a list of names; separated by commas outside the file"),
 ]
 
 
@@ -88,7 +88,7 @@ Origins = Annotated[
     Field(strict=False),
     Accepts(
         "a list of origins, each SCHEME://HOST[:PORT] as in https://panel.example; "
-        "with commas between them outside the file"
+        "separated by commas outside the file"
     ),
 ]
 
@@ -96,7 +96,7 @@ Origins = Annotated[
 FilePath = Annotated[
     str,
     Field(min_length=1),
-    Accepts("the path of a file; in the settings file, from its folder on"),
+    Accepts("the path of a file; in the settings file, relative to its folder"),
 ]
 
 
@@ -117,19 +117,22 @@ class ServerSettings(_Table):
     tls: Annotated[Literal["off", "auto"], Accepts('"off" or "auto"')] = Field(
         "off",
         description="Whether browsers connect over TLS (https). With auto, the server makes a "
-        "certificate for this machine's names and addresses, and keeps it in its state folder; "
-        "browsers warn of it once. A tls_cert turns TLS on as well.",
+        "certificate for this machine's names and addresses and keeps it in the state folder; "
+        "browsers warn about it once. Setting tls_cert turns TLS on as well.",
     )
     tls_cert: FilePath | None = Field(
         None,
-        description="Certificate to use instead, with its chain, in PEM; read again when it "
+        description="Certificate of your own, with its chain, in PEM; read again when the file "
         "changes.",
     )
     tls_key: FilePath | None = Field(
-        None, description="Its private key, in PEM; unset if the certificate's file contains it."
+        None,
+        description="Private key of tls_cert, in PEM; leave unset if the certificate's file "
+        "contains it.",
     )
     fps: Fps | None = Field(
-        None, description="Frames a second for cameras that set none; unset keeps the source's own."
+        None,
+        description="Frames per second for cameras that set none; unset keeps the source's own.",
     )
     quality: Quality | None = Field(
         None,
@@ -161,7 +164,7 @@ class ServerSettings(_Table):
     frozen_after: Annotated[float, Field(ge=0, le=86400), Accepts("seconds, from 0 to 86400")] = (
         Field(
             10.0,
-            description="Seconds with an identical picture after which a live source counts as "
+            description="Seconds of identical pictures after which a live source counts as "
             "stalled; 0 for never, as screens and slides need.",
         )
     )
@@ -172,11 +175,11 @@ class ServerSettings(_Table):
     )
     rewind: RewindSeconds = Field(
         60.0,
-        description="Seconds of each open camera that are kept in memory, to look back; 0 for "
-        "none. Cameras can set their own.",
+        description="Seconds of each open camera kept in memory for looking back; 0 for none. "
+        "Cameras can set their own.",
     )
     rewind_mb: Annotated[int, Field(ge=1, le=65536), Accepts("megabytes, from 1 to 65536")] = Field(
-        128, description="Most memory that this takes for all cameras, in megabytes."
+        128, description="Memory limit of rewind for all cameras together, in megabytes."
     )
     keep_days: Days = Field(
         7.0,
@@ -185,8 +188,8 @@ class ServerSettings(_Table):
     )
     keep_gb: Gigabytes = Field(
         10.0,
-        description="Most that all recordings take together, in gigabytes; the oldest go first. "
-        "0 for no limit but the disk.",
+        description="Size limit of all recordings together, in gigabytes; the oldest are deleted "
+        "first. 0 for no limit but the disk.",
     )
     allowed_hosts: HostNames = Field(
         (),
@@ -195,7 +198,7 @@ class ServerSettings(_Table):
     )
     allowed_origins: Names = Field(
         (),
-        description="Origins whose pages may connect, and read pictures and states by script, such "
+        description="Origins whose pages may connect and read pictures and states by script, such "
         "as https://panel.example.",
     )
     frame_ancestors: Origins = Field(
@@ -217,11 +220,13 @@ class ServerSettings(_Table):
     )
     max_connections: Annotated[
         int, Field(ge=8, le=100_000), Accepts("a whole number from 8 to 100000")
-    ] = Field(2000, description="Most open connections in all; any more are refused.")
+    ] = Field(2000, description="Maximum number of open connections; any more are refused.")
     max_per_address: Annotated[
         int, Field(ge=1, le=100_000), Accepts("a whole number from 1 to 100000")
     ] = Field(
-        64, description="Most open connections from one address; this machine's own are exempt."
+        64,
+        description="Maximum number of open connections from one address; this machine's own are "
+        "exempt.",
     )
     bus: (
         Annotated[
@@ -243,7 +248,7 @@ class ServerSettings(_Table):
     ] = Field(
         "porthole",
         description="Prefix of every key and channel on the bus, so that two installations can "
-        "share a server.",
+        "share a Redis server.",
     )
 
 
@@ -254,25 +259,28 @@ class CameraSettings(_Table):
         str,
         Field(pattern=rf"^{CAMERA_NAME.pattern}$"),
         Accepts("1 to 40 letters, digits and dashes, not starting with a dash"),
-    ] = Field(description="What links, tokens and programs call it.")
+    ] = Field(description="Name of the camera in links, tokens and programs.")
     title: (
         Annotated[str, Field(min_length=1, max_length=80), Accepts("1 to 80 characters")] | None
-    ) = Field(None, description="What people see; unset shows the name.")
+    ) = Field(None, description="Title that people see; unset shows the name.")
     source: Annotated[str, Accepts(ACCEPTED)] = Field(description="Where pictures come from.")
     group: (
         Annotated[str, Field(min_length=1, max_length=40), Accepts("1 to 40 characters")] | None
-    ) = Field(None, description="What it belongs to, such as a building; cameras can be grouped.")
-    fps: Fps | None = Field(None, description="Frames a second; unset keeps the source's own.")
+    ) = Field(
+        None,
+        description="Group of the camera, such as a building; the page can group cameras by it.",
+    )
+    fps: Fps | None = Field(None, description="Frames per second; unset keeps the source's own.")
     quality: Quality | None = Field(None, description="JPEG quality; unset takes the server's.")
     renditions: Widths = Field(
         DEFAULT_WIDTHS,
-        description="Widths in pixels that are offered besides the source's own size. A viewer "
-        "gets the one that fits its tile and its link; with an empty list all get the full size.",
+        description="Widths in pixels offered besides the source's own size. A viewer gets the one "
+        "that fits its tile and its link; with an empty list, all viewers get the full size.",
     )
     skip_unchanged: Annotated[bool, Accepts("true or false")] = Field(
         False,
-        description="Send pictures that show nothing new only once a second. Saves nearly all "
-        "bytes where little moves.",
+        description="Send only one picture a second while the view does not change. Saves nearly "
+        "all bytes where little moves.",
     )
     check_every: Seconds | None = Field(
         None,
@@ -282,52 +290,52 @@ class CameraSettings(_Table):
     )
     transport: Annotated[Transport, Accepts('"auto", "tcp" or "udp"')] = Field(
         "auto",
-        description="How an RTSP camera sends its packets. By default TCP, and UDP if the camera "
-        "refuses that.",
+        description='How an RTSP camera sends its packets; "auto" tries TCP, then UDP if the '
+        "camera refuses TCP.",
     )
     verify: Annotated[bool, Accepts("true or false")] | None = Field(
         None,
-        description="Whether the TLS certificate of a network camera must be valid. Unset, it need "
-        "not be if the camera's address is private, because such cameras sign their own.",
+        description="Whether the TLS certificate of a network camera must be valid. Unset, any is "
+        "accepted from private addresses, because cameras there sign their own.",
     )
     video: Annotated[VideoMode, Accepts('"auto", "always" or "off"')] = Field(
         "auto",
-        description="Whether viewers that can decode it get video instead of JPEG: by default "
-        'where the source has it or the link is too narrow for JPEG; "always" wherever possible.',
+        description='Whether viewers that can decode video get it instead of JPEG: with "auto", if '
+        'the source sends it or the link is too narrow for JPEG; with "always", wherever possible.',
     )
     rewind: RewindSeconds | None = Field(
-        None, description="Seconds that are kept in memory; unset takes the server's."
+        None, description="Seconds kept in memory for looking back; unset takes the server's."
     )
     record: Annotated[RecordMode, Accepts('"off", "motion" or "always"')] = Field(
         "off",
-        description="Whether the camera is recorded: never, around motion, or always. It is then "
-        "open although nobody watches.",
+        description="When the camera is recorded: never, around motion, or always. Unless off, the "
+        "camera stays open even while nobody watches.",
     )
     record_before: Annotated[float, Field(ge=0, le=300), Accepts("seconds, from 0 to 300")] = Field(
-        5.0, description="Seconds before motion that are recorded with it."
+        5.0, description="Seconds recorded before motion."
     )
     record_after: Annotated[float, Field(ge=0, le=3600), Accepts("seconds, from 0 to 3600")] = (
-        Field(10.0, description="Seconds after motion that are recorded with it.")
+        Field(10.0, description="Seconds recorded after motion.")
     )
     keep_days: Days | None = Field(
         None, description="Days after which its recordings are deleted; unset takes the server's."
     )
     keep_gb: Gigabytes | None = Field(
         None,
-        description="Most that its recordings take, in gigabytes; unset leaves it to the server's.",
+        description="Size limit of its recordings, in gigabytes; unset leaves only the server's.",
     )
     motion: Annotated[bool, Accepts("true or false")] = Field(
         False,
-        description="Whether to look for motion, also while nobody watches; where is set up on the "
+        description="Whether to look for motion, even while nobody watches; zones are set on the "
         'page. record = "motion" turns it on as well.',
     )
     timelapse: Seconds = Field(
         0.0,
-        description="Seconds from one picture of a time-lapse film to the next; 0 for no film.",
+        description="Seconds between the pictures of a time-lapse film; 0 for no film.",
     )
     process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
         (),
-        description="Processors that each picture passes before it is encoded, in this order; see "
+        description="Processors run on each picture before it is encoded, in this order; see "
         "[processors](processors.md).",
     )
 
