@@ -111,7 +111,7 @@ def connect(address: Address, parts: SplitResult, timeout_s: float, deadline: fl
 
 
 def follow(address: Address, location: str, before: SplitResult) -> SplitResult:
-    """Return a redirect's target; the login is kept while the scheme stays the same."""
+    """Return a redirect's target; the login is kept for the same host and scheme only."""
     try:
         parts = urlsplit(location)
         usable = ABSOLUTE.match(location) and parts.hostname and parts.port != 0
@@ -120,7 +120,8 @@ def follow(address: Address, location: str, before: SplitResult) -> SplitResult:
     if not usable or (parts.scheme == "rtsps" and address.scheme == "rtsp"):
         raise SourceError(f"{host_of(address)} refers to a protocol that is not allowed here")
     login, at, _ = before.netloc.rpartition("@")
-    if "@" not in parts.netloc and at and parts.scheme == before.scheme:
+    same = (parts.scheme, parts.hostname) == (before.scheme, before.hostname)
+    if "@" not in parts.netloc and at and same:
         parts = parts._replace(netloc=f"{login}@{parts.netloc}")
     return parts
 

@@ -152,13 +152,16 @@ def test_sessions_are_kept_alive(camera: Camera) -> None:
 
 
 def test_redirects_are_followed_with_the_login(camera: Camera) -> None:
-    """As FFmpeg does; a circle ends."""
+    """The login stays with its host; a circle ends."""
     found = camera(digest=("MD5",))
     first = camera(redirects_to=found.url())
     circle = camera()
     circle.habits.redirects_to = circle.url()
 
     assert read(first.url(LOGIN), 2)
+    elsewhere = camera(redirects_to=found.url().replace("127.0.0.1", "localhost"))
+    with pytest.raises(LoginRefused):
+        read(elsewhere.url(LOGIN))
     with pytest.raises(SourceError, match="redirects more than"):
         read(circle.url())
     with pytest.raises(SourceError, match="protocol that is not allowed"):

@@ -38,7 +38,7 @@ def test_a_name_that_is_not_found(names: Names, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(connection, "_resolve", resolve)
 
-    with pytest.raises(OSError, match="not found"):
+    with pytest.raises(OSError, match="cannot be resolved"):
         names.addresses_of("nowhere")
 
 

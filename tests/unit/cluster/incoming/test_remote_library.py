@@ -113,7 +113,7 @@ def test_what_one_node_keeps_is_its_own_to_tell(nodes: Nodes) -> None:
     """An answer about something else is none, and the node's error is told."""
     nodes.facts = {CELLAR: LibraryFacts(recordings=[row("yard")])}
     assert nodes.libraries.recording("yard_20261126_120000") == row("yard")
-    with pytest.raises(RequestError, match="something else"):
+    with pytest.raises(RequestError, match="wrong answer"):
         nodes.libraries.recording("yard_20261126_130000")
 
     nodes.facts = {CELLAR: LibraryFacts(error="unavailable", message="the disk is full")}
