@@ -1,4 +1,4 @@
-"""What admins do with the cameras from the page: add, change, order, remove, and undo that."""
+"""Carries out admins' changes to cameras from the page: add, change, order, remove and undo."""
 
 import logging
 import secrets
@@ -25,19 +25,19 @@ UNDO_S = 600.0
 MAX_REMOVED = 20
 
 MAX_WAIT_S = 20.0
-"""How long a change waits for the one before it."""
+"""How long a change waits for the previous one."""
 
-# What can be changed without replacing the camera.
+# Settings that can be changed without replacing the camera.
 ADJUSTABLE = frozenset({"title", "group", "fps", "quality"})
 
-# What can be changed of a camera of the settings file.
+# Settings of a settings file's camera that can be changed on the page.
 OF_EVERYBODY = frozenset({"title", "group"})
 
 Notify = Callable[[str, str, str | None, str | None], None]
 
 
 class Conflict(RequestError):
-    """Somebody else has changed the same; ``current`` is how it is now."""
+    """Somebody else has changed the same camera; ``current`` is its present state."""
 
     def __init__(self, message: str, current: Mapping[str, Any] | None) -> None:
         super().__init__("unavailable", message)
@@ -46,13 +46,13 @@ class Conflict(RequestError):
 
 @dataclass(frozen=True)
 class Removed:
-    """A camera that was removed, while that can be undone.
+    """A removed camera, as long as the removal can be undone.
 
     Attributes:
-        entry: Its settings, as kept.
-        kept: What operators had changed of it.
+        entry: Its settings, as stored.
+        kept: Operators' changes to it.
         position: Its place in the order.
-        until: Monotonic seconds.
+        until: When the undo expires, in monotonic seconds.
     """
 
     entry: Entry
@@ -62,14 +62,14 @@ class Removed:
 
 
 class ManagedCameras:
-    """Carries out what admins do: keeps it first, then changes the cameras.
+    """Carries out admins' changes: stores each one first, then changes the cameras.
 
     Args:
-        catalog: All cameras of this process as they are set.
+        catalog: The settings of all cameras of this process.
         lineup: The cameras themselves.
-        control: Keeps what operators change.
-        sharing: With other nodes, if there are any.
-        notify: Tells every dashboard: level, message, camera, and who did it.
+        control: Keeps operators' changes.
+        sharing: Shares cameras with other nodes; None without a bus.
+        notify: Notifies every dashboard; called with level, message, camera and user.
         clock: Monotonic seconds.
     """
 
@@ -92,7 +92,7 @@ class ManagedCameras:
         self._lane = Lanes(1, MAX_WAIT_S)
 
     def removed(self) -> list[dict[str, Any]]:
-        """Return what was removed and can be brought back, the latest first."""
+        """Return the removed cameras that can be brought back, the latest first."""
         self._expire()
         return [
             {
@@ -104,14 +104,14 @@ class ManagedCameras:
             for key, one in reversed(self._removed.items())
         ]
 
-    # What is done.
+    # Changes.
 
     def add(self, values: Mapping[str, Any], who: str) -> dict[str, Any]:
         """Add a camera.
 
         Raises:
-            FormError: If the settings cannot be used.
-            RequestError: If there are too many, or it cannot be kept.
+            FormError: If the settings are invalid.
+            RequestError: If there are too many cameras, or it cannot be stored.
         """
         with self._changing():
             entry, camera = self.catalog.read(values)
@@ -124,18 +124,18 @@ class ManagedCameras:
     def change(
         self, name: str, values: Mapping[str, Any], revision: str | None, who: str
     ) -> dict[str, Any]:
-        """Change a camera's settings, maybe its name.
+        """Change a camera's settings, perhaps including its name.
 
         Args:
             name: The camera.
-            values: All its settings; of a camera of the settings file, title and group.
-            revision: What the admin had seen.
+            values: All its settings; for a camera of the settings file, title and group.
+            revision: The revision that the admin has seen.
             who: The admin.
 
         Raises:
             Conflict: If it was changed or removed meanwhile.
-            FormError: If the settings cannot be used.
-            RequestError: If it cannot be kept.
+            FormError: If the settings are invalid.
+            RequestError: If it cannot be stored.
         """
         with self._changing():
             self._check(name, revision)
@@ -155,11 +155,11 @@ class ManagedCameras:
             return self.catalog.describe(camera.name)
 
     def remove(self, name: str, revision: str | None, who: str) -> str:
-        """Remove a camera of the page; return what :meth:`undo` takes.
+        """Remove a camera of the page; return the key for :meth:`undo`.
 
         Raises:
             Conflict: If it was changed or removed meanwhile.
-            RequestError: If it is not the page's, or that cannot be kept.
+            RequestError: If it was not added on the page, or the removal cannot be stored.
         """
         with self._changing():
             self._check(name, revision)
@@ -179,11 +179,11 @@ class ManagedCameras:
             return key
 
     def undo(self, key: str, who: str) -> dict[str, Any]:
-        """Bring back a camera that was removed, with its place and what operators had set.
+        """Bring back a removed camera, with its place and operators' changes.
 
         Raises:
-            RequestError: If it is too late, or the name is taken meanwhile.
-            FormError: If it can be used no longer.
+            RequestError: If it is too late, or there are too many cameras.
+            FormError: If the name is taken by now, or the settings are no longer valid.
         """
         with self._changing():
             self._expire()
@@ -203,7 +203,7 @@ class ManagedCameras:
 
         Raises:
             Conflict: If these are not the names of all cameras of this process.
-            RequestError: If it cannot be kept.
+            RequestError: If it cannot be stored.
         """
         with self._changing():
             if sorted(names) != sorted(self.catalog.active):
@@ -215,11 +215,11 @@ class ManagedCameras:
             self._lineup.on_list()
             self._notify("info", "The order of the cameras was changed", None, who)
 
-    # How it is done: first it is kept, then carried out.
+    # Steps of a change: it is stored first, then carried out.
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Hold the only lane for changes, which wait for the disk and for sources."""
+        """Run one change at a time: each waits for the disk and for sources."""
         if not self.catalog.available:
             raise RequestError(
                 "unavailable", "this node shows other nodes' cameras only; add them there"
@@ -232,7 +232,7 @@ class ManagedCameras:
 
     @contextmanager
     def _keeping(self) -> Iterator[None]:
-        """Keep what the block changes in the store; if that fails, nothing is changed."""
+        """Save what the block changes in the store; if that fails, revert it."""
         before = self.catalog.store.snapshot()
         try:
             yield
@@ -252,7 +252,7 @@ class ManagedCameras:
         kept: Mapping[str, Any] | None,
         instead_of: str | None = None,
     ) -> None:
-        """Take a camera into use, maybe instead of an entry that could not be used."""
+        """Start using a camera, perhaps in place of an unusable entry."""
         self._claim(camera.name)
         names = list(self.catalog.active)
         names.insert(position, camera.name)
@@ -275,7 +275,7 @@ class ManagedCameras:
             raise FormError({"name": str(error)}) from None
 
     def _take_out(self, name: str) -> dict[str, Any]:
-        """Remove a camera of the page; return what operators had changed of it."""
+        """Remove a camera of the page; return operators' changes to it."""
         unusable = self.catalog.problems.get(name)
         with self._keeping():
             del self.catalog.store.entries[name]
@@ -289,7 +289,7 @@ class ManagedCameras:
         return kept
 
     def _rename(self, name: str, entry: Entry, camera: config.Camera) -> None:
-        """Replace a camera by one with another name, at the same place."""
+        """Replace a camera with one of another name, at the same place."""
         self._claim(camera.name)
         catalog = self.catalog
         names = [camera.name if one == name else one for one in catalog.active]
@@ -304,7 +304,7 @@ class ManagedCameras:
         catalog.active[camera.name] = camera
         catalog.sort()
         kept = self._control.forget(name)
-        # First, because a device cannot be opened twice.
+        # Remove before adding, because a device cannot be opened twice.
         self._lineup.remove(name, self._sharing)
         self._lineup.add(camera, names, self._control, self._sharing, kept)
 
@@ -333,7 +333,7 @@ class ManagedCameras:
             why = f"is set by the {self.catalog.place}; change it there"
             raise FormError(dict.fromkeys(wrong, why))
         change, _ = self.catalog.read(dict(values) | {"name": name, "source": "test:"})
-        # What the file says is not kept: if that is changed, it counts.
+        # Do not store values equal to the file's, so that later changes of the file take effect.
         own = self.catalog.file[name]
         kept = {key: change[key] for key in change if key in OF_EVERYBODY}
         kept = {key: value for key, value in kept.items() if value != getattr(own, key)}
@@ -346,10 +346,10 @@ class ManagedCameras:
         self._tell(f"{camera.title} was changed", name, who)
         return self.catalog.describe(name)
 
-    # What may be done.
+    # Checks.
 
     def _check(self, name: str, revision: str | None) -> None:
-        """Raise if a camera is not there, or not as the admin had seen it."""
+        """Raise Conflict if a camera is gone, or has changed since the admin saw it."""
         known = name in self.catalog.store.entries or name in self.catalog.file
         if not known:
             raise Conflict(f"the camera {name[:40]!r} was removed or renamed meanwhile", None)
@@ -367,7 +367,7 @@ class ManagedCameras:
         if self.catalog.is_full:
             raise RequestError(
                 "unavailable",
-                f"there are {MAX_ADDED} cameras from the page already, which is the most; "
+                f"there are already {MAX_ADDED} cameras from the page, the maximum; "
                 "more can be named in the settings file",
             )
 
