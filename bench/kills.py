@@ -1,11 +1,10 @@
-"""A server that is killed again and again while it records: what is missing each time?
+"""Kills a recording server repeatedly, and measures what is missing from the recordings.
 
-``python -m bench.kills`` starts a server with a camera that sends H.264 and one that has no video,
-both recorded, one with motion and a time lapse as well. A viewer watches both. After a while that
-differs each time, the server gets SIGKILL. Then every file must play to its end, the index must
-become the same by the check at the next start as when it is made anew from the files alone, events
-and films included, and no more than 2 s may be missing of what the viewer had seen of the camera
-with video. Exit code 1 if it is more.
+``python -m bench.kills`` starts a server with a camera that sends H.264 and one without video, both
+recorded, one with motion detection and a time lapse as well. A viewer watches both. After a random
+time the server gets SIGKILL. Then every file must play to its end; the check at the next start must
+produce the same index, events and films included, as rebuilding it from the files; and at most 2 s
+of what the viewer saw of the camera with video may be missing. Exit code 1 if it is more.
 """
 
 import argparse
@@ -24,12 +23,12 @@ FILM = ("-t", "10", "-c:v", "libx264", "-bf", "0", "-g", "25", "-pix_fmt", "yuv4
 
 MAX_LOST_S = 2.0
 
-# At 25 a second; a file may have just begun, or have some dozen fragments.
+# At 25 fps, so a file may have just begun, or have a dozen fragments.
 FRAMES = (60, 300)
 
 
 def main() -> int:
-    """Kill as often as the command line says; print what each time has cost."""
+    """Run from the command line; print what each kill cost."""
     parser = argparse.ArgumentParser(prog="python -m bench.kills", description=__doc__)
     parser.add_argument("--kills", type=int, default=20, help="default: 20", metavar="N")
     parser.add_argument("--seed", type=int, default=1, help="of when to kill; default: 1")
@@ -48,12 +47,12 @@ def main() -> int:
             told = ", ".join(f"{camera} {one:.2f} s" for camera, one in loss.lost_s.items())
             print(
                 f"{number:3}: missing of {told}; {loss.torn} torn; {files} files and {events} "
-                f"events play and are in the index as in the files",
+                f"events play, and the index matches them",
                 flush=True,
             )
     for camera, all_s in lost_s.items():
         print(
-            f"{camera}: {statistics.median(all_s):.2f} s missing in the middle, "
+            f"{camera}: {statistics.median(all_s):.2f} s missing on median, "
             f"{max(all_s):.2f} s at most"
         )
     return int(max(lost_s["door"]) > MAX_LOST_S)

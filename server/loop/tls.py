@@ -23,7 +23,7 @@ RECORD_BYTES = 16 * 1024
 # Sent with one call; enough for most pictures.
 BATCH_BYTES = 4 * RECORD_BYTES
 
-# Read from the kernel with one call; as little as without TLS, so that a flood cannot block the hub.
+# Read with one call; as little as without TLS, so that a flood cannot block the hub.
 READ_BYTES = 8 * 1024
 
 # Limit of OpenSSL's own answers (alerts, new keys) that a peer leaves unread.
@@ -75,7 +75,7 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
     def shake_hands(self) -> bool:
         """Continue the handshake with the data that arrived; return whether it is complete.
 
-        Takes half a millisecond of CPU time with an elliptic curve key, several with a long RSA key.
+        Takes half a millisecond of CPU time with an elliptic curve key, several with an RSA key.
 
         Raises:
             OSError: If the peer has gone, or its TLS is not accepted; it is sent an alert.

@@ -23,8 +23,8 @@ class Turns:
     ROUND_S = 0.003
 
     MAX_SHARED_S = 0.005
-    """The most that a turn is charged if other work may have run meanwhile: otherwise requests would
-    pay for pictures sent in the same round, and starve on a busy server."""
+    """The most that a turn is charged if other work may have run meanwhile: otherwise requests
+    would pay for pictures sent in the same round, and starve on a busy server."""
 
     def __init__(self) -> None:
         self._line: deque[event.Event] = deque()

@@ -53,7 +53,8 @@ class Trials:
 
         Raises:
             RequestError: ``unavailable`` with a short reason, never in the words of the server that
-                was tried; ``forbidden`` for such an address; ``rate_limited`` if too many are tried.
+                was tried; ``forbidden`` if :func:`may_be_tried` forbids the address;
+                ``rate_limited`` if too many are being tried.
         """
         try:
             with self._lanes.take():
