@@ -66,8 +66,8 @@ CLIENT_LIBRARIES = ("aiohttp", "redis", "requests", "tornado", "valkey", "websoc
 """Libraries that Socket.IO imports if they are installed, and the server does not need."""
 
 
-class OneLine(click.ClickException):
-    """A failed start: prints one line, and its exit code tells a service manager what to do.
+class CommandError(click.ClickException):
+    """An error of a command: prints one line, and its exit code tells a service manager what to do.
 
     The shipped units do not restart after exit code 2, which somebody has to fix. They do after 75
     (EX_TEMPFAIL in sysexits.h), because what was missing may be available the next time.
@@ -98,9 +98,9 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except NotYetError as error:
-            raise OneLine(str(error), os.EX_TEMPFAIL) from None
+            raise CommandError(str(error), os.EX_TEMPFAIL) from None
         except ConfigError as error:
-            raise OneLine(str(error)) from None
+            raise CommandError(str(error)) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -174,7 +174,7 @@ def camera(
     assert node.bus
     lock.tell(node.bus.place)
     shut_down_by_signal(node.shut_down)
-    tell_missing(settings)
+    report_missing(settings)
     click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.bus.place}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
@@ -205,7 +205,7 @@ def check_processors(settings: Settings) -> None:
         check_functions({one.name: one.process for one in settings.cameras})
 
 
-def tell_missing(settings: Settings) -> None:
+def report_missing(settings: Settings) -> None:
     """Print which local sources are missing. The server starts anyway: they may appear later."""
     for one in settings.cameras:
         if missing := " ".join(one.address.missing.split()):
@@ -274,14 +274,14 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
     except ConfigError as error:
         # A setting made on the page must not lock everybody out of the page.
         if access.take_back(settings.state_dir, str(error)):
-            start_anew()
+            restart_process()
         raise
     access.confirm(settings.state_dir)
     shut_down_by_signal(app.shut_down)
-    first, *others = places_of(listener, app.names, "https" if app.tls else "http")
+    first, *others = urls_of(listener, app.names, "https" if app.tls else "http")
     lock.tell(first)
     shows = _cameras(len(app.cameras)) if settings.cameras else "the cameras of the bus"
-    tell_missing(settings)
+    report_missing(settings)
     click.echo(f"Porthole {__version__} shows {shows} at {first}")
     for place in others:
         click.echo(f"  also at {place}")
@@ -292,11 +292,11 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
     memory.settle()
     app.run(listener, on_shutdown=limit_shutdown)
     if app.restarts:
-        start_anew()
+        restart_process()
     end()
 
 
-def start_anew() -> NoReturn:
+def restart_process() -> NoReturn:
     """Replace this process with the same command, which reads its settings again."""
     logging.shutdown()
     sys.stdout.flush()
@@ -304,7 +304,7 @@ def start_anew() -> NoReturn:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def places_of(listener: Any, names: Names, scheme: str) -> list[str]:
+def urls_of(listener: Any, names: Names, scheme: str) -> list[str]:
     """Return the URLs at which a browser reaches a listening socket."""
     host, port = listener.getsockname()[:2]
     takes_ipv4 = ":" not in host or not listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
@@ -409,7 +409,7 @@ def probe(
     try:
         addresses = [parse_address(text, Path()) for text in sources]
     except ConfigError as error:
-        raise OneLine(f"source {error}") from None
+        raise CommandError(f"source {error}") from None
     failed = False
     for address in addresses:
         used = dataclasses.replace(address, transport=transport, verify=verify)

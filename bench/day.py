@@ -48,7 +48,7 @@ source = "test:?size=320x180"
 fps = 5
 """
 
-ASKED = 20
+REQUESTS = 20
 
 
 def main() -> int:
@@ -78,8 +78,8 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
 
     command = ["manage.py", "media", "check", "--state", str(folder / "state")]
     began, cpu = time.monotonic(), cpu_s_of_children()
-    told = subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
-    say(f"index rebuilt: {told.stdout.decode().splitlines()[0]}", began, cpu_s_of_children() - cpu)
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+    say(f"index rebuilt: {done.stdout.decode().splitlines()[0]}", began, cpu_s_of_children() - cpu)
 
     def settings(keep: float) -> None:
         each = "".join(CAMERA.format(name=one) for one in CAMERAS)
@@ -100,7 +100,7 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
             f"api/cameras/door/picture?at={midnight + 60:.3f}&width=160",
             f"clip/yard.mp4?from={border - 30:.3f}&to={border + 30:.3f}",
         ):
-            say(f"GET /{path}: {asked(server, path)}")
+            say(f"GET /{path}: {describe_requests(server, path)}")
         say(f"hub late by {max(lags):.1f} ms at most meanwhile")
         open_library(server, time.strftime("%Y-%m-%d", time.localtime(border)), screenshot)
 
@@ -109,9 +109,7 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
     with porthole(folder) as server, watched(server) as lags:
         began = server.started
         wait_for(lambda: len(listed(server, yesterday)) == 500)
-        say(
-            f"listens after {server.address_s:.2f} s without an index; yesterday is listed", began
-        )
+        say(f"listens after {server.address_s:.2f} s without an index; yesterday is listed", began)
         say(f"hub late by {max(lags):.1f} ms at most meanwhile")
 
     settings(0.25 if time.time() - midnight < DAY_S / 4 else 0.01)
@@ -120,9 +118,7 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
         wait_for(lambda: len([*recordings(media)]) < before)
         count = wait_until_still(lambda: len([*recordings(media)]))
         say(f"{before - count} of {before} files deleted", began, cpu_s(server.pid) - cpu)
-        say(
-            f"hub late by {max(lags):.1f} ms at most meanwhile, {quantile(lags, 0.5)} ms on median"
-        )
+        say(f"hub late by {max(lags):.1f} ms at most meanwhile, {quantile(lags, 0.5)} ms on median")
 
 
 def units_of(folder: Path) -> list[Unit]:
@@ -199,10 +195,10 @@ def listed(server: Server, span: str) -> list[Any]:
     return found
 
 
-def asked(server: Server, path: str) -> str:
+def describe_requests(server: Server, path: str) -> str:
     """Request a path several times; describe how long that took, and the answer's size."""
     times = []
-    for _ in range(ASKED):
+    for _ in range(REQUESTS):
         began = time.monotonic()
         body = get(server, path)
         times.append(1000 * (time.monotonic() - began))

@@ -100,9 +100,9 @@ def run(arguments: argparse.Namespace, state: Path) -> bool:
     parts = urlsplit(url)
     assert parts.port, "the camera's address needs a port"
     proxy = DroppingProxy(parts.port)
-    there = urlunsplit(parts._replace(netloc=f"127.0.0.1:{proxy.port}"))
+    proxied = urlunsplit(parts._replace(netloc=f"127.0.0.1:{proxy.port}"))
     server = PortholeServer(
-        "--port", "0", f"field={there}", state=state, environment={}, own_children=True
+        "--port", "0", f"field={proxied}", state=state, environment={}, own_children=True
     )
     watch = Watch(server)
     threads = [threading.Thread(target=act, daemon=True) for act in (watch.view, watch.read)]
@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace, state: Path) -> bool:
 
 def drop_out(arguments: argparse.Namespace, proxy: DroppingProxy, watch: Watch) -> bool:
     """Cause dropouts repeatedly; print the results, and return whether all went well."""
-    chance = random.Random(arguments.seed)
+    rng = random.Random(arguments.seed)
     ways: list[Way] = [way for way in get_args(Way) if way not in EXCEPTIONS]
     worst: dict[Way, float] = {}
     figures = [measure(watch.server)]
@@ -131,10 +131,10 @@ def drop_out(arguments: argparse.Namespace, proxy: DroppingProxy, watch: Watch) 
     number = 0
     while time.monotonic() < ends_at:
         if number % len(ways) == 0:
-            chance.shuffle(ways)
+            rng.shuffle(ways)
         way = ways[number % len(ways)]
         number += 1
-        outage_s = chance.uniform(*OUTAGE_S)
+        outage_s = rng.uniform(*OUTAGE_S)
         time.sleep(PERIOD_S - outage_s)
         lies, lost = watch.lies, time.time()
         proxy.behave(way)

@@ -47,7 +47,7 @@ PATIENCE_S = 15.0
 RETURN_S = 70.0
 
 # JPEGs of these films at quality 80 had at least 27 dB. Broken pictures have 10 to 20.
-LEAST_DB = 24.0
+MIN_DB = 24.0
 
 # Stop after this many faults.
 MAX_FAULTS = 40
@@ -114,7 +114,7 @@ class Joins:
     def __post_init__(self) -> None:
         self.shown = {name: Shown() for name in self.films}
         self.waits_s = {name: [] for name in self.films}
-        self._chance = random.Random(self.seed)
+        self._rng = random.Random(self.seed)
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._places: dict[str, dict[int, int]] = {name: {} for name in self.films}
@@ -169,11 +169,11 @@ class Joins:
 
     def _uniform(self, low: float, high: float) -> float:
         with self._lock:
-            return self._chance.uniform(low, high)
+            return self._rng.uniform(low, high)
 
     def _wish(self, name: str) -> dict[str, Any]:
         with self._lock:
-            more = self._chance.choice(({}, {"rendition": "auto", "width": 1280}, {"acks": 4}))
+            more = self._rng.choice(({}, {"rendition": "auto", "width": 1280}, {"acks": 4}))
         return {"camera": name, "video": ["h264"], **more}
 
     @contextmanager
@@ -254,7 +254,7 @@ class Joins:
         for name, screen in visits:
             with self._lock:
                 places = dict(self._places[name])
-            screen.judge(self.shown[name], places, LEAST_DB)
+            screen.judge(self.shown[name], places, MIN_DB)
 
 
 def pump_for(viewer: Viewer, seconds: float) -> None:
@@ -283,7 +283,7 @@ def first_pictures(port: int, name: str, wish: Mapping[str, Any]) -> list[float]
     return waits_s
 
 
-def tell(joins: Joins) -> Table:
+def shown_table(joins: Joins) -> Table:
     """Return a table of what viewers were shown."""
     columns = (
         *("camera", "joins", "broken chains", "video", "identical", "encoded", "JPEG"),
@@ -298,7 +298,7 @@ def tell(joins: Joins) -> Table:
     return table
 
 
-def tell_waits(rows: Mapping[str, Sequence[float]]) -> Table:
+def waits_table(rows: Mapping[str, Sequence[float]]) -> Table:
     """Return a table of how long viewers waited."""
     table = Table("From `watch` to the first picture", ("viewers", "count", "ms p50", "p95", "max"))
     for name, waits_s in rows.items():
@@ -324,7 +324,7 @@ def main() -> None:
         try:
             joins = Joins(server.port, films, arguments.seed)
             joins.run(arguments.joins, arguments.breaks, say)
-            print(tell(joins))
+            print(shown_table(joins))
             waits = {f"{name}, {THREADS} at a time": one for name, one in joins.waits_s.items()}
             with Joins(server.port, {"plain": films["plain"]}):
                 time.sleep(5)
@@ -333,7 +333,7 @@ def main() -> None:
                     waits[f"plain, {kind}, one at a time"] = first_pictures(
                         server.port, "plain", wish
                     )
-            print(tell_waits(waits))
+            print(waits_table(waits))
         finally:
             server.stop()
     print(*joins.faults, sep="\n")

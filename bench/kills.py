@@ -33,14 +33,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20, help="default: 20", metavar="N")
     parser.add_argument("--seed", type=int, default=1, help="of when to kill; default: 1")
     arguments = parser.parse_args()
-    chance = random.Random(arguments.seed)
+    rng = random.Random(arguments.seed)
     lost_s: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="porthole-kills-") as name:
         folder = Path(name)
         config = folder / "porthole.toml"
         config.write_text(KILLED.format(film=make_film(folder / "film.mp4", *FILM)))
         for number in range(1, arguments.kills + 1):
-            loss = kill_once(config, folder / "state", chance.randint(*FRAMES))
+            loss = kill_once(config, folder / "state", rng.randint(*FRAMES))
             for camera, seconds in loss.lost_s.items():
                 lost_s.setdefault(camera, []).append(seconds)
             files, events = map(len, loss.rows)

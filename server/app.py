@@ -96,9 +96,9 @@ class App:
         require_users(server.host, auth, settings.state_dir)
         # A server that only this machine can reach answers to localhost and to no other name:
         # a neighbour on the local network could claim this machine's name.
-        here_only = is_loopback(server.host)
-        names = {} if here_only and server.tls == "off" else own_names()
-        self.names = {} if here_only else names
+        loopback_only = is_loopback(server.host)
+        names = {} if loopback_only and server.tls == "off" else own_names()
+        self.names = {} if loopback_only else names
         self.tls = choose_certificate(
             server.tls,
             server.tls_cert,
@@ -154,7 +154,7 @@ class App:
         self.flask.register_blueprint(create_own_password(auth))
         self.flask.register_blueprint(create_library(libraries, recording.pictures, auth))
         self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
-        self._make_door(server, statistics.count_refusal)
+        self._build_front(server, statistics.count_refusal)
 
         # Viewers are told of the shutdown while the sources are being released. The timeline closes
         # after control, so that it still records notices about saving the changes.
@@ -164,10 +164,10 @@ class App:
         runtime.add(timeline, before=runtime.control)
         timeline.restore()
         if runtime.node:
-            runtime.node.show_others(self._take_in, self._forget, self._events.announce)
+            runtime.node.show_others(self._add_remote, self._remove_remote, self._events.announce)
         runtime.prepare()
 
-    def _make_door(self, server: ServerSettings, count: Callable[[str], None]) -> None:
+    def _build_front(self, server: ServerSettings, count: Callable[[str], None]) -> None:
         """Put the connection and request checks in front of Flask."""
         room = descriptor_limit() - RESERVED_DESCRIPTORS
         heads = min(MAX_HEADS, room // 4)
@@ -179,7 +179,7 @@ class App:
         )
         origin_check = OriginCheck(application, hosts, server.allowed_origins, count)
         self._front = Forwarded(self._explain(origin_check), server.trusted_proxies)
-        self._in_the_clear = self._explain(OriginCheck(lead_to_tls, hosts, (), count))
+        self._plain_http = self._explain(OriginCheck(lead_to_tls, hosts, (), count))
 
     def _explain(self, application: OriginCheck) -> ErrorPages:
         """Replace its error responses with pages for people."""
@@ -213,13 +213,13 @@ class App:
         secured = None
         if (tls := self.tls) is not None:
             self.runtime.add(tls)
-            secured = Secured(lambda: tls.context, self._in_the_clear)
+            secured = Secured(lambda: tls.context, self._plain_http)
         self.runtime.add(_HttpServer(listener, self._front, self._limiter, secured))
         self.runtime.run(on_shutdown)
 
     # Cameras of other nodes come and go.
 
-    def _take_in(self, camera: CameraInterface) -> None:
+    def _add_remote(self, camera: CameraInterface) -> None:
         """Show a camera of another node, sorted by name so that all nodes show the same order."""
         name, fanouts = camera.name, self.runtime.fanouts
         self.cameras[name] = camera
@@ -230,7 +230,7 @@ class App:
         fanout.open()
         self._events.announce(camera)
 
-    def _forget(self, camera: CameraInterface) -> None:
+    def _remove_remote(self, camera: CameraInterface) -> None:
         """Remove a camera of another node that has been gone for long."""
         del self.cameras[camera.name]
         fanout = self.runtime.fanouts.pop(camera.name)

@@ -39,7 +39,7 @@ def _check(config: Path | None, state: Path | None, as_json: bool) -> None:
         raise ConfigError(f"{folder}: cannot be checked ({error})") from error
     finally:
         index.close()
-    click.echo(json.dumps(report.describe()) if as_json else _say(report))
+    click.echo(json.dumps(report.describe()) if as_json else _format(report))
     if report.unusable:
         raise SystemExit(1)
 
@@ -59,7 +59,7 @@ def _trust_clock(config: Path | None, state: Path | None) -> None:
     click.echo("the clock is trusted: what is older than keep_days by it will be deleted")
 
 
-def _say(report: Report) -> str:
+def _format(report: Report) -> str:
     lines = [
         f"{report.recordings} recordings, {report.events} events",
         *(f"{one}: the end was incomplete, and was cut off" for one in report.repaired),

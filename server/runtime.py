@@ -108,7 +108,7 @@ class Runtime:
             shut_down=self.shut_down,
         )
         self.node = self._make_node(self.bus) if self.bus else None
-        self.recording.past.elsewhere = self._kept_elsewhere
+        self.recording.past.elsewhere = self._remote_memory
         self.recording.events.on_event = self._tell_event
         self.managed = ManagedCameras(catalog, self.lineup, self.control, self.node, self.notify)
         self._stop = hub.Signal()
@@ -182,7 +182,7 @@ class Runtime:
             return self.recording.memory_of(name)
         return self.node.memory_of(name)
 
-    def _kept_elsewhere(self, name: str) -> Memory | None:
+    def _remote_memory(self, name: str) -> Memory | None:
         if name in self.own or self.node is None:
             return None
         return self.node.memory_of(name, deep=True)
@@ -254,9 +254,7 @@ class Sources:
             task.join(max(0.0, deadline - time.monotonic()))
         for camera in self._cameras:
             if not camera.closed:
-                log.warning(
-                    "camera=%s does not release its source; exiting anyway", camera.name
-                )
+                log.warning("camera=%s does not release its source; exiting anyway", camera.name)
 
 
 class _Fanouts:

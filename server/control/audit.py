@@ -69,7 +69,7 @@ class Audit:
         """Write what is pending, and stop."""
         if self._task:
             self._task.kill()
-        self._settle(float("inf"))
+        self._log_repeats(float("inf"))
         self._write()
 
     def note(
@@ -97,7 +97,7 @@ class Audit:
     def _refuse(
         self, entry: Entry, now: float, who: str | None, what: str, where: str, result: str
     ) -> None:
-        self._settle(now)
+        self._log_repeats(now)
         # Without users, "who" is also the address.
         kind = None if who == where else who, what, network_of(where), result, entry.get("tried")
         if kind not in self._repeats and len(self._repeats) >= MAX_REPEATS:
@@ -110,7 +110,7 @@ class Audit:
         self._repeats[kind] = now, 0, entry
         self._refused.add(entry, now)
 
-    def _settle(self, now: float) -> None:
+    def _log_repeats(self, now: float) -> None:
         """Log how often each refusal was repeated, REPEAT_S after the first."""
         while self._repeats:
             kind, (since, times, entry) = next(iter(self._repeats.items()))
@@ -123,7 +123,7 @@ class Audit:
     def _run(self) -> None:
         while True:
             self._arrived.wait(REPEAT_S)
-            self._settle(self._clock())
+            self._log_repeats(self._clock())
             self._write()
 
     def _write(self) -> None:

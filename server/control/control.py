@@ -249,7 +249,7 @@ class Control:
         camera = self._own(command)
         with self._tuning(camera) as tuning:
             if tuning.set(command.control, command.value):
-                self._tell_at_rest(who, camera, tuning, command.control)
+                self._tell_when_still(who, camera, tuning, command.control)
 
     @_handle.register
     def _reset(self, command: Reset, who: str) -> None:
@@ -259,7 +259,7 @@ class Control:
             if command.control is None:
                 self._tell(f"{camera.title}: all controls were reset", camera, who)
             else:
-                self._tell_at_rest(who, camera, tuning, command.control)
+                self._tell_when_still(who, camera, tuning, command.control)
 
     @_handle.register
     def _preset(self, command: Preset, who: str) -> None:
@@ -332,7 +332,7 @@ class Control:
             for key, kept in camera.tuning.keep().items():
                 self._keep(camera, key, kept or None)
 
-    def _tell_at_rest(self, who: str, camera: Camera, tuning: Tuning, name: str) -> None:
+    def _tell_when_still(self, who: str, camera: Camera, tuning: Tuning, name: str) -> None:
         """Announce a control once it has been still for a moment: a slider sends many values."""
         key = camera.name, name
         move = self._moves[key] = self._moves.get(key, 0) + 1

@@ -18,8 +18,8 @@ from server.delivery.video import decodes
 __all__ = ["FixedChoice", "VideoSelector"]
 
 # How often the choice is reconsidered, and how long after a change a larger one may be tried.
-LOOK_S = 0.5
-PATIENCE_S = 2.0
+CHECK_S = 0.5
+RISE_PAUSE_S = 2.0
 
 # The share of a link that a video's bit rate may take at first: the camera's own video, and one
 # encoded here, whose bit rate is even and bounded.
@@ -137,7 +137,7 @@ class VideoSelector:
         self._cause: Reason = "network"
         self._cooldowns: dict[str, tuple[float, float]] = {}  # Of failed videos: seconds, until.
         self._changed_at = 0.0
-        self._look_at = 0.0
+        self._check_at = 0.0
 
     @property
     def rendition(self) -> str:
@@ -159,7 +159,7 @@ class VideoSelector:
     def aim(self, tile_width: int | None, sent_seq: int, now: float) -> None:
         """Set the width of the tile, see :meth:`RenditionSelector.aim`."""
         self._pictures.aim(tile_width, sent_seq, now)
-        self._look_at = 0.0
+        self._check_at = 0.0
 
     def begin(self, now: float) -> None:
         """Begin with the camera's own video if the link is known to carry it."""
@@ -193,14 +193,14 @@ class VideoSelector:
             late = ack.transit_s - self._link.bare_s > LATE_S
             self._late = self._late + 1 if late else 0
             self._holds.append(ack.hold_s)
-        is_due = now >= self._look_at or self._late >= LATE_FRAMES
+        is_due = now >= self._check_at or self._late >= LATE_FRAMES
         if ack.flows and not is_due:
             return False  # The usual case: nothing to decide yet.
         before = self.video, self.rendition, self.reason
         if not ack.flows:
             self._pictures.take(ack, sent_seq, bare_s, now)
         if is_due and (before[0] is not None or not self._pictures.starting):
-            self._look_at = now + LOOK_S
+            self._check_at = now + CHECK_S
             self._select(now)
         return (self.video, self.rendition, self.reason) != before
 
@@ -214,7 +214,7 @@ class VideoSelector:
         next_larger = names[_index(names, self.video) - 1] if self.video in names[1:] else None
         found = next((one for one in names if self._fits(one, now, one == next_larger)), None)
         rises = before is None or (found is not None and names.index(found) < _index(names, before))
-        if found == before or (rises and now - self._changed_at < PATIENCE_S):
+        if found == before or (rises and now - self._changed_at < RISE_PAUSE_S):
             return
         self.video, self._changed_at = found, now
         self._late = 0

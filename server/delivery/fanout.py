@@ -98,7 +98,7 @@ class Fanout:
         self._clock = clock
         self._viewers: dict[object, Viewer] = {}
         self._readers: dict[object, str] = {}  # Video names, by reader of the track.
-        self._silent: set[object] = set()  # Viewers that do not count: they open no source.
+        self._uncounted: set[object] = set()  # Viewers that do not count: they open no source.
         self._encoded: list[Callable[[EncodedFrame], None]] = []
         self._lazy: set[object] = set()  # Readers that accept units late and several at a time.
         self._wake = hub.Signal()
@@ -129,7 +129,7 @@ class Fanout:
             slot.listen(self._wake.set)
 
     def __len__(self) -> int:
-        return len(self._viewers) + len(self._readers) - len(self._silent)
+        return len(self._viewers) + len(self._readers) - len(self._uncounted)
 
     def listen(self, on_encoded: Callable[[EncodedFrame], None]) -> None:
         """Call ``on_encoded``, which must not block, with each JPEG, a frame's largest first."""
@@ -181,7 +181,7 @@ class Fanout:
         """
         self._remove(key)
         if not counts:
-            self._silent.add(key)
+            self._uncounted.add(key)
         self._add(key, viewer, rendition, video)
         # Before the camera is told: a viewer whose video flows needs no JPEG and no decoding.
         self.serve(viewer)
@@ -214,7 +214,7 @@ class Fanout:
                 afterwards the next group may already have replaced it.
         """
         self._readers[key] = rendition
-        (self._silent.discard if counts else self._silent.add)(key)
+        (self._uncounted.discard if counts else self._uncounted.add)(key)
         (self._lazy.add if lazy else self._lazy.discard)(key)
         self._update_camera()
         self.camera.request_key(rendition)
@@ -227,7 +227,7 @@ class Fanout:
         """Remove a viewer; do nothing if there is none with that key."""
         read = self._readers.pop(key, None) is not None
         if self._remove(key) or read:
-            self._silent.discard(key)
+            self._uncounted.discard(key)
             self._lazy.discard(key)
             self._update_camera()
 
@@ -283,7 +283,7 @@ class Fanout:
         viewer = self._viewers.pop(key, None)
         if viewer is None:
             return False
-        self._silent.discard(key)
+        self._uncounted.discard(key)
         if isinstance(viewer, VideoViewer):
             self.videos.leave(viewer)
         self._leave_room(key, viewer)
@@ -296,7 +296,7 @@ class Fanout:
             self._leave_room(key, viewer)
         else:
             self._enter_room(key, viewer)
-        self._tell_renditions()
+        self._update_renditions()
 
     def _enter_room(self, key: object, viewer: Viewer) -> None:
         room = viewer.room
@@ -310,7 +310,7 @@ class Fanout:
         if room.viewers.pop(key, None) is not None and not room.viewers:
             room.newest = None  # No longer needed, and it may hold a file descriptor.
 
-    def _tell_renditions(self) -> None:
+    def _update_renditions(self) -> None:
         watched = [room.rendition for room in self.rooms.values() if room.viewers]
         if watched != self._watched:
             self._watched = watched
@@ -319,8 +319,8 @@ class Fanout:
             self.camera.set_renditions(watched)
 
     def _update_camera(self) -> None:
-        self._tell_renditions()
-        self.videos.tell_camera()
+        self._update_renditions()
+        self.videos.update_camera()
         self.camera.set_viewers(len(self))
 
     def _run(self) -> None:

@@ -26,10 +26,10 @@ MAX_FLIGHT_S = 0.25
 
 # Shorter times are indistinguishable from noise, which must not make a small frame look like a wide
 # link.
-LEAST_S = 0.01
+MIN_LOAD_S = 0.01
 # Acknowledgements may arrive together although the frames did not, so a busy link is measured over
 # at least this time.
-LEAST_BUSY_S = 0.1
+MIN_BUSY_S = 0.1
 
 # The longest round trip that is attributed to distance; more is taken for a queue.
 MAX_BARE_S = 0.5
@@ -94,13 +94,13 @@ class Link:
         # The first frame alone does not tell the unloaded round trip from the load.
         load_s = max(0.0, transit_s - (self.bare_s if self._rates else given_s))
         passed_at = delivery.sent_at + load_s
-        rate_bps = delivery.size * 8 / max(load_s, LEAST_S)
+        rate_bps = delivery.size * 8 / max(load_s, MIN_LOAD_S)
         if delivery.first_at >= self._passed_at:
             self._busy_from, self._busy_bytes = delivery.first_at, 0
         self._passed_at = passed_at
         self._busy_bytes += delivery.total
         busy_s = passed_at - self._busy_from
-        if busy_s >= LEAST_BUSY_S:
+        if busy_s >= MIN_BUSY_S:
             rate_bps = max(rate_bps, self._busy_bytes * 8 / busy_s)
             self._busy_from, self._busy_bytes = passed_at, 0
             if load_s > NOISE_S:

@@ -51,7 +51,7 @@ class Mp4Viewer:
         self._kernel: socket.socket = sock.fd  # type: ignore[attr-defined]
         self._reader = VideoReader(self._find)
         self._timeline = Timeline()
-        self._hurries = from_now
+        self._fast_catch_up = from_now
         sock.settimeout(WRITE_DEADLINE_S)
         await_departure(sock)
         fanout.hold_video(self, rendition)
@@ -104,9 +104,9 @@ class Mp4Viewer:
         return not unsent_bytes(self._kernel) or hub.wait_writable(self._sock, WRITE_DEADLINE_S)
 
     def _fragment(self, muxer: Muxer, unit: Unit, catch_up: bool) -> bytes:
-        begin, duration = self._timeline.place(unit.at_unix, catch_up and self._hurries)
+        begin, duration = self._timeline.place(unit.at_unix, catch_up and self._fast_catch_up)
         offset = self._timeline.offset(begin, unit.at_unix, unit.early_s)
-        self._hurries |= not catch_up  # Units repeated after a loss are not shown again.
+        self._fast_catch_up |= not catch_up  # Units repeated after a loss are not shown again.
         count_sent(self._fanout.camera.meter, unit, catch_up)
         return muxer.fragment([muxer.sample(unit, duration, offset)], begin)
 

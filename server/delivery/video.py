@@ -13,7 +13,7 @@ __all__ = ["Burst", "Video", "VideoFrame", "VideoViewer", "decodes"]
 # The bit rate is measured over this much video, so that key pictures average out.
 RATE_WINDOW_S = 5.0
 RATE_STEP_S = 0.25
-LEAST_RATE_S = 2.0
+MIN_RATE_S = 2.0
 # B-frames arrive out of capture order; a larger step back means that the clock was set.
 STEP_BACK_S = 1.0
 
@@ -196,7 +196,7 @@ class Video:
         if self.newest is None or not self._marks:
             return 0.0
         (begun, before), now = self._marks[0], self.newest.at_unix
-        if now - begun < LEAST_RATE_S:
+        if now - begun < MIN_RATE_S:
             return 0.0
         return (self._end - before) * 8 / 1000 / (now - begun)
 

@@ -90,14 +90,14 @@ class VideoFanout:
                 video.update()  # The pump skips videos without viewers.
             video.viewers[viewer.key] = viewer
             viewer.accounted = video.track.taken
-        self.tell_camera()
+        self.update_camera()
 
     def leave(self, viewer: VideoViewer) -> None:
         """Stop sending a viewer video."""
         video, viewer.video, viewer.flows = viewer.video, None, False
         if video is not None:
             video.viewers.pop(viewer.key, None)
-            self.tell_camera()
+            self.update_camera()
 
     def kbps_of(self, name: str) -> float:
         """Return a video's bit rate in kilobits per second; estimated if not yet measured."""
@@ -235,7 +235,7 @@ class VideoFanout:
         meter.sent_age_s += painted * (time.time() - one.at_unix)
         video.sent_bytes += viewers * one.size
 
-    def tell_camera(self) -> None:
+    def update_camera(self) -> None:
         """Tell the camera which videos are needed, if that has changed."""
         held, videos = self._readers.values(), self.videos.values()
         names = [one.name for one in videos if one.viewers or one.name in held]

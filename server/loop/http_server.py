@@ -215,7 +215,7 @@ def _serve_tls(
             hub.wait_readable(end)
             if end.begins_handshake():
                 end.secure(context())
-                _shake_hands(end, server.turns)
+                _handshake(end, server.turns)
             else:
                 server = in_the_clear
     except (OSError, eventlet.Timeout):
@@ -224,7 +224,7 @@ def _serve_tls(
         _serve_connection(server, connection, address)
 
 
-def _shake_hands(end: TlsEnd, turns: Turns) -> None:
+def _handshake(end: TlsEnd, turns: Turns) -> None:
     done = False
     while not done:
         hub.wait_readable(end)

@@ -27,11 +27,11 @@ BATCH_BYTES = 4 * RECORD_BYTES
 READ_BYTES = 8 * 1024
 
 # Limit of OpenSSL's own answers (alerts, new keys) that a peer leaves unread.
-MAX_OWN_BYTES = 64 * 1024
+MAX_UNREAD_BYTES = 64 * 1024
 
 # Limit of received bytes without application data. It is larger than any record; an endless series
 # of new keys would cost CPU time.
-MAX_SILENT_BYTES = 64 * 1024
+MAX_OVERHEAD_BYTES = 64 * 1024
 
 
 class TlsEnd(socket.socket):  # type: ignore[misc]
@@ -50,7 +50,7 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         self.setblocking(False)
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._silent = 0  # Bytes received since the last application data.
+        self._overhead = 0  # Bytes received since the last application data.
         self._unsent: list[memoryview] = []  # Encrypted.
         self._covers = 0  # How many of the caller's bytes they contain; 0 for OpenSSL's own.
 
@@ -99,7 +99,7 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         """
         if self._outgoing.pending:
             self._unsent.append(memoryview(self._outgoing.read()))
-            if sum(map(len, self._unsent)) > BATCH_BYTES + MAX_OWN_BYTES:
+            if sum(map(len, self._unsent)) > BATCH_BYTES + MAX_UNREAD_BYTES:
                 raise ConnectionAbortedError(errno.ECONNABORTED, "it reads nothing of our answers")
         while self._unsent:
             try:
@@ -161,7 +161,7 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
             pass
         self.flush()
         if parts:
-            self._silent = 0
+            self._overhead = 0
         elif arrived:
             raise BlockingIOError(errno.EAGAIN, "no whole record yet")
         return b"".join(parts)
@@ -179,7 +179,7 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         while True:
             try:
                 count: int = self._tls.read(size, buffer)  # type: ignore[assignment]
-                self._silent = 0
+                self._overhead = 0
                 return count
             except ssl.SSLZeroReturnError:
                 return 0
@@ -211,8 +211,8 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
     def _feed(self) -> bool:
         """Pass received bytes to OpenSSL; return False if the peer has ended the connection."""
         data = super().recv(READ_BYTES)
-        self._silent += len(data)
-        if self._silent > MAX_SILENT_BYTES:
+        self._overhead += len(data)
+        if self._overhead > MAX_OVERHEAD_BYTES:
             raise ConnectionAbortedError(errno.ECONNABORTED, "it sends nothing but TLS itself")
         self._incoming.write(data)
         return bool(data)

@@ -31,7 +31,7 @@ MAX_WAIT_S = 20.0
 ADJUSTABLE = frozenset({"title", "group", "fps", "quality"})
 
 # Settings of a settings file's camera that can be changed on the page.
-OF_EVERYBODY = frozenset({"title", "group"})
+FILE_CAMERA_KEYS = frozenset({"title", "group"})
 
 Notify = Callable[[str, str, str | None, str | None], None]
 
@@ -113,11 +113,11 @@ class ManagedCameras:
             FormError: If the settings are invalid.
             RequestError: If there are too many cameras, or it cannot be stored.
         """
-        with self._changing():
+        with self._exclusive():
             entry, camera = self.catalog.read(values)
             self._check_free(camera.name)
             self._check_room()
-            self._put_in(entry, camera, len(self.catalog.active), None)
+            self._insert(entry, camera, len(self.catalog.active), None)
             self._tell(f"{camera.title} was added", camera.name, who)
             return self.catalog.describe(camera.name)
 
@@ -137,7 +137,7 @@ class ManagedCameras:
             FormError: If the settings are invalid.
             RequestError: If it cannot be stored.
         """
-        with self._changing():
+        with self._exclusive():
             self._check(name, revision)
             if name in self.catalog.file and name not in self.catalog.problems:
                 return self._change_of_file(name, values, who)
@@ -146,7 +146,7 @@ class ManagedCameras:
                 self._check_free(camera.name, besides=name)
             if name in self.catalog.problems:
                 self._check_room()
-                self._put_in(entry, camera, len(self.catalog.active), None, instead_of=name)
+                self._insert(entry, camera, len(self.catalog.active), None, instead_of=name)
             elif camera.name != name:
                 self._rename(name, entry, camera)
             else:
@@ -161,7 +161,7 @@ class ManagedCameras:
             Conflict: If it was changed or removed meanwhile.
             RequestError: If it was not added on the page, or the removal cannot be stored.
         """
-        with self._changing():
+        with self._exclusive():
             self._check(name, revision)
             if name not in self.catalog.store.entries:
                 raise RequestError(
@@ -170,7 +170,7 @@ class ManagedCameras:
             entry = self.catalog.store.entries[name]
             position = list(self.catalog.active).index(name) if name in self.catalog.active else 0
             title = entry.get("title") or name
-            kept = self._take_out(name)
+            kept = self._delete(name)
             key = secrets.token_hex(8)
             self._removed[key] = Removed(entry, kept, position, self._clock() + UNDO_S)
             self._expire()
@@ -185,7 +185,7 @@ class ManagedCameras:
             RequestError: If it is too late, or there are too many cameras.
             FormError: If the name is taken by now, or the settings are no longer valid.
         """
-        with self._changing():
+        with self._exclusive():
             self._expire()
             removed = self._removed.get(key)
             if removed is None:
@@ -193,7 +193,7 @@ class ManagedCameras:
             entry, camera = self.catalog.read(removed.entry)
             self._check_free(camera.name)
             self._check_room()
-            self._put_in(entry, camera, removed.position, removed.kept)
+            self._insert(entry, camera, removed.position, removed.kept)
             self._removed.pop(key, None)
             self._tell(f"{camera.title} was brought back", camera.name, who)
             return self.catalog.describe(camera.name)
@@ -205,10 +205,10 @@ class ManagedCameras:
             Conflict: If these are not the names of all cameras of this process.
             RequestError: If it cannot be stored.
         """
-        with self._changing():
+        with self._exclusive():
             if sorted(names) != sorted(self.catalog.active):
                 raise Conflict("a camera was added, renamed or removed meanwhile", None)
-            with self._keeping():
+            with self._saving():
                 self.catalog.store.order = list(names)
             self.catalog.sort()
             self._lineup.order(names)
@@ -218,7 +218,7 @@ class ManagedCameras:
     # Steps of a change: it is stored first, then carried out.
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[None]:
         """Run one change at a time: each waits for the disk and for sources."""
         if not self.catalog.available:
             raise RequestError(
@@ -231,7 +231,7 @@ class ManagedCameras:
             raise RequestError("unavailable", "another change is not finished; try again") from None
 
     @contextmanager
-    def _keeping(self) -> Iterator[None]:
+    def _saving(self) -> Iterator[None]:
         """Save what the block changes in the store; if that fails, revert it."""
         before = self.catalog.store.snapshot()
         try:
@@ -244,7 +244,7 @@ class ManagedCameras:
             self.catalog.store.revert(before)
             raise RequestError("unavailable", f"Nothing was changed: {error}") from None
 
-    def _put_in(
+    def _insert(
         self,
         entry: Entry,
         camera: config.Camera,
@@ -256,7 +256,7 @@ class ManagedCameras:
         self._claim(camera.name)
         names = list(self.catalog.active)
         names.insert(position, camera.name)
-        with self._keeping():
+        with self._saving():
             if instead_of is not None:
                 del self.catalog.store.entries[instead_of]
             self.catalog.store.entries[camera.name] = entry
@@ -274,10 +274,10 @@ class ManagedCameras:
         except ConfigError as error:  # Another node has it.
             raise FormError({"name": str(error)}) from None
 
-    def _take_out(self, name: str) -> dict[str, Any]:
+    def _delete(self, name: str) -> dict[str, Any]:
         """Remove a camera of the page; return operators' changes to it."""
         unusable = self.catalog.problems.get(name)
-        with self._keeping():
+        with self._saving():
             del self.catalog.store.entries[name]
         self.catalog.store.touch(f"+{name}")
         if unusable is not None:
@@ -293,7 +293,7 @@ class ManagedCameras:
         self._claim(camera.name)
         catalog = self.catalog
         names = [camera.name if one == name else one for one in catalog.active]
-        with self._keeping():
+        with self._saving():
             catalog.store.entries = {
                 (camera.name if one == name else one): (entry if one == name else other)
                 for one, other in catalog.store.entries.items()
@@ -311,7 +311,7 @@ class ManagedCameras:
     def _update(self, entry: Entry, camera: config.Camera) -> None:
         name = camera.name
         before, written = self.catalog.active[name], self.catalog.store.entries[name]
-        with self._keeping():
+        with self._saving():
             self.catalog.store.entries[name] = entry
         self.catalog.store.touch(f"+{name}")
         self.catalog.active[name] = camera
@@ -327,7 +327,7 @@ class ManagedCameras:
         wrong = [
             key
             for key, value in values.items()
-            if (value != fixed[key] if key in fixed else key not in OF_EVERYBODY)
+            if (value != fixed[key] if key in fixed else key not in FILE_CAMERA_KEYS)
         ]
         if wrong:
             why = f"is set by the {self.catalog.place}; change it there"
@@ -335,9 +335,9 @@ class ManagedCameras:
         change, _ = self.catalog.read(dict(values) | {"name": name, "source": "test:"})
         # Do not store values equal to the file's, so that later changes of the file take effect.
         own = self.catalog.file[name]
-        kept = {key: change[key] for key in change if key in OF_EVERYBODY}
+        kept = {key: change[key] for key in change if key in FILE_CAMERA_KEYS}
         kept = {key: value for key, value in kept.items() if value != getattr(own, key)}
-        with self._keeping():
+        with self._saving():
             self.catalog.store.changes[name] = kept
         self.catalog.store.touch(name)
         before = self.catalog.active[name]

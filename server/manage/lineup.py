@@ -60,7 +60,7 @@ class Lineup:
         self.own = {one.name: self._make(one) for one in cameras}
         self.cameras: dict[str, CameraInterface] = dict(self.own)
         self.fanouts = {name: Fanout(camera) for name, camera in self.own.items()}
-        self._reached: dict[str, int] = {}  # The last frame numbers of removed cameras.
+        self._last_seqs: dict[str, int] = {}  # The last frame numbers of removed cameras.
 
     def _make(self, settings: config.Camera) -> Camera:
         self._settings[settings.name] = settings
@@ -95,7 +95,7 @@ class Lineup:
         seq = self.claim(name, sharing)
         camera = self._make(settings)
         # Clients remember the last number they received under that name.
-        camera.numbering.continue_from(max(seq, self._reached.get(name, 0)))
+        camera.numbering.continue_from(max(seq, self._last_seqs.get(name, 0)))
         control.take_in(camera, kept)
         fanout = Fanout(camera)
         self.own[name], self.cameras[name], self.fanouts[name] = camera, camera, fanout
@@ -165,7 +165,7 @@ class Lineup:
         if sharing:
             sharing.release_one(name)
         self._close(camera)
-        self._reached[name] = camera.seq
+        self._last_seqs[name] = camera.seq
 
     def order(self, names: Iterable[str]) -> None:
         """Put our own cameras in this order; other nodes' cameras follow them."""

@@ -24,7 +24,7 @@ RECORD = ("off", "always")
 SETTLE_S = 9.0
 
 # A fragment is written each second.
-LEAST_WINDOW_S = 4.0
+MIN_WINDOW_S = 4.0
 
 # A film sent over RTSP ends; make it longer than the measurement.
 FILM_S = 300
@@ -100,7 +100,7 @@ def _count(
         before = {pid: _spent_s(pid) for one in pids.values() for pid in one}
         for viewer in viewers.values():
             viewer.arrivals.clear()
-        began, seconds = time.monotonic(), max(LEAST_WINDOW_S, stand.seconds)
+        began, seconds = time.monotonic(), max(MIN_WINDOW_S, stand.seconds)
         if viewers:
             crowd.run(seconds)
         else:

@@ -29,7 +29,7 @@ FPS = 30
 LONG_S = (0.0003, 0.0005, 0.001)
 
 # Shorter waits are ignored.
-LEAST_S = 1e-5
+MIN_WAIT_S = 1e-5
 
 
 def run(stand: Stand) -> Iterator[Table]:
@@ -76,7 +76,7 @@ def _write(media: Path, film: list[Unit]) -> tuple[float, list[float]]:
             while writer._waiting["door"]:
                 before_s = time.clock_gettime(clock)
                 nowhere.write(b".")
-                if (waited_s := time.clock_gettime(clock) - before_s) > LEAST_S:
+                if (waited_s := time.clock_gettime(clock) - before_s) > MIN_WAIT_S:
                     waits.append(waited_s)
         took_s = time.clock_gettime(clock) - began_s
     writer.stop(5.0)

@@ -19,7 +19,7 @@ WIDTH = 1280
 
 # Long enough to measure the link, and to try what does not fit.
 LEARN_S = 15.0
-LEAST_S = 20.0
+MIN_S = 20.0
 CLOCK_S = 2.0
 
 OTHERS = 19
@@ -52,7 +52,7 @@ def _alone(stand: Stand) -> Table:
             _watch(viewer, LEARN_S)
             count, first = len(viewer.arrivals), len(widths)
             began = time.monotonic()
-            _watch(viewer, max(LEAST_S, stand.all_seconds))
+            _watch(viewer, max(MIN_S, stand.all_seconds))
             seconds = time.monotonic() - began
             viewer.close()
             link.close()
