@@ -101,7 +101,7 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
             f"clip/yard.mp4?from={border - 30:.3f}&to={border + 30:.3f}",
         ):
             say(f"GET /{path}: {describe_requests(server, path)}")
-        say(f"hub late by {max(lags):.1f} ms at most meanwhile")
+        say(f"hub lag meanwhile: at most {max(lags):.1f} ms")
         open_library(server, time.strftime("%Y-%m-%d", time.localtime(border)), screenshot)
 
     for end in ("", "-wal", "-shm"):
@@ -110,7 +110,7 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
         began = server.started
         wait_for(lambda: len(listed(server, yesterday)) == 500)
         say(f"listens after {server.address_s:.2f} s without an index; yesterday is listed", began)
-        say(f"hub late by {max(lags):.1f} ms at most meanwhile")
+        say(f"hub lag meanwhile: at most {max(lags):.1f} ms")
 
     settings(0.25 if time.time() - midnight < DAY_S / 4 else 0.01)
     with porthole(folder) as server, watched(server) as lags:
@@ -118,7 +118,7 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
         wait_for(lambda: len([*recordings(media)]) < before)
         count = wait_until_still(lambda: len([*recordings(media)]))
         say(f"{before - count} of {before} files deleted", began, cpu_s(server.pid) - cpu)
-        say(f"hub late by {max(lags):.1f} ms at most meanwhile, {quantile(lags, 0.5)} ms on median")
+        say(f"hub lag meanwhile: at most {max(lags):.1f} ms, median {quantile(lags, 0.5)} ms")
 
 
 def units_of(folder: Path) -> list[Unit]:

@@ -156,7 +156,7 @@ class App:
         self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
         self._build_front(server, statistics.count_refusal)
 
-        # Viewers are told of the shutdown while the sources are being released. The timeline closes
+        # Dashboards hear of the shutdown while the sources are being released. The timeline closes
         # after control, so that it still records notices about saving the changes.
         if common:
             runtime.add(common, before=runtime.sources)

@@ -1,8 +1,8 @@
-"""What operators can do: one class for each command.
+"""Operators' commands, one class for each.
 
-The class says everything about it: the event's name and payload with their ranges, who may send it,
-and what the audit log says. On the bus a command is the same fields, flat, with the event's name as
-``action``. Its handler is in :class:`server.control.control.Control`.
+The class defines everything about a command: its event and payload with their ranges, who may send
+it, and its entry in the audit log. On the bus a command has the same fields, flat, with the event's
+name as ``action``. Its handler is in :class:`server.control.control.Control`.
 """
 
 from collections.abc import Mapping

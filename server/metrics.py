@@ -1,7 +1,7 @@
 """Counters and rates of cameras, and figures of the process.
 
-Each camera has one :class:`Meter`. Whoever does the work counts into it, on the hub; the ``stats``
-event reads it once a second. Counters only grow; rates are differences.
+Each camera has one :class:`Meter`, which code on the hub increments and the ``stats`` event reads
+once a second. Counters only grow; rates are differences.
 """
 
 import os

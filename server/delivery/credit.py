@@ -118,7 +118,7 @@ class Credit:
         return now - flight[0][1] < MAX_FLIGHT_S + bare_s
 
     def spend(self, seq: int, now: float, size: int = 0) -> None:
-        """Record that frame ``seq`` was sent, of so many bytes."""
+        """Record that frame ``seq`` of ``size`` bytes was sent."""
         self._bytes += size
         self._flight.append((seq, now, size))
         self.ready = len(self._flight) < self._limit

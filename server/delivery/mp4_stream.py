@@ -33,8 +33,8 @@ class Mp4Viewer:
         fanout: The camera's fanout.
         sock: The connection's green socket.
         rendition: The video's name.
-        from_now: Whether the earlier pictures of the group get no duration in the file, so that the
-            player starts live. Otherwise they keep their real durations.
+        from_now: Whether earlier pictures of the group get almost no duration in the file, so that
+            the player starts live. Otherwise they keep their real durations.
     """
 
     def __init__(

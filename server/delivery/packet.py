@@ -63,7 +63,7 @@ class Packet:
             fd = os.memfd_create("porthole-packet", os.MFD_CLOEXEC)
         except OSError:
             return -1  # Out of descriptors: keep copying.
-        # The kernel keeps the pages that are still being sent.
+        # Closing is safe: the kernel keeps the pages that are still being sent.
         weakref.finalize(self, os.close, fd).atexit = False
         try:
             return fd if os.writev(fd, self._parts) == self.size else -1

@@ -100,10 +100,7 @@ class Hub(epolls.Hub):  # type: ignore[misc]
             chore.called = True  # Even if this green thread was killed.
 
     def _dispatch(self, ready: list[tuple[int, int]]) -> None:
-        """Call the listeners of these descriptors.
-
-        Collect them first, because one call may remove another listener.
-        """
+        """Call these descriptors' listeners; collect them first, as one may remove another."""
         readers, writers = self.listeners[self.READ], self.listeners[self.WRITE]
         due = []
         for fd, event in ready:
