@@ -132,7 +132,7 @@ class App:
 
         share_with(self.flask, server.allowed_origins)
         guard_requests(self.flask, auth)
-        # After "use TLS only", browsers do not let people accept a self-made certificate.
+        # With HSTS, browsers do not let people accept a self-made certificate.
         self._stay_secure = self.tls is None or not self.tls.self_made
         protect_pages(self.flask, server.frame_ancestors, self._stay_secure)
         shown = ShownViews(views, lambda: self.cameras.values())
