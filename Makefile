@@ -1,5 +1,5 @@
-# The first two are all one needs: `make run` and `make test`.
-# Each sets up what it needs, once; `make run ARGS="device:0 clip.mp4"` passes arguments on.
+# Most people only need `make run` and `make test`.
+# Each installs its requirements once; `make run ARGS="device:0 clip.mp4"` passes arguments on.
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -15,8 +15,8 @@ run: $(VENV)/.runtime
 test: $(VENV)/.development
 	@$(PY) -m $(if $(ARGS),pytest $(ARGS),tests)
 
-# Two processes of mypy take half of the time of one. It gives up, with another code than for what it
-# finds, if they have not started within three seconds: then one does it.
+# Two mypy workers take half the time of one. If they do not start within three seconds, mypy fails
+# with a code other than 1, its code for type errors: then run it again with a single process.
 check: $(VENV)/.development
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -29,15 +29,15 @@ format: $(VENV)/.development
 bench: $(VENV)/.development
 	@$(PY) -m bench $(ARGS)
 
-# Viewers, cameras and faults churn together: does anything grow? `make soak MINUTES=10`.
+# Runs viewers, cameras and faults for a while, and checks for leaks: `make soak MINUTES=10`.
 soak: $(VENV)/.development
 	@$(PY) -m bench.soak --minutes $(MINUTES) $(ARGS)
 
-# Pictures of every state of the page, to be looked at: phone, laptop and wall, light and dark.
+# Takes screenshots of every state of the page for review: phone, laptop and wall, light and dark.
 screens: $(VENV)/.development
 	@$(PY) -m tests.screens $(ARGS)
 
-# Fetches the front end's libraries anew and shows whether they are still what is checked in.
+# Downloads the front end's libraries again and shows whether they match the checked-in files.
 vendor:
 	sh static/vendor/fetch.sh
 

@@ -9,14 +9,14 @@ import sys
 import warnings
 
 if __name__ == "__main__":
-    # What is imported stays, and to look for garbage meanwhile is a tenth of a start's CPU time. A
-    # server looks for it when it runs.
+    # Imported objects stay alive, and collecting garbage during imports takes a tenth of a start's
+    # CPU time. The server turns the collector on once it runs.
     gc.disable()
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
-# Looking through all installed packages for plugins of pydantic takes 20 ms, and there are none.
+# pydantic's search of all installed packages for plugins takes 20 ms, and there are none.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 # eventlet warns at import that it is in maintenance mode. That is why only server/loop/ uses it.
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
@@ -31,8 +31,8 @@ except ModuleNotFoundError:
     )
     sys.exit(2)
 
-# Except os: its green open, write and waitpid would create a second hub, with its own descriptor,
-# on each native thread that saves a file, and cannot write to /dev/null.
+# Not os: its green open, write and waitpid would create a second hub, with its own descriptor, on
+# each native thread that saves a file, and they cannot write to /dev/null.
 eventlet.monkey_patch(os=False)
 
 import dataclasses  # noqa: E402
@@ -63,14 +63,14 @@ from server.web.edge.machine import Names, own_addresses, reachable_at  # noqa: 
 SHUTDOWN_LIMIT_S = 4.8
 
 CLIENT_LIBRARIES = ("aiohttp", "redis", "requests", "tornado", "valkey", "websocket")
-"""What Socket.IO imports if it is there, and the server does not need."""
+"""Libraries that Socket.IO imports if they are installed, and the server does not need."""
 
 
-class OneLine(click.ClickException):
-    """A refused start: one line, and an exit code that tells a service manager what to do.
+class CommandError(click.ClickException):
+    """An error of a command: prints one line, and its exit code tells a service manager what to do.
 
-    The shipped units do not restart after exit code 2, which needs somebody to fix it. They do
-    after 75 (EX_TEMPFAIL of sysexits.h): what was missing may be available the next time.
+    The shipped units do not restart after exit code 2, which somebody has to fix. They do after 75
+    (EX_TEMPFAIL in sysexits.h), because what was missing may be available the next time.
     """
 
     def __init__(self, message: str, exit_code: int = 2) -> None:
@@ -92,15 +92,15 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class Commands(click.Group):
-    """Prints errors of any command as one line."""
+    """Prints the errors of every command as one line."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except NotYetError as error:
-            raise OneLine(str(error), os.EX_TEMPFAIL) from None
+            raise CommandError(str(error), os.EX_TEMPFAIL) from None
         except ConfigError as error:
-            raise OneLine(str(error)) from None
+            raise CommandError(str(error)) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -174,7 +174,7 @@ def camera(
     assert node.bus
     lock.tell(node.bus.place)
     shut_down_by_signal(node.shut_down)
-    tell_missing(settings)
+    report_missing(settings)
     click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.bus.place}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
@@ -205,21 +205,21 @@ def check_processors(settings: Settings) -> None:
         check_functions({one.name: one.process for one in settings.cameras})
 
 
-def tell_missing(settings: Settings) -> None:
-    """Print which local sources cannot be used. The start goes on: they may appear later."""
+def report_missing(settings: Settings) -> None:
+    """Print which local sources are missing. The server starts anyway: they may appear later."""
     for one in settings.cameras:
         if missing := " ".join(one.address.missing.split()):
             is_file = one.address.scheme == "file"
             hint = likely_source(one.address.public.removeprefix("file:")) if is_file else ""
             click.echo(
                 f"porthole: camera {one.name}: {missing}{hint}; "
-                "it is looked for again while somebody watches",
+                "it is tried again while somebody watches",
                 err=True,
             )
 
 
 def likely_source(path: str) -> str:
-    """Return a hint where the path of a file that is not there looks like another source."""
+    """Return a hint if the path of a missing file looks like another kind of source."""
     kinds = {"test": "test:", "device": "device:0", "rtsp": "rtsp://HOST", "http": "http://HOST"}
     found = re.match(r"(test|device|rtsp|http)s?\d*(?=$|[:/])", path)
     return f" (did you mean {kinds[found[1]]}?)" if found else ""
@@ -247,8 +247,8 @@ def require_bus(settings: Settings) -> None:
 def leave_out_clients() -> None:
     """Keep Socket.IO from importing libraries that only its clients and its own buses use.
 
-    It imports them wherever they are installed, which takes up to 0.3 s and 20 MB. What we use of
-    them we import ourselves: redis with a bus, requests in a camera's child process.
+    It imports whichever are installed, which takes up to 0.3 s and 20 MB. Those we use ourselves
+    are imported where they are used: redis with a bus, requests in a camera's child process.
     """
     left_out = [name for name in CLIENT_LIBRARIES if name not in sys.modules]
     sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]
@@ -272,16 +272,16 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
         app = create_app(settings)
         listener = listen(settings.server.host, settings.server.port)
     except ConfigError as error:
-        # What was chosen on the page must not keep everybody from the page.
+        # A setting made on the page must not lock everybody out of the page.
         if access.take_back(settings.state_dir, str(error)):
-            start_anew()
+            restart_process()
         raise
     access.confirm(settings.state_dir)
     shut_down_by_signal(app.shut_down)
-    first, *others = places_of(listener, app.names, "https" if app.tls else "http")
+    first, *others = urls_of(listener, app.names, "https" if app.tls else "http")
     lock.tell(first)
     shows = _cameras(len(app.cameras)) if settings.cameras else "the cameras of the bus"
-    tell_missing(settings)
+    report_missing(settings)
     click.echo(f"Porthole {__version__} shows {shows} at {first}")
     for place in others:
         click.echo(f"  also at {place}")
@@ -292,19 +292,19 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
     memory.settle()
     app.run(listener, on_shutdown=limit_shutdown)
     if app.restarts:
-        start_anew()
+        restart_process()
     end()
 
 
-def start_anew() -> NoReturn:
-    """Replace this process by the same command, which reads its settings again."""
+def restart_process() -> NoReturn:
+    """Replace this process with the same command, which reads its settings again."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def places_of(listener: Any, names: Names, scheme: str) -> list[str]:
+def urls_of(listener: Any, names: Names, scheme: str) -> list[str]:
     """Return the URLs at which a browser reaches a listening socket."""
     host, port = listener.getsockname()[:2]
     takes_ipv4 = ":" not in host or not listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
@@ -329,7 +329,7 @@ def shut_down_by_signal(shut_down: Callable[[], None]) -> None:
 
 
 def end() -> None:
-    """Exit the process; everything must be closed and saved already."""
+    """Exit the process. Call it only after everything was closed and saved."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -339,9 +339,9 @@ def end() -> None:
 
 
 def limit_shutdown() -> None:
-    """Exit the process in time whatever hangs from here on, even the hub itself.
+    """Exit the process in time even if something hangs from here on, be it the hub itself.
 
-    This is not in the application, because that does not own the process it runs in.
+    This is not part of the application, which does not own the process it runs in.
     """
 
     def exit_late() -> None:
@@ -359,7 +359,7 @@ def listen(host: str, port: int) -> Any:
         raise ConfigError(f"port {port}: {error}") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        # At boot, the network or its name server may come up later.
+        # At boot, the network or its name server may not be up yet.
         later = error.errno == errno.EADDRNOTAVAIL or error.args[0] == socket.EAI_AGAIN
         raise (NotYetError if later else ConfigError)(
             f"--host {host} --port {port}: cannot listen there ({reason}); "
@@ -396,7 +396,7 @@ def probe(
 ) -> None:
     """Show what each SOURCE delivers, or why it does not; without a source, list the devices.
 
-    Each is measured for a few seconds. The exit code is 1 if one delivers nothing.
+    Each source is measured for a few seconds. The exit code is 1 if any delivers nothing.
     """
     from server.probe import examine
 
@@ -409,7 +409,7 @@ def probe(
     try:
         addresses = [parse_address(text, Path()) for text in sources]
     except ConfigError as error:
-        raise OneLine(f"source {error}") from None
+        raise CommandError(f"source {error}") from None
     failed = False
     for address in addresses:
         used = dataclasses.replace(address, transport=transport, verify=verify)
@@ -421,7 +421,7 @@ def probe(
 
 
 def list_devices(timeout_s: float, as_json: bool, say: Callable[[str], None]) -> None:
-    """Print the video devices of this machine, and what they deliver."""
+    """Print the video devices of this machine and what they deliver."""
     from server.probe import examine
 
     listed = []

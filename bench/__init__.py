@@ -1,1 +1,1 @@
-"""Measures Porthole from outside, with real connections and real bytes."""
+"""Measures Porthole from outside, over real connections."""

@@ -1,4 +1,4 @@
-"""``python -m bench``: measure Porthole beside its references, and print the tables."""
+"""``python -m bench``: measure Porthole and its references, and print the tables."""
 
 import argparse
 import compileall
@@ -19,10 +19,10 @@ VIEWERS = "1,10,50,100,250"
 
 
 def main() -> int:
-    """Run what the command line asks for; tables on standard output, progress beside it."""
+    """Run the chosen scenarios; tables go to standard output, progress to standard error."""
     arguments = _read_arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # As with an installed server, whatever the environment says about writing bytecode.
+    # As for an installed server, whatever the environment says about writing bytecode.
     compileall.compile_dir(ROOT / "server", quiet=1)
     started, stolen = time.monotonic(), stolen_s()
     machine = describe()
@@ -48,10 +48,10 @@ def main() -> int:
     minutes, seconds = divmod(round(took_s), 60)
     percent = 100 * (stolen_s() - stolen) / took_s / (os.cpu_count() or 1)
     print(
-        f"Median of {stand.repeats} windows of {stand.seconds:g} s, least and most in brackets. "
-        f"Took {minutes} min {seconds} s; {quiet.missed} measurements began while other programs "
-        f"used more than a quarter of a core, and a hypervisor kept back {percent:.1f} % of the "
-        f"machine."
+        f"Median of {stand.repeats} windows of {stand.seconds:g} s, minimum and maximum in "
+        f"brackets. Took {minutes} min {seconds} s; {quiet.missed} measurements began while other "
+        f"programs used more than a quarter of a core, and a hypervisor withheld {percent:.1f} % "
+        f"of the machine."
     )
     return 0
 
@@ -65,7 +65,7 @@ def _read_arguments() -> argparse.Namespace:
         help="run this scenario only; can be given several times",
     )
     parser.add_argument(
-        "--seconds", type=float, default=1.5, help="of one window; default: 1.5", metavar="S"
+        "--seconds", type=float, default=1.5, help="length of a window; default: 1.5", metavar="S"
     )
     parser.add_argument(
         "--repeats", type=int, default=3, help="windows per measurement; default: 3", metavar="N"
@@ -74,22 +74,22 @@ def _read_arguments() -> argparse.Namespace:
         "--viewers",
         type=_counts,
         default=_counts(VIEWERS),
-        help=f"how many viewers to measure with; default: {VIEWERS}",
+        help=f"numbers of viewers to measure; default: {VIEWERS}",
         metavar="N,N",
     )
     parser.add_argument(
         "--ack-every",
         type=int,
         default=2,
-        help="frames that one acknowledgement may cover; default: 2, as a browser that keeps up",
+        help="frames that one acknowledgement may cover; default: 2, like a browser that keeps up",
         metavar="N",
     )
-    parser.add_argument("--clip", type=Path, help="a video to take the pictures from")
+    parser.add_argument("--clip", type=Path, help="a video that provides the pictures")
     parser.add_argument(
         "--patience",
         type=float,
         default=45.0,
-        help="seconds to wait, in all, for other programs to pause; default: 45",
+        help="total seconds to wait for other programs to pause; default: 45",
         metavar="S",
     )
     arguments = parser.parse_args()

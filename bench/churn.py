@@ -1,4 +1,4 @@
-"""The churn of the soak test: viewers, attackers, operators and faults that come and go."""
+"""The soak test's churn: viewers, attackers, operators and faults that come and go."""
 
 import random
 import signal
@@ -24,10 +24,10 @@ class Churn:
 
     Args:
         server: The server under test.
-        cameras: The sources ``net0``, ``net1``, ... of the server, which has ``test``, ``noise``
-            and, in H.264, ``film`` besides.
-        seed: Of the random choices.
-        children: Returns the server's camera processes, to stop and kill them.
+        cameras: The sources ``net0``, ``net1``, ... of the server, which also has ``test``,
+            ``noise`` and, in H.264, ``film``.
+        seed: For the random choices.
+        children: Returns the server's camera processes, to suspend and kill them.
 
     Attributes:
         stopped: Set to end all threads.
@@ -89,7 +89,7 @@ class Churn:
             try:
                 act()
             except (OSError, ConnectionError, TimeoutError):
-                pass  # Some of them try to be disconnected.
+                pass  # Some actions provoke a disconnection.
             except Exception as error:  # noqa: BLE001  reported at the end; the churn continues
                 self.mishaps.append(f"{act.__name__}: {error!r}")
             self.visits += 1
@@ -99,14 +99,14 @@ class Churn:
         return self._random.sample(self._names, self._random.randint(1, 3))
 
     def _wish(self, name: str) -> dict[str, Any]:
-        """Return a way to watch a camera, two times in three one that asks for video."""
+        """Return a ``watch`` payload; two in three ask for video."""
         wish: dict[str, Any] = {"camera": name, "rendition": self._random.choice(("full", "auto"))}
         if self._random.random() < 0.67:
             wish |= {"video": ["h264"], "acks": self._random.choice((1, 4))}
         return wish
 
     def _stay(self, viewer: Any, low_s: float, high_s: float) -> None:
-        """Read for a while, then leave; one time in three without closing properly."""
+        """Read for a while, then leave; one in three does so without closing properly."""
         until = time.monotonic() + self._random.uniform(low_s, high_s)
         try:
             if isinstance(viewer, Viewer):
@@ -146,10 +146,10 @@ class Churn:
         try:
             self._stay(viewer, 0.5, 8)
         except ValueError:
-            pass  # There is no picture: the response was 503 instead of a stream.
+            pass  # No picture: the response was 503 instead of a stream.
 
     def _play(self) -> None:
-        """Read the endless MP4 for a while, as a player does, then break off."""
+        """Read the endless MP4 for a while, like a player, then disconnect."""
         sock = socket.create_connection(("127.0.0.1", self._server.port), 5)
         try:
             sock.sendall(b"GET /stream/film.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -171,7 +171,7 @@ class Churn:
         self._stay(viewer, 5, 20)
 
     def _vanish(self) -> None:
-        """Send a request and break off before, during or after the response."""
+        """Send a request and disconnect before, during or after the response."""
         choice = self._random.randrange(4)
         if choice == 0:
             sock = socket.create_connection(("127.0.0.1", self._server.port), 5)
@@ -214,7 +214,7 @@ class Churn:
             hostile.close()
 
     def _operate(self) -> None:
-        """Change every setting; stopped cameras are started again soon."""
+        """Change every setting; stopped cameras are soon started again."""
         viewer = self._connected()
         try:
             name = self._random.choice(self._names)
@@ -246,7 +246,7 @@ class Churn:
             try:
                 self._random.choice(children).send_signal(how)
             except psutil.NoSuchProcess:
-                pass  # It has just been released.
+                pass  # It has just ended.
         self.stopped.wait(self._random.uniform(2, 6))
 
 

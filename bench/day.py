@@ -1,9 +1,9 @@
-"""A day of recordings of four cameras, made in seconds: what does it cost to have it?
+"""Measures what a day of recordings of four cameras costs; generates the day in seconds.
 
-``python -m bench.day`` writes files of five minutes and an event every ten, as a server leaves them
-behind, and measures the index made anew, the start of a server, its answers, a seek over a border
-and into a gap, the library in Chromium, and what is too old deleted while somebody watches. With
-``--days 30`` it is a month. ``--screenshot day.png`` keeps what Chromium shows.
+``python -m bench.day`` writes files of five minutes and an event every ten minutes, as a server
+would, and measures rebuilding the index, the start of a server, its answers, pictures at both sides
+of a file's border and in a gap, the library in Chromium, and deleting old files while somebody
+watches. ``--days 30`` generates a month. ``--screenshot day.png`` saves what Chromium shows.
 """
 
 import argparse
@@ -48,14 +48,14 @@ source = "test:?size=320x180"
 fps = 5
 """
 
-ASKED = 20
+REQUESTS = 20
 
 
 def main() -> int:
-    """Make what the command line says, and print what it costs."""
+    """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.day", description=__doc__)
     parser.add_argument("--days", type=int, default=1, help="default: 1", metavar="N")
-    parser.add_argument("--screenshot", type=Path, help="of the library", metavar="PNG")
+    parser.add_argument("--screenshot", type=Path, help="save the library's page", metavar="PNG")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="porthole-day-") as name:
         run(Path(name), arguments.days, arguments.screenshot)
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def run(folder: Path, days: int, screenshot: Path | None) -> None:
-    """Measure one thing after the other."""
+    """Make all measurements, one after the other."""
     media, config = folder / "state" / "media", folder / "porthole.toml"
     midnight = time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1))
     began = time.monotonic()
@@ -78,10 +78,8 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
 
     command = ["manage.py", "media", "check", "--state", str(folder / "state")]
     began, cpu = time.monotonic(), cpu_s_of_children()
-    told = subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
-    say(
-        f"index made anew: {told.stdout.decode().splitlines()[0]}", began, cpu_s_of_children() - cpu
-    )
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+    say(f"index rebuilt: {done.stdout.decode().splitlines()[0]}", began, cpu_s_of_children() - cpu)
 
     def settings(keep: float) -> None:
         each = "".join(CAMERA.format(name=one) for one in CAMERAS)
@@ -102,8 +100,8 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
             f"api/cameras/door/picture?at={midnight + 60:.3f}&width=160",
             f"clip/yard.mp4?from={border - 30:.3f}&to={border + 30:.3f}",
         ):
-            say(f"GET /{path}: {asked(server, path)}")
-        say(f"hub late by {max(lags):.1f} ms at most meanwhile")
+            say(f"GET /{path}: {describe_requests(server, path)}")
+        say(f"hub lag meanwhile: at most {max(lags):.1f} ms")
         open_library(server, time.strftime("%Y-%m-%d", time.localtime(border)), screenshot)
 
     for end in ("", "-wal", "-shm"):
@@ -111,8 +109,8 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
     with porthole(folder) as server, watched(server) as lags:
         began = server.started
         wait_for(lambda: len(listed(server, yesterday)) == 500)
-        say(f"listens after {server.address_s:.2f} s without an index; yesterday is there", began)
-        say(f"hub late by {max(lags):.1f} ms at most meanwhile")
+        say(f"listens after {server.address_s:.2f} s without an index; yesterday is listed", began)
+        say(f"hub lag meanwhile: at most {max(lags):.1f} ms")
 
     settings(0.25 if time.time() - midnight < DAY_S / 4 else 0.01)
     with porthole(folder) as server, watched(server) as lags:
@@ -120,13 +118,11 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
         wait_for(lambda: len([*recordings(media)]) < before)
         count = wait_until_still(lambda: len([*recordings(media)]))
         say(f"{before - count} of {before} files deleted", began, cpu_s(server.pid) - cpu)
-        say(
-            f"hub late by {max(lags):.1f} ms at most meanwhile, half the time {quantile(lags, 0.5)}"
-        )
+        say(f"hub lag meanwhile: at most {max(lags):.1f} ms, median {quantile(lags, 0.5)} ms")
 
 
 def units_of(folder: Path) -> list[Unit]:
-    """Return five minutes of a small picture a second, with a key picture in ten."""
+    """Return five minutes of small pictures, one per second, every tenth a key picture."""
     options = ("-c:v", "libx264", "-crf", "40", "-pix_fmt", "yuv420p", "-g", "10", "-bf", "0")
     made = make_units(folder, FILE_S, *options, source="testsrc2=size=320x180:rate=1")
     return [
@@ -136,14 +132,14 @@ def units_of(folder: Path) -> list[Unit]:
 
 
 def say(what: str, since: float | None = None, cpu: float | None = None) -> None:
-    """Print a line."""
+    """Print a line, with the time since a monotonic time, and CPU time."""
     took = "" if since is None else f": {time.monotonic() - since:.2f} s"
-    spent = "" if cpu is None else f", of CPU time {cpu:.2f} s"
+    spent = "" if cpu is None else f", {cpu:.2f} s of CPU time"
     print(f"{what}{took}{spent}", flush=True)
 
 
 def cpu_s_of_children() -> float:
-    """Return the CPU time of the processes that have ended."""
+    """Return the CPU time of the child processes that have ended."""
     import resource
 
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -152,7 +148,7 @@ def cpu_s_of_children() -> float:
 
 @contextmanager
 def porthole(folder: Path) -> Iterator[Server]:
-    """Run a server on that state."""
+    """Run a server with the configuration and state in a folder."""
     flags = ("--config", str(folder / "porthole.toml"), "--state", str(folder / "state"))
     with Server("manage.py", "run", "--port", "0", *flags) as server:
         yield server
@@ -160,7 +156,7 @@ def porthole(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def watched(server: Server) -> Iterator[list[float]]:
-    """Watch a camera; yield how late the hub was, in ms, in each second."""
+    """Watch a camera; yield the hub's worst lag of each second, in ms."""
     lags, over = [0.0], threading.Event()
     viewer = Viewer("127.0.0.1", server.port)
     viewer.connect()
@@ -185,24 +181,24 @@ def watched(server: Server) -> Iterator[list[float]]:
 
 
 def get(server: Server, path: str) -> bytes:
-    """Return an answer."""
+    """Return the response to a path."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/{path}", timeout=60) as answer:
         body: bytes = answer.read()
         return body
 
 
 def listed(server: Server, span: str) -> list[Any]:
-    """Return what is listed of a time."""
+    """Return the recordings listed for a time span."""
     import json
 
     found: list[Any] = json.loads(get(server, f"api/recordings?{span}&limit=500"))["recordings"]
     return found
 
 
-def asked(server: Server, path: str) -> str:
-    """Ask some times; return how long that took, and how large the answer is."""
+def describe_requests(server: Server, path: str) -> str:
+    """Request a path several times; describe how long that took, and the answer's size."""
     times = []
-    for _ in range(ASKED):
+    for _ in range(REQUESTS):
         began = time.monotonic()
         body = get(server, path)
         times.append(1000 * (time.monotonic() - began))
@@ -217,7 +213,7 @@ def open_library(server: Server, day: str, screenshot: Path | None) -> None:
         began = time.monotonic()
         page.goto(f"http://127.0.0.1:{server.port}/?library={day}")
         page.wait_for_selector("[data-card-open]", timeout=60_000)
-        say("library opened in Chromium, its first event shown", began)
+        say("library opened in Chromium, with its first event", began)
         page.wait_for_timeout(3000)
         if screenshot is not None:
             page.screenshot(path=screenshot)
@@ -226,7 +222,7 @@ def open_library(server: Server, day: str, screenshot: Path | None) -> None:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds, at most two minutes."""
     deadline = time.monotonic() + 120
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,14 +1,15 @@
-"""A camera that drops out every 20 s in a different way each time: how soon is it back?
+"""Measures recovery from a camera that drops out every 20 s, in a different way each time.
 
-``python -m bench.dropouts --minutes 30`` puts a proxy before an HTTP camera of its own, or before
-the one at ``--camera``, such as ``rtsp://127.0.0.1:8554/live``. The proxy closes or resets
-connections, stalls, refuses, answers nothing, garbage, half a picture or an error status, is
-suspended or killed. One viewer watches, and STATE is read ten times a second.
+``python -m bench.dropouts --minutes 30`` puts a proxy in front of its own HTTP camera, or of the
+one at ``--camera``, such as ``rtsp://127.0.0.1:8554/live``. The proxy closes or resets connections,
+stalls, refuses, sends nothing, garbage, half a picture or an error status, is suspended or killed.
+One viewer watches, and STATE is read ten times a second.
 
-For each dropout it prints how long the picture took from the camera's return, and how often STATE
-was "live" although no picture had come for longer than ``stall_after``; at the end the worst of
-each way, the most clients that the camera has had at the same time, and how memory and descriptors
-grew. Exit code 1 means that it was late, untrue or more than one client.
+For each dropout it prints how long after the camera's return the picture came back, and how often
+STATE was "live" although no picture had come for longer than ``stall_after``. At the end it prints
+the slowest recovery for each kind of dropout, the most simultaneous clients of the camera, and how
+memory and descriptors grew. Exit code 1 means that a recovery was late, STATE was wrong, or the
+camera had more than one client.
 """
 
 import argparse
@@ -38,19 +39,19 @@ PERIOD_S = 20.0
 OUTAGE_S = (1.0, 12.0)
 
 STALL_AFTER_S = 2.0
-# From the last picture to its arrival here, and from a state to its reading.
+# For a picture to arrive here, and a state to be read.
 SLACK_S = 0.5
 
 SAMPLE_S = 0.1
 BACK_WITHIN_S = 2.0
 
-# Not a dropout; and a login that is refused is tried rarely, so that is no matter of seconds.
+# "good" is no dropout; and after a refused login the server retries rarely, so not within seconds.
 EXCEPTIONS = ("good", "401")
 
 
 @dataclass
 class Watch:
-    """What a viewer and somebody who reads STATE see."""
+    """Observes pictures as a viewer, and STATE."""
 
     server: PortholeServer
     over: threading.Event = field(default_factory=threading.Event)
@@ -58,13 +59,13 @@ class Watch:
     last_at: float = 0.0
     """When the last picture was captured, in Unix seconds."""
     lost_at: float = float("inf")
-    """Since when no picture can come, in Unix seconds; what is shown all the same is an old one."""
+    """When the camera dropped out, in Unix seconds; pictures shown later are old ones."""
     lies: int = 0
     samples: int = 0
     state: str = ""
 
     def view(self) -> None:
-        """Watch until it is over."""
+        """Watch the camera until it is over."""
         viewer = Viewer("127.0.0.1", self.server.port)
         viewer.on_frame = self._see
         viewer.connect()
@@ -90,7 +91,7 @@ class Watch:
 
 
 def run(arguments: argparse.Namespace, state: Path) -> bool:
-    """Have a camera drop out for some minutes; return whether all went well."""
+    """Make a camera drop out for some minutes; return whether all went well."""
     camera = None
     url = arguments.camera
     if not url:
@@ -99,9 +100,9 @@ def run(arguments: argparse.Namespace, state: Path) -> bool:
     parts = urlsplit(url)
     assert parts.port, "the camera's address needs a port"
     proxy = DroppingProxy(parts.port)
-    there = urlunsplit(parts._replace(netloc=f"127.0.0.1:{proxy.port}"))
+    proxied = urlunsplit(parts._replace(netloc=f"127.0.0.1:{proxy.port}"))
     server = PortholeServer(
-        "--port", "0", f"field={there}", state=state, environment={}, own_children=True
+        "--port", "0", f"field={proxied}", state=state, environment={}, own_children=True
     )
     watch = Watch(server)
     threads = [threading.Thread(target=act, daemon=True) for act in (watch.view, watch.read)]
@@ -120,8 +121,8 @@ def run(arguments: argparse.Namespace, state: Path) -> bool:
 
 
 def drop_out(arguments: argparse.Namespace, proxy: DroppingProxy, watch: Watch) -> bool:
-    """Drop out again and again; print what happens, and return whether all went well."""
-    chance = random.Random(arguments.seed)
+    """Cause dropouts repeatedly; print the results, and return whether all went well."""
+    rng = random.Random(arguments.seed)
     ways: list[Way] = [way for way in get_args(Way) if way not in EXCEPTIONS]
     worst: dict[Way, float] = {}
     figures = [measure(watch.server)]
@@ -130,10 +131,10 @@ def drop_out(arguments: argparse.Namespace, proxy: DroppingProxy, watch: Watch) 
     number = 0
     while time.monotonic() < ends_at:
         if number % len(ways) == 0:
-            chance.shuffle(ways)
+            rng.shuffle(ways)
         way = ways[number % len(ways)]
         number += 1
-        outage_s = chance.uniform(*OUTAGE_S)
+        outage_s = rng.uniform(*OUTAGE_S)
         time.sleep(PERIOD_S - outage_s)
         lies, lost = watch.lies, time.time()
         proxy.behave(way)
@@ -147,7 +148,7 @@ def drop_out(arguments: argparse.Namespace, proxy: DroppingProxy, watch: Watch) 
         rss, descriptors, children = figures[-1]
         print(
             f"{time.strftime('%H:%M:%S', time.localtime(lost))}  {way:15} {outage_s:5.1f} s  "
-            f"{seen:9} back after {back_s:5.2f} s  untrue {watch.lies - lies:2d}  "
+            f"{seen:9} back after {back_s:5.2f} s  wrong {watch.lies - lies:2d}  "
             f"rss {rss:6.1f} MB  fds {descriptors:3d}  children {children}",
             flush=True,
         )
@@ -155,7 +156,7 @@ def drop_out(arguments: argparse.Namespace, proxy: DroppingProxy, watch: Watch) 
 
 
 def wait_for_picture(watch: Watch, since_unix: float, timeout_s: float) -> float:
-    """Wait for a picture that was captured later; return how long that took."""
+    """Wait for a picture captured after a Unix time; return how long that took."""
     began = time.monotonic()
     while watch.last_at < since_unix and time.monotonic() - began < timeout_s:
         time.sleep(0.005)
@@ -163,7 +164,7 @@ def wait_for_picture(watch: Watch, since_unix: float, timeout_s: float) -> float
 
 
 def measure(server: PortholeServer) -> tuple[float, int, int]:
-    """Return megabytes of the server and its children, its descriptors, and how many children."""
+    """Return the server's memory in MB with its children's, its descriptors and its children."""
     process = psutil.Process(server.process.pid)
     rss, children = process.memory_info().rss, process.children()
     for child in children:
@@ -191,8 +192,8 @@ def report(
         second = sum(values[middle:]) / (len(values) - middle)
         print(f"{name}: {first:.1f} in the first half, {second:.1f} in the second")
     print(
-        f"{watch.lies} of {watch.samples} states were untrue; {proxy.most} client at a time, at "
-        f"most; {watch.pictures} pictures"
+        f"{watch.lies} of {watch.samples} states were wrong; at most {proxy.most} client at a "
+        f"time; {watch.pictures} pictures"
     )
     return max(worst.values()) <= BACK_WITHIN_S and not watch.lies and proxy.most == 1
 
@@ -202,7 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30, help="how long; default: 30")
     parser.add_argument("--seed", type=int, default=1, help="of the random choices; default: 1")
-    parser.add_argument("--camera", help="a camera on loopback, by its address with a port")
+    parser.add_argument("--camera", help="address with a port of a camera on loopback")
     arguments = parser.parse_args()
     # Stop the server even when this is ended from outside.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

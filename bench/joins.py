@@ -1,15 +1,15 @@
-"""Viewers that join at random moments and lose their chains: is a picture ever grey or torn?
+"""Checks that viewers who join at random moments or lose their chains never see a broken picture.
 
-``python -m bench.joins --joins 1000 --breaks 200`` has one server with four cameras in H.264: of
-720p with a key picture in two seconds, out of a command; with B-frames; with open groups, which are
-joined in their middle; and one whose size and parameter sets change. What each viewer is sent is
-decoded as a browser does, from the first unit on, and each picture that it would show is compared
-with that of the film: its own video to the last bit, by PSNR JPEG and the smaller video that is
-encoded for a viewer who cannot follow.
+``python -m bench.joins --joins 1000 --breaks 200`` runs one server with four H.264 cameras: 720p
+from a command, with a key picture every two seconds; one with B-frames; one with open groups, which
+viewers join in the middle; and one whose size and parameter sets change. Whatever a viewer is sent
+is decoded from the first unit on, as in a browser, and each picture that it would show is compared
+with the film: bit by bit if it is the camera's own video, by PSNR if it is JPEG or the smaller
+video encoded for viewers on slow links.
 
-A chain is broken by acknowledging nothing for a while; it counts if JPEG came before the video was
-back. At the end a hundred viewers join one after the other, while somebody watches already: how
-soon is there a picture? Exit code 1 means that a picture was wrong, or that there was none.
+To break a chain, a viewer stops acknowledging for a while; it counts if JPEG came before the video
+was back. At the end a hundred viewers join one after the other, while somebody already watches, and
+the time to their first picture is measured. Exit code 1 means that a picture was wrong or missing.
 """
 
 import argparse
@@ -40,16 +40,16 @@ __all__ = ["Joins", "make_films", "source_of"]
 THREADS = 6
 STAY_S = (0.2, 1.2)
 MUTE_S = (0.4, 1.2)
-# A command takes seconds to start, on a busy machine many.
+# A command takes seconds to start, many on a busy machine.
 START_S = 90.0
 PATIENCE_S = 15.0
-# A video that did not fit a link, or seemed not to on a busy machine, is tried again this late.
+# A video that does not fit a link, or seems not to on a busy machine, is retried within this time.
 RETURN_S = 70.0
 
-# Of a JPEG of quality 80 of these films, the least was 27 dB. A torn one has 10 to 20.
-LEAST_DB = 24.0
+# JPEGs of these films at quality 80 had at least 27 dB. Broken pictures have 10 to 20.
+MIN_DB = 24.0
 
-# Enough to know.
+# Stop after this many faults.
 MAX_FAULTS = 40
 
 X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-threads", "1")
@@ -62,7 +62,7 @@ LATE_JOINS = 100
 def make_films(
     folder: Path, seconds: float = 6.0, large: str = "1280x720", small: str = "640x360"
 ) -> dict[str, Film]:
-    """Make the four films, by the name of their camera."""
+    """Make the four films; return them by camera."""
 
     def make(name: str, size: str, *options: str) -> Path:
         source = f"testsrc2=size={size}:rate=25,hue=s=0,noise=alls=4:allf=t"
@@ -82,7 +82,7 @@ def make_films(
 
 
 def source_of(name: str, film: Film) -> str:
-    """Return a camera that shows a film over and over."""
+    """Return a source argument for a camera that loops a film."""
     if name != "plain":
         return f"{name}=file:{film.path}"
     play = ("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film.path))
@@ -94,10 +94,10 @@ class Joins:
     """Viewers of one server, and what they were shown.
 
     Attributes:
-        port: The server's.
-        films: By the name of the camera that shows it.
-        seed: Of the random choices.
-        shown: By camera.
+        port: The server's port.
+        films: By camera.
+        seed: For the random choices.
+        shown: What viewers were shown, by camera.
         joins: How many viewers joined, by camera.
         breaks: How many chains were broken, by camera.
         waits_s: How long viewers waited for their first picture, by camera.
@@ -114,7 +114,7 @@ class Joins:
     def __post_init__(self) -> None:
         self.shown = {name: Shown() for name in self.films}
         self.waits_s = {name: [] for name in self.films}
-        self._chance = random.Random(self.seed)
+        self._rng = random.Random(self.seed)
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._places: dict[str, dict[int, int]] = {name: {} for name in self.films}
@@ -125,11 +125,11 @@ class Joins:
 
     @property
     def faults(self) -> list[str]:
-        """All that was wrong."""
+        """Everything that was wrong."""
         return [f"{name}: {one}" for name, shown in self.shown.items() for one in shown.faults]
 
     def run(self, joins: int, breaks: int, say: Callable[[str], None] = lambda text: None) -> None:
-        """Have viewers join, and chains broken, and compare all that was shown."""
+        """Let viewers join and break chains, and compare all pictures shown."""
         with self:
             self._repeat(joins, lambda: self.joins.total(), self._join, say)
             self._repeat(breaks, lambda: self.breaks.total(), self._break, say)
@@ -159,7 +159,7 @@ class Joins:
         act: Callable[[str], None],
         say: Callable[[str], None],
     ) -> None:
-        """Act until it is done so often, several at the same time; compare now and then."""
+        """Act until ``done`` reaches ``count``, several at a time; compare in between."""
         names = list(self.films)
         with ThreadPoolExecutor(THREADS) as pool:
             while (missing := count - done()) > 0 and len(self.faults) < MAX_FAULTS:
@@ -170,11 +170,11 @@ class Joins:
 
     def _uniform(self, low: float, high: float) -> float:
         with self._lock:
-            return self._chance.uniform(low, high)
+            return self._rng.uniform(low, high)
 
     def _wish(self, name: str) -> dict[str, Any]:
         with self._lock:
-            more = self._chance.choice(({}, {"rendition": "auto", "width": 1280}, {"acks": 4}))
+            more = self._rng.choice(({}, {"rendition": "auto", "width": 1280}, {"acks": 4}))
         return {"camera": name, "video": ["h264"], **more}
 
     @contextmanager
@@ -185,19 +185,19 @@ class Joins:
             yield viewer
 
     def _screen(self, name: str, viewer: Viewer) -> Screen:
-        """Return what a viewer sees from now on."""
+        """Return a screen that records what a viewer is sent from now on."""
         screen = Screen(self.films[name])
         viewer.on_frame = screen.take
         return screen
 
     def _keep(self, name: str, screen: Screen) -> None:
-        """Keep what was seen, to be judged."""
+        """Keep a screen for comparison."""
         with self._lock:
             self._places[name] |= screen.places()
             self._visits.append((name, screen))
 
     def _witness(self, name: str) -> None:
-        """Watch all the time, so that all pictures have numbers, and keep nothing but these."""
+        """Watch permanently, to learn the numbers of all pictures; keep only those."""
         with self._connected() as viewer:
             screen = self._screen(name, viewer)
             wish = {"camera": name, "video": ["h264"], "acks": 4}
@@ -209,7 +209,7 @@ class Joins:
                 screen.frames.clear()
 
     def _join(self, name: str) -> None:
-        """Watch for a moment; one in two times leave and come back on the same connection."""
+        """Watch for a moment; half of the time, leave and come back on the same connection."""
         time.sleep(self._uniform(0, 1))
         with self._connected() as viewer:
             for _ in range(1 + (self._uniform(0, 1) < 0.5)):
@@ -225,7 +225,7 @@ class Joins:
                     self.waits_s[name].append(waited_s)
 
     def _break(self, name: str) -> None:
-        """Acknowledge nothing for a while, in mid-video, until JPEG comes; and see video again."""
+        """Stop acknowledging during video until JPEG comes, then wait for video again."""
         with self._connected() as viewer:
             screen = self._screen(name, viewer)
             viewer.call("watch", self._wish(name))
@@ -243,7 +243,7 @@ class Joins:
             self.breaks[name] += broken
 
     def _try(self, act: Callable[[str], None], name: str) -> None:
-        """Do what a viewer does; if nothing comes for long, that is a fault."""
+        """Act as a viewer; count a timeout or a lost connection as a fault."""
         try:
             act(name)
         except (TimeoutError, ConnectionError) as error:
@@ -251,16 +251,16 @@ class Joins:
                 self.shown[name].faults.append(f"{act.__name__.strip('_')}: {error!r}")
 
     def _judge(self) -> None:
-        """Compare what viewers were shown who have left."""
+        """Compare the pictures shown to viewers that have left."""
         visits, self._visits = self._visits, []
         for name, screen in visits:
             with self._lock:
                 places = dict(self._places[name])
-            screen.judge(self.shown[name], places, LEAST_DB)
+            screen.judge(self.shown[name], places, MIN_DB)
 
 
 def pump_for(viewer: Viewer, seconds: float) -> None:
-    """Have a viewer read for a while."""
+    """Let a viewer read for a while."""
     until = time.monotonic() + seconds
     viewer.pump(lambda: time.monotonic() > until, seconds + 5)
 
@@ -271,7 +271,7 @@ def flows(screen: Screen) -> bool:
 
 
 def first_pictures(port: int, name: str, wish: Mapping[str, Any]) -> list[float]:
-    """Return how long viewers wait for a picture who join one after the other, in seconds."""
+    """Let viewers join one after the other; return how long each waits for a picture."""
     waits_s = []
     for number in range(LATE_JOINS):
         viewer = Viewer("127.0.0.1", port, keep_events=False)
@@ -285,8 +285,8 @@ def first_pictures(port: int, name: str, wish: Mapping[str, Any]) -> list[float]
     return waits_s
 
 
-def tell(joins: Joins) -> Table:
-    """Return what was seen."""
+def shown_table(joins: Joins) -> Table:
+    """Return a table of what viewers were shown."""
     columns = (
         *("camera", "joins", "broken chains", "video", "identical", "encoded", "JPEG"),
         *("PSNR", "faults"),
@@ -300,8 +300,8 @@ def tell(joins: Joins) -> Table:
     return table
 
 
-def tell_waits(rows: Mapping[str, Sequence[float]]) -> Table:
-    """Return how long viewers waited."""
+def waits_table(rows: Mapping[str, Sequence[float]]) -> Table:
+    """Return a table of how long viewers waited."""
     table = Table("From `watch` to the first picture", ("viewers", "count", "ms p50", "p95", "max"))
     for name, waits_s in rows.items():
         cells = [f"{1000 * quantile(waits_s, share):.0f}" for share in (0.5, 0.95, 1)]
@@ -312,9 +312,9 @@ def tell_waits(rows: Mapping[str, Sequence[float]]) -> Table:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--joins", type=int, default=1000, help="how many; default: 1000")
-    parser.add_argument("--breaks", type=int, default=200, help="how many; default: 200")
-    parser.add_argument("--seed", type=int, default=1, help="of the random choices; default: 1")
+    parser.add_argument("--joins", type=int, default=1000, help="number of joins; default: 1000")
+    parser.add_argument("--breaks", type=int, default=200, help="broken chains; default: 200")
+    parser.add_argument("--seed", type=int, default=1, help="for random choices; default: 1")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     say = lambda text: print(f"joins: {text}", file=sys.stderr, flush=True)  # noqa: E731
@@ -326,7 +326,7 @@ def main() -> None:
         try:
             joins = Joins(server.port, films, arguments.seed)
             joins.run(arguments.joins, arguments.breaks, say)
-            print(tell(joins))
+            print(shown_table(joins))
             waits = {f"{name}, {THREADS} at a time": one for name, one in joins.waits_s.items()}
             with Joins(server.port, {"plain": films["plain"]}):
                 time.sleep(5)
@@ -335,7 +335,7 @@ def main() -> None:
                     waits[f"plain, {kind}, one at a time"] = first_pictures(
                         server.port, "plain", wish
                     )
-            print(tell_waits(waits))
+            print(waits_table(waits))
         finally:
             server.stop()
     print(*joins.faults, sep="\n")

@@ -1,4 +1,4 @@
-"""A long churn of viewers, cameras and faults against one server: does anything grow?
+"""Runs a long churn of viewers, cameras and faults against one server, and checks for leaks.
 
 In ``python -m bench.soak --minutes 10`` viewers come and go, read slowly or not at all, send junk
 and vanish in mid-frame, while cameras are stopped, started and changed, stall, freeze, send broken
@@ -7,8 +7,8 @@ the end how much each grew per minute. Exit code 1 means that something leaks.
 
 There are two checks. *Slopes*: a straight line through all samples after the warm-up. Every figure
 is as noisy as the churn, so only the part of a slope above two standard errors counts. And *rest*:
-when all viewers have left and the cameras are released, the server's figures must be what they were
-at rest before; here noise is no excuse.
+when all viewers have left and the cameras are released, the server's figures must be the same as at
+rest before; here noise is no excuse.
 """
 
 import argparse
@@ -40,7 +40,7 @@ PRINT_S = 10.0
 # The first part of the run is warm-up, in which caches, pools and the allocator fill.
 WARM_UP = 0.25
 
-# What one camera shows as video: a key picture in two seconds.
+# The video of one camera, with a key picture every two seconds.
 FILM = ("-t", "8", "-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "50")
 
 # How long the server may take to come to rest: a client that reads nothing is noticed after 12 s,
@@ -243,7 +243,7 @@ def run(minutes: float, seed: int, state: Path) -> bool:
             code = "none: it had to be killed"
         for camera in cameras:
             camera.close()
-        print(f"the server ended with exit code {code}")
+        print(f"the server exited with code {code}")
 
 
 def churn_for(seconds: float, churn: Churn, observer: Observer) -> list[Sample]:
@@ -293,7 +293,7 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10, help="how long; default: 10")
-    parser.add_argument("--seed", type=int, default=1, help="of the random choices; default: 1")
+    parser.add_argument("--seed", type=int, default=1, help="for random choices; default: 1")
     options = parser.parse_args()
     # Stop the server even when this is ended from outside.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Set up what Porthole needs on Debian and its derivatives: a virtual environment, and the libraries and
-# programs that are not Python packages. Installs the latter if it may, and otherwise prints what to
-# install. Usage: prepare.sh runtime|development
+# Prepare Debian or a derivative for Porthole: create a virtual environment, and install the libraries
+# and programs that are not Python packages, or print them if it may not install them.
+# Usage: prepare.sh runtime|development
 set -eu
 
 what=$1
@@ -15,10 +15,10 @@ else
     as_root="none"
 fi
 
-# Install what is missing, by the names of Debian's packages.
+# Install Debian packages by name.
 install_packages() {
     if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
-        echo "These are missing and may not be installed from here. Please run:" >&2
+        echo "Packages are missing, and this user may not install them. Please run:" >&2
         echo "    sudo apt-get install $*" >&2
         exit 1
     fi
@@ -29,13 +29,13 @@ install_packages() {
     $as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# Debian's own Python first: it is built with profile-guided optimization, which one from pyenv is not by
-# default, and takes a fifth less CPU time. PYTHON=... names another.
+# Debian's own Python first: it is built with profile-guided optimization, unlike pyenv's by default,
+# and takes a fifth less CPU time. PYTHON=... selects another.
 python=""
 for candidate in ${PYTHON:-/usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11}; do
     if command -v "$candidate" >/dev/null &&
         "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' &&
-        # Debian's comes without venv.
+        # Debian's Python comes without venv.
         { [ "$as_root" != none ] || "$candidate" -c 'import ensurepip, venv' 2>/dev/null; }; then
         python=$candidate
         break
@@ -43,7 +43,7 @@ for candidate in ${PYTHON:-/usr/bin/python3 python3 python3.14 python3.13 python
 done
 if [ -z "$python" ]; then
     if [ -n "${PYTHON:-}" ]; then
-        echo "PYTHON=$PYTHON is not a Python of at least 3.11 with venv. Leave it out to have one found." >&2
+        echo "PYTHON=$PYTHON is not Python 3.11 or later with venv. Unset PYTHON to search for one." >&2
         exit 1
     fi
     install_packages python3 python3-venv
@@ -61,11 +61,11 @@ if [ "$what" = development ]; then
     for program in chromium firefox-esr ffmpeg curl git openssl; do
         command -v $program >/dev/null || missing="$missing $program"
     done
-    # Tests of the units in deploy/ use it; it works without a running systemd too.
+    # For the tests of the units in deploy/; it also works without a running systemd.
     command -v systemd-analyze >/dev/null || missing="$missing systemd"
-    # Chromium without its windows, for the tests; bench/ measures with the whole one.
+    # Chromium without windows, for the tests; bench/ measures with the full browser.
     command -v chromium-headless-shell >/dev/null || missing="$missing chromium-headless-shell"
-    # Some are in /usr/sbin, which is not in every PATH. Tests start them when needed; the services that
+    # Some are in /usr/sbin, which is not in every PATH. Tests start them themselves; the services that
     # Debian starts with these packages are stopped again below.
     services=""
     for program in redis-server nginx haproxy apache2 caddy; do
@@ -79,7 +79,7 @@ if [ "$what" = development ]; then
     command -v gst-launch-1.0 >/dev/null || missing="$missing gstreamer1.0-tools"
     # Without a font the browser draws boxes instead of letters.
     [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
-    # Meanwhile the packages of Python are installed, as these take as long.
+    # In the background, while the Python packages are installed, which takes as long.
     # shellcheck disable=SC2086
     [ -z "$missing" ] || { install_packages $missing & installing=$!; }
 fi
@@ -89,8 +89,8 @@ failed=""
 if [ "$what" = development ]; then requirements=requirements-dev.txt; fi
 echo "Installing the packages of $requirements ..."
 install="$venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile"
-# The one that Debian's Python brings along takes 20 s only to choose among what is offered, a newer one
-# four. It works as well, so this may fail.
+# Debian's own pip takes 20 s just to resolve versions, a newer one 4 s. The old one works too, so this
+# upgrade may fail.
 $install --upgrade "pip>=25" 2>/dev/null || true
 $install -r $requirements || failed=$?
 [ -z "$installing" ] || wait "$installing"
@@ -108,7 +108,7 @@ if [ "$what" = development ]; then
     touch $venv/.development
 fi
 # A service may not write here, and would compile everything at each start. pip would compile on one
-# core, and also what nobody imports; some of that is meant to be wrong.
+# core, and include modules that nobody imports, some of which are invalid on purpose.
 $venv/bin/python -m compileall -q -j 0 -x '/(tests|pip|mypy|setuptools)/' $venv/lib || true
 $venv/bin/python -m compileall -q manage.py server
 touch $venv/.runtime

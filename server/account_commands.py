@@ -18,14 +18,14 @@ ROLES = click.Choice(["viewer", "operator", "admin"])
 
 
 def state_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command be told whose state folder it is about."""
+    """Add the options that select the state folder."""
     config = click.option(
-        "--config", type=click.Path(path_type=Path), help="The settings file that `run` is given."
+        "--config", type=click.Path(path_type=Path), help="The settings file given to `run`."
     )
     state = click.option(
         "--state",
         type=click.Path(path_type=Path),
-        help="The state folder that `run` is given. Default: .porthole beside the settings file.",
+        help="The state folder given to `run`. Default: .porthole beside the settings file.",
     )
     return config(state(command))
 
@@ -66,7 +66,7 @@ def _add_user(
 ) -> None:
     """Add a user; asks for the password."""
     file = _people_file(**where)
-    file.check_free(name)  # Before anybody types a password in vain.
+    file.check_free(name)  # Before anybody types a password for nothing.
     file.add_user(name, role, list(cameras) or None, _ask_password(password_stdin))
     click.echo(f"User {name} may {_describe(role, cameras)}.")
 

@@ -1,4 +1,4 @@
-"""Client addresses: what kind an address is, and which ones are counted together."""
+"""Client addresses: parse them, and find the network that limits apply to."""
 
 import ipaddress
 
@@ -8,9 +8,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def parse_address(text: str) -> Address | None:
-    """Return an address in digits without its zone, and one of IPv4 within IPv6 as what it is.
+    """Return a numeric address without its zone, or None if the text is none.
 
-    None for anything else.
+    An IPv4 address mapped into IPv6 is returned as IPv4.
     """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -20,18 +20,18 @@ def parse_address(text: str) -> Address | None:
 
 
 def is_address(text: str) -> bool:
-    """Whether this is an address in digits."""
+    """Whether this is a numeric address."""
     return parse_address(text) is not None
 
 
 def is_loopback(text: str) -> bool:
-    """Whether this is an address in digits, and of this machine itself."""
+    """Whether this is a numeric address of this machine's loopback interface."""
     address = parse_address(text)
     return address is not None and address.is_loopback
 
 
 def network_of(text: str) -> str:
-    """Return the network that limits apply to: an IPv4 address, or the /56 of an IPv6 address.
+    """Return the network that limits apply to: the IPv4 address, or the /56 of an IPv6 address.
 
     Providers give a household up to 256 networks of 64 bits (RIPE-690); they count as one.
     """

@@ -1,4 +1,4 @@
-"""A node with people: the pages, the events, and who may have them, on top of the runtime."""
+"""A node with a dashboard: pages, events, logins and permissions on top of the runtime."""
 
 import functools
 import resource
@@ -63,7 +63,7 @@ __all__ = ["STATIC", "App", "create_app"]
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "static"
 
-# Kept free for sources, files and pipes when connections take the rest.
+# Reserved for sources, files and pipes; connections may take the rest.
 RESERVED_DESCRIPTORS = 64
 
 
@@ -72,9 +72,9 @@ class App:
 
     Attributes:
         flask: The Flask application, with Socket.IO in front of it.
-        cameras: By name: ours in their order, then other nodes'.
-        names: By which this machine is asked for, each with its addresses.
-        restarts: Whether the server is to start anew after :meth:`run`.
+        cameras: By name: our own in their order, then other nodes'.
+        names: This machine's host names, each with its addresses.
+        restarts: Whether to start the server again after :meth:`run`.
         tls: The certificate in use; None without TLS.
     """
 
@@ -94,11 +94,11 @@ class App:
         common = share_common(runtime.bus, settings.state_dir, views) if runtime.bus else None
         auth = Auth(self.flask, settings.state_dir, runtime.audit, common)
         require_users(server.host, auth, settings.state_dir)
-        # What only this machine can reach is asked for as localhost, and as nothing else: a name
-        # that a neighbour can take on a local network is none of its own.
-        here_only = is_loopback(server.host)
-        names = {} if here_only and server.tls == "off" else own_names()
-        self.names = {} if here_only else names
+        # A server that only this machine can reach answers to localhost and to no other name:
+        # a neighbour on the local network could claim this machine's name.
+        loopback_only = is_loopback(server.host)
+        names = {} if loopback_only and server.tls == "off" else own_names()
+        self.names = {} if loopback_only else names
         self.tls = choose_certificate(
             server.tls,
             server.tls_cert,
@@ -132,7 +132,7 @@ class App:
 
         share_with(self.flask, server.allowed_origins)
         guard_requests(self.flask, auth)
-        # Who is told to use TLS only cannot click through the warning of a self-made certificate.
+        # With HSTS, browsers do not let people accept a self-made certificate.
         self._stay_secure = self.tls is None or not self.tls.self_made
         protect_pages(self.flask, server.frame_ancestors, self._stay_secure)
         shown = ShownViews(views, lambda: self.cameras.values())
@@ -154,21 +154,21 @@ class App:
         self.flask.register_blueprint(create_own_password(auth))
         self.flask.register_blueprint(create_library(libraries, recording.pictures, auth))
         self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
-        self._make_door(server, statistics.count_refusal)
+        self._build_front(server, statistics.count_refusal)
 
-        # Events say goodbye while the sources are being released. Whatever saving the changes has
-        # to tell is still written into the timeline.
+        # Dashboards hear of the shutdown while the sources are being released. The timeline closes
+        # after control, so that it still records notices about saving the changes.
         if common:
             runtime.add(common, before=runtime.sources)
         runtime.add(auth, self._events, clips, before=runtime.sources)
         runtime.add(timeline, before=runtime.control)
         timeline.restore()
         if runtime.node:
-            runtime.node.show_others(self._take_in, self._forget, self._events.announce)
+            runtime.node.show_others(self._add_remote, self._remove_remote, self._events.announce)
         runtime.prepare()
 
-    def _make_door(self, server: ServerSettings, count: Callable[[str], None]) -> None:
-        """Put in front of Flask what decides on connections and requests."""
+    def _build_front(self, server: ServerSettings, count: Callable[[str], None]) -> None:
+        """Put the connection and request checks in front of Flask."""
         room = descriptor_limit() - RESERVED_DESCRIPTORS
         heads = min(MAX_HEADS, room // 4)
         most = min(server.max_connections, room - heads)
@@ -179,10 +179,10 @@ class App:
         )
         origin_check = OriginCheck(application, hosts, server.allowed_origins, count)
         self._front = Forwarded(self._explain(origin_check), server.trusted_proxies)
-        self._in_the_clear = self._explain(OriginCheck(lead_to_tls, hosts, (), count))
+        self._plain_http = self._explain(OriginCheck(lead_to_tls, hosts, (), count))
 
     def _explain(self, application: OriginCheck) -> ErrorPages:
-        """Put a page for people in the place of its errors."""
+        """Replace its error responses with pages for people."""
 
         def render(**values: Any) -> str:
             return self.flask.jinja_env.get_template("error.html").render(values)
@@ -195,11 +195,11 @@ class App:
         return ErrorPages(application, render, sheet)
 
     def shut_down(self) -> None:
-        """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
+        """Ask :meth:`run` to end. Returns immediately; a second call does nothing."""
         self.runtime.shut_down()
 
     def restart(self) -> None:
-        """Ask :meth:`run` to end, and whoever runs it to start anew."""
+        """Ask :meth:`run` to end, and its caller to start the server again."""
         self.restarts = True
         self.shut_down()
 
@@ -207,20 +207,20 @@ class App:
         """Serve until :meth:`shut_down`.
 
         Args:
-            listener: Where to serve.
+            listener: The listening socket.
             on_shutdown: Called when the shutdown begins.
         """
         secured = None
         if (tls := self.tls) is not None:
             self.runtime.add(tls)
-            secured = Secured(lambda: tls.context, self._in_the_clear)
+            secured = Secured(lambda: tls.context, self._plain_http)
         self.runtime.add(_HttpServer(listener, self._front, self._limiter, secured))
         self.runtime.run(on_shutdown)
 
     # Cameras of other nodes come and go.
 
-    def _take_in(self, camera: CameraInterface) -> None:
-        """Show a camera of another node; in order of names, so that all nodes show the same."""
+    def _add_remote(self, camera: CameraInterface) -> None:
+        """Show a camera of another node, sorted by name so that all nodes show the same order."""
         name, fanouts = camera.name, self.runtime.fanouts
         self.cameras[name] = camera
         fanout = fanouts[name] = Fanout(camera)
@@ -230,8 +230,8 @@ class App:
         fanout.open()
         self._events.announce(camera)
 
-    def _forget(self, camera: CameraInterface) -> None:
-        """Show a camera no more that has stayed away for long."""
+    def _remove_remote(self, camera: CameraInterface) -> None:
+        """Remove a camera of another node that has been gone for long."""
         del self.cameras[camera.name]
         fanout = self.runtime.fanouts.pop(camera.name)
         self._events.forget(camera.name)
@@ -261,21 +261,21 @@ class _HttpServer:
 
 
 def hosts_to_certify(server: ServerSettings, names: Iterable[str]) -> list[str]:
-    """Return every name and address at which a browser could ask for this server.
+    """Return every name and address by which a browser could reach this server.
 
-    Those of the network also while it listens on loopback only, so that the certificate stays the
-    same when it is opened to others.
+    Includes the network's even while it listens on loopback only, so that the certificate stays the
+    same when the server is opened to others.
     """
     here = ("localhost", "127.0.0.1", "::1")
     return [*here, server.host, *names, *server.allowed_hosts, *own_addresses()]
 
 
 def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]) -> SocketIO:
-    """Return Socket.IO in front of Flask, with our own WebSocket under it."""
+    """Return Socket.IO in front of Flask, on top of our own WebSocket driver."""
     socketio = SocketIO(
         application,
         async_mode="eventlet",
-        # Long polling wraps every frame in base64, and mixes badly with WebSocket in a room.
+        # Long polling wraps every frame in base64, and shares rooms badly with WebSocket.
         transports=["websocket"],
         allow_upgrades=False,
         max_http_buffer_size=MAX_MESSAGE_BYTES,
@@ -283,14 +283,14 @@ def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]
         ping_timeout=PONG_DEADLINE_S,
         monitor_clients=False,  # The sessions do.
         json=Json,
-        # The front door looks at origins; a second opinion would need a second setting.
+        # OriginCheck checks origins; a second check would need a second setting.
         cors_allowed_origins=[],
-        # Given none, they make their own, and print what strangers send.
+        # Without these they create their own, which print what strangers send.
         logger=SILENT,
         engineio_logger=SILENT,
     )
-    # Engine.IO takes its WebSocket from a table of the async mode, and has no setting for it. The
-    # table is the module's own, so ours goes into a copy.
+    # Engine.IO has no setting for its WebSocket class, only this table of the async mode. Change a
+    # copy, because the table belongs to the module.
     engine = socketio.server.eio
     driver = functools.partial(WebSocketDriver, count_refusal=count_refusal)
     engine._async = engine._async | {"websocket": driver}
@@ -299,14 +299,14 @@ def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]
 
 
 def share_common(bus: "Bus", folder: Path, views: Views) -> "Common":
-    """Have the key, the users, the logins and the saved views in common with other nodes."""
+    """Share the key, the users, the logins and the saved views with other nodes."""
     from server.cluster.node import Common
 
     return Common(bus, folder, views)
 
 
 def descriptor_limit() -> int:
-    """Return how many descriptors the process may open, after raising that as far as it may."""
+    """Raise the limit of open descriptors as far as allowed, and return it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard if hard != resource.RLIM_INFINITY else sys.maxsize

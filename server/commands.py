@@ -1,8 +1,8 @@
-"""What operators can do: one class for each command.
+"""Operators' commands, one class for each.
 
-The class says everything about it: the event's name and payload with their ranges, who may send it,
-and what the audit log says. On the bus a command is the same fields, flat, with the event's name as
-``action``. Its handler is in :class:`server.control.control.Control`.
+The class defines everything about a command: its event and payload with their ranges, who may send
+it, and its entry in the audit log. On the bus a command has the same fields, flat, with the event's
+name as ``action``. Its handler is in :class:`server.control.control.Control`.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ Zone = Annotated[list[Corner], Field(min_length=3, max_length=MAX_CORNERS)]
 
 
 class Command(Payload):
-    """Something an operator wants.
+    """A request by an operator.
 
     Attributes:
         event: Its name on the wire and, as ``action``, on the bus.
@@ -72,7 +72,7 @@ class Command(Payload):
 class CameraCommand(Command):
     """A command for one camera. Other nodes can send it over the bus.
 
-    Its fields must not be called ``id``, ``node``, ``action`` or ``who``, as a request's are.
+    Its fields must not be named ``id``, ``node``, ``action`` or ``who``: requests use those.
     """
 
     needs = Need.OPERATOR
@@ -81,7 +81,7 @@ class CameraCommand(Command):
 
 
 class Start(CameraCommand):
-    """Let a stopped camera work again."""
+    """Start a stopped camera again."""
 
     event = "start"
 
@@ -93,7 +93,7 @@ class Stop(CameraCommand):
 
 
 class SetFps(CameraCommand):
-    """Set a camera's frame rate; ``source`` is the source's own, whatever the settings say."""
+    """Set a camera's frame rate; ``source`` means the source's own, whatever the settings say."""
 
     event = "fps"
 
@@ -105,7 +105,7 @@ class SetFps(CameraCommand):
 
 
 class SetQuality(CameraCommand):
-    """Set a camera's JPEG quality; ``source`` is that of the source's own JPEG."""
+    """Set a camera's JPEG quality; ``source`` means that of the source's own JPEG."""
 
     event = "quality"
 
@@ -126,7 +126,7 @@ class SetControl(CameraCommand):
 
 
 class Reset(CameraCommand):
-    """Set one control of a camera to its default; without ``control``, all of them."""
+    """Set one control of a camera to its default, or all of them without ``control``."""
 
     event = "reset"
 
@@ -151,7 +151,7 @@ class Record(CameraCommand):
 
 
 class SetTimelapse(CameraCommand):
-    """Make a time-lapse film of a job from now on; without a job, end that."""
+    """Start a time-lapse film of a job; without a job, end the current one."""
 
     event = "timelapse"
 
@@ -159,10 +159,10 @@ class SetTimelapse(CameraCommand):
 
 
 class SetMotion(CameraCommand):
-    """Set up how motion is looked for in a camera's pictures; what is left out stays as it is.
+    """Set up a camera's motion detection; omitted fields keep their values.
 
     ``sensitivity`` is 1 to 100, ``min_size`` in per cent of the picture, ``min_s`` in seconds, and
-    ``zones`` are polygons, with corners in shares of the picture.
+    ``zones`` are polygons with corners as fractions of the picture's width and height.
     """
 
     event = "motion"
@@ -174,13 +174,13 @@ class SetMotion(CameraCommand):
     zones: Annotated[list[Zone], Field(max_length=MAX_ZONES)] | None = None
 
     def details(self) -> dict[str, Any]:
-        """Return its fields for the audit log: of zones, how many."""
+        """Return its fields for the audit log, with the number of zones instead of the zones."""
         zones = {} if self.zones is None else {"zones": len(self.zones)}
         return {"camera": self.camera} | self.given | zones
 
     @property
     def given(self) -> dict[str, Any]:
-        """What is to be changed."""
+        """The fields to change."""
         return self.model_dump(exclude={"camera"}, exclude_none=True)
 
 

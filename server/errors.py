@@ -4,36 +4,36 @@
 
     PortholeError
     ├── ConfigError       a setting cannot be used; ends the start with exit code 2
-    │   ├── NotYetError   what a start needs is not there, and may be later; exit code 75
+    │   ├── NotYetError   something the start needs is missing, perhaps not for long; exit code 75
     │   └── AccountError  a user or token cannot be added or changed as asked
     ├── SourceError       a source cannot be opened or read; the camera tries again
-    │   ├── SourceEnded   a source has no more pictures, and that is no fault
+    │   ├── SourceEnded   a source has played to its end, which is not a fault
     │   ├── LoginRefused  a source refuses its user name or password; it is tried rarely
-    │   ├── AddressRefused    an address set from the page leads where it must not
+    │   ├── AddressRefused    an address set from the page leads somewhere forbidden
     │   └── PictureError  one picture cannot be decoded; the next one may be
-    ├── ControlError      a source does not take a value; it keeps the one it has
-    ├── EncodeError       a picture cannot be made into JPEG; the frame is dropped
+    ├── ControlError      a source rejects a value; it keeps the one it has
+    ├── EncodeError       a picture cannot be encoded as JPEG; the frame is dropped
     ├── ViewError         a saved view cannot be added or changed as asked
-    └── RequestError      a client asked for what cannot be done; answered with its code
+    └── RequestError      a client's request cannot be carried out; answered with its code
 
 An error that is raised and caught within one room is defined where it is raised::
 
     capture/isolation/child.py         _CloseError         the server is done with the source
-    capture/isolation/reader.py        NotOnHub            what comes next may take time
-    capture/rtsp/client.py             _RedirectedError    a camera says where to ask instead
+    capture/isolation/reader.py        NotOnHub            the next step may block
+    capture/rtsp/client.py             _RedirectedError    a camera redirects to another address
     capture/rtsp/message.py            RtspError           FFmpeg may understand the camera
-    capture/sources/http_client.py     NotHttpError        others may understand the answer
+    capture/sources/http_client.py     NotHttpError        FFmpeg may understand the answer
     capture/processing/runner.py       LoadError           a processor cannot be imported
                                        _WrongResultError   a processor returned no picture
     capture/processing/sandbox.py      SandboxError        a picture was lost with its process
     config/load.py                     CameraError         a camera's setting cannot be used
-    cluster/bus/messages.py            MessageError        bytes that are no message
-    cluster/bus/frame_message.py       FrameMessageError   bytes that are no frame
+    cluster/bus/messages.py            MessageError        bytes are not a valid message
+    cluster/bus/frame_message.py       FrameMessageError   bytes are not a valid frame
     loop/lanes.py                      NoLane              no lane was free in time
     manage/cameras.py                  Conflict            two admins changed the same camera
-    manage/form.py                     FormError           a form of the page cannot be used
+    manage/form.py                     FormError           a form of the page is invalid
     manage/reach.py                    ReachError          an address may not be tried from the page
-    recording/media/process.py         MediaError          what is kept cannot be made into that
+    recording/media/process.py         MediaError          a film or picture cannot be made
     web/auth/throttle.py               TooManyAttempts     passwords were tried too often
 """
 
@@ -60,7 +60,7 @@ ErrorCode = Literal["bad_request", "unknown_camera", "forbidden", "rate_limited"
 
 
 class PortholeError(Exception):
-    """Something Porthole foresaw, with a message meant for people."""
+    """An expected error, with a message meant for people."""
 
 
 class ConfigError(PortholeError):
@@ -68,7 +68,7 @@ class ConfigError(PortholeError):
 
 
 class NotYetError(ConfigError):
-    """What a start needs is not there, and may be later: a bus, or an address of this machine."""
+    """The bus or an address of this machine is missing at the start; it may appear later."""
 
 
 class AccountError(ConfigError):
@@ -89,7 +89,7 @@ class SourceError(PortholeError):
 
 
 class SourceEnded(SourceError):
-    """A source that was asked to play once has come to its end."""
+    """A source that plays once has come to its end."""
 
 
 class LoginRefused(SourceError):
@@ -97,7 +97,7 @@ class LoginRefused(SourceError):
 
 
 class AddressRefused(SourceError):
-    """An address that was set from the page leads to where no camera is looked for."""
+    """An address set from the page leads to a host where cameras are not allowed."""
 
 
 class PictureError(SourceError):
@@ -105,11 +105,11 @@ class PictureError(SourceError):
 
 
 class ControlError(PortholeError):
-    """A source does not take a value; names the control, what was asked for and what it keeps."""
+    """A source rejects a value; names the control, the value asked for and the value it keeps."""
 
 
 class EncodeError(PortholeError):
-    """A picture cannot be made into JPEG."""
+    """A picture cannot be encoded as JPEG."""
 
 
 class ViewError(PortholeError):

@@ -1,15 +1,15 @@
-"""The log: standard error, one line an event."""
+"""The log: standard error, one line per event."""
 
 import logging
 
 __all__ = ["SILENT", "configure_logging"]
 
 SILENT = logging.getLogger("porthole.silent")
-"""For libraries that would otherwise make a logger of their own and print what strangers send."""
+"""For libraries that would otherwise create their own logger and print what strangers send."""
 
 
 class _OneLine(logging.Formatter):
-    """Keeps a message on its line: what it quotes may hold line breaks and escapes."""
+    """Keeps a message on one line: text that it quotes may contain line breaks and escapes."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         text = record.message
@@ -18,7 +18,7 @@ class _OneLine(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Log to standard error from ``level`` on, one line an event."""
+    """Log to standard error from ``level`` on, one line per event."""
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine("%(asctime)s %(levelname).1s %(name)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])

@@ -1,4 +1,4 @@
-"""The commands that look after what is recorded: ``media check`` and ``media trust-clock``."""
+"""The commands that maintain recordings: ``media check`` and ``media trust-clock``."""
 
 import json
 import sqlite3
@@ -18,17 +18,17 @@ __all__ = ["media"]
 
 @click.group()
 def media() -> None:
-    """Look after recordings and events."""
+    """Maintain recordings and events."""
 
 
 @media.command("check")
 @state_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _check(config: Path | None, state: Path | None, as_json: bool) -> None:
-    """Read all recordings, cut off what is torn, and make the index anew.
+    """Read all recordings, cut off incomplete ends, and rebuild the index.
 
-    A server may run meanwhile: what it is writing is left alone. The exit code is 1 if there are
-    files that cannot be played.
+    A server may run meanwhile: files that it is writing are left alone. The exit code is 1 if there
+    are files that cannot be played.
     """
     settings = load_settings((), config, state, {}, {})
     folder = settings.state_dir / "media"
@@ -39,7 +39,7 @@ def _check(config: Path | None, state: Path | None, as_json: bool) -> None:
         raise ConfigError(f"{folder}: cannot be checked ({error})") from error
     finally:
         index.close()
-    click.echo(json.dumps(report.describe()) if as_json else _say(report))
+    click.echo(json.dumps(report.describe()) if as_json else _format(report))
     if report.unusable:
         raise SystemExit(1)
 
@@ -47,28 +47,30 @@ def _check(config: Path | None, state: Path | None, as_json: bool) -> None:
 @media.command("trust-clock")
 @state_options
 def _trust_clock(config: Path | None, state: Path | None) -> None:
-    """Have what is older than keep_days deleted, although the clock has jumped ahead.
+    """Delete what is older than keep_days, although the clock has jumped ahead.
 
-    A server that runs does so within a minute, otherwise the next one that starts.
+    A running server does so within a minute, otherwise the next one that starts.
     """
     folder = load_settings((), config, state, {}, {}).state_dir / "media"
     try:
         trust_clock(folder)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written ({error.strerror})") from error
-    click.echo("the clock is believed: what is older than keep_days by it will be deleted")
+    click.echo("the clock is trusted: what is older than keep_days by it will be deleted")
 
 
-def _say(report: Report) -> str:
+def _format(report: Report) -> str:
     lines = [
         f"{report.recordings} recordings, {report.events} events",
-        *(f"{one}: the end was torn, and was cut off" for one in report.repaired),
-        *(f"{one}: there was no picture in it; deleted" for one in report.removed),
+        *(f"{one}: the end was incomplete, and was cut off" for one in report.repaired),
+        *(f"{one}: contained no picture; deleted" for one in report.removed),
         *(f"{one}: cannot be played; left as it is" for one in report.unusable),
     ]
     if report.index_was_broken:
         lines.append("the index could not be read, and was set aside")
     if report.open:
         lines.append(f"{report.open} are being written")
-    lines.append(f"the index had {report.added} otherwise or not at all, and {report.dropped} more")
+    lines.append(
+        f"the index had {report.added} wrong or missing, and {report.dropped} that do not exist"
+    )
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """Counters and rates of cameras, and figures of the process.
 
-Each camera has one :class:`Meter`. Whoever does the work counts into it, on the hub; the ``stats``
-event reads it once a second. Counters only grow; rates are differences.
+Each camera has one :class:`Meter`, which code on the hub increments and the ``stats`` event reads
+once a second. Counters only grow; rates are differences.
 """
 
 import os
@@ -37,13 +37,13 @@ DROPS = (
     "bus",
     "junk",
 )
-"""Why frames are dropped. Prometheus gets each of them from the start, because it cannot compute a
-rate for a counter that appears later."""
+"""Why frames are dropped. Prometheus gets all of them from the start, because it misses the first
+count of a counter that appears later."""
 
 
 @dataclass(slots=True)
 class Meter:
-    """Counts what one camera has done since the start."""
+    """One camera's counters since the start."""
 
     captured: int = 0
     """Frames captured: numbered, and decoded or passed on as video."""
@@ -113,7 +113,7 @@ class CameraStats:
         capture_ms = _mean_ms(since["capture_s"], since["ready"])
         encode_ms = _mean_ms(since["encode_s"], since["encoded"])
         sent_age_ms = _mean_ms(since["sent_age_s"], since["sent"])
-        # The rest of a frame's age when it is sent: waiting for the encoder, the pump or credit.
+        # The rest of a frame's age when sent: waiting for the encoder, the pump or credit.
         wait_ms = None
         if sent_age_ms is not None:
             wait_ms = round(max(0.0, sent_age_ms - (capture_ms or 0) - (encode_ms or 0)), 2)

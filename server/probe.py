@@ -1,4 +1,4 @@
-"""What a source delivers, measured over a few seconds, or why it delivers nothing."""
+"""Finds out what a source delivers, measured over a few seconds, or why it delivers nothing."""
 
 import time
 from collections.abc import Callable
@@ -15,34 +15,34 @@ from server.errors import PictureError, SourceEnded, SourceError
 
 __all__ = ["Finding", "examine"]
 
-# How long a source is measured, and how long if its rate or its groups are not known by then.
+# How long a source is measured, and the limit if its rate or groups are still unknown by then.
 MEASURE_S = 2.0
 MAX_MEASURE_S = 5.0
 
-# How long a key frame is waited for: cameras send one every ten seconds at the worst.
+# How long to wait for a key frame: the slowest cameras send one every ten seconds.
 KEY_FRAME_S = 30.0
 
-# Whatever can be had, as it arrives.
+# Every picture as it arrives, in any form.
 ANY = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found out about a source; None stands for what is not known.
+    """What a source delivers; None where unknown.
 
     Attributes:
         source: Its address without passwords.
         ok: Whether it delivers pictures.
-        reason: Why it does not, for people; else empty.
+        reason: Why it does not, for people; otherwise empty.
         width: Of its pictures, in pixels.
         height: Of its pictures, in pixels.
-        fps: Pictures a second that arrive; None too if each is fetched when it is wanted.
+        fps: Pictures that arrive per second; also None if each is fetched on demand.
         codec: Its encoding.
         group: Pictures from one key frame to the next; 1 if each can be decoded by itself.
-        kbps: Kilobits a second, as encoded.
-        first_picture_ms: How long opening it and its first picture took, in milliseconds.
-        passed_through: Whether viewers can be sent its pictures unchanged.
-        polled: Whether each picture is fetched when it is wanted.
+        kbps: Its bit rate in kilobits per second.
+        first_picture_ms: Time to open it and get its first picture, in milliseconds.
+        passed_through: Whether its pictures can be sent to viewers unchanged.
+        polled: Whether each picture is fetched on demand.
         verified: Whether its TLS certificate was verified; None without TLS.
     """
 
@@ -61,7 +61,7 @@ class Finding:
     verified: bool | None = None
 
     def __str__(self) -> str:
-        """Return it as one line for people."""
+        """Return one line for people."""
         if not self.ok:
             return f"{self.source}: no picture: {self.reason}"
         rate = "fetched one by one" if self.polled else "unknown fps"
@@ -86,7 +86,7 @@ def examine(address: Address, timeout_s: float, say: Callable[[str], None]) -> F
     Args:
         address: The source's address.
         timeout_s: How long it may take to open, and to deliver.
-        say: Is told what is waited for.
+        say: Called with what it is waiting for.
     """
     started = time.monotonic()
     try:
@@ -144,7 +144,7 @@ def _wait_for_picture(reader: Reader, timeout_s: float, say: Callable[[str], Non
 
 
 def _measure(reader: Reader) -> Figures:
-    """Return what was measured of a source's arrivals; what is not known is 0."""
+    """Measure a source's arrivals; figures that stay unknown are 0."""
     started = time.monotonic()
     while (elapsed_s := time.monotonic() - started) < MAX_MEASURE_S:
         if elapsed_s > MEASURE_S and reader.figures.fps and reader.figures.group:

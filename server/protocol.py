@@ -1,9 +1,9 @@
 """The wire protocol: names and payloads of every event, and frames as bytes.
 
-``docs/protocol.md`` describes it for people who write clients; what operators can do is in
-:mod:`server.commands`. Payload models are strict: neither text nor a boolean is a number, and NaN
-and infinity, which Python's JSON parser accepts, are rejected. Unknown keys are ignored, so that
-newer clients can send more to older servers.
+``docs/protocol.md`` describes it for authors of clients; operators' commands are in
+:mod:`server.commands`. Payload models are strict: text and booleans do not count as numbers, and
+NaN and infinity, which Python's JSON parser accepts, are rejected. Unknown keys are ignored, so
+that newer clients can send more to older servers.
 """
 
 import functools
@@ -65,24 +65,24 @@ TEXT, BINARY = 0x1, 0x2
 """WebSocket opcodes, RFC 6455 section 5.2."""
 
 MAX_ACKS = 8
-"""The most frames that one acknowledgement may be said to cover."""
+"""The most frames that a client may cover with one acknowledgement."""
 
 MIN_SPEED = 0.25
-"""The slowest that the past can be played."""
+"""The slowest speed at which the past can be played."""
 
 CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
 PresetName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$")]
 
 JobName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,118}[^\s\p{C}])?$")]
-"""What a time-lapse film is made of, such as a printer's file, whose names are long."""
+"""The subject of a time-lapse film, such as a printer's file, whose name may be long."""
 
 Fps = Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)]
 Quality = Annotated[int, Field(ge=MIN_QUALITY, le=MAX_QUALITY)]
 SourcesOwn = Literal["source"]
 
 SOURCES_OWN: SourcesOwn = "source"
-"""In place of a number for fps and quality: whatever the source itself has."""
+"""For fps and quality, instead of a number: the source's own value."""
 
 PRESET_NAME = TypeAdapter(PresetName, config=ConfigDict(strict=True, defer_build=True))
 
@@ -94,10 +94,10 @@ def _is_finite(value: object) -> bool:
 
 
 def check_value(value: object) -> bool | float | str | tuple[float, float, float, float]:
-    """Return a value that some control could take; only the camera knows whether its own does.
+    """Return the value if any control could take it; only the camera knows whether its own does.
 
     Raises:
-        ValueError: If no control takes such a value.
+        ValueError: If no control accepts such a value.
     """
     if isinstance(value, bool) or (isinstance(value, str) and len(value) <= 80):
         return value
@@ -142,8 +142,8 @@ class CameraPayload(Payload):
 class WatchPayload(CameraPayload):
     """``watch``; ``width`` is the tile's, in device pixels.
 
-    ``video`` names the codecs that the client decodes, and ``acks`` how many frames it may cover by
-    one acknowledgement.
+    ``video`` lists the codecs that the client decodes; ``acks`` is the most frames that it covers
+    with one acknowledgement.
     """
 
     rendition: Annotated[str, Field(min_length=1, max_length=40)] = "full"
@@ -153,7 +153,7 @@ class WatchPayload(CameraPayload):
 
 
 class SeekPayload(CameraPayload):
-    """``seek``; ``at`` is in Unix seconds, and null for live. Without ``video`` it is JPEG.
+    """``seek``; ``at`` is in Unix seconds, or null for live. Without ``video``, JPEG is sent.
 
     With ``packed``, one ``frame`` may carry several units of video.
     """
@@ -197,7 +197,7 @@ def parse_payload(kind: type[P], arguments: tuple[object, ...]) -> P:
         RequestError: ``bad_request``, with the key and what is wrong with it.
     """
     if len(arguments) > 1:
-        raise RequestError("bad_request", f"one payload is expected, {len(arguments)} came")
+        raise RequestError("bad_request", f"expected one payload, got {len(arguments)}")
     payload = arguments[0] if arguments else {}
     if not isinstance(payload, dict):
         raise RequestError("bad_request", "the payload is not an object")
@@ -205,7 +205,7 @@ def parse_payload(kind: type[P], arguments: tuple[object, ...]) -> P:
         return kind.model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        # Payloads are flat: anything after the key is the member of a union.
+        # Payloads are flat: anything after the key names the member of a union.
         key = first["loc"][0] if first["loc"] else "payload"
         raise RequestError("bad_request", f"{key}: {first['msg']}") from None
 
@@ -218,11 +218,10 @@ def room_of(camera: str) -> str:
 def picture_head(
     camera: str, seq: int, at_unix: float, width: int, height: int, rendition: str, size: int
 ) -> bytes:
-    """Return what comes before the ``size`` bytes of a JPEG in its ``frame`` event.
+    """Return the bytes that precede the ``size`` bytes of a JPEG in its ``frame`` event.
 
-    Written in one call with them, it avoids the delay that Nagle's algorithm puts between two small
-    writes. Names need no escapes, and numbers are written as Python has them, so it does without an
-    encoder of JSON.
+    Write both in one call, because Nagle's algorithm delays the second of two small writes. Names
+    need no escaping and Python's numbers are valid JSON, so this formats the text itself.
     """
     text = (
         f'451-["frame",{{"camera":"{camera}","seq":{seq},"at":{at_unix!r},"width":{width},'
@@ -232,7 +231,7 @@ def picture_head(
 
 
 def socket_head(event: str, header: dict[str, Any], size: int) -> bytes:
-    """Return what comes before the ``size`` bytes of a binary Socket.IO event.
+    """Return the bytes that precede the ``size`` bytes of a binary Socket.IO event.
 
     A binary event is two WebSocket messages: the packet with a placeholder (Socket.IO protocol
     revision 5, type 5) inside an Engine.IO message (protocol revision 4, type 4), then the bytes.
@@ -250,15 +249,15 @@ def unit_head(
     size: int,
     catch_up: bool = False,
 ) -> bytes:
-    """Return what comes before a unit of video in its ``frame`` event.
+    """Return the bytes that precede a unit of video in its ``frame`` event.
 
     Args:
-        same: What it has in common with others: camera, rendition, codec, width and height.
+        same: The fields that most units share: camera, rendition, codec, width and height.
         seq: Its number.
-        at_unix: When it was captured.
+        at_unix: When it was captured, in Unix seconds.
         key: Whether it can be decoded by itself.
-        size: Its bytes.
-        catch_up: Whether it is decoded only, and not painted.
+        size: Its length in bytes.
+        catch_up: Whether it is only decoded, not painted.
     """
     more = ',"catch_up":true' if catch_up else ""
     text = (
@@ -278,12 +277,12 @@ def _in_common(camera: str, rendition: str, codec: str, width: int, height: int)
     return _compact(header | {"width": width, "height": height})[1:-1]
 
 
-# Built once: dumps() builds one for each frame.
+# Created once: json.dumps() with separators creates an encoder on each call.
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def websocket_frame(opcode: int, payload: bytes) -> tuple[bytes, bytes]:
-    """Return head and payload of a complete, unmasked WebSocket frame, RFC 6455 section 5.2."""
+    """Return header and payload of a complete, unmasked WebSocket frame, RFC 6455 section 5.2."""
     return _frame_head(opcode, len(payload)), payload
 
 
@@ -299,8 +298,8 @@ def _frame_head(opcode: int, size: int) -> bytes:
 def mjpeg_part(jpeg: bytes, at_unix: float) -> bytes:
     """Return one part of a ``multipart/x-mixed-replace`` stream, closed by the next boundary.
 
-    Browsers show a part once they see its end. If the boundary were sent with the next picture, the
-    page would be a whole frame behind.
+    Browsers show a part once they see its end. If the boundary came with the next picture, the page
+    would be a whole frame behind.
     """
     head = (
         f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n"

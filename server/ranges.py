@@ -1,7 +1,7 @@
 """The ranges of frame rates and qualities, for the protocol and the settings.
 
-In a module of their own because a camera's child process needs them, but not pydantic, which takes
-longer to load than all the rest of it.
+They have a module of their own because a camera's child process needs them without pydantic, which
+takes longer to load than everything else in that process.
 """
 
 __all__ = ["MAX_FPS", "MAX_QUALITY", "MIN_FPS", "MIN_QUALITY"]

@@ -1,6 +1,6 @@
-"""What every kind of node has: its cameras, what serves and watches them, and the bus.
+"""The parts that every node has: cameras, their fanouts, recording, control and the bus.
 
-By itself a runtime is a camera node, ``manage.py camera``; :mod:`server.app` adds people.
+By itself a runtime is a camera node, ``manage.py camera``; :mod:`server.app` adds the dashboard.
 """
 
 import logging
@@ -36,51 +36,51 @@ __all__ = ["Part", "Runtime", "create_node"]
 log = logging.getLogger(__name__)
 
 SHUTDOWN_DEADLINE_S = 4.0
-"""Everything together has this long to close; then the process ends without it."""
+"""How long all parts together may take to close; then the process ends anyway."""
 
 SWITCH_S = 0.0002
-"""How long a native thread may go on in Python while the hub waits for its turn. The hub gives it
-away with each system call, and would get it back after 5 ms, Python's own value."""
+"""How long a native thread may run Python code while the hub waits for the GIL. The hub releases it
+with each system call, and would wait up to 5 ms to get it back, Python's default."""
 
 
 class Part(Protocol):
-    """Something that runs from the start to the shutdown."""
+    """A component that runs from the start to the shutdown."""
 
     def open(self) -> None:
-        """Begin to work."""
+        """Start working."""
 
     def close(self) -> None:
-        """End in good order; may wait, but not for ever."""
+        """Finish cleanly; may wait, but not forever."""
 
 
 class Runtime:
     """The parts of a node, opened in order and closed in reverse.
 
     Attributes:
-        bus: Where other nodes are; None without one.
-        node: This process on the bus; None without one.
+        bus: The connection to other nodes; None without a bus.
+        node: This process on the bus; None without a bus.
         own: The cameras of this process by name, in their order; they come and go.
-        cameras: Those, and after them other nodes' that are shown here.
+        cameras: The own cameras, then other nodes' cameras that are shown here.
         fanouts: Of all cameras, by name.
         lineup: Adds, replaces and removes cameras of this process.
-        recording: Keeps what was.
-        managed: Carries out what admins do with them.
-        on_change: Called with each of our cameras whose STATE has changed.
-        on_removed: Called with the name of one of our cameras that was removed.
+        recording: Keeps the past, in memory and on disk.
+        managed: Carries out admins' changes to cameras.
+        on_change: Called with a camera of ours whose STATE has changed.
+        on_removed: Called with the name of a camera of ours that was removed.
         on_event: Called with each event that begins, changes or ends, here or on another node.
-        on_notice: Called with level, message, camera and who, of what happened to a camera here
-            or on another node, or to this server.
+        on_notice: Called with level, message, camera and user when something happens to a camera
+            here or on another node, or to this server.
 
     Args:
-        settings: Whatever the file, the environment and the command line say.
+        settings: From the file, the environment and the command line.
 
     Raises:
-        ConfigError: If the bus is not there.
+        ConfigError: If the bus cannot be reached.
     """
 
     def __init__(self, settings: Settings) -> None:
         catalog = Catalog(settings)
-        # Before anything runs natively, as finding the bus does.
+        # Before anything runs natively, such as the connection to the bus.
         hub.size_native_pool(native_threads(catalog.active.values()))
         self.settings = settings
         self.bus = open_bus(settings)
@@ -108,7 +108,7 @@ class Runtime:
             shut_down=self.shut_down,
         )
         self.node = self._make_node(self.bus) if self.bus else None
-        self.recording.past.elsewhere = self._kept_elsewhere
+        self.recording.past.elsewhere = self._remote_memory
         self.recording.events.on_event = self._tell_event
         self.managed = ManagedCameras(catalog, self.lineup, self.control, self.node, self.notify)
         self._stop = hub.Signal()
@@ -126,12 +126,12 @@ class Runtime:
             self._parts.append(self.node)
 
     def add(self, *parts: Part, before: Part | None = None) -> None:
-        """Have more parts opened, in this order, before another one or last."""
+        """Add parts, in this order, before another part or at the end."""
         at = self._parts.index(before) if before is not None else len(self._parts)
         self._parts[at:at] = parts
 
     def prepare(self) -> None:
-        """Restore what was changed at run time, and claim the cameras' names on the bus.
+        """Restore the changes made at run time, and claim the cameras' names on the bus.
 
         Raises:
             ConfigError: If the state folder cannot be used, or another node has one of the cameras.
@@ -141,7 +141,7 @@ class Runtime:
             self.node.claim()
 
     def run(self, on_shutdown: Callable[[], None] = lambda: None) -> None:
-        """Work until :meth:`shut_down`.
+        """Run until :meth:`shut_down`.
 
         Args:
             on_shutdown: Called when the shutdown begins.
@@ -160,29 +160,29 @@ class Runtime:
         self._close()
 
     def shut_down(self) -> None:
-        """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
+        """Ask :meth:`run` to end. Returns immediately; a second call does nothing."""
         self._stop.set()
 
     def notify(self, level: str, message: str, camera: str | None, who: str | None = None) -> None:
-        """Tell people, here and on other nodes, what happened to one of our cameras.
+        """Notify people, here and on other nodes, of what happened to one of our cameras.
 
         Args:
             level: ``info``, ``warning`` or ``error``.
-            message: What, without who did it.
-            camera: Its name; None for the whole server, which other nodes are not told of.
-            who: Did it, if anybody.
+            message: What happened, without who did it.
+            camera: Its name; None for the whole server, which other nodes do not hear about.
+            who: The user who did it, if any.
         """
         self.on_notice(level, message, camera, who)
         if self.node and camera is not None:
             self.node.notify(level, message, camera, who)
 
     def memory_of(self, name: str) -> Memory | None:
-        """Return what is kept of a camera, here or on its node; None for nothing."""
+        """Return a camera's memory, here or on its node; None if it has none."""
         if name in self.own or self.node is None:
             return self.recording.memory_of(name)
         return self.node.memory_of(name)
 
-    def _kept_elsewhere(self, name: str) -> Memory | None:
+    def _remote_memory(self, name: str) -> Memory | None:
         if name in self.own or self.node is None:
             return None
         return self.node.memory_of(name, deep=True)
@@ -218,10 +218,10 @@ class Runtime:
 
     def _close(self) -> None:
         deadline = time.monotonic() + SHUTDOWN_DEADLINE_S
-        # In a green thread of its own, so that one part which hangs holds up no more than the rest.
+        # In a green thread of its own, so that a part that hangs cannot hold up the exit.
         closing = hub.spawn(self._close_parts)
         if not closing.join(SHUTDOWN_DEADLINE_S):
-            log.error("not everything could be closed in time; ending all the same")
+            log.error("not everything could be closed in time; exiting anyway")
         self.sources.join(deadline)
 
     def _close_parts(self) -> None:
@@ -240,27 +240,25 @@ class Sources:
         self._closing: list[hub.Task] = []
 
     def open(self) -> None:
-        """Begin to work; a source is opened when somebody watches."""
+        """Start the cameras; each opens its source when somebody watches."""
         for camera in list(self._cameras):
             camera.open()
 
     def close(self) -> None:
-        """Have all sources released at once, for each may have to wait for a read to return."""
+        """Release all sources in parallel, because each may wait for a read to return."""
         self._closing = [hub.spawn(one.close, SHUTDOWN_DEADLINE_S) for one in self._cameras]
 
     def join(self, deadline: float) -> None:
-        """Wait until they are released, at most until a monotonic time; log which are not."""
+        """Wait until they are released, at most until a monotonic time; log those that are not."""
         for task in self._closing:
             task.join(max(0.0, deadline - time.monotonic()))
         for camera in self._cameras:
             if not camera.closed:
-                log.warning(
-                    "camera=%s does not let go of its source; ending all the same", camera.name
-                )
+                log.warning("camera=%s does not release its source; exiting anyway", camera.name)
 
 
 class _Fanouts:
-    """All fanouts as one part; those of other nodes' cameras come and go in between."""
+    """All fanouts as one part. Those of other nodes' cameras come and go meanwhile."""
 
     def __init__(self, fanouts: dict[str, Fanout]) -> None:
         self._fanouts = fanouts
@@ -290,7 +288,7 @@ def open_bus(settings: Settings) -> "Bus | None":
     """Return the bus if one is set; only then is Redis imported.
 
     Raises:
-        ConfigError: If it is not there.
+        ConfigError: If it cannot be reached.
     """
     if settings.server.bus is None:
         return None

@@ -1,4 +1,4 @@
-"""Keeps on disk what people changed at run time, so that it survives a restart."""
+"""Keeps run-time changes on disk, so that they survive a restart."""
 
 import json
 import logging
@@ -32,7 +32,7 @@ class StateFile:
         to another account, is left as it is, and :meth:`save` refuses to replace it.
 
         Raises:
-            ConfigError: If the folder cannot be made or written to.
+            ConfigError: If the folder cannot be created or written to.
         """
         path = self._file.path
         make_folder(path.parent)

@@ -1,1 +1,1 @@
-"""Servers to compare Porthole with: the floor, and the usual ways to do this."""
+"""Servers to compare Porthole with: the cheapest possible one, and the usual recipes."""

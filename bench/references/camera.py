@@ -1,7 +1,7 @@
 """A network camera: sends prepared pictures as MJPEG over HTTP to any number of readers.
 
-It is not a reference, but a source for Porthole; its own cost is not counted. Every reader has its
-own thread and clock, so that sixteen cameras do not all deliver at the same moment.
+Not a reference but a source for Porthole; its own cost is not counted. Every reader has its own
+thread and clock, so that sixteen cameras do not all deliver at the same moment.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _part(jpeg: bytes) -> bytes:
-    # Includes the closing boundary, so that a reader does not have to wait for the next picture.
+    # Includes the closing boundary, so that a reader need not wait for the next picture.
     head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode()
     return head + jpeg + b"\r\n--frame\r\n"
 

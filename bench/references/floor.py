@@ -1,9 +1,9 @@
-"""The floor: one write of the same bytes per viewer and frame, at 30 fps, and nothing else.
+"""The floor: writes the same bytes once per viewer and frame, at 30 fps, and does nothing else.
 
-With ``--video`` these are the access units of the same pictures as H.264.
+With ``--video`` it sends the same pictures as H.264 access units.
 
-It sends what a client expects from a Socket.IO server, and from then on reads nothing. No server
-that sends every frame to every viewer over TCP can cost less.
+It answers the handshake like a Socket.IO server, and then reads nothing. No server that sends every
+frame to every viewer over TCP can cost less.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Shared by the references: their command line, and a picture source that costs nothing."""
+"""Shared by the references: their command line, and a picture source of negligible cost."""
 
 import argparse
 import time
@@ -44,8 +44,8 @@ def announce(name: str, port: int) -> None:
 def part(jpeg: bytes, at_unix: float) -> bytes:
     """Return a multipart part as the recipes write it, with the two headers that the bench reads.
 
-    The recipes send the boundary first, so that a browser shows a picture when the next one comes;
-    here a picture counts as soon as its last byte is in.
+    The recipes send the boundary first, so a browser shows a picture only when the next one comes;
+    the bench counts a picture as soon as its last byte has arrived.
     """
     head = (
         f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n"

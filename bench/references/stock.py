@@ -55,7 +55,7 @@ def main() -> None:
             }
             socketio.emit("frame", (header, jpeg.tobytes()), to="viewers")
 
-    # A port that was free a moment ago: the library binds the port itself, and does not tell which.
+    # Pick a port that was free a moment ago: the library does not report the port it binds.
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     socketio.start_background_task(run)

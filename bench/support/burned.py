@@ -10,7 +10,7 @@ MAKE_READER = """(() => {
     if (!source || source.width < 128) return null;
     const side = Math.floor(source.width / 64);
     const top = 4 * side + Math.floor(side / 2);
-    // All cells at once: each time, Chromium copies the whole picture that a worker painted.
+    // All cells in one call: for each, Chromium copies the whole picture that a worker painted.
     context.drawImage(source, 4 * side, top, 56 * side, 1, 0, 0, 56, 1);
     const { data } = context.getImageData(0, 0, 56, 1);
     const bytes = [0, 0, 0, 0, 0, 0, 0];
@@ -22,9 +22,9 @@ MAKE_READER = """(() => {
     return bytes.reduce((all, byte) => all * 256 + byte, 0);
   };
 })()"""
-"""Makes what reads it off a canvas, in Unix ms; null if there is none.
+"""Creates a function that reads it from a canvas, in Unix ms; null if there is none.
 
-server/capture/sources/testpattern.py tells the layout of the cells.
+server/capture/sources/testpattern.py describes the layout of the cells.
 """
 
 ON_DRAWN = """((onDrawn) => {
@@ -37,4 +37,4 @@ ON_DRAWN = """((onDrawn) => {
     };
   }
 })"""
-"""Calls a function with each canvas of a worker that was drawn onto, by either way to do so."""
+"""Calls a function with each canvas of a worker after something was drawn on it."""

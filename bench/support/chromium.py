@@ -1,4 +1,4 @@
-"""Debian's Chromium, for scenarios that measure what is on the screen."""
+"""Debian's Chromium, for scenarios that measure the page."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 def in_chromium(
     say: Callable[[str], None], what: str, measure: Callable[["Browser"], None]
 ) -> bool:
-    """Measure with a browser; return whether that was possible, and say why not.
+    """Measure with a browser; return whether that was possible, and say why if not.
 
     Args:
-        say: Tells whoever waits.
-        what: Is measured, for people.
-        measure: Gets the browser, which is closed afterwards.
+        say: Prints progress.
+        what: Subject and verb for the message, such as ``the tiles are``.
+        measure: Called with the browser, which is closed afterwards.
     """
     try:
         from playwright.sync_api import Error, sync_playwright

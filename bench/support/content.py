@@ -31,11 +31,11 @@ FPS = 30
 QUALITY = 80
 PICTURES = 30
 
-# Of the same pictures as H.264, like a camera: a key picture in two seconds.
+# For the same pictures as H.264, like a camera's: a key picture every two seconds.
 KBPS = 2500
 GROUP = 60
 
-# Makes 58 KiB a picture; without noise the pattern has 43.
+# Makes pictures of 58 KiB; without noise they have 43.
 NOISE = 0.0115
 
 Pixels = np.ndarray
@@ -46,10 +46,10 @@ class Content:
     """The pictures of one run.
 
     Attributes:
-        folder: Has them as numbered JPEG files, for servers in other processes.
-        source: Porthole's source when it has to encode.
+        folder: Contains them as numbered JPEG files, for servers in other processes.
+        source: The source for a Porthole that has to encode.
         mean_bytes: Mean size of a picture.
-        origin: Where they come from, in words.
+        origin: Where they come from, for people.
         draw_ms: CPU time to draw one picture of the test pattern; None if nothing is drawn.
         encode_ms: CPU time of ``cv2.imencode`` on one picture, on one thread.
     """
@@ -62,7 +62,7 @@ class Content:
     encode_ms: float
 
     def film(self) -> Path:
-        """Return the same pictures as H.264, made when they are first asked for."""
+        """Return the same pictures as H.264; the first call encodes them."""
         path = self.folder / "film.mp4"
         return path if path.exists() else _write_film(path)
 
@@ -72,7 +72,7 @@ def prepare(clip: Path | None) -> Iterator[Content]:
     """Create the pictures, and remove them at the end.
 
     Args:
-        clip: A video to take them from, scaled; None for the test pattern.
+        clip: A video that provides them, scaled; None for the test pattern.
     """
     with tempfile.TemporaryDirectory(prefix="porthole-bench-") as name:
         folder = Path(name)
@@ -119,7 +119,7 @@ def _draw() -> tuple[list[Pixels], float]:
     pattern = TestPattern("bench", SIZE, FPS, NOISE)
     pattern.render(0)  # The first call loads the font.
     started = time.thread_time()
-    # A quarter of a second apart, so that everything that moves appears in many places.
+    # A quarter of a second apart, so that moving objects appear in many places.
     pictures = [pattern.render(1_700_000_000 + number / 4) for number in range(PICTURES)]
     return pictures, (time.thread_time() - started) / PICTURES * 1000
 
@@ -148,7 +148,7 @@ def _write_raw(pictures: list[Pixels], path: Path) -> Path:
 
 
 def _write_film(film: Path) -> Path:
-    """Encode the pictures four times over, at a camera's bit rate; keep the units beside them."""
+    """Encode the pictures, repeated four times, at a camera's bit rate; also save the units."""
     folder = film.parent
     rate = ("-b:v", f"{KBPS}k", "-maxrate", f"{KBPS}k", "-bufsize", f"{KBPS // 2}k")
     subprocess.run(

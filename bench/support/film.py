@@ -1,4 +1,4 @@
-"""A film whose every picture is known, and what a viewer of it shows: is it one of those?"""
+"""Compares what a viewer shows of a film with the film's own pictures."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,19 +24,18 @@ Luma = npt.NDArray[np.uint8]
 Units = list[tuple[dict[str, Any], bytes]]
 Compare = Callable[[str, int, Luma], None]
 
-# A JPEG may be that of a picture which the decoder still held when its unit came.
+# A JPEG may lag its unit by this many pictures, which the decoder still held.
 NEAR = 6
 
 
 class Film:
-    """The pictures of a film in H.264, by the bytes of their slices.
+    """The pictures of an H.264 film, identified by the bytes of their slices.
 
     Args:
-        path: The film. No two of its pictures are encoded as the same bytes.
+        path: The film. Each of its pictures must be encoded as different bytes.
 
     Attributes:
-        pictures: Their brightness, as FFmpeg decodes the whole film from its beginning, in the
-            order in which their units come.
+        pictures: The luma of each picture in decoding order, as FFmpeg decodes the whole film.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +53,7 @@ class Film:
         self.pictures = [decoded[at] for at in range(len(self._places))]
 
     def place_of(self, unit: bytes) -> int | None:
-        """Return which picture an access unit is; None if it is none of the film's."""
+        """Return an access unit's index in the film; None if it is not the film's."""
         return self._places.get(slices_of(unit))
 
 
@@ -63,12 +62,12 @@ class Shown:
     """What viewers were shown of a film.
 
     Attributes:
-        units: Pictures of the film's own video that were to be shown.
-        identical: Those that came out of the decoder as in the film, to the last bit.
-        encoded: Pictures of video that the camera's process had encoded anew, smaller.
+        units: Pictures of the film's own video that had to be shown.
+        identical: Those that decoded bit by bit as in the film.
+        encoded: Pictures of smaller video, encoded again by the camera's process.
         jpegs: Pictures that came as JPEG.
-        least_db: The lowest PSNR of what was encoded anew.
-        faults: What was grey, torn, missing or another picture.
+        least_db: The lowest PSNR of re-encoded pictures, including JPEG.
+        faults: Pictures that were broken, missing or wrong.
     """
 
     units: int = 0
@@ -80,10 +79,10 @@ class Shown:
 
 
 class Screen:
-    """What one viewer is sent, decoded as a browser does, and compared with the film.
+    """Decodes what one viewer is sent, like a browser, and compares it with the film.
 
     Args:
-        film: What the camera shows.
+        film: The camera's film.
     """
 
     def __init__(self, film: Film) -> None:
@@ -91,16 +90,16 @@ class Screen:
         self.frames: Units = []
 
     def take(self, header: dict[str, Any], data: bytes) -> None:
-        """Keep a frame as it arrives; to be judged later."""
+        """Keep an arriving frame for :meth:`judge`."""
         self.frames.append((header, data))
 
     @property
     def painted(self) -> list[dict[str, Any]]:
-        """The headers of those that are to be shown."""
+        """The headers of the frames that are to be shown."""
         return [header for header, _ in self.frames if "catch_up" not in header]
 
     def places(self) -> dict[int, int]:
-        """Return which pictures of the film the units are, by their number."""
+        """Return the units' indexes in the film, by frame number."""
         found = {
             header["seq"]: self.film.place_of(data)
             for header, data in self.frames
@@ -109,12 +108,12 @@ class Screen:
         return {seq: place for seq, place in found.items() if place is not None}
 
     def judge(self, shown: Shown, places: Mapping[int, int], least_db: float) -> None:
-        """Compare all that was shown.
+        """Compare all pictures shown.
 
         Args:
-            shown: What is found is added to it.
-            places: Which pictures of the film some numbers are; also of other viewers. Not empty.
-            least_db: What was encoded anew and has less than this is another picture.
+            shown: The results are added to it.
+            places: Indexes in the film by frame number, also from other viewers. Not empty.
+            least_db: Re-encoded pictures with a lower PSNR count as wrong.
         """
         order = [header["seq"] for header in self.painted]
         if order != sorted(set(order)):
@@ -131,18 +130,18 @@ class Screen:
                 self._judge_jpeg(shown, header["seq"], data, compare)
 
     def _judge_own(self, shown: Shown, units: Units) -> None:
-        expected: dict[int, int] = {}  # By number: which picture is to be shown.
+        expected: dict[int, int] = {}  # Indexes in the film by frame number.
         for header, data in units:
             place = self.film.place_of(data)
             if place is None:
-                shown.faults.append(f"unit {header['seq']} is none of the film's")
+                shown.faults.append(f"unit {header['seq']} is not the film's")
             elif "catch_up" not in header:
                 expected[header["seq"]] = place
         shown.units += len(expected)
         for seq, luma in decoded(shown, units):
             place = expected.pop(seq, None)
             if place is None:
-                continue  # It was only to be decoded.
+                continue  # A catch-up frame, only to be decoded.
             picture = self.film.pictures[place]
             if np.array_equal(luma, picture):
                 shown.identical += 1
@@ -179,25 +178,25 @@ class Screen:
         seq: int,
         image: Luma,
     ) -> None:
-        """Find a picture that was encoded anew near its place in the film."""
+        """Compare a re-encoded picture with those near its place in the film."""
         near = known[max(0, bisect_right(known, seq) - 1)]
         middle, every = places[near] + seq - near, len(self.film.pictures)
         nearby = [at % every for at in range(middle - NEAR, middle + NEAR + 1)]
         best_db = self._compare(image, nearby)
-        if best_db < least_db:  # A source that was opened anew counts from elsewhere.
+        if best_db < least_db:  # After a reconnect, the numbers have another offset.
             best_db = self._compare(image, range(every))
         shown.least_db = min(shown.least_db, best_db)
         if best_db < least_db:
             shown.faults.append(f"{name}: {best_db:.1f} dB")
 
     def _compare(self, image: Luma, places: Iterable[int]) -> float:
-        """Return the best PSNR of a picture with some of the film."""
+        """Return the best PSNR of a picture compared with several of the film."""
         pictures = [self.film.pictures[at] for at in places]
         return max(psnr(image, as_jpeg_has_it(one, image.shape)) for one in pictures)
 
 
 def decoded(shown: Shown, units: Units) -> Iterator[tuple[int, Luma]]:
-    """Yield the numbers and the brightness of pictures as they leave a decoder."""
+    """Decode units; yield the number and luma of each picture."""
     context = av.CodecContext.create("h264", "r")
     context.thread_count = 1
     for packet in (*(packet_of(header["seq"], data) for header, data in units), None):
@@ -211,7 +210,7 @@ def decoded(shown: Shown, units: Units) -> Iterator[tuple[int, Luma]]:
 
 
 def psnr(one: Luma, other: Luma) -> float:
-    """Return how alike two pictures are, in dB; 0 if they are not of the same size."""
+    """Return the PSNR of two pictures in dB; 0 if their sizes differ."""
     if one.shape != other.shape:
         return 0.0
     error = float(np.mean(np.square(one.astype(np.int16) - other), dtype=float))
@@ -219,14 +218,14 @@ def psnr(one: Luma, other: Luma) -> float:
 
 
 def luma_of(frame: av.VideoFrame) -> Luma:
-    """Return a copy of a picture's brightness."""
+    """Return a copy of a picture's luma plane."""
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width].copy()
 
 
 def as_jpeg_has_it(luma: Luma, shape: tuple[int, ...]) -> Luma:
-    """Return brightness as JPEG has it, from 0 to 255, and in its size."""
+    """Return luma converted to JPEG's full range, 0 to 255, and scaled to a shape."""
     full = cv2.convertScaleAbs(cv2.subtract(luma, 16), alpha=255 / 219)
     if full.shape != shape:
         full = cv2.resize(full, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
@@ -234,13 +233,13 @@ def as_jpeg_has_it(luma: Luma, shape: tuple[int, ...]) -> Luma:
 
 
 def packet_of(seq: int, data: bytes) -> av.Packet:
-    """Return a unit as the decoder takes it, from which its picture gets the number."""
+    """Return a unit as a packet whose pts, and so that of its picture, is the number."""
     packet = av.Packet(data)
     packet.pts = seq
     return packet
 
 
 def slices_of(unit: bytes) -> bytes:
-    """Return what of a unit is its picture, without what containers add and leave out."""
+    """Return a unit's slices only, because containers add and remove other NAL units."""
     parts = (unit[begin:end] for begin, end in annex_b.split(unit))
     return b"".join(part for part in parts if H264.is_slice(H264.kind(part)))

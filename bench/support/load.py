@@ -1,8 +1,7 @@
 """The load client: a process with all viewers, which counts frames and the server's CPU time.
 
 Run as ``python -m bench.support.load`` with a :class:`Load` as JSON on standard input; it prints
-the windows as JSON. It reads the server's CPU time itself, at the moments when it counts the
-frames.
+the windows as JSON. It also reads the server's CPU time, at the same moments as its frame counts.
 """
 
 import gc
@@ -25,7 +24,7 @@ from tests.support.clients.connection import Arrival
 __all__ = ["RARE_ACKS", "Crew", "CrewWindow", "Group", "Load", "Window", "lag_p99_max"]
 
 RARE_ACKS = 4
-"""How many pictures a page says that it acknowledges at once, as far as the frame rate allows."""
+"""How many pictures a page covers with one acknowledgement, if the frame rate allows it."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,13 @@ class Group:
 
     Attributes:
         name: Its name in the results.
-        count: How many viewers there are.
+        count: The number of viewers.
         kind: ``socket`` or ``mjpeg``.
         cameras: The cameras to watch: viewer i watches camera i modulo their number.
         bytes_per_s: The speed of a slow link; None for no limit.
         ack_every: How many frames one acknowledgement may cover.
-        rendition: The rendition that is watched over a socket.
-        video: Which video is decoded; none for JPEG.
+        rendition: The rendition to watch over a socket.
+        video: The codecs that it decodes; empty for JPEG.
     """
 
     name: str
@@ -59,12 +58,12 @@ class Load:
 
     Attributes:
         port: The server's port, on loopback.
-        pid: The root of the server's process tree, which is measured.
+        pid: The root of the process tree to measure.
         groups: The viewers.
-        settle_s: How long they watch before anything is counted.
-        windows: How many windows are counted.
+        settle_s: How long they watch before the first window.
+        windows: The number of windows.
         seconds: The length of each window.
-        certificate: The one to trust, in PEM, for a server that speaks TLS.
+        certificate: Path of the certificate to trust, in PEM, for a server with TLS.
     """
 
     port: int
@@ -82,14 +81,14 @@ class CrewWindow:
 
     Attributes:
         frames: Frames that arrived, over all viewers.
-        fps_min: Frames a second of the viewer with the fewest.
+        fps_min: The slowest viewer's frames a second.
         fps_median: The median viewer's frames a second.
         distinct_median: The median viewer's different pictures a second.
         repeated: Frames that arrived again, or after a newer one.
         missing: Frames that a viewer did not get, by their numbers.
         mean_bytes: Mean size of a picture.
         age_p50_ms: Median age of a picture when its last byte arrived.
-        age_p99_ms: The age that 99 of 100 do not exceed.
+        age_p99_ms: The 99th percentile of that age.
         age_max_ms: The largest age.
         ended: Connections that have ended.
     """
@@ -109,14 +108,14 @@ class CrewWindow:
 
 @dataclass(frozen=True)
 class Window:
-    """What was counted in one window.
+    """The figures of one window.
 
     Attributes:
-        seconds: How long it was.
+        seconds: Its length.
         server_cpu_s: CPU time of the server's process tree.
         client_cpu_s: CPU time of this process.
-        other_cores: Cores kept busy by neither.
-        rss_bytes: Memory of the server's process tree, at the end.
+        other_cores: Cores kept busy by other processes.
+        rss_bytes: Resident memory of the server's process tree, at the end.
         lags_ms: The worst event-loop delay of each second, from ``stats``.
         stats: The last ``stats`` event, or None.
         groups: By name.
@@ -153,9 +152,9 @@ class Window:
 
 
 def lag_p99_max(windows: Sequence[Window]) -> str | None:
-    """Return the event-loop delay over all windows as text, in milliseconds; None if unknown.
+    """Return the event loop's lag over all windows as text, in milliseconds; None if unknown.
 
-    The p99 is over the server's last five seconds, which covers three windows of 1.5 s.
+    The p99 is over the server's last five seconds, which cover three windows of 1.5 s.
     """
     stats = next((window.stats for window in reversed(windows) if window.stats), None)
     lags = [lag for window in windows for lag in window.lags_ms]
@@ -188,7 +187,7 @@ class Crew:
         self._process.communicate()
 
     def wait_until_watching(self) -> None:
-        """Return when all viewers are connected and the first window is about to begin."""
+        """Wait until all viewers are connected and the first window is about to begin."""
         self._read_line()
 
     def windows(self) -> list[Window]:
@@ -241,7 +240,7 @@ def _connect(group: Group, port: int, tls: ssl.SSLContext | None, crowd: Crowd) 
         viewer: AnyViewer
         options: dict[str, Any] = {
             "bytes_per_s": group.bytes_per_s,
-            # As small as a phone's, because a large one hides for a while how slow the link is.
+            # As small as a phone's, because a large one hides a slow link for a while.
             "receive_buffer": 32768 if paced else None,
             "light": not paced,
             "tls": tls,
@@ -276,7 +275,7 @@ def _measure(load: Load, crowd: Crowd, crews: dict[str, list[AnyViewer]]) -> Win
     )
     for crew in crews.values():
         for viewer in crew:
-            # Keep the last one, to detect a repetition across two windows.
+            # Keep the last arrival, to detect a repetition across two windows.
             del viewer.arrivals[:-1]
     before = {name: [len(viewer.arrivals) for viewer in crew] for name, crew in crews.items()}
     if listener is not None:
@@ -330,7 +329,7 @@ def _summarize(crew: Sequence[AnyViewer], before: Sequence[int], seconds: float)
 
 
 def _is_newer(viewer: AnyViewer, earlier: Arrival, later: Arrival) -> bool:
-    # A multipart stream has no sequence numbers, but times.
+    # A multipart stream has timestamps instead of sequence numbers.
     if isinstance(viewer, MjpegViewer):
         return later.at_unix > earlier.at_unix
     return later.seq > earlier.seq

@@ -44,7 +44,7 @@ class Server:
         pid: The root of its process tree.
         started: When it was started, in monotonic seconds.
         address_s: Seconds from its start to the line with its address.
-        certificate: Path of the one it made for itself; None without TLS.
+        certificate: Path of its self-made certificate; None without TLS.
     """
 
     certificate: str | None = None
@@ -118,7 +118,7 @@ class Server:
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU time of a process and its descendants, including those that have ended."""
+    """Return the CPU time of a process and its descendants, including ended ones."""
     total = 0.0
     for one in tree(pid):
         try:
@@ -131,7 +131,7 @@ def cpu_s(pid: int) -> float:
 
 
 def threads_cpu_s(pid: int) -> float:
-    """Return the CPU time of a process's running threads, exact to far less than a tick."""
+    """Return the CPU time of a process's running threads, far more exact than in ticks."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
@@ -142,11 +142,11 @@ def threads_cpu_s(pid: int) -> float:
 
 
 def rss_bytes(pid: int, alone: bool = False) -> int:
-    """Return the resident memory of a process and its descendants; shared pages count in each.
+    """Return the resident memory of a process and its descendants; each counts shared pages.
 
     Args:
         pid: The process.
-        alone: Whether to leave its descendants out.
+        alone: Whether to ignore its descendants.
     """
     total = 0
     for one in [pid] if alone else tree(pid):
@@ -164,7 +164,7 @@ def busy_s() -> float:
 
 
 def stolen_s() -> float:
-    """Return the CPU time that the hypervisor gave to others while this machine needed it."""
+    """Return the CPU time that the hypervisor withheld while this machine needed it."""
     return _machine_s()[7]
 
 

@@ -26,7 +26,7 @@ class Quiet:
         """Measurements that started on a busy machine."""
 
     def wait(self, say: Callable[[str], None]) -> None:
-        """Return when the machine is quiet, or the budget is used up."""
+        """Wait until the machine is quiet or the budget is used up."""
         announced = False
         while self._budget_s > 0:
             before, since = busy_s(), time.monotonic()

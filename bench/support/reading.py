@@ -1,7 +1,7 @@
-"""Reads a camera over HTTP for a while, in a process of its own; prints what that took as JSON.
+"""Reads a camera over HTTP for a while, in a separate process; prints the cost as JSON.
 
-``python -m bench.support.reading READER URL SECONDS``; ``own`` is Porthole's reader, ``opencv`` is
-what it replaced: FFmpeg's, through OpenCV, handing over each JPEG undecoded.
+``python -m bench.support.reading READER URL SECONDS``; ``own`` is Porthole's reader, ``opencv`` the
+one that it replaced: FFmpeg's, through OpenCV, which returns each JPEG undecoded.
 """
 
 import json

@@ -18,9 +18,9 @@ from tests.support.clients.client import Viewer
 __all__ = ["SETTLE_S", "Stand", "clock_times_ms", "p50_p99"]
 
 SETTLE_S = 1.5
-"""How long viewers watch, as a rule, before anything is counted."""
+"""How long viewers usually watch before the first window."""
 
-# Less than the 60 events a second that a connection may send.
+# Below the limit of 60 events a second per connection.
 CLOCKS_PER_S = 40
 
 
@@ -30,10 +30,10 @@ class Stand:
 
     Attributes:
         content: The pictures.
-        seconds: How long each window is.
-        repeats: How many windows there are.
-        viewers: Numbers of viewers, for the scenarios that measure growth.
-        ack_every: How many frames one acknowledgement of a viewer may cover.
+        seconds: The length of each window.
+        repeats: The number of windows.
+        viewers: Numbers of viewers, for scenarios with a growing number.
+        ack_every: How many frames a viewer's acknowledgement may cover.
         quiet: Delays each measurement until the machine is quiet.
     """
 
@@ -70,7 +70,7 @@ class Stand:
             yield server
 
     def reference(self, name: str, *flags: str) -> Server:
-        """Run one of :mod:`bench.references`."""
+        """Run a server of :mod:`bench.references`."""
         return Server("-m", f"bench.references.{name}", str(self.content.folder), *flags)
 
     @contextmanager
@@ -92,13 +92,13 @@ class Stand:
             yield crew
 
     def measure(self, server: Server, *groups: Group, settle_s: float = SETTLE_S) -> list[Window]:
-        """Start viewers, and return what was counted."""
+        """Start viewers, and return the windows."""
         with self.load(server, *groups, settle_s=settle_s) as crew:
             return crew.windows()
 
 
 def clock_times_ms(server: Server, seconds: float) -> list[float]:
-    """Return how long each ``clock`` took, for a client that watches nothing."""
+    """Return how long each ``clock`` took for a client that watches nothing."""
     viewer = Viewer("127.0.0.1", server.port, keep_events=False)
     viewer.connect()
     times = []

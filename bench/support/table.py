@@ -36,7 +36,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the value that ``share`` of all do not exceed; 0 without values."""
+    """Return the value that ``share`` of all values do not exceed; 0 without values."""
     if not values:
         return 0.0
     ordered = sorted(values)
@@ -46,7 +46,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 def spread(values: Sequence[float], digits: int = 1) -> str:
     """Return the median of repeats, with the minimum and maximum if they differ.
 
-    A repeat in which there was nothing to measure is NaN, and skipped.
+    NaN, from a repeat with nothing to measure, is skipped.
     """
     known = [value for value in values if not isnan(value)]
     if not known:

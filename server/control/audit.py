@@ -22,31 +22,31 @@ MAX_BYTES = 5_000_000
 
 MAX_TEXT = 200
 
-# Entries that wait to be written to each file; any more are dropped and counted.
+# Entries waiting to be written to each file; any more are dropped and counted.
 MAX_PENDING = 2000
 
-# A repeated refusal is written once in this time, with a count.
+# A repeated refusal is written once per this time, with a count.
 REPEAT_S = 30.0
 MAX_REPEATS = 500
 
 OTHERS = "others"
-"""Stands for the address of refusals that do not fit into the table of repeats."""
+"""Replaces the address of refusals that do not fit into the table of repeats."""
 
 Value = str | float | int | None
 
 Entry = dict[str, Value]
 
-# Refusals with the same key count as repeats. It has only the server's own words, account names and
-# networks: anything else a caller sends could be different each time.
+# Refusals with the same key count as repeats. The key has only the server's own words, account
+# names and networks, because a caller could vary anything else.
 Kind = tuple[str | None, str, str, str, Value]
 
 
 class Audit:
     """Appends JSON lines: actions to ``audit.log``, refusals to ``refused.log``.
 
-    They are two files, because anybody can cause any number of refusals, and those must not push
-    actions out of the log. Entries are written later, on a native thread. A disk that cannot be
-    written to stops nothing: everything logged here has already been decided.
+    Two files, because anybody can cause any number of refusals, and those must not push actions out
+    of the log. Entries are written later, on a native thread. A disk error stops nothing:
+    everything logged here has already been decided.
 
     Args:
         folder: The state folder.
@@ -69,21 +69,21 @@ class Audit:
         """Write what is pending, and stop."""
         if self._task:
             self._task.kill()
-        self._settle(float("inf"))
+        self._log_repeats(float("inf"))
         self._write()
 
     def note(
         self, who: str | None, what: str, where: str, result: str = "ok", **more: Value
     ) -> None:
-        """Log an entry; returns at once.
+        """Log an entry; does not block.
 
         Args:
             who: The person's name; None if unknown.
             what: An event's name, ``login`` or ``logout``, or an HTTP path's area.
             where: The client's address.
             result: ``ok``, or why it was refused.
-            more: Further fields, such as the camera and the value; ``tried`` is the account that
-                somebody tried to log in to.
+            more: Further fields, such as the camera and the value; ``tried`` is the account of a
+                failed login.
         """
         entry: Entry = {"who": who, "what": what, "from": where, "result": result}
         entry |= {key: value for key, value in more.items() if value is not None}
@@ -97,8 +97,8 @@ class Audit:
     def _refuse(
         self, entry: Entry, now: float, who: str | None, what: str, where: str, result: str
     ) -> None:
-        self._settle(now)
-        # Without users, "who" is the address again.
+        self._log_repeats(now)
+        # Without users, "who" is also the address.
         kind = None if who == where else who, what, network_of(where), result, entry.get("tried")
         if kind not in self._repeats and len(self._repeats) >= MAX_REPEATS:
             entry = {"who": None, "what": what, "from": OTHERS, "result": result}
@@ -110,12 +110,12 @@ class Audit:
         self._repeats[kind] = now, 0, entry
         self._refused.add(entry, now)
 
-    def _settle(self, now: float) -> None:
-        """Log how often each refusal was repeated, once its time is over."""
+    def _log_repeats(self, now: float) -> None:
+        """Log how often each refusal was repeated, REPEAT_S after the first."""
         while self._repeats:
             kind, (since, times, entry) = next(iter(self._repeats.items()))
             if now - since < REPEAT_S:
-                break  # They are ordered by their first time.
+                break  # Ordered by first occurrence.
             del self._repeats[kind]
             if times:
                 self._refused.add(entry | {"repeated": times}, min(now, since + REPEAT_S))
@@ -123,7 +123,7 @@ class Audit:
     def _run(self) -> None:
         while True:
             self._arrived.wait(REPEAT_S)
-            self._settle(self._clock())
+            self._log_repeats(self._clock())
             self._write()
 
     def _write(self) -> None:

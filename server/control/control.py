@@ -1,4 +1,4 @@
-"""Carries out operators' commands, keeps what they change over restarts, and tells everybody."""
+"""Carries out operators' commands, keeps their changes over restarts, and notifies everybody."""
 
 import logging
 import time
@@ -40,7 +40,7 @@ __all__ = ["Control", "unknown_camera"]
 log = logging.getLogger(__name__)
 
 
-# A control that is being dragged is announced once it has been still for this long.
+# A dragged control is announced once it has been still for this long.
 REST_S = 0.7
 
 # A slow disk must not hold up the shutdown for longer.
@@ -64,15 +64,15 @@ RECORDED = {
 
 
 class Control:
-    """The one way to change a camera at run time.
+    """The only way to change a camera at run time.
 
     A new command is a class in :mod:`server.commands` and a handler here.
 
     Args:
         cameras: By name.
         file: Where changes are kept.
-        notify: Tells every dashboard: level, message, camera, and who did it.
-        shut_down: Ends the server; returns at once.
+        notify: Notifies every dashboard; called with level, message, camera and user.
+        shut_down: Starts the server's shutdown; does not block.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Control:
         self._moves: dict[tuple[str, str], int] = {}
 
     def restore(self) -> None:
-        """Apply what the last run kept; invalid entries are skipped."""
+        """Apply the changes kept by the last run; invalid entries are skipped."""
         kept = self._file.load().get("cameras", {})
         for name, values in kept.items() if isinstance(kept, dict) else ():
             camera = self._cameras.get(name)
@@ -109,23 +109,23 @@ class Control:
                 log.info("no camera %.42r%s; its changes are kept for later", name, hint)
 
     def take_in(self, camera: Camera, kept: Mapping[str, Any] | None = None) -> None:
-        """Apply to a camera that was added what is kept of it.
+        """Apply the kept changes to a camera that was added.
 
         Args:
             camera: The camera.
-            kept: What :meth:`forget` returned; None for what is kept under its name.
+            kept: The result of :meth:`forget`; None for the changes kept under its name.
         """
         self._restore(camera, dict(self._kept.get(camera.name, {}) if kept is None else kept))
         self._save_soon()
 
     def forget(self, name: str) -> dict[str, Any]:
-        """Return what is kept of a camera that is removed, and keep it no longer."""
+        """Remove and return the kept changes of a camera that is being removed."""
         kept = self._kept.pop(name, {})
         self._save_soon()
         return kept
 
     def unset(self, camera: Camera, *keys: str) -> None:
-        """Keep no longer what an operator set: the settings have changed."""
+        """Discard operators' changes of these keys, because the settings have changed."""
         for key in keys:
             self._keep(camera, key, None)
 
@@ -141,7 +141,7 @@ class Control:
             own["record"] = mode
             camera.keeping = replace(camera.keeping, record=mode)
         if (job := _read(KEPT_JOB, values.get("job"))) is not None:
-            # Of a job that an earlier version has kept it is not known when it began.
+            # Earlier versions did not keep when the job began.
             since = _read(KEPT_SINCE, values.get("job_since")) or time.time()
             own |= {"job": job, "job_since": since}
             camera.keeping = replace(camera.keeping, job=job, job_since_unix=since)
@@ -165,7 +165,8 @@ class Control:
         if self._saver is None:
             self._write()
             return
-        # Not killed: its write would go on, on a native thread, and a second would spoil the file.
+        # Do not kill the saver: its write would go on in a native thread, and a second write would
+        # corrupt the file.
         self._closing = True
         self._changed.set()
         if not self._saver.join(CLOSE_DEADLINE_S):
@@ -187,7 +188,7 @@ class Control:
 
         Args:
             who: The operator.
-            command: What they want.
+            command: The command.
 
         Raises:
             RequestError: If there is no such camera, or the camera or its node rejects it.
@@ -195,12 +196,12 @@ class Control:
         if isinstance(command, CameraCommand):
             owner = self.camera(command.camera).owner
             if owner is not None:
-                # The owner also keeps the change, and tells everybody.
+                # The owner also keeps the change and notifies everybody.
                 owner.execute(who, command)
                 return
         self._handle(command, who)
 
-    # One handler for each command.
+    # One handler per command.
 
     @singledispatchmethod
     def _handle(self, command: Command, who: str) -> None:
@@ -248,7 +249,7 @@ class Control:
         camera = self._own(command)
         with self._tuning(camera) as tuning:
             if tuning.set(command.control, command.value):
-                self._tell_at_rest(who, camera, tuning, command.control)
+                self._tell_when_still(who, camera, tuning, command.control)
 
     @_handle.register
     def _reset(self, command: Reset, who: str) -> None:
@@ -258,7 +259,7 @@ class Control:
             if command.control is None:
                 self._tell(f"{camera.title}: all controls were reset", camera, who)
             else:
-                self._tell_at_rest(who, camera, tuning, command.control)
+                self._tell_when_still(who, camera, tuning, command.control)
 
     @_handle.register
     def _preset(self, command: Preset, who: str) -> None:
@@ -307,7 +308,7 @@ class Control:
             self._keep(camera, "motion", camera.motion.keep())
             on = camera.motion.on
             done = "set up" if on == was_on else "turned on" if on else "turned off"
-            self._tell(f"{camera.title}: looking for motion was {done}", camera, who)
+            self._tell(f"{camera.title}: motion detection was {done}", camera, who)
 
     @_handle.register
     def _quit(self, command: Quit, who: str) -> None:
@@ -315,7 +316,7 @@ class Control:
         self._notify("warning", "The server is being shut down", None, who)
         self._shut_down()
 
-    # What handlers share.
+    # Shared by the handlers.
 
     def _own(self, command: CameraCommand) -> Camera:
         camera = self.camera(command.camera)
@@ -324,23 +325,23 @@ class Control:
 
     @contextmanager
     def _tuning(self, camera: Camera) -> Iterator[Tuning]:
-        """Yield a camera's controls and presets; keep what it accepted, even if it rejects some."""
+        """Yield a camera's controls and presets; keep the accepted values, even if some fail."""
         try:
             yield camera.tuning
         finally:
             for key, kept in camera.tuning.keep().items():
                 self._keep(camera, key, kept or None)
 
-    def _tell_at_rest(self, who: str, camera: Camera, tuning: Tuning, name: str) -> None:
+    def _tell_when_still(self, who: str, camera: Camera, tuning: Tuning, name: str) -> None:
         """Announce a control once it has been still for a moment: a slider sends many values."""
         key = camera.name, name
         move = self._moves[key] = self._moves.get(key, 0) + 1
-        control = tuning.find(name)  # Now, because the source may be another one by then.
+        control = tuning.find(name)  # Now, because the source may be replaced meanwhile.
 
         def tell() -> None:
             if self._moves.get(key) == move:
                 del self._moves[key]
-                # Four numbers tell nobody where a crop is; the picture shows it.
+                # The four numbers of a crop say nothing to people; the picture shows it.
                 cropped = control.kind == "area" and control.value != control.default
                 change = "changed" if cropped else f"set to {control.show(control.value)}"
                 self._tell(f"{camera.title}: {control.title} {change}", camera, who)
@@ -375,26 +376,26 @@ class Control:
 
     def _write(self) -> None:
         if not self._unsaved:
-            return  # A node without cameras may share its folder with one that has some.
+            return  # A node without cameras may share its folder with one that has cameras.
         self._unsaved = False
         document = {"cameras": {name: dict(own) for name, own in self._kept.items() if own}}
         try:
             hub.run_native(self._file.save, document)
         except (OSError, RecursionError) as error:
             # RecursionError: an earlier file may have held deeply nested values.
-            self._unsaved = True  # Tried again with the next change, and at the end.
+            self._unsaved = True  # Tried again with the next change and at the end.
             why = getattr(error, "strerror", None) or str(error)
             log.error("changes cannot be kept: %s", error)
             self._notify("error", f"Changes will not survive a restart: {why}", None, None)
 
 
 def unknown_camera(name: str) -> RequestError:
-    """Return the error for a camera that does not exist, or that the client may not see."""
+    """Return the error for a camera that does not exist or that the client may not see."""
     return RequestError("unknown_camera", f"there is no camera {name[:40]!r}")
 
 
 def _read_motion(value: object) -> dict[str, Any] | None:
-    """Return what was kept of looking for motion, or None if it is invalid."""
+    """Return the kept motion settings, or None if they are invalid."""
     fields = value if isinstance(value, dict) else {"on": None}
     command = _read(KEPT_MOTION, fields | {"camera": "any"})
     return None if command is None else command.given or None

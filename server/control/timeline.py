@@ -1,4 +1,4 @@
-"""The notices of the last day, on disk so that they survive a restart."""
+"""The notices of the last day, kept on disk so that they survive a restart."""
 
 import json
 import logging
@@ -26,25 +26,25 @@ KEPT_S = 24 * 3600.0
 MAX_KEPT = 2000
 
 MAX_SENT = 200
-"""Notices in one answer: encoding more would hold up the hub for over a millisecond."""
+"""Notices per answer: encoding more would block the hub for over a millisecond."""
 
 MAX_TEXT = 500
 MAX_WHO = 80
 
 SOMEBODY = "an operator"
-"""Who did something, for viewers: an operator's name is half of a login."""
+"""Replaces operators' names for viewers: a name is half of a login."""
 
-# A slider that is dragged causes a dozen notices a second. A notice that says the same as the one
-# before it, within this time, replaces it.
+# A dragged slider causes a dozen notices a second. A notice that repeats the one before it within
+# this time replaces it.
 SAME_WITHIN_S = 5.0
 
 # The file is rewritten once it has this many lines more than are kept.
 MAX_OUTDATED = 2000
 
-# Most that is read at the start: room for every line at its longest.
+# Read at most this much at the start: enough for all lines at their longest.
 MAX_BYTES = 8_000_000
 
-# After a disk error, the next notice is written this much later at the earliest.
+# Shortest pause between a disk error and the next write.
 RETRY_S = 5.0
 
 
@@ -56,8 +56,8 @@ class Notice:
         at: When, in Unix seconds.
         level: ``info``, ``warning`` or ``error``.
         message: What happened, for people, without who did it.
-        camera: To which camera it happened; None if it concerns the whole server.
-        who: Who did it; None if it happened by itself.
+        camera: The camera; None if it concerns the whole server.
+        who: The user who did it; None if it happened by itself.
     """
 
     at: float
@@ -70,7 +70,7 @@ class Notice:
         """Return the ``notice`` event's payload.
 
         Args:
-            names: Whether to say who; otherwise it says "an operator".
+            names: Whether to name the user; otherwise it says "an operator".
         """
         who = self.who if names or self.who is None else SOMEBODY
         message = f"{self.message} by {who}" if who else self.message
@@ -79,7 +79,7 @@ class Notice:
         return payload | {key: value for key, value in more.items() if value}
 
     def repeats(self, other: "Notice") -> bool:
-        """Return whether the other one just said the same, apart from numbers."""
+        """Return whether the other one said the same a moment ago, apart from numbers."""
         return (
             abs(self.at - other.at) < SAME_WITHIN_S
             and (self.level, self.camera, self.who) == (other.level, other.camera, other.who)
@@ -102,9 +102,9 @@ class _Entry(BaseModel):
 class Timeline:
     """Keeps the notices of the last 24 hours, and appends them to ``timeline.jsonl``.
 
-    When it is full, the camera with the most notices loses its oldest, so that a camera which comes
-    and goes all day does not push out the others' notices. Writing happens later, on a native
-    thread; neither a disk error nor an unreadable file stops the server.
+    When it is full, the camera with the most notices loses its oldest, so that a camera that comes
+    and goes all day does not displace the others' notices. They are written later, on a native
+    thread. Neither a disk error nor an unreadable file stops the server.
 
     Args:
         folder: The state folder.
@@ -130,7 +130,7 @@ class Timeline:
             notice = _parse(line)
             if notice is None:
                 damaged += 1
-            elif notice.at <= self._clock():  # Skip times of a clock that was once wrong.
+            elif notice.at <= self._clock():  # Skip times in the future, from a wrong clock.
                 self._keep(notice)
         self._lines = len(lines)
         if damaged:
@@ -158,7 +158,7 @@ class Timeline:
         self._write()
 
     def add(self, level: str, message: str, camera: str | None, who: str | None = None) -> Notice:
-        """Keep a notice and return it, at once."""
+        """Keep a notice and return it; does not block."""
         at, text = round(self._clock(), 3), message[:MAX_TEXT]
         notice = Notice(at, level, text, camera, who[:MAX_WHO] if who else None)
         self._keep(notice)
@@ -181,7 +181,7 @@ class Timeline:
             before: Only those earlier than this.
             camera: Only those of this camera; None for all, and those of the whole server.
         """
-        # What is older is only passed over: the clock may come back.
+        # Skip older notices, but keep them: the clock may be set back.
         earliest = max(since if since is not None else 0.0, self._clock() - KEPT_S)
         latest = before if before is not None else float("inf")
         found = sorted(
@@ -236,7 +236,7 @@ class Timeline:
         waiting = list(self._unwritten)
         self._unwritten.clear()
         try:
-            # After a failure, rewrite the file from memory: it has what could not be appended.
+            # After a failure, rewrite the file from memory, which has the notices not appended.
             if self._failing or self._lines + len(waiting) > self._count + MAX_OUTDATED:
                 self._expire()
                 kept = sorted(self._all(), key=attrgetter("at"))
@@ -258,7 +258,7 @@ def kind_of(message: str) -> str:
 
 
 def _parse(line: bytes) -> Notice | None:
-    """Return a line's notice, or None if it is damaged, as after a power cut."""
+    """Return a line's notice, or None if it is damaged, for example by a power cut."""
     try:
         entry = _Entry.model_validate_json(line)
     except ValidationError:

@@ -1,1 +1,1 @@
-"""Frames out: encode once, send to every viewer with credit."""
+"""Delivers frames: encodes each once, and sends it to every viewer with credit."""

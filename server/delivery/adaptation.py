@@ -1,18 +1,18 @@
 """Chooses the rendition for one viewer from the size of its tile and the speed of its link.
 
-The tile sets the largest size worth sending. Below that the link decides, as measured by its
-acknowledgements: each one gives a frame's round trip, without the time that the viewer took to
-decode and paint it. The excess over the link's bare round trip is the *load*. It grows with the
-frame's size, so a smaller rendition shortens it. A link that is slow to answer but wide is left
-alone; on a narrow link frames get smaller before they get fewer.
+The tile sets the largest size worth sending. Below that the link decides, as measured by
+acknowledgements: each gives a frame's round trip, without the time that the viewer took to decode
+and paint it. The excess over the link's unloaded round trip is the *load*. It grows with the
+frame's size, so a smaller rendition reduces it. A long but wide link is left alone; on a narrow
+link frames get smaller before they get fewer.
 
 Stepping down is fast: after two late frames, or one second with skipped frames. Stepping up is
 slow: after two good seconds, by one step if the measured load leaves room for that size, by more
 only if it leaves room for twice as much. A size that failed is retried after a pause, which doubles
-each time, unless the link has changed.
+each time, or earlier if the link has changed.
 
-A hub that runs late also answers late, which looks like a narrow link. If the hub's lag explains
-half of a load, the server is named as the cause. The reaction is the same.
+A hub that runs late also handles acknowledgements late, which looks like a narrow link. If the
+hub's lag explains half of a load, the server is named as the cause. The reaction is the same.
 """
 
 from collections.abc import Callable
@@ -30,18 +30,18 @@ Reason = Literal["tile", "network", "decoding", "server"]
 LATE_S = 0.5
 LATE_FRAMES = 2
 
-# How long frames are measured before a decision, and how many good trials allow a step up.
+# How long frames are measured before a decision, and how many good trials a step up needs.
 TRIAL_S = 1.0
 GOOD_TRIALS = 2
 
-# A viewer that is busy for a single second is not a slow viewer.
+# A viewer that is busy for one second is not yet slow.
 MAX_SLOW_TRIALS = 2
 
-# The share of frames a viewer must accept, and the share that makes a trial a good one.
+# The share of frames that a viewer must accept, and the share that makes a trial good.
 ENOUGH = 0.8
 GOOD = 0.95
 
-# How much of the time between two frames the expected load may take.
+# The share of the time between two frames that the expected load may take.
 MAX_FILL = 0.9
 # A busy machine inflates the measured load, so after this many good trials the next size is tried
 # anyway.
@@ -66,14 +66,14 @@ MIN_LOAD_S = 0.02
 
 
 class Acknowledged(NamedTuple):
-    """What an acknowledgement says.
+    """An acknowledgement.
 
     Attributes:
         seq: The newest frame it covers.
         frames: How many frames it covers.
         round_trip_s: Time since that frame was sent.
-        hold_s: How much of that the viewer took to decode and paint it.
-        flows: Whether the viewer is sent video and has been able to follow it.
+        hold_s: The part of it that the viewer took to decode and paint the frame.
+        flows: Whether the viewer is being sent video and keeps up with it.
     """
 
     seq: int
@@ -84,12 +84,12 @@ class Acknowledged(NamedTuple):
 
     @property
     def transit_s(self) -> float:
-        """How long the frame and its acknowledgement were on their way."""
+        """How long the frame and its acknowledgement were in transit."""
         return max(0.0, self.round_trip_s - self.hold_s)
 
 
 class _Cooldown(NamedTuple):
-    """How long a failed rendition is not retried, until when, and the load before it was tried."""
+    """How long a failed rendition is blocked, until when, and the load before it was tried."""
 
     seconds: float
     until: float
@@ -100,7 +100,7 @@ class RenditionSelector:
     """Selects one viewer's rendition. Takes the time as a parameter, in monotonic seconds.
 
     Args:
-        camera: The camera being watched; its size, and so the offered renditions, may change.
+        camera: The watched camera; its size, and with it the offered renditions, may change.
         bytes_of: Returns the approximate size of a rendition's frame in bytes; 0 if unknown.
         now: Monotonic seconds.
         lag_s: Returns the given quantile of the hub's lag over the last seconds.
@@ -120,7 +120,7 @@ class RenditionSelector:
         self._full_width = camera.width
         self._names = [rendition.name for rendition in offered(camera)]
         self._top = 0
-        # Start small: on a narrow link a full first picture would take seconds.
+        # Start small: on a narrow link a full-size first picture would take seconds.
         self._index = len(self._names) - 1
         self._starting = True
         self._cause: Reason = "network"
@@ -129,11 +129,11 @@ class RenditionSelector:
         self._from_seq = 0
         self._late = 0
         self._good = 0
-        self._slow_trials = 0  # In a row, in which the viewer itself could not keep up.
+        self._slow_trials = 0  # Trials in a row in which the viewer itself could not keep up.
         self._cooldowns: dict[str, _Cooldown] = {}  # Of renditions that failed.
         self._raised_at: float | None = None  # While a step up is on trial.
         self._raised_from = 0
-        self._load_before_s = 0.0  # Before that step.
+        self._load_before_s = 0.0  # The load before that step.
         self._begin_trial(now)
 
     video: None = None
@@ -157,12 +157,12 @@ class RenditionSelector:
 
     @property
     def starting(self) -> bool:
-        """Whether nothing has been acknowledged yet."""
+        """Whether no frame has been acknowledged yet."""
         return self._starting
 
     @property
     def reason(self) -> Reason:
-        """What limits it."""
+        """What limits the rendition."""
         return "tile" if self._index == self._top else self._cause
 
     def aim(self, tile_width: int | None, sent_seq: int, now: float) -> None:
@@ -180,7 +180,7 @@ class RenditionSelector:
         """Choose for another camera from now on; return whether the rendition changed.
 
         Args:
-            camera: The one that has taken the place of the former.
+            camera: The replacement.
             sent_seq: The newest frame sent.
             now: Monotonic seconds.
         """
@@ -188,7 +188,7 @@ class RenditionSelector:
         return self._update_offer(sent_seq, now)
 
     def shrink(self, cause: Reason) -> None:
-        """Step down by one size, because video of it was too much."""
+        """Step down by one size, because video of this size was too much."""
         self._cause = cause
         self._index = min(max(self._index, self._top) + 1, len(self._names) - 1)
 
@@ -208,7 +208,7 @@ class RenditionSelector:
         if self._camera.width != self._full_width and self._update_offer(sent_seq, now):
             return True
         if ack.seq <= self._from_seq:
-            return False  # Sent before the last change, so it says nothing about the current size.
+            return False  # Sent before the last change: no information about the current size.
         before, reason_before = self._index, self.reason
         transit_s = ack.transit_s
         self._min_transit_s = min(self._min_transit_s, transit_s)
@@ -231,7 +231,7 @@ class RenditionSelector:
         return self._index != before or self.reason != reason_before
 
     def _update_offer(self, sent_seq: int, now: float) -> bool:
-        """Update what is offered and what fills the tile; return whether the rendition changed."""
+        """Update the offered and the tile-filling size; return whether the rendition changed."""
         before, was_top = self.rendition, self._index == self._top and not self._starting
         renditions = offered(self._camera)
         self._full_width = self._camera.width
@@ -251,7 +251,7 @@ class RenditionSelector:
         return transit_s > LATE_S and load_s > bare_s / 2
 
     def _start(self, transit_s: float, bare_s: float) -> None:
-        """Judge by the first, small frame: if it was quick enough, start with the largest size."""
+        """Start with the largest size if the first, small frame was quick enough."""
         self._starting = False
         load_s = max(0.0, transit_s - bare_s)
         if transit_s + load_s * (self._ratio(self._top) - 1) <= LATE_S / 2:
@@ -270,7 +270,7 @@ class RenditionSelector:
                     self._lower("decoding", share, now)
             elif load_s > max(bare_s / 2, MIN_LOAD_S):
                 self._lower(self._cause_of(load_s, USUAL), share, now)
-            # Otherwise the round trip is long, and the credit window will adapt to it.
+            # Otherwise the link is long, and the credit window will adapt to it.
             return
         self._slow_trials = 0
         self._good = self._good + 1 if share >= GOOD else 0
@@ -284,7 +284,7 @@ class RenditionSelector:
             self._raised_at, self._raised_from, self._load_before_s = now, self._index, load_s
             self._index = larger
         elif self._cause == "server" and load_s > MIN_LOAD_S:
-            self._cause = self._cause_of(load_s, USUAL)  # By now it may be the link.
+            self._cause = self._cause_of(load_s, USUAL)  # The cause may now be the link.
 
     def _find_larger(self, load_s: float, fps: float, now: float) -> int:
         """Return the largest rendition that the measured load and earlier failures allow."""
@@ -303,7 +303,7 @@ class RenditionSelector:
         return found
 
     def _cause_of(self, load_s: float, share: float) -> Reason:
-        """Return ``server`` if the hub's lag explains the load, otherwise ``network``."""
+        """Return ``server`` if the hub's lag explains the load, else ``network``."""
         explained_s = self._lag_s(share)
         return "server" if explained_s >= SERVER_SHARE * max(load_s, MIN_LOAD_S) else "network"
 

@@ -1,7 +1,7 @@
 """Decides whether a viewer is sent video, and which.
 
-Who asked for one rendition is sent video of it if the camera's own can be passed through, or if the
-camera prefers video. For everyone else the link decides: see :class:`VideoSelector`.
+A viewer that asked for a fixed rendition gets video of it if the camera's own video can be passed
+through, or if the camera prefers video. Otherwise the link decides, see :class:`VideoSelector`.
 """
 
 from collections import deque
@@ -17,38 +17,38 @@ from server.delivery.video import decodes
 
 __all__ = ["FixedChoice", "VideoSelector"]
 
-# How often it is decided anew, and how soon after a change something larger is tried.
-LOOK_S = 0.5
-PATIENCE_S = 2.0
+# How often the choice is reconsidered, and how long after a change a larger one may be tried.
+CHECK_S = 0.5
+RISE_PAUSE_S = 2.0
 
-# How much of a link the bit rate of a video may take to begin with: of the camera's own, and of one
-# that is encoded here, which is even and never more than was said.
+# The share of a link that a video's bit rate may take at first: the camera's own video, and one
+# encoded here, whose bit rate is even and bounded.
 ENTER = 0.7
 ENTER_ENCODED = 0.95
-# Small frames make a link look narrower than it is. After so long without a break, the next larger
-# video may take so many times that share.
+# Small frames make a link look narrower than it is. After PROBE_S without a break, this factor
+# raises the limit for the next larger video.
 PROBE_S = 6.0
 PROBE_ROOM = 1.2
-# A link that is this full was too narrow, if the viewer could not follow once.
+# A link that is fuller than this is too narrow as soon as the viewer has fallen behind once.
 STAY = 0.9
-# A viewer that could not follow so often, in so many seconds, is sent something smaller.
+# A viewer that falls behind this often within BREAKS_S gets something smaller.
 MAX_BREAKS = 3
 BREAKS_S = 6.0
 
-# A frame that was on its way for longer than the bare round trip and this is late.
+# A frame whose transit exceeds the unloaded round trip by more than this is late.
 LATE_S = 0.5
 LATE_FRAMES = 2
 
-# The share of the time between two frames beyond which a browser's decoder is slow.
+# A browser's decoder that takes more than this share of the frame interval is slow.
 SLOW_SHARE = 0.5
 
-# How long to wait before something that failed is tried again.
+# How long to wait before a failed video is tried again.
 FIRST_COOLDOWN_S = 8.0
 MAX_COOLDOWN_S = 60.0
 
 
 class FixedChoice:
-    """One rendition, as JPEG or as video, whichever there is. The camera may come to know later.
+    """A fixed rendition, as video if there is one, else JPEG. Video may become available later.
 
     Args:
         camera: The camera being watched.
@@ -80,7 +80,7 @@ class FixedChoice:
         """Do nothing: the choice is fixed."""
 
     def take(self, ack: Acknowledged, sent_seq: int, bare_s: float, now: float) -> bool:
-        """Look whether there is a video by now; return whether the choice changed."""
+        """Check whether video is available now; return whether the choice changed."""
         return self._update()
 
     def _update(self) -> bool:
@@ -98,11 +98,10 @@ class FixedChoice:
 class VideoSelector:
     """Selects video or JPEG for one viewer, by the size of its tile and the speed of its link.
 
-    It begins with the smallest JPEG, which shows what the link carries, unless that is known from
-    before. The camera's own video is taken wherever it fits, because it costs nothing. Video that
-    must be encoded is for links on which JPEG of the tile's size does not fit: then it is the
-    largest size whose bit rate does. A video that was too much is tried again after a pause, which
-    doubles each time.
+    It starts with the smallest JPEG, which measures the link, unless the link is already known. The
+    camera's own video is chosen wherever it fits, because it costs nothing. Video that must be
+    encoded is for links that cannot carry JPEG of the tile's size: the largest size whose bit rate
+    fits is chosen. A video that was too much is tried again after a pause, which doubles each time.
 
     Args:
         camera: The camera being watched.
@@ -110,7 +109,7 @@ class VideoSelector:
         bytes_of: Returns the approximate size of a rendition's JPEG in bytes; 0 if unknown.
         pictures: Selects the rendition of JPEG.
         codecs: What the viewer decodes, such as ``h264``.
-        link: What its link carries.
+        link: The viewer's link, as measured.
     """
 
     def __init__(
@@ -131,18 +130,18 @@ class VideoSelector:
         self._codecs = codecs
         self._link = link
         self._flows = False
-        self._broke = False  # Since the last acknowledgement it could not be sent all of it.
-        self._breaks: deque[float] = deque(maxlen=MAX_BREAKS)  # When that was so.
+        self._broke = False  # Whether video was interrupted since the last acknowledgement.
+        self._breaks: deque[float] = deque(maxlen=MAX_BREAKS)  # Times of such interruptions.
         self._holds: list[float] = []
         self._late = 0
         self._cause: Reason = "network"
-        self._cooldowns: dict[str, tuple[float, float]] = {}  # Of what failed: seconds, and until.
+        self._cooldowns: dict[str, tuple[float, float]] = {}  # Of failed videos: seconds, until.
         self._changed_at = 0.0
-        self._look_at = 0.0
+        self._check_at = 0.0
 
     @property
     def rendition(self) -> str:
-        """The rendition of JPEG, for as long as video does not flow."""
+        """The rendition for JPEG, which is sent while video does not flow."""
         return self._pictures.rendition
 
     @property
@@ -158,9 +157,9 @@ class VideoSelector:
         return self.video or next(iter((self._own, *self._encoded)), None)
 
     def aim(self, tile_width: int | None, sent_seq: int, now: float) -> None:
-        """Set the width of the tile, as of :class:`RenditionSelector`."""
+        """Set the width of the tile, see :meth:`RenditionSelector.aim`."""
         self._pictures.aim(tile_width, sent_seq, now)
-        self._look_at = 0.0
+        self._check_at = 0.0
 
     def begin(self, now: float) -> None:
         """Begin with the camera's own video if the link is known to carry it."""
@@ -194,14 +193,14 @@ class VideoSelector:
             late = ack.transit_s - self._link.bare_s > LATE_S
             self._late = self._late + 1 if late else 0
             self._holds.append(ack.hold_s)
-        is_due = now >= self._look_at or self._late >= LATE_FRAMES
+        is_due = now >= self._check_at or self._late >= LATE_FRAMES
         if ack.flows and not is_due:
-            return False  # As nearly always: nothing below would change anything.
+            return False  # The usual case: nothing to decide yet.
         before = self.video, self.rendition, self.reason
         if not ack.flows:
             self._pictures.take(ack, sent_seq, bare_s, now)
         if is_due and (before[0] is not None or not self._pictures.starting):
-            self._look_at = now + LOOK_S
+            self._check_at = now + CHECK_S
             self._select(now)
         return (self.video, self.rendition, self.reason) != before
 
@@ -215,14 +214,14 @@ class VideoSelector:
         next_larger = names[_index(names, self.video) - 1] if self.video in names[1:] else None
         found = next((one for one in names if self._fits(one, now, one == next_larger)), None)
         rises = before is None or (found is not None and names.index(found) < _index(names, before))
-        if found == before or (rises and now - self._changed_at < PATIENCE_S):
+        if found == before or (rises and now - self._changed_at < RISE_PAUSE_S):
             return
         self.video, self._changed_at = found, now
         self._late = 0
         self._breaks.clear()
 
     def _trouble(self, now: float) -> Reason | None:
-        """Return why a viewer cannot follow its video; None if it does. What flows fits."""
+        """Return why a viewer cannot keep up with its video; None if it can."""
         slow = bool(self._holds) and median(self._holds) * self._camera.rate > SLOW_SHARE
         self._holds.clear()
         if self._late >= LATE_FRAMES:
@@ -235,7 +234,7 @@ class VideoSelector:
         return "network" if breaks >= MAX_BREAKS or (narrow and not self._flows) else None
 
     def _fits(self, name: str, now: float, is_next_larger: bool) -> bool:
-        """Return whether a video is sent, or fits the link, with room to spare."""
+        """Return whether a video is already being sent, or fits the link with room to spare."""
         if name == self.video:
             return True
         room = ENTER if name == self._own else ENTER_ENCODED
@@ -246,7 +245,7 @@ class VideoSelector:
         return now >= until and self._kbps_of(name) * 1000 <= room * self._link.rate_bps
 
     def _fail(self, cause: Reason, now: float) -> None:
-        """Send no more of a video for a while."""
+        """Stop sending the current video, and block it for a while."""
         assert self.video is not None
         seconds, _ = self._cooldowns.get(self.video, (FIRST_COOLDOWN_S / 2, 0.0))
         seconds = min(2 * seconds, MAX_COOLDOWN_S)
@@ -257,15 +256,15 @@ class VideoSelector:
 
     @property
     def _wants_encoded(self) -> bool:
-        """Whether video is encoded for this viewer: JPEG that fills its tile is too much."""
+        """Whether to encode video for this viewer, because JPEG that fills its tile is too much."""
         if self._pictures.reason in ("decoding", "server"):
-            return False  # Nothing would get faster: it is more work, here and in the browser.
+            return False  # Video would be more work, for the server and for the browser.
         if self._camera.prefers_video:
             return True
         filling_bps = 8 * self._bytes_of(self._pictures.largest) * self._camera.rate
         if self.video in self._encoded:
             return not filling_bps or filling_bps > ENTER * self._link.rate_bps
-        if len(self._pictures.filling) == 1:  # JPEG does not get any smaller.
+        if len(self._pictures.filling) == 1:  # There is no smaller JPEG.
             return filling_bps > self._link.rate_bps
         return self.video is not None or self._pictures.reason != "tile"
 
@@ -278,7 +277,7 @@ class VideoSelector:
 
     @property
     def _encoded(self) -> list[str]:
-        """The names of the videos that can be made, from the tile's size down."""
+        """The names of the videos that can be encoded, from the tile's size down."""
         found = [name for name in self._pictures.filling if self._decodes(name)]
         return [name for name in found if not self._camera.videos[name].passed_through]
 
@@ -288,5 +287,5 @@ class VideoSelector:
 
 
 def _index(names: list[str], name: str | None) -> int:
-    """Return where a name is; behind all others if it is not there."""
+    """Return the index of a name, or the length of the list if it is missing."""
     return names.index(name) if name in names else len(names)

@@ -1,4 +1,4 @@
-"""How many frames one viewer may still be sent.
+"""Limits how many frames one viewer may be sent ahead of its acknowledgements.
 
 A viewer owes an acknowledgement for every frame it was sent, and gets no more while it owes a whole
 *window* of them. So frames cannot pile up on the way: not in the kernel's buffers, not in a proxy,
@@ -10,13 +10,13 @@ link they do not: a wider window would only hold older pictures. This is hill cl
 delivered rate. It needs no estimate of the link's base delay, unlike TCP Vegas (Brakmo & Peterson,
 1995) or BBR (Cardwell et al., 2016), whose estimates a camera's steady stream would spoil.
 
-A viewer may say that it will cover several frames by one acknowledgement while all is well. Its
-window is then twice what the last one covered, but only two frames more at most. One that covers
-less than the one before means that the viewer waited in vain for a frame: the window is at once
-what it was at first.
+A viewer may announce that it covers several frames with one acknowledgement while all is well. Its
+window is then twice what the last one covered, but at most two frames more. An acknowledgement that
+covers less than the one before means that the viewer waited in vain for a frame, so the window
+immediately returns to its initial size.
 
-Frames of video are small and many, and skipping one costs all up to the next key picture. They are
-bounded by time: none is sent while the oldest one in flight is overdue.
+Frames of video are small and many, and skipping one loses all up to the next key picture. They are
+limited by time instead: none is sent while the oldest one in flight is overdue.
 """
 
 from server.delivery.link import Delivery
@@ -26,12 +26,12 @@ __all__ = ["Credit"]
 # Upper limit of the frames in flight, as a duration.
 MAX_FLIGHT_S = 0.25
 
-# A link on which several frames in a row take this long is starved: it carries only one frame at a
+# A link on which several frames in a row take this long is starved, and gets only one frame at a
 # time. A single late acknowledgement proves nothing: people put their phones away.
 STARVED_S = 0.6
 STARVED_FRAMES = 3
 
-# How many more frames than one acknowledgement covers may be in flight.
+# How many more frames may be in flight than one acknowledgement covers.
 SPARE = 2
 
 # How long a window is measured before its rate counts, and the pause after a failed attempt.
@@ -51,7 +51,7 @@ class Credit:
     Args:
         window: Frames that may be in flight at first, and the minimum on a healthy link.
         now: Monotonic seconds.
-        acks: The most frames that the viewer covers by one acknowledgement.
+        acks: The most frames that the viewer covers with one acknowledgement.
 
     Attributes:
         ready: Whether one more frame may be sent.
@@ -64,7 +64,7 @@ class Credit:
         self._acks = acks
         self._covered = 1
         self._gap = False  # The last acknowledgement covered less than the one before.
-        # What the limit followed from when it was last worked out, as hardly ever changes.
+        # The inputs of the last _set_limit(), which hardly ever change.
         self._limited_by: tuple[int, float, int, int] | None = None
         self._flight: list[tuple[int, float, int]] = []
         self._bytes = 0
@@ -85,7 +85,7 @@ class Credit:
 
     @property
     def widest(self) -> int:
-        """How many frames may be in flight while the viewer covers as many as it said it would."""
+        """How many frames may be in flight while the viewer covers as many as it announced."""
         return max(self._base, self._acks + SPARE) if self._acks > 1 else self._base
 
     @property
@@ -95,7 +95,7 @@ class Credit:
 
     @property
     def delivery(self) -> Delivery:
-        """What the newest acknowledgement was for."""
+        """The frames that the newest acknowledgement covered."""
         return Delivery(*self._delivered)
 
     def waiting_s(self, now: float) -> float:
@@ -108,7 +108,7 @@ class Credit:
         Args:
             now: Monotonic seconds.
             bare_s: The round trip of a message on the unloaded link.
-            max_bytes: How many may be in flight.
+            max_bytes: How many bytes may be in flight.
         """
         flight = self._flight
         if not flight:
@@ -118,7 +118,7 @@ class Credit:
         return now - flight[0][1] < MAX_FLIGHT_S + bare_s
 
     def spend(self, seq: int, now: float, size: int = 0) -> None:
-        """Record that frame ``seq`` was sent, of so many bytes."""
+        """Record that frame ``seq`` of ``size`` bytes was sent."""
         self._bytes += size
         self._flight.append((seq, now, size))
         self.ready = len(self._flight) < self._limit
@@ -172,7 +172,7 @@ class Credit:
         return frames
 
     def _set_limit(self, frames: int, fps: float) -> None:
-        """Set what may be in flight after an acknowledgement of some frames."""
+        """Set how many frames may be in flight after an acknowledgement of ``frames``."""
         if self._slow_frames >= STARVED_FRAMES:
             self._limit = 1
             return
@@ -181,7 +181,7 @@ class Credit:
             covered = min(frames, self._acks)
             self._gap = covered < self._covered
             self._covered = 1 if self._gap else covered
-            # Of two frames that are less than the limit apart, one may wait for the other.
+            # Two frames are always allowed if they are less than MAX_FLIGHT_S apart.
             most = max(2, int(MAX_FLIGHT_S * fps)) if MAX_FLIGHT_S * fps > 1 else 1
             wide = min(2 * self._covered, self._covered + SPARE, most)
             self._limit = max(self._window, wide)

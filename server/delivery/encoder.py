@@ -1,4 +1,4 @@
-"""Encodes frames to JPEG, and builds the bytes that viewers are sent."""
+"""Encodes frames as JPEG, and builds the bytes that are sent to viewers."""
 
 import time
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class EncodedFrame:
 
     @property
     def packet(self) -> Packet:
-        """The ``frame`` event as ready WebSocket bytes."""
+        """The ``frame`` event as WebSocket bytes, ready to send."""
         if self._packet is None:
             size = self.width, self.height
             head = picture_head(
@@ -88,17 +88,17 @@ def pass_through(frame: Frame, camera: str, rendition: str) -> EncodedFrame:
 def encode_jpeg(
     frame: Frame, camera: str, rendition: str, quality: int, width: int | None = None
 ) -> tuple[EncodedFrame, Image, float]:
-    """Return the frame as JPEG, the pixels in that size, and the seconds taken.
+    """Return the frame as JPEG, its scaled pixels, and the seconds taken.
 
-    Blocks for some milliseconds: call it through ``hub.run_native``. To scale down, areas are
-    averaged (``INTER_AREA``), which neither blurs nor leaves moiré.
+    Blocks for some milliseconds: call it through ``hub.run_native``. Scales down by averaging areas
+    (``INTER_AREA``), which neither blurs nor leaves moiré.
 
     Args:
         frame: Pixels as uint8, shape (height, width, 3), BGR order.
         camera: The camera's name.
-        rendition: What to call the result.
+        rendition: The rendition's name.
         quality: JPEG quality, 1 to 100.
-        width: In pixels; None, or more than the picture has, leaves it as it is.
+        width: In pixels; None, or more than the picture's, keeps the picture's.
 
     Raises:
         EncodeError: If OpenCV refuses the pixels; names the camera and shape.

@@ -1,8 +1,8 @@
 """The rooms of one camera and the pump that serves them: wait, encode once, send to ready viewers.
 
 A room is one rendition and its viewers. For every frame the pump visits the rooms from the largest
-rendition to the smallest, and skips those in which no viewer can take it. Who is sent video, see
-:mod:`server.delivery.video_fanout`, is in no room while that flows.
+rendition to the smallest, and skips those in which no viewer can take it. A viewer whose video
+flows (:mod:`server.delivery.video_fanout`) is in no room.
 """
 
 import functools
@@ -37,8 +37,8 @@ class Viewer(Protocol):
         last_seq: The newest frame it was sent; written by the fanout only.
         room: The room it is in; written by the fanout only.
         obstacle: Why it cannot take a frame now (``credit``: it owes acknowledgements; ``unsent``:
-            its previous bytes are still going out; ``gone``: its connection has ended), or None
-            when it can.
+            earlier bytes are still being sent; ``gone``: its connection has ended), or None if it
+            can.
     """
 
     last_seq: int
@@ -63,11 +63,11 @@ class Room:
     """The viewers of one rendition.
 
     Args:
-        rendition: Which.
+        rendition: The rendition.
         slot: Holds the frames that the rendition is made from.
 
     Attributes:
-        viewers: Who needs JPEG now, by key.
+        viewers: Those that need JPEG now, by key.
         newest: The newest encoded frame.
         missed_seq: The newest frame that no viewer here could take.
         frames: How many frames were encoded for this room.
@@ -88,7 +88,7 @@ class Fanout:
     """The rooms of one camera, and the pump that serves them.
 
     Args:
-        camera: The camera; it is informed of its viewers and the renditions they watch.
+        camera: The camera; it is told how many viewers it has and which renditions they watch.
         clock: Monotonic seconds.
     """
 
@@ -97,17 +97,17 @@ class Fanout:
     ) -> None:
         self._clock = clock
         self._viewers: dict[object, Viewer] = {}
-        self._readers: dict[object, str] = {}  # Who reads units by itself, and of which video.
-        self._silent: set[object] = set()  # Who takes what there is, and does not count.
+        self._readers: dict[object, str] = {}  # Video names, by reader of the track.
+        self._uncounted: set[object] = set()  # Viewers that do not count: they open no source.
         self._encoded: list[Callable[[EncodedFrame], None]] = []
-        self._lazy: set[object] = set()  # Those who do not mind if units come together.
+        self._lazy: set[object] = set()  # Readers that accept units late and several at a time.
         self._wake = hub.Signal()
         self._task: hub.Task | None = None
         self._use(camera)
 
     def _use(self, camera: CameraInterface) -> None:
         self.camera = camera
-        self._watched: list[Rendition] | None = None  # As the camera was told; not yet.
+        self._watched: list[Rendition] | None = None  # As last told to the camera.
         self.rooms = {one.name: Room(one, camera.slot_of(one)) for one in camera.ladder}
         """By the rendition's name, the largest first."""
         self.videos = VideoFanout(
@@ -118,20 +118,21 @@ class Fanout:
             self._readers,
             self._lazy,
         )
-        """Who is sent video instead."""
+        """The viewers of video."""
         for name, track in camera.videos.items():
             track.listen(functools.partial(self._on_units, self.videos.videos[name]))
         self.rate = camera.rate
-        """The camera's, as of the newest frame: acknowledgements need it, thousands a second."""
+        """The camera's frame rate at the newest frame, cached for thousands of acknowledgements a
+        second."""
         self._encoder = RenditionEncoder(camera)
         for slot in {room.slot for room in self.rooms.values()}:
             slot.listen(self._wake.set)
 
     def __len__(self) -> int:
-        return len(self._viewers) + len(self._readers) - len(self._silent)
+        return len(self._viewers) + len(self._readers) - len(self._uncounted)
 
     def listen(self, on_encoded: Callable[[EncodedFrame], None]) -> None:
-        """Call ``on_encoded``, which must not block, for each JPEG, a frame's largest first."""
+        """Call ``on_encoded``, which must not block, with each JPEG, a frame's largest first."""
         self._encoded.append(on_encoded)
 
     def open(self) -> None:
@@ -146,9 +147,9 @@ class Fanout:
             self._task.kill()
 
     def take_over(self, camera: CameraInterface) -> None:
-        """Serve another camera to the same viewers, such as the same one with another source.
+        """Replace the camera, for example after its source was changed, and keep the viewers.
 
-        Who watches a rendition or a video that it does not have gets the full one, or JPEG.
+        Viewers of a rendition that it does not have get the full one; of a missing video, JPEG.
         """
         watched = {
             key: (viewer, viewer.room.rendition.name, _video_of(viewer))
@@ -172,22 +173,22 @@ class Fanout:
         """Add a viewer, replacing one with the same key, and send it the newest frame.
 
         Args:
-            key: Identifies it from now on.
-            viewer: Who is sent frames; for video a :class:`VideoViewer`.
-            rendition: In which it is sent JPEG.
-            video: The name of the video that it is sent instead, as far as possible.
-            counts: Whether it counts as a viewer, for whom the source is opened.
+            key: Identifies the viewer.
+            viewer: The viewer; for video a :class:`VideoViewer`.
+            rendition: The rendition of its JPEG.
+            video: The name of the video to send instead, as far as possible.
+            counts: Whether it counts as a viewer, so that the source is opened.
         """
         self._remove(key)
         if not counts:
-            self._silent.add(key)
+            self._uncounted.add(key)
         self._add(key, viewer, rendition, video)
-        # First, because a viewer whose video flows needs no JPEG, and no picture decoded.
+        # Before the camera is told: a viewer whose video flows needs no JPEG and no decoding.
         self.serve(viewer)
         self._update_camera()
 
     def move(self, key: object, rendition: str, video: str | None = None) -> None:
-        """Move a viewer to another rendition or video, from the next frame that it has not had."""
+        """Move a viewer to another rendition or video, starting with its next frame."""
         viewer = self._viewers.get(key)
         if viewer is None:
             return
@@ -202,31 +203,31 @@ class Fanout:
     def hold_video(
         self, key: object, rendition: str, counts: bool = True, lazy: bool = False
     ) -> None:
-        """Have the camera deliver a video to somebody who reads its track, until :meth:`leave`.
+        """Keep a video running for a reader of its track, until :meth:`leave`.
 
         Args:
-            key: Identifies it.
+            key: Identifies the reader.
             rendition: The video's name.
-            counts: Whether it counts as a viewer, for whom the source is opened.
-            lazy: Whether units may be a quarter of a second late, and come together, while nobody
-                else has a video. Only for who takes each in the track's callback: afterwards a
-                later group may have taken the place of one.
+            counts: Whether it counts as a viewer, so that the source is opened.
+            lazy: Whether units may be a quarter of a second late, several at a time, while nobody
+                else watches a video. Such a reader must take each unit in the track's callback:
+                afterwards the next group may already have replaced it.
         """
         self._readers[key] = rendition
-        (self._silent.discard if counts else self._silent.add)(key)
+        (self._uncounted.discard if counts else self._uncounted.add)(key)
         (self._lazy.add if lazy else self._lazy.discard)(key)
         self._update_camera()
         self.camera.request_key(rendition)
 
     def holds_video(self, key: object) -> bool:
-        """Return whether a video is delivered to somebody with this key."""
+        """Return whether a reader with this key holds a video."""
         return key in self._readers
 
     def leave(self, key: object) -> None:
         """Remove a viewer; do nothing if there is none with that key."""
         read = self._readers.pop(key, None) is not None
         if self._remove(key) or read:
-            self._silent.discard(key)
+            self._uncounted.discard(key)
             self._lazy.discard(key)
             self._update_camera()
 
@@ -239,18 +240,18 @@ class Fanout:
         return self._encoder.bytes_of(self.rooms[rendition].rendition)
 
     def kbps_of(self, video: str) -> float:
-        """Return a video's bit rate in kilobits a second; a guess if it has not been measured."""
+        """Return a video's bit rate in kilobits per second; estimated if not yet measured."""
         return self.videos.kbps_of(video)
 
     def codec_of(self, video: str) -> str | None:
-        """Return what a video is encoded as; None while unknown."""
+        """Return a video's codec; None while unknown."""
         return self.camera.videos[video].codec
 
     def serve(self, viewer: Viewer) -> None:
         """Serve a viewer that became ready between two frames.
 
-        It is sent the newest encoded frame at once if it has not had it. If there is a newer
-        captured frame, the pump is woken to encode that one instead.
+        Sends it the newest encoded frame if it has not had that. If there is a newer captured
+        frame, wakes the pump to encode that one instead.
         """
         if isinstance(viewer, VideoViewer) and viewer.video is not None:
             self.videos.serve(viewer)
@@ -259,7 +260,7 @@ class Fanout:
         room = viewer.room
         frame = room.slot.frame
         if frame is None:
-            return  # The source is closed, so the last encoded frame is outdated.
+            return  # The source is closed: the last encoded frame is outdated.
         newest = room.newest
         if newest is None or frame.seq > newest.seq:
             self._wake.set()
@@ -267,7 +268,7 @@ class Fanout:
             self._send(room, newest, (viewer,))
 
     def _on_units(self, video: Video) -> None:
-        if video.viewers:  # Waking the pump would be most of what units cost that are only kept.
+        if video.viewers:  # For units that are only recorded, waking the pump would cost the most.
             self._wake.set()
 
     def _add(self, key: object, viewer: Viewer, rendition: str, video: str | None = None) -> None:
@@ -282,25 +283,25 @@ class Fanout:
         viewer = self._viewers.pop(key, None)
         if viewer is None:
             return False
-        self._silent.discard(key)
+        self._uncounted.discard(key)
         if isinstance(viewer, VideoViewer):
             self.videos.leave(viewer)
         self._leave_room(key, viewer)
         return True
 
     def _place(self, key: object) -> None:
-        """Have a viewer in its room exactly while it needs JPEG."""
+        """Keep a viewer in its room exactly while it needs JPEG."""
         viewer = self._viewers[key]
         if isinstance(viewer, VideoViewer) and viewer.flows:
             self._leave_room(key, viewer)
         else:
             self._enter_room(key, viewer)
-        self._tell_renditions()
+        self._update_renditions()
 
     def _enter_room(self, key: object, viewer: Viewer) -> None:
         room = viewer.room
         if not room.viewers:
-            # It was encoded for viewers who have left, and may be old.
+            # It was encoded for viewers that have left, and may be old.
             room.newest = None
         room.viewers[key] = viewer
 
@@ -309,7 +310,7 @@ class Fanout:
         if room.viewers.pop(key, None) is not None and not room.viewers:
             room.newest = None  # No longer needed, and it may hold a file descriptor.
 
-    def _tell_renditions(self) -> None:
+    def _update_renditions(self) -> None:
         watched = [room.rendition for room in self.rooms.values() if room.viewers]
         if watched != self._watched:
             self._watched = watched
@@ -318,8 +319,8 @@ class Fanout:
             self.camera.set_renditions(watched)
 
     def _update_camera(self) -> None:
-        self._tell_renditions()
-        self.videos.tell_camera()
+        self._update_renditions()
+        self.videos.update_camera()
         self.camera.set_viewers(len(self))
 
     def _run(self) -> None:
@@ -339,7 +340,7 @@ class Fanout:
             self.camera.meter.drops["encode"] += 1
             log.debug("%s", error)
         except Exception:
-            # No error may stop the pump: it serves all viewers.
+            # An error must not stop the pump, which serves all viewers.
             self.camera.meter.drops["error"] += 1
             log.exception("camera=%s pump", self.camera.name)
 
@@ -357,7 +358,7 @@ class Fanout:
         room.slot.take()
         encoded = self._encoder.encode(frame, room.rendition)
         if encoded is None:
-            return  # A JPEG without the pixels that this rendition needs; the next has them.
+            return  # A JPEG without the pixels that this rendition needs; the next one has them.
         room.newest = encoded
         room.frames += 1
         for on_encoded in self._encoded:
@@ -365,13 +366,13 @@ class Fanout:
         viewers = list(room.viewers.items())
         for begin in range(0, len(viewers), BATCH_SIZE):
             if begin:
-                hub.sleep(0)  # Others have a turn.
+                hub.sleep(0)  # Let other green threads run.
             batch = viewers[begin : begin + BATCH_SIZE]
             present = [viewer for key, viewer in batch if room.viewers.get(key) is viewer]
             self._send(room, encoded, present)
 
     def _skip(self, room: Room, frame: Frame) -> None:
-        """Record a frame that no viewer here can take; once, however often the pump wakes."""
+        """Record a frame that no viewer here can take, once however often the pump wakes."""
         if frame.seq <= room.missed_seq:
             return
         room.missed_seq = frame.seq
@@ -379,7 +380,7 @@ class Fanout:
             viewer.miss(viewer.obstacle or "")
 
     def _send(self, room: Room, encoded: EncodedFrame, viewers: Iterable[Viewer]) -> None:
-        """Send a frame to those that have not had it and can take it now."""
+        """Send a frame to the viewers that have not had it and can take it now."""
         meter, now, seq = self.camera.meter, self._clock(), encoded.seq
         sent = 0
         for viewer in viewers:

@@ -1,11 +1,11 @@
-"""What one viewer's link carries, measured by its acknowledgements.
+"""Measures the bandwidth of one viewer's link from its acknowledgements.
 
-Each one gives the round trip of a frame, without the time that the viewer took to decode and paint
-it. What exceeds the link's bare round trip was spent on waiting behind other frames and on the
-frame's own bytes. So the link carries at least the frame's bytes in that time; and while frames
-wait for each other, at least all that was acknowledged in the time between two acknowledgements.
-Both are too small on a link with room to spare, where the times are mostly noise, so the largest of
-the last few samples counts. A frame that took longer than noise can explain is believed at once.
+Each gives the round trip of a frame, without the time that the viewer took to decode and paint it.
+The excess over the link's unloaded round trip was spent waiting behind other frames and sending the
+frame's own bytes. So the link carries at least the frame's bytes in that time, and while frames
+queue, at least all bytes acknowledged between two acknowledgements. Both underestimate a link with
+room to spare, where the times are mostly noise, so the largest of the last few samples counts. If a
+frame took longer than noise can explain, the older samples are discarded.
 """
 
 from collections import deque
@@ -13,33 +13,34 @@ from typing import NamedTuple
 
 __all__ = ["Delivery", "Link"]
 
-# Taken for the rate of a link of which nothing is known yet.
+# Assumed rate of a link that has not been measured yet.
 UNKNOWN_BPS = 40e6
 
 SAMPLES = 16
 
-# No noise takes longer.
+# Longer delays are not noise.
 NOISE_S = 0.1
 
-# How long bytes in flight may take.
+# How long the bytes in flight may take to arrive.
 MAX_FLIGHT_S = 0.25
 
-# Less cannot be told from noise, which must not make a small frame look like a wide link.
-LEAST_S = 0.01
-# Acknowledgements may arrive together although the frames did not, so that a link on which frames
-# wait is measured over this time at least.
-LEAST_BUSY_S = 0.1
+# Shorter times are indistinguishable from noise, which must not make a small frame look like a wide
+# link.
+MIN_LOAD_S = 0.01
+# Acknowledgements may arrive together although the frames did not, so a busy link is measured over
+# at least this time.
+MIN_BUSY_S = 0.1
 
-# A link that is long but not narrow: beyond this the round trip is taken for a queue.
+# The longest round trip that is attributed to distance; more is taken for a queue.
 MAX_BARE_S = 0.5
 
 
 class Delivery(NamedTuple):
-    """What an acknowledgement was for.
+    """The frames that an acknowledgement covers.
 
     Attributes:
-        size: The bytes of the newest frame.
-        total: The bytes of all its frames.
+        size: The newest frame's size in bytes.
+        total: The size of all frames in bytes.
         first_at: When the first was sent, in monotonic seconds.
         sent_at: When the newest was sent, in monotonic seconds.
     """
@@ -54,9 +55,9 @@ class Link:
     """Measures one link. Takes times as parameters, in seconds.
 
     Attributes:
-        bare_s: The round trip without load, as far as is known; at most half a second.
-        rate_bps: Bits a second that it carries.
-        max_bytes: How many may be in flight so that nothing behind them gets old.
+        bare_s: The estimated round trip without load; at most half a second.
+        rate_bps: Its estimated bandwidth in bits per second.
+        max_bytes: How many bytes may be in flight without delaying later frames too much.
     """
 
     def __init__(self) -> None:
@@ -65,12 +66,12 @@ class Link:
         self.max_bytes = UNKNOWN_BPS * MAX_FLIGHT_S / 8
         self._rates: deque[float] = deque(maxlen=SAMPLES)
         self._min_transit_s = float("inf")
-        self._passed_at = 0.0  # When the last acknowledged byte had left the narrowest place,
-        self._busy_from = 0.0  # since when something waited for it there,
-        self._busy_bytes = 0  # and how much has passed since.
+        self._passed_at = 0.0  # When the last acknowledged byte left the bottleneck.
+        self._busy_from = 0.0  # Since when frames have been queueing there.
+        self._busy_bytes = 0  # How many bytes have passed since then.
 
     def copy(self) -> "Link":
-        """Return one that begins with what is known of this one."""
+        """Return a new link that starts with this one's estimates."""
         copy = Link()
         copy.bare_s, copy.rate_bps, copy.max_bytes = self.bare_s, self.rate_bps, self.max_bytes
         copy._rates.extend(self._rates)
@@ -79,27 +80,27 @@ class Link:
 
     @property
     def is_known(self) -> bool:
-        """Whether anything was measured yet."""
+        """Whether the link has been measured yet."""
         return bool(self._rates)
 
     def take(self, delivery: Delivery, transit_s: float, given_s: float) -> None:
         """Record an acknowledgement.
 
         Args:
-            delivery: What was acknowledged.
-            transit_s: The newest frame's round trip, without the time for which it was held.
+            delivery: The acknowledged frames.
+            transit_s: The newest frame's round trip, without the time to decode and paint it.
             given_s: The round trip of a message on the unloaded link; 0 if unknown.
         """
-        # Of the first frame it cannot be told how much of its time was the link's length.
+        # The first frame alone does not tell the unloaded round trip from the load.
         load_s = max(0.0, transit_s - (self.bare_s if self._rates else given_s))
         passed_at = delivery.sent_at + load_s
-        rate_bps = delivery.size * 8 / max(load_s, LEAST_S)
+        rate_bps = delivery.size * 8 / max(load_s, MIN_LOAD_S)
         if delivery.first_at >= self._passed_at:
             self._busy_from, self._busy_bytes = delivery.first_at, 0
         self._passed_at = passed_at
         self._busy_bytes += delivery.total
         busy_s = passed_at - self._busy_from
-        if busy_s >= LEAST_BUSY_S:
+        if busy_s >= MIN_BUSY_S:
             rate_bps = max(rate_bps, self._busy_bytes * 8 / busy_s)
             self._busy_from, self._busy_bytes = passed_at, 0
             if load_s > NOISE_S:
@@ -111,5 +112,5 @@ class Link:
         self.max_bytes = self.rate_bps * (MAX_FLIGHT_S + self.bare_s) / 8
 
     def send_s(self, size: int) -> float:
-        """Return how long so many bytes take."""
+        """Return how long this many bytes take, in seconds."""
         return size * 8 / self.rate_bps

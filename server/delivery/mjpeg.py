@@ -29,8 +29,8 @@ class FrameWaiter:
     """A viewer that holds one frame until :meth:`next` picks it up.
 
     Args:
-        fanout: Of the camera to watch.
-        rendition: Its name.
+        fanout: The camera's fanout.
+        rendition: The rendition's name.
     """
 
     room: Room
@@ -44,7 +44,7 @@ class FrameWaiter:
 
     @property
     def obstacle(self) -> str | None:
-        """Why it takes no frame now: the last one was not picked up yet."""
+        """Why it takes no frame now: the last one has not been picked up yet."""
         return "unsent" if self._frame is not None else None
 
     def send(self, frame: EncodedFrame, _now: float) -> str | None:
@@ -64,7 +64,7 @@ class FrameWaiter:
         self._arrived.set()
 
     def next(self, timeout_s: float) -> EncodedFrame | None:
-        """Return the next frame, or None if none came in time or this viewer has left."""
+        """Return the next frame; None if none came in time or this viewer has left."""
         deadline = time.monotonic() + timeout_s
         while self._frame is None and self._fanout.get(self) is self:
             remaining = deadline - time.monotonic()
@@ -77,15 +77,15 @@ class FrameWaiter:
 class MjpegViewer:
     """One HTTP connection that watches one camera: newest frame wins, one in flight at a time.
 
-    The WSGI server sends the response head and the first picture. All others are written straight
+    The WSGI server sends the response header and the first picture. All others are written straight
     to the socket, like a dashboard's; the connection's green thread sends what the kernel did not
     accept at once.
 
     Args:
-        fanout: Of the camera to watch.
+        fanout: The camera's fanout.
         sock: The connection's green socket.
         chunked: Whether the response uses the chunked encoding of HTTP/1.1.
-        rendition: Its name.
+        rendition: The rendition's name.
     """
 
     room: Room
@@ -103,18 +103,18 @@ class MjpegViewer:
         self._wake = hub.Signal()
         sock.settimeout(WRITE_DEADLINE_S)
         await_departure(sock)
-        # Joins now, so that the camera is not released before the stream begins.
+        # Join now, so that the camera is not released before the stream begins.
         self._started = False
         fanout.join(self, self, rendition)
 
     @property
     def obstacle(self) -> str | None:
-        """Why it takes no frame now: the first or the previous one is still going out."""
+        """Why it takes no frame now: the first or the previous one is still being sent."""
         busy = self._unsent or not self._started or unsent_bytes(self._kernel)
         return "unsent" if busy else None
 
     def send(self, frame: EncodedFrame, _now: float) -> str | None:
-        """Write the frame without blocking, unless the previous one is still going out."""
+        """Write the frame without blocking, unless the previous one is still being sent."""
         obstacle = self.obstacle
         if obstacle is not None:
             return obstacle
@@ -157,10 +157,10 @@ class MjpegViewer:
                 self._fanout.serve(self)
         self._fanout.leave(self)
         if self._unsent:
-            answer_was_sent()  # Or the closing chunk would end up inside a picture.
+            answer_was_sent()  # Otherwise the closing chunk would end up inside a picture.
 
     def _flush(self) -> bool:
-        """Write the remaining bytes, wait until they are sent; False if the peer accepts none."""
+        """Write the remaining bytes and wait until they are sent; False if the peer takes none."""
         try:
             while self._unsent and self._watching:
                 if not hub.wait_writable(self._sock, WRITE_DEADLINE_S):

@@ -1,7 +1,7 @@
 """Sends a video as one endless HTTP response in MP4, for players.
 
-The units themselves wait in the camera's group, so nothing is kept for a player that is slow: once
-the kernel has sent what it was given, the next unit is taken, or the next key picture.
+The camera's track buffers the units, so a slow player needs no buffer of its own: once the kernel
+has sent the last fragment, the next unit is taken, or the next key picture if it fell behind.
 """
 
 import socket
@@ -30,11 +30,11 @@ class Mp4Viewer:
     """One HTTP connection that watches one camera's video, from a key picture on.
 
     Args:
-        fanout: Of the camera to watch.
+        fanout: The camera's fanout.
         sock: The connection's green socket.
-        rendition: Its name.
-        from_now: Whether the pictures that are there already take no time in the file, so that the
-            player is not behind. Otherwise each takes as long as it did.
+        rendition: The video's name.
+        from_now: Whether earlier pictures of the group get almost no duration in the file, so that
+            the player starts live. Otherwise they keep their real durations.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Mp4Viewer:
         self._kernel: socket.socket = sock.fd  # type: ignore[attr-defined]
         self._reader = VideoReader(self._find)
         self._timeline = Timeline()
-        self._hurries = from_now
+        self._fast_catch_up = from_now
         sock.settimeout(WRITE_DEADLINE_S)
         await_departure(sock)
         fanout.hold_video(self, rendition)
@@ -62,7 +62,7 @@ class Mp4Viewer:
         self._reader.close()
 
     def first(self, timeout_s: float) -> tuple[Muxer, bytes] | None:
-        """Return what makes the file, and how it begins; None if no picture came in time.
+        """Return the muxer and the first bytes of the file; None if no picture came in time.
 
         Raises:
             PictureError: If the video cannot be put into MP4.
@@ -79,7 +79,7 @@ class Mp4Viewer:
         return muxer, muxer.init_segment + self._fragment(muxer, *taken)
 
     def stream(self, muxer: Muxer, begun: bytes) -> Iterator[bytes]:
-        """Yield the file's beginning, and all that follows until either side ends it."""
+        """Yield the file's first bytes, then fragments until either side ends the stream."""
         yield begun
         cuts = 0
         while self._watching:
@@ -99,14 +99,14 @@ class Mp4Viewer:
         self.leave()
 
     def _has_departed(self) -> bool:
-        """Wait until all that was written is on the wire; return False if that takes too long."""
-        # Asked first: to wait costs more than to build a fragment, and mostly there is no need.
+        """Wait until all written bytes are on the wire; return False if that takes too long."""
+        # Check first: waiting costs more than building a fragment, and is rarely needed.
         return not unsent_bytes(self._kernel) or hub.wait_writable(self._sock, WRITE_DEADLINE_S)
 
     def _fragment(self, muxer: Muxer, unit: Unit, catch_up: bool) -> bytes:
-        begin, duration = self._timeline.place(unit.at_unix, catch_up and self._hurries)
+        begin, duration = self._timeline.place(unit.at_unix, catch_up and self._fast_catch_up)
         offset = self._timeline.offset(begin, unit.at_unix, unit.early_s)
-        self._hurries |= not catch_up  # What comes again after a loss is never shown again.
+        self._fast_catch_up |= not catch_up  # Units repeated after a loss are not shown again.
         count_sent(self._fanout.camera.meter, unit, catch_up)
         return muxer.fragment([muxer.sample(unit, duration, offset)], begin)
 

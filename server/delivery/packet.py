@@ -1,4 +1,4 @@
-"""Bytes for many connections, which the kernel can send without copying them."""
+"""Bytes for many connections, which the kernel can send without copying."""
 
 import os
 import socket
@@ -8,22 +8,22 @@ from server.loop.tls import TlsEnd
 
 __all__ = ["SHARED_BYTES", "Packet"]
 
-# A send copies its bytes into the kernel: 58 KiB for each viewer of a picture. sendfile(2) sends
-# from a file in memory without a copy, which is a quarter cheaper; making that file costs what four
-# viewers save. Of 9 KiB, a frame of video, it costs more than the copy; even at 20.
+# A send copies its bytes into the kernel, 58 KiB per picture and viewer. sendfile(2) from a file in
+# memory avoids the copy and is a quarter cheaper; creating that file costs what four viewers save.
+# For a frame of video of 9 KiB it costs more than the copy, even with 20 viewers.
 SHARED_FROM = 5
 SHARED_BYTES = 32 * 1024
-"""From which size on bytes are shared."""
+"""The smallest packet that is sent from a file in memory."""
 
 
 class Packet:
     """Bytes to be sent to many sockets.
 
     Args:
-        parts: The bytes; a large packet's are only joined for who cannot take them in parts.
+        parts: The bytes; those of a large packet are only joined where one piece is needed.
 
     Attributes:
-        size: How many there are.
+        size: The number of bytes.
     """
 
     __slots__ = ("__weakref__", "_fd", "_parts", "_sent", "size")
@@ -31,7 +31,7 @@ class Packet:
     def __init__(self, *parts: bytes) -> None:
         self._parts = parts
         self.size = sum(map(len, parts))
-        self._fd: int | None = None  # Less than 0 if there can be none.
+        self._fd: int | None = None  # Negative if the file could not be created.
         self._sent = 0
 
     @property
@@ -42,7 +42,7 @@ class Packet:
         return self._parts[0]
 
     def send(self, sock: socket.socket) -> int:
-        """Send what a non-blocking socket accepts at once; return the number of bytes.
+        """Send as much as a non-blocking socket accepts; return the number of bytes.
 
         Raises:
             BlockingIOError: If it accepts none.
@@ -50,7 +50,7 @@ class Packet:
         """
         self._sent += 1
         if self.size < SHARED_BYTES or isinstance(sock, TlsEnd):
-            return sock.send(self.data)  # Over TLS it is encrypted for each.
+            return sock.send(self.data)  # TLS encrypts for each connection.
         if self._fd is None and self._sent >= SHARED_FROM:
             self._fd = self._share()
         if self._fd is None or self._fd < 0:
@@ -63,7 +63,7 @@ class Packet:
             fd = os.memfd_create("porthole-packet", os.MFD_CLOEXEC)
         except OSError:
             return -1  # Out of descriptors: keep copying.
-        # Bytes still being sent outlive it.
+        # Closing is safe: the kernel keeps the pages that are still being sent.
         weakref.finalize(self, os.close, fd).atexit = False
         try:
             return fd if os.writev(fd, self._parts) == self.size else -1

@@ -1,4 +1,4 @@
-"""Makes the renditions of a frame: each size is scaled once and encoded once."""
+"""Makes the renditions of a frame; each size is scaled once and encoded once."""
 
 from server.capture.frames.frame import Frame, Image, Jpeg, size_of
 from server.capture.frames.rendition import FULL, Rendition
@@ -8,8 +8,8 @@ from server.loop import hub
 
 __all__ = ["RenditionEncoder"]
 
-# The smallest size is for thumbnails, where finer JPEG would not show, and for links that carry
-# nothing larger. Its quality is this share of the camera's.
+# The smallest size is for thumbnails, where better quality would not show, and for links that carry
+# nothing larger. Its quality is the camera's times this.
 THUMBNAIL_QUALITY = 0.8
 
 # A JPEG's size grows with this power of its width: measured from 1.2 for plain pictures to 2.4 for
@@ -20,8 +20,8 @@ GROWTH = 1.6
 class RenditionEncoder:
     """Makes renditions of a camera's newest frame.
 
-    Each size is scaled from the next larger one available. That takes a fraction of the time, and
-    looks the same because areas are averaged at each step.
+    Each size is scaled from the next larger one available. That takes a fraction of the time and
+    looks the same, because each step averages areas.
 
     Args:
         camera: The camera.
@@ -42,7 +42,7 @@ class RenditionEncoder:
     def encode(self, frame: Frame, rendition: Rendition) -> EncodedFrame | None:
         """Return a rendition of a frame; None if it needs pixels and the JPEG came without any.
 
-        If the camera's pictures are no wider than the rendition, it is the full one. Only the
+        If the camera's pictures are no wider than the rendition, returns the full one. Only the
         fanout's pump calls this, so nothing is made twice.
 
         Raises:
@@ -71,7 +71,7 @@ class RenditionEncoder:
         return self._bytes[known] * growth
 
     def _name_of(self, rendition: Rendition, width: int) -> str:
-        """Return the name of the rendition that pictures of this width get."""
+        """Return the name of the rendition for pictures of this width."""
         return rendition.name if rendition.scales(self._camera.width or width) else FULL.name
 
     def _make(self, frame: Frame, rendition: Rendition, name: str) -> EncodedFrame | None:

@@ -1,4 +1,4 @@
-"""One video of a camera as viewers are sent it: the group of pictures so far, ready as bytes."""
+"""One video of a camera: its current group of pictures as bytes ready to send to viewers."""
 
 from collections import deque
 
@@ -10,19 +10,19 @@ from server.protocol import unit_head
 
 __all__ = ["Burst", "Video", "VideoFrame", "VideoViewer", "decodes"]
 
-# Over how much of the video its bit rate is measured, so that key pictures even out.
+# The bit rate is measured over this much video, so that key pictures average out.
 RATE_WINDOW_S = 5.0
 RATE_STEP_S = 0.25
-LEAST_RATE_S = 2.0
-# B-frames come in another order than they were taken; beyond this the clock was set.
+MIN_RATE_S = 2.0
+# B-frames arrive out of capture order; a larger step back means that the clock was set.
 STEP_BACK_S = 1.0
 
-# What clients call them, by the beginning of the codec string of RFC 6381.
+# The names that clients use, by the prefix of the RFC 6381 codec string.
 FAMILIES = {"avc1": "h264", "avc3": "h264", "hvc1": "h265", "hev1": "h265"}
 
 
 def decodes(codecs: frozenset[str], codec: str) -> bool:
-    """Return whether a client that decodes ``codecs``, such as ``h264``, can decode a codec."""
+    """Return whether a client that decodes ``codecs``, such as ``h264``, can decode ``codec``."""
     return FAMILIES.get(codec[:4]) in codecs
 
 
@@ -31,16 +31,16 @@ class VideoFrame:
 
     Args:
         camera: The camera's name.
-        rendition: The name of the rendition that it shows.
+        rendition: The rendition's name.
         unit: The unit.
-        number: How many units there were before it.
-        begin: How many bytes they had.
+        number: The number of units before it.
+        begin: The number of bytes before it.
 
     Attributes:
         seq: The unit's number.
         at_unix: When it was captured, in Unix seconds.
-        size: Its bytes.
-        painted: That it is painted, unlike those that come as ``catch_up``.
+        size: Its size in bytes.
+        painted: Always true: it is painted, unlike frames sent as ``catch_up``.
     """
 
     painted = True
@@ -62,7 +62,7 @@ class VideoFrame:
 
     @property
     def packet(self) -> Packet:
-        """The ``frame`` event as ready WebSocket bytes, built once."""
+        """The ``frame`` event as WebSocket bytes, ready to send; built once."""
         if self._packet is None:
             unit = self.unit
             head = unit_head(self._same, unit.seq, unit.at_unix, unit.key, self.size)
@@ -71,7 +71,7 @@ class VideoFrame:
 
     @property
     def catch_up_head(self) -> bytes:
-        """What comes before the unit's bytes when it is only decoded; built once."""
+        """The bytes that precede the unit's when it is only decoded; built once."""
         if not self._catch_up_head:
             unit = self.unit
             self._catch_up_head = unit_head(
@@ -80,23 +80,23 @@ class VideoFrame:
         return self._catch_up_head
 
     def forget_packet(self) -> None:
-        """Free the bytes that viewers who are up to date were sent."""
+        """Free the bytes sent to up-to-date viewers."""
         self._packet = None
 
 
 class Burst:
-    """Units that go out in one write, of which at most the last is painted.
+    """Units sent in one write, of which at most the last is painted.
 
     Args:
-        frames: In order; the first is a key picture or follows what its viewer has had.
-        painted: Whether the last one is painted, because its picture is news to the viewer.
+        frames: In order; the first is a key picture or follows the viewer's last frame.
+        painted: Whether the last one is painted, because the viewer has not seen its picture.
 
     Attributes:
         frames: In order.
         painted: Whether the last one is painted.
         seq: The last one's number.
         at_unix: When the last one was captured, in Unix seconds.
-        size: How many bytes of video there are.
+        size: The size of the video in bytes.
     """
 
     __slots__ = ("_packet", "at_unix", "frames", "painted", "seq", "size")
@@ -111,7 +111,7 @@ class Burst:
 
     @property
     def packet(self) -> Packet:
-        """All of them as ready WebSocket bytes, built once."""
+        """All frames as WebSocket bytes, ready to send; built once."""
         if self._packet is None:
             parts: list[bytes] = []
             for frame in self.frames:
@@ -123,18 +123,18 @@ class Burst:
 
 
 class VideoViewer:
-    """The part of a viewer by which it is sent video; a base class.
+    """Base class of viewers that can be sent video. The fanout writes the first six attributes.
 
     Attributes:
-        key: By which its fanout knows it; written by the fanout, as all of these.
-        last_seq: The newest frame it was sent, of whatever kind.
-        video: The video that it is to be sent; None for JPEG alone.
+        key: Identifies it to its fanout.
+        last_seq: The newest frame it was sent, JPEG or video.
+        video: The video that it should get; None for JPEG only.
         chain: The last frame of that video that it was sent; 0 for none.
-        accounted: How many frames of that video it has been sent, or are counted as dropped; those
-            before it joined are among them.
+        accounted: The number of frames of that video that were sent to it, were counted as dropped,
+            or came before it joined.
         flows: Whether the chain holds, so that it needs no JPEG.
         codecs: What it decodes, such as ``h264``.
-        link: What its link carries.
+        link: Its link, as measured.
     """
 
     key: object = None
@@ -156,20 +156,20 @@ class VideoViewer:
 
 
 class Video:
-    """The group of pictures so far of one video.
+    """The current group of pictures of one video.
 
     Args:
         camera: The camera's name.
-        track: Where its units come from.
+        track: Delivers its units.
 
     Attributes:
-        name: The name of the rendition that it shows.
-        track: Where its units come from.
-        viewers: Who is to be sent it, by key.
-        newest: The newest frame; None while the next key picture is waited for.
-        previous_seq: The number of the one before it, which its viewer must have had.
+        name: The rendition's name.
+        track: Delivers its units.
+        viewers: The viewers that should get it, by key.
+        newest: The newest frame; None until the next key picture.
+        previous_seq: The frame before the newest, which a viewer must have had to decode it.
         updated_seq: The newest frame before the last update; 0 for none.
-        frames: How many frames there were, with those that came and went between two updates.
+        frames: The number of frames so far, including those replaced between two updates.
         sent_bytes: Bytes of video sent, counted once per viewer.
     """
 
@@ -185,30 +185,30 @@ class Video:
         self._camera = camera
         self._group: dict[int, VideoFrame] = {}  # By the unit's number, in order.
         self._end = 0
-        self._marks: deque[tuple[float, int]] = deque()  # For the bit rate: time and bytes.
+        self._marks: deque[tuple[float, int]] = deque()  # Times and byte counts, for the bit rate.
         self._began_unix = 0.0
         self._group_s = 0.0
         self._last_burst: Burst | None = None
 
     @property
     def kbps(self) -> float:
-        """Its measured bit rate in kilobits a second; 0 while unknown."""
+        """Its measured bit rate in kilobits per second; 0 while unknown."""
         if self.newest is None or not self._marks:
             return 0.0
         (begun, before), now = self._marks[0], self.newest.at_unix
-        if now - begun < LEAST_RATE_S:
+        if now - begun < MIN_RATE_S:
             return 0.0
         return (self._end - before) * 8 / 1000 / (now - begun)
 
     @property
     def key_in_s(self) -> float:
-        """When the next key picture is expected, in seconds; infinite while unknown."""
+        """Seconds until the next expected key picture; infinite while unknown."""
         if self.newest is None or not self._group_s:
             return float("inf")
         return max(0.0, self._group_s - (self.newest.at_unix - self._began_unix))
 
     def update(self) -> bool:
-        """Take what is new in the track; return whether there is anything, such as a loss."""
+        """Take new units from the track; return whether anything changed, such as a loss."""
         units = self.track.units
         self.updated_seq = self.newest.seq if self.newest else 0
         if not units:
@@ -230,17 +230,17 @@ class Video:
         for unit in reversed(fresh):
             self._add(unit)
         while len(group) > len(units):
-            del group[next(iter(group))]  # The track has dropped the beginning of a long group.
+            del group[next(iter(group))]  # The track drops the beginning of a long group.
         return True
 
     @property
     def key(self) -> VideoFrame | None:
-        """The key picture with which the group begins; None if it is not to be had."""
+        """The group's key picture; None if it is no longer available."""
         first = next(iter(self._group.values()), None)
         return first if first is not None and first.unit.key else None
 
     def missing(self, seq: int) -> tuple[int, int] | None:
-        """Return how many frames, and bytes, a viewer lacks; None if they are not to be had.
+        """Return how many frames and bytes a viewer lacks; None if they are unavailable.
 
         Args:
             seq: The last frame of this video that it was sent.
@@ -261,7 +261,7 @@ class Video:
         lacks = len(group) if had is None else group[-1].number - had.number
         frames = group[len(group) - lacks :]
         last = self._last_burst
-        # Many join at once when a page is reloaded or a key picture was lost.
+        # Many viewers need the same burst when a page is reloaded or a key picture was lost.
         if (
             last is None
             or last.frames[-1] is not frames[-1]
@@ -272,7 +272,7 @@ class Video:
         return last
 
     def _begin_group(self, unit: Unit) -> None:
-        """Begin with a key picture, or with a later unit of a group whose beginning was dropped."""
+        """Start a group with a key picture; forget everything if its beginning was dropped."""
         if not unit.key:
             self._forget()
             return

@@ -1,10 +1,10 @@
-"""The videos of one camera and who is sent them.
+"""Sends a camera's videos to their viewers.
 
-A unit that is no key picture is worth nothing to a viewer that has not had the one before it. So
-each viewer has a *chain*: the last frame of its video that it was sent. While the chain holds, the
-viewer is sent each frame and *flows*. When a frame could not be sent and it can no longer be made
-good in time, it is a viewer of JPEG in its room, at once and newest first, until the frames that it
-lacks are few enough for its link, or a key picture comes.
+A unit that is not a key picture is useless to a viewer that has not had the one before it. So each
+viewer has a *chain*: the last frame of its video that it was sent. While the chain holds, the
+viewer is sent each frame and *flows*. When a frame could not be sent and it is too late to catch
+up, the viewer falls back to JPEG in its room, until its link can carry the frames that it lacks or
+a key picture comes.
 """
 
 import time
@@ -18,28 +18,28 @@ from server.loop import hub
 
 __all__ = ["VideoFanout", "VideoViewer"]
 
-# What a viewer lacks is sent if that takes no longer than this, in seconds.
+# Missing frames are sent if that takes no longer than this.
 MAX_CATCH_UP_S = 0.25
-# The same for a link of which nothing is known, in bytes: it may be a narrow one, and what is sent
-# cannot be taken back. Of a group that takes more the key picture goes first, and measures it: that
-# is about as large as a JPEG, and need not be decoded and encoded here.
+# The same for an unmeasured link, in bytes: it may be narrow, and sent bytes cannot be recalled. Of
+# a larger group the key picture is sent first, to measure the link: it is about as large as a JPEG,
+# and need not be decoded and encoded here.
 MAX_BLIND_BYTES = 128_000
-# A browser's decoder needs this for a frame, roughly.
+# Approximate time that a browser takes to decode a frame.
 DECODE_S = 0.002
-# A key picture is about as large as a JPEG, and would take as long.
+# More time for a key picture: it is about as large as a JPEG, which would take as long.
 MAX_KEY_S = 0.5
-# How much of a link a video may take.
+# The share of a link that a video may take.
 MAX_FILL = 0.95
 
-# What is guessed of a video that has not been seen yet.
+# Assumed of a video whose size is not known yet.
 TYPICAL_WIDTH = 1280
 TYPICAL_SHAPE = 16, 9
 
-# What goes before each unit on the wire, about.
+# Approximate overhead of each unit on the wire.
 HEAD_BYTES = 240
 
-# Why frames were not sent: their viewer had not had the ones before them, or owed acknowledgements,
-# or they were gone before this process came to send them.
+# Why frames were not sent: the viewer lacked earlier ones, or owed acknowledgements, or the frames
+# were replaced before this process got round to sending them.
 CHAIN, CREDIT, REPLACED = "chain", "credit", "replaced"
 
 
@@ -50,9 +50,9 @@ class VideoFanout:
         camera: The camera; it is told which videos are wanted.
         clock: Monotonic seconds.
         on_flow: Called when a viewer needs no JPEG any more, or needs it again.
-        batch_size: After how many viewers others may run.
-        readers: Who reads units from the track by itself, and of which video.
-        lazy: Which of the readers do not mind if units come several at a time.
+        batch_size: Yield to other green threads after this many viewers.
+        readers: The names of the videos that are read from their tracks, by reader.
+        lazy: The readers that accept units late and several at a time.
 
     Attributes:
         videos: By the rendition's name.
@@ -79,7 +79,7 @@ class VideoFanout:
         self._wanted: tuple[list[str], bool] = [], False
 
     def join(self, viewer: VideoViewer, name: str | None) -> None:
-        """Have a viewer sent a video from now on, or none; it begins with JPEG."""
+        """Give a viewer a video from now on, or none; it begins with JPEG."""
         video = self.videos.get(name) if name is not None else None
         if viewer.video is video and video is not None:
             return
@@ -87,34 +87,34 @@ class VideoFanout:
         viewer.video, viewer.chain = video, 0
         if video is not None:
             if not video.viewers:
-                video.update()  # The pump has not: nobody else is following it.
+                video.update()  # The pump skips videos without viewers.
             video.viewers[viewer.key] = viewer
             viewer.accounted = video.track.taken
-        self.tell_camera()
+        self.update_camera()
 
     def leave(self, viewer: VideoViewer) -> None:
-        """Send a viewer no more video."""
+        """Stop sending a viewer video."""
         video, viewer.video, viewer.flows = viewer.video, None, False
         if video is not None:
             video.viewers.pop(viewer.key, None)
-            self.tell_camera()
+            self.update_camera()
 
     def kbps_of(self, name: str) -> float:
-        """Return a video's bit rate in kilobits a second; a guess if it has not been measured."""
+        """Return a video's bit rate in kilobits per second; estimated if not yet measured."""
         video, camera = self.videos[name], self._camera
         kbps = video.kbps or video.track.kbps
-        if not kbps:  # As if it was encoded here.
+        if not kbps:  # Assume the rate of our own encoder.
             kbps = encoding_of(camera.width or TYPICAL_WIDTH, TYPICAL_SHAPE).kbps
         return kbps + camera.rate * HEAD_BYTES * 8 / 1000
 
     def serve(self, viewer: VideoViewer) -> None:
-        """Send a viewer that became ready between two frames what it lacks."""
+        """Send the missing frames to a viewer that became ready between two frames."""
         video = viewer.video
         if video is not None and video.newest is not None and video.newest.seq > viewer.chain:
             self._offer(video, viewer, self._clock())
 
     def pump(self) -> None:
-        """Send what is new."""
+        """Send all new frames."""
         for video in self.videos.values():
             if video.viewers and video.update():
                 self._pump(video)
@@ -142,9 +142,9 @@ class VideoFanout:
             self._count(video, frame, sent, sent)
 
     def _offer(self, video: Video, viewer: VideoViewer, now: float) -> bool:
-        """Send a viewer all that it lacks; leave it with JPEG, and return False, if it is too much.
+        """Send a viewer all missing frames; return False and leave it on JPEG if they are too many.
 
-        A viewer that cannot take it now is served when it can, or has by then fallen too far back.
+        A viewer that cannot take them now is served once it can, unless it is too far behind then.
         """
         frame = video.newest
         if frame is None or frame.seq < viewer.last_seq or frame.seq == viewer.chain:
@@ -152,7 +152,7 @@ class VideoFanout:
         missing, key = video.missing(viewer.chain), video.key
         if missing is not None and key is not None and self._measures(viewer, key, *missing):
             if viewer.chain == key.seq:
-                return True  # Its acknowledgement tells what the link carries.
+                return True  # Wait for its acknowledgement, which measures the link.
             frame, missing = key, (1, key.size)
         suits = viewer.flows or self._suits(video, frame, viewer)
         if not suits or missing is None or not self._fits(video, viewer, *missing):
@@ -163,7 +163,7 @@ class VideoFanout:
             self._drop(viewer, frame.number + 1, CREDIT)
             self._fall_back(viewer)
             return True
-        # A picture that it has had as JPEG is not painted again.
+        # Do not paint a picture again that it has had as JPEG.
         painted = frame.seq > viewer.last_seq
         one = frame if painted and missing[0] == 1 else video.burst(viewer.chain, painted)
         if viewer.send_video(one, now) is not None:
@@ -176,7 +176,7 @@ class VideoFanout:
         return True
 
     def _measures(self, viewer: VideoViewer, key: VideoFrame, count: int, size: int) -> bool:
-        """Return whether the key picture of a group goes first, alone, to measure a link."""
+        """Return whether to send a group's key picture alone, to measure the link."""
         if viewer.link.is_known or count == 1:
             return False
         if viewer.chain == key.seq:
@@ -187,16 +187,16 @@ class VideoFanout:
         return size > MAX_BLIND_BYTES and is_news and fits
 
     def _suits(self, video: Video, frame: VideoFrame, viewer: VideoViewer) -> bool:
-        """Return whether a viewer can decode a video, and its link carries it."""
+        """Return whether a viewer can decode a video and its link can carry it."""
         fits = video.kbps * 1000 <= MAX_FILL * viewer.link.rate_bps
         return fits and decodes(viewer.codecs, frame.unit.codec)
 
     def _fits(self, video: Video, viewer: VideoViewer, count: int, size: int) -> bool:
-        """Return whether what a viewer lacks can be made good in time on its link."""
+        """Return whether a viewer's missing frames can be sent in time on its link."""
         took_s = viewer.link.send_s(size) + (count - 1) * DECODE_S
         if viewer.flows:
-            # One picture that measured the link took its decoder's first time as well; and a JPEG
-            # would have to be decoded first.
+            # After a single key picture allow more: its measurement includes the start of the
+            # decoder, and a JPEG would have to be decoded here first.
             is_first = video.key is not None and viewer.chain == video.key.seq
             return count == 1 or took_s <= (MAX_KEY_S if is_first else MAX_CATCH_UP_S)
         if count == 1:
@@ -206,7 +206,7 @@ class VideoFanout:
         return took_s <= min(MAX_CATCH_UP_S, video.key_in_s)
 
     def _fall_back(self, viewer: VideoViewer) -> None:
-        """Give a viewer JPEG until its chain can begin anew."""
+        """Give a viewer JPEG until it can start a new chain."""
         viewer.flows = False
         viewer.miss(CREDIT)
         self._on_flow(viewer)
@@ -214,7 +214,7 @@ class VideoFanout:
     def _advance(
         self, video: Video, viewer: VideoViewer, first: VideoFrame, last: VideoFrame
     ) -> None:
-        """Note what a viewer was sent, and count what it lacks of an older group."""
+        """Record what a viewer was sent, and count the frames it missed of an older group."""
         if first.number > viewer.accounted:
             was_ready = viewer.chain == video.updated_seq
             why = CHAIN if not viewer.flows else REPLACED if was_ready else CREDIT
@@ -223,20 +223,20 @@ class VideoFanout:
         viewer.chain = viewer.last_seq = last.seq
 
     def _drop(self, viewer: VideoViewer, end: int, why: str) -> None:
-        """Count the frames before number ``end`` that a viewer was not sent; each once."""
+        """Count the frames before number ``end`` that a viewer was not sent, each once."""
         self._camera.meter.drops[why] += max(0, end - viewer.accounted)
         viewer.accounted = max(end, viewer.accounted)
 
     def _count(self, video: Video, one: VideoFrame | Burst, viewers: int, painted: int) -> None:
-        """Count what was sent to some viewers."""
+        """Count a frame or burst that was sent to ``viewers`` viewers."""
         meter = self._camera.meter
         meter.sent += painted
         meter.sent_bytes += viewers * one.size
         meter.sent_age_s += painted * (time.time() - one.at_unix)
         video.sent_bytes += viewers * one.size
 
-    def tell_camera(self) -> None:
-        """Tell the camera which videos are wanted, if that has changed."""
+    def update_camera(self) -> None:
+        """Tell the camera which videos are needed, if that has changed."""
         held, videos = self._readers.values(), self.videos.values()
         names = [one.name for one in videos if one.viewers or one.name in held]
         self.watched = any(one.viewers for one in videos)

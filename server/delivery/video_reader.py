@@ -1,4 +1,4 @@
-"""Takes a video's units in order, on behalf of one that sends them on at its own pace."""
+"""Reads a video's units in order, at the pace of one consumer."""
 
 import time
 from collections import deque
@@ -11,20 +11,20 @@ from server.metrics import Meter
 
 __all__ = ["VideoReader", "count_sent"]
 
-# Units that have waited for longer are skipped, up to the next key picture.
+# If a unit has waited longer than this, skip to the next key picture.
 MAX_WAIT_S = 0.5
 
-# Who joins within a group has this long to be sent what came before.
+# A reader that joins within a group may take this long to catch up with it.
 MAX_CATCH_UP_S = 2.0
 
 
 class VideoReader:
     """Reads one video from a key picture on: in order, complete, and never far behind.
 
-    The track is the only buffer. A reader that is slow skips to the next key picture.
+    The track is the only buffer. A slow reader skips to the next key picture.
 
     Args:
-        find: Returns the video; another one when its camera was replaced, None without one.
+        find: Returns the track; a new one after its camera was replaced, None without one.
         clock: Monotonic seconds.
 
     Attributes:
@@ -42,10 +42,10 @@ class VideoReader:
         self._arrived = hub.Signal()
         self._track: VideoTrack | None = None
         self._unlisten: Callable[[], None] = lambda: None
-        self._last_seq = 0  # Its chain; 0 while it waits for a key picture.
+        self._last_seq = 0  # The last unit returned; 0 while waiting for a key picture.
         self._skipped_seq = 0  # The key picture of the group that was given up.
-        self._newest_seq = 0  # Of the track when it last changed.
-        self._waiting: deque[tuple[int, float]] = deque()  # Numbers, and since when.
+        self._newest_seq = 0  # The track's newest unit when it last changed.
+        self._waiting: deque[tuple[int, float]] = deque()  # Unread units and their arrival times.
         self._joined_at = 0.0  # Monotonic seconds.
         self._catching_up = True
         self._highest_seq = 0
@@ -65,9 +65,9 @@ class VideoReader:
         self._arrived.set()
 
     def next(self) -> tuple[Unit, bool] | None:
-        """Return the next unit, and whether it is there only for a newer one; None without any.
+        """Return the next unit and whether it only serves to decode a newer one; None if none.
 
-        Those that were returned before are, when a chain that was lost begins anew.
+        That flag is also set for units returned before, when reading restarts after a loss.
         """
         track = self._find()
         self._use(track)
@@ -88,13 +88,13 @@ class VideoReader:
         return unit, self._catching_up or again
 
     def rejoin(self) -> None:
-        """Begin anew with the group so far, as if it had just come."""
+        """Start again with the current group, like a new reader."""
         self._last_seq = self._skipped_seq = 0
         self._joined_at = self._clock()
         self._catching_up = True
 
     def _follow(self, track: VideoTrack) -> Unit | None:
-        """Return the unit after the last one, or the key picture to begin with."""
+        """Return the unit after the last one, or the key picture to start with."""
         if not track.units:
             self._last_seq = 0
             return None
@@ -109,7 +109,7 @@ class VideoReader:
         return following
 
     def _is_late(self, unit: Unit) -> bool:
-        # Those that were there before it came have no time of their own.
+        # Units that were there before the reader joined count from when it joined.
         known = self._waiting and self._waiting[0][0] == unit.seq
         since = self._waiting[0][1] if known else self._joined_at
         limit_s = MAX_CATCH_UP_S if self._catching_up else MAX_WAIT_S
@@ -129,7 +129,7 @@ class VideoReader:
         newest = self._track.newest if self._track is not None else None
         if newest is not None and newest.key and 0 < self._last_seq < self._newest_seq:
             self._last_seq = 0
-            self.cuts += 1  # The rest of the last group is gone.
+            self.cuts += 1  # The unread rest of the last group is gone.
         self._newest_seq = 0
         if newest is None or newest.key:
             self._waiting.clear()
@@ -140,7 +140,7 @@ class VideoReader:
 
 
 def count_sent(meter: Meter, unit: Unit, catch_up: bool) -> None:
-    """Count a unit that was sent to one viewer; what is there only for a newer one is no frame."""
+    """Count a unit that was sent to one viewer; catch-up units do not count as frames."""
     meter.sent_bytes += len(unit.data)
     if not catch_up:
         meter.sent += 1

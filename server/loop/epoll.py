@@ -1,7 +1,7 @@
-"""The hub that this program runs on: eventlet's, with a shorter way from poll to poll.
+"""The hub that this program runs on: eventlet's, with less overhead per round.
 
-A server that hands on pictures spends most of its time on small messages with cold caches. Then
-each call counts, and eventlet makes twenty in every round before anything is done.
+A server that passes pictures on spends most of its time on small messages with cold caches. Then
+every function call counts, and eventlet makes twenty per round before any work is done.
 """
 
 import heapq
@@ -18,24 +18,24 @@ from greenlet import getcurrent  # type: ignore[import-untyped]
 
 __all__ = ["Hub", "is_available"]
 
-# Without any timer.
+# The longest poll, without any timer.
 IDLE_S = 60.0
 
-# How long a chore that is due waits for a round that is run anyway.
+# How long a due chore waits for a round that runs anyway.
 SLACK_S = 0.05
 
-# What a descriptor is due for to its reader, and to its writer.
+# The events for which a descriptor's reader is called, and its writer.
 ENDED = select.EPOLLERR | select.EPOLLHUP
 READING = select.EPOLLIN | select.EPOLLPRI | ENDED
 WRITING = select.EPOLLOUT | ENDED
 
 
 class Hub(epolls.Hub):  # type: ignore[misc]
-    """Polls, and runs what that or the time made due: one round after the other.
+    """Polls and runs everything that is due, one round after the other.
 
     Attributes:
-        soon: Called at the end of this round, or of the next one if that is running already; what
-            timers of 0 seconds do, at a tenth of the cost.
+        soon: Functions to call at the end of this round, or of the next one if those are already
+            being called; like timers of 0 seconds, at a tenth of the cost.
         on_round: Called after each round that took longer than a millisecond, with its end and its
             length, in seconds.
     """
@@ -71,7 +71,7 @@ class Hub(epolls.Hub):  # type: ignore[misc]
                     self._attempt(heapq.heappop(self._chores)[1])
                     now = clock()
                     if now - began > self.LONG_S:
-                        break  # The others have a round to themselves.
+                        break  # Leave the other chores to the next round.
                 if now - began > self.LONG_S:
                     self.on_round(now, now - began)
                 ready = poll(self._idle_s(now))
@@ -91,16 +91,16 @@ class Hub(epolls.Hub):  # type: ignore[misc]
         return self.greenlet.switch()
 
     def rest(self, seconds: float) -> None:
-        """Pause the caller for some seconds, and for up to :data:`SLACK_S` more: ``hub.rest``."""
+        """Pause the caller for some seconds and up to :data:`SLACK_S` more; see ``hub.rest``."""
         chore = Timer(seconds, getcurrent().switch)
         heapq.heappush(self._chores, (self.clock() + seconds, chore))
         try:
             self.switch()
         finally:
-            chore.called = True  # Also when this green thread was killed.
+            chore.called = True  # Even if this green thread was killed.
 
     def _dispatch(self, ready: list[tuple[int, int]]) -> None:
-        """Call who waits for these descriptors; found first, as one call may end another's wait."""
+        """Call these descriptors' listeners; collect them first, as one may remove another."""
         readers, writers = self.listeners[self.READ], self.listeners[self.WRITE]
         due = []
         for fd, event in ready:
@@ -131,7 +131,7 @@ class Hub(epolls.Hub):  # type: ignore[misc]
             self.squelch_generic_exception(sys.exc_info())
 
     def _idle_s(self, now: float) -> float:
-        """Return how long there is nothing to do but to poll."""
+        """Return how long the next poll may block, in seconds."""
         if self.next_timers:
             self.prepare_timers()
         timers = self.timers

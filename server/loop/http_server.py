@@ -1,7 +1,8 @@
-"""HTTP over the hub: accept, read one request at a time, and hand it to a WSGI application.
+"""HTTP over the hub: accepts connections, and passes each request to a WSGI application.
 
-This is eventlet's server with differences: connections are admitted, ambiguous framing is rejected,
-heads and bodies have a deadline, and requests take turns, so that a flood leaves the hub to others.
+It is eventlet's server with differences: a limiter admits connections, ambiguous framing is
+rejected, heads and bodies have a deadline, and requests take turns, so that a flood of them cannot
+monopolize the hub.
 """
 
 import errno
@@ -24,35 +25,35 @@ __all__ = ["Application", "Limiter", "Secured", "answer_was_sent", "serve"]
 Application = Callable[..., Any]
 
 HANDSHAKE_DEADLINE_S = 10.0
-"""For a connection's first byte and its TLS handshake; a request's head has its own deadline."""
+"""For a connection's first byte and TLS handshake; a request's head has its own deadline."""
 
 
 class Limiter(Protocol):
     """Decides which connections and requests :func:`serve` lets in."""
 
     def enter(self, key: object, address: str, end: Callable[[], None]) -> None:
-        """Note a new connection; ``end`` is called, once at most, when it has to give way."""
+        """Record a new connection; ``end`` is called at most once, when it has to be closed."""
 
     def admit(self, key: object) -> bytes | None:
-        """Note that a request's head is whole, or return the answer that turns it away."""
+        """Record that a request's head is complete, or return the answer that refuses it."""
 
     def await_next(self, key: object) -> None:
-        """Note that a request was answered, and the next one's head is awaited."""
+        """Record that a request was answered, and the connection awaits the next one."""
 
     def leave(self, key: object) -> None:
         """Forget a connection that has ended."""
 
     def fault(self, version: str, headers: Any) -> bytes | None:
-        """Return the answer to a request that is refused for its framing, or None."""
+        """Return the answer that refuses a request for its framing, or None."""
 
 
 class Secured(NamedTuple):
-    """What makes a server speak TLS."""
+    """A server's TLS configuration."""
 
     context: Callable[[], ssl.SSLContext]
-    """Returns the one for a new connection."""
+    """Returns the context for a new connection."""
     in_the_clear: Application
-    """Answers requests that come without TLS to the same port."""
+    """Answers plain HTTP requests to the same port."""
 
 
 def serve(
@@ -67,17 +68,17 @@ def serve(
     waits until connections close.
 
     Args:
-        listener: A green socket that listens.
+        listener: A listening green socket.
         application: Answers the requests.
         limiter: Decides which connections and requests are let in.
-        secured: Given, the application is served over TLS only.
+        secured: If given, the application is served over TLS only.
     """
     turns = Turns()
     server = _make_server(listener, application, limiter, turns)
     in_the_clear = secured and _make_server(listener, secured.in_the_clear, limiter, turns)
     connection: Any
     while True:
-        # accept() does not block while connections are queued, so a flood would hold the hub.
+        # accept() does not block while connections are queued, so a flood would block the hub.
         hub.sleep(0)
         try:
             connection, address = listener.accept()
@@ -91,10 +92,10 @@ def serve(
         limiter.enter(connection, address[0], functools.partial(greenio.shutdown_safe, connection))
         if secured:
             context = secured.context
-            eventlet.spawn_n(_secure, server, in_the_clear, context, connection, address)
+            eventlet.spawn_n(_serve_tls, server, in_the_clear, context, connection, address)
         else:
-            eventlet.spawn_n(_converse, server, connection, address)
-        hub.sleep(0)  # Let it read what has come, before the next one has it give way.
+            eventlet.spawn_n(_serve_connection, server, connection, address)
+        hub.sleep(0)  # Let it read its request before the next connection may displace it.
 
 
 def _make_server(
@@ -107,7 +108,7 @@ def _make_server(
         protocol=_StrictProtocol,
         log_output=False,
         debug=False,  # The default sends tracebacks to clients.
-        minimum_chunk_size=1,  # The default holds parts under 4 kB back: small MJPEG frames.
+        minimum_chunk_size=1,  # The default delays parts below 4 kB, such as small MJPEG frames.
         socket_timeout=60,
     )
     server.limiter = limiter
@@ -116,7 +117,7 @@ def _make_server(
 
 
 def answer_was_sent() -> None:
-    """Tell the server that the running request was answered on its socket, so it sends nothing."""
+    """Tell the server to send nothing more, because the request was answered on its socket."""
     wsgi.WSGI_LOCAL.already_handled = True
 
 
@@ -124,8 +125,8 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
     """eventlet's HTTP, with one deadline for a request's head, and no ambiguous framing."""
 
     HEAD_DEADLINE_S = 15.0
-    """From when a request may begin until its headers are complete, and so how long a connection
-    may idle. An idle time-out would not stop a client that sends a byte a second."""
+    """From the end of the last request until the next one's headers are complete, which includes
+    idling. An idle timeout would not stop a client that sends a byte a second."""
 
     answered = False
 
@@ -141,15 +142,15 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
             self.server.turns.give()
 
     def parse_request(self) -> bool:
-        # Read first: a request must not count as incomplete while it waits for its turn.
+        # Read before waiting: a request must not count as incomplete while it waits for its turn.
         head = self._read_head()
         self._deadline.cancel()
         limiter = self.server.limiter
         refusal = limiter.admit(self.connection)
         if refusal is not None:
             return self._refuse(refusal)
-        # A client that sends its next request at once never makes this green thread wait, and so
-        # would keep the hub to itself.
+        # A client that always has its next request ready never makes this green thread wait, and
+        # would monopolize the hub.
         self.server.turns.take()
         self.rfile = head
         if not super().parse_request():
@@ -158,13 +159,13 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         if refusal is not None:
             return self._refuse(refusal)
         if self.headers.get("Content-Length", "0") != "0":
-            # The body, and with it the answer: nothing that takes a body takes long.
+            # For the body and the answer: requests with a body are quick to answer.
             self._deadline = eventlet.Timeout(self.HEAD_DEADLINE_S)
-        self.server.turns.take()  # Parsing was one turn, and answering is another.
+        self.server.turns.take()  # Parsing was one turn, answering is another.
         return True
 
     def _read_head(self) -> io.BytesIO:
-        """Return the header lines, up to the empty one; eventlet bounds each, and all of them."""
+        """Return the header lines up to the empty one; eventlet limits each, and their total."""
         head = io.BytesIO()
         line = self.raw_requestline
         while line not in (b"\r\n", b"\n", b""):
@@ -174,7 +175,7 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         return head
 
     def _refuse(self, answer: bytes) -> bool:
-        """Send a whole answer, and end the connection."""
+        """Send a complete answer and end the connection."""
         self.wfile.write(answer)
         self.close_connection = True
         return False
@@ -187,48 +188,49 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         return environ
 
     def finish(self) -> None:
-        # The peer has had its time to take what is still unsent. It would be offered twice more.
+        # The peer has had its time to take the unsent rest; do not wait for it twice more.
         self.connection.settimeout(0)
         try:
             super().finish()
         finally:
-            # Left open where the peer broke off, it would keep the descriptor until some garbage
-            # collection, for the protocol is part of a cycle.
+            # The protocol is part of a reference cycle: after an abort by the peer, an open file
+            # would keep the descriptor until the next garbage collection.
             self.rfile.close()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: what strangers send is counted, not logged."""
+        """Do nothing: requests of strangers are counted, not logged."""
 
 
-def _secure(
+def _serve_tls(
     server: wsgi.Server,
     in_the_clear: wsgi.Server,
     context: Callable[[], ssl.SSLContext],
     connection: Any,
     address: tuple[str, int],
 ) -> None:
-    """Shake hands with a new connection, and converse; one without TLS is told where to go."""
+    """Do the TLS handshake and serve the connection; plain HTTP gets the other application."""
     end: TlsEnd = connection.fd
     try:
         with eventlet.Timeout(HANDSHAKE_DEADLINE_S):
             hub.wait_readable(end)
             if end.begins_handshake():
                 end.secure(context())
-                _shake_hands(end, server.turns)
+                _handshake(end, server.turns)
             else:
                 server = in_the_clear
     except (OSError, eventlet.Timeout):
-        _end(server, connection)  # It has gone, is too slow, or speaks no TLS that is accepted.
+        _end(server, connection)  # It has gone, is too slow, or its TLS is not accepted.
     else:
-        _converse(server, connection, address)
+        _serve_connection(server, connection, address)
 
 
-def _shake_hands(end: TlsEnd, turns: Turns) -> None:
+def _handshake(end: TlsEnd, turns: Turns) -> None:
     done = False
     while not done:
         hub.wait_readable(end)
-        # A handshake costs as much as a small request, and takes its turn like one. Not on a native
-        # thread: this connection may be ended meanwhile, and OpenSSL bears one thread at a time.
+        # A handshake costs as much as a small request, and takes a turn like one. Not on a native
+        # thread: the connection may be ended meanwhile, and an OpenSSL object must not be used by
+        # two threads at a time.
         turns.take()
         try:
             done = end.shake_hands()
@@ -238,7 +240,7 @@ def _shake_hands(end: TlsEnd, turns: Turns) -> None:
             hub.wait_writable(end)
 
 
-def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) -> None:
+def _serve_connection(server: wsgi.Server, connection: Any, address: tuple[str, int]) -> None:
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(server.socket_timeout)

@@ -1,13 +1,13 @@
 """The event loop: green threads, native calls, and waiting on sockets.
 
-Everything else asks here for green threads, for sleeping and waiting, for native threads and for
-listening. eventlet is in maintenance mode: should it have to be replaced, this room and the first
-lines of ``manage.py`` are what changes.
+All other modules use this one for green threads, sleeping, waiting, native threads and listening.
+eventlet is in maintenance mode: to replace it, change this room and the first lines of
+``manage.py``.
 
-Two kinds of code run in this program. *Green* code shares the one hub and must never block it;
-*native* code runs on a real thread through :func:`run_native`, may block, and must not touch green
-locks, which includes logging: it returns a value and the green side speaks. What it needs of the
-standard library is in :mod:`server.loop.native`.
+Two kinds of code run in this program. *Green* code shares the one hub and must never block it.
+*Native* code runs on a real thread through :func:`run_native` and may block, but must not touch
+green locks, and so must not log: it returns a value, and green code logs. It uses the standard
+library through :mod:`server.loop.native`.
 """
 
 import atexit
@@ -45,17 +45,17 @@ __all__ = [
 
 T = TypeVar("T")
 
-hubs.use_hub(epoll)  # Made when it is first asked for, in the place of any that eventlet has made.
+hubs.use_hub(epoll)  # Created on first use; replaces any hub that eventlet has created.
 
 sleep: Callable[[float], None] = eventlet.sleep
-"""Pause this green thread for some seconds; 0 lets everybody else run once."""
+"""Pause this green thread for some seconds; 0 lets all others run once."""
 
 
 def rest(seconds: float) -> None:
-    """Pause this green thread for some seconds and a moment more, for a chore that is in no hurry.
+    """Pause this green thread for some seconds and perhaps a little longer; for periodic chores.
 
-    It goes on in a round that the hub runs anyway, if one comes within ``epoll.SLACK_S``. To wake
-    up for a chore alone costs more than most chores do.
+    It resumes in a round that the hub runs anyway, if there is one within ``epoll.SLACK_S``. Waking
+    up just for a chore costs more than most chores.
     """
     hubs.get_hub().rest(seconds)
 
@@ -85,31 +85,31 @@ class Task:
 
 
 def spawn(function: Callable[..., object], *args: object) -> Task:
-    """Run ``function`` in a green thread of its own, from the hub's next turn on."""
+    """Run ``function`` in a new green thread, starting in the hub's next turn."""
     return Task(eventlet.spawn(function, *args))
 
 
 class Signal:
     """Wakes the one green thread that waits for it; a set before the wait is not lost.
 
-    Only green code may call it: setting one from a native thread would not wake the hub.
+    Only green code may use it: setting it from a native thread would not wake the hub.
     """
 
     def __init__(self) -> None:
         self._set = False
-        self._loop: Any = None  # The waiter's.
-        self._waiter: Any = None  # Its greenlet.
-        self._waking = False  # Whether the hub will switch to it.
+        self._loop: Any = None  # The waiter's hub.
+        self._waiter: Any = None  # The waiter's greenlet.
+        self._waking = False  # Whether the hub is about to switch to it.
 
     def set(self) -> None:
-        """Wake the waiter, or let the next wait return at once."""
+        """Wake the waiter, or let the next wait return immediately."""
         self._set = True
         if self._waiter is not None and not self._waking:
             self._waking = True
             self._loop.soon.append(self._wake)
 
     def set_now(self) -> None:
-        """Set it, and run the waiter before this returns; for callbacks of the hub alone."""
+        """Set it, and run the waiter before this returns; only for callbacks of the hub."""
         self._set = True
         if self._waiter is not None:
             self._waiter.switch()
@@ -120,7 +120,7 @@ class Signal:
             self._waiter.switch()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until set, then clear; return False when ``timeout_s`` went by without."""
+        """Wait until set, then clear; return False after ``timeout_s``."""
         if not self._set:
             assert self._waiter is None, "a Signal has one waiter"
             # A bare timer: eventlet's Event and Timeout would cost twice as much.
@@ -140,11 +140,11 @@ class Signal:
 
 
 class _Outcome:
-    """What a native call came to.
+    """The result of a native call.
 
-    A value object, because tpool raises any returned 3-tuple whose second item is an exception,
-    and because an exception outside ``Exception`` would end its worker and leave the caller
-    waiting for ever.
+    Wraps value and exception, because tpool raises any returned 3-tuple whose second item is an
+    exception, and because an exception outside ``Exception`` would end its worker and leave the
+    caller waiting forever.
     """
 
     __slots__ = ("error", "value")
@@ -157,15 +157,15 @@ class _Outcome:
 def _attempt(function: Callable[..., object], args: tuple[object, ...]) -> _Outcome:
     try:
         return _Outcome(function(*args), None)
-    except BaseException as error:  # noqa: BLE001  every end must reach the waiting green thread
+    except BaseException as error:  # noqa: BLE001  the waiting green thread must get any result
         return _Outcome(None, error)
 
 
 def run_native(function: Callable[..., T], *args: Any) -> T:
-    """Run ``function`` on a native thread while the hub goes on; return or raise what it did.
+    """Run ``function`` on a native thread while the hub goes on; return or raise its result.
 
-    Costs about 0.1 ms, so it pays for work over a millisecond. Must not be given work that can
-    block for ever: the pool has only so many threads.
+    Costs about 0.1 ms, so it pays for work over a millisecond. Work must not block forever: the
+    pool's threads are limited.
     """
     outcome = tpool.execute(_attempt, function, args)
     if outcome.error is not None:
@@ -174,20 +174,20 @@ def run_native(function: Callable[..., T], *args: Any) -> T:
 
 
 def size_native_pool(threads: int) -> None:
-    """Set the number of native threads; counts only before the first :func:`run_native`."""
+    """Set the number of native threads; has no effect after the first :func:`run_native`."""
     tpool.set_num_threads(threads)
-    # tpool joins its workers at exit without a deadline; one stuck read would hold the process.
+    # tpool joins its workers at exit without a deadline: a stuck read would keep the process alive.
     atexit.unregister(tpool.killall)
     atexit.unregister(_close_pool)
     atexit.register(_close_pool)
 
 
 def grow_native_pool(threads: int) -> None:
-    """Have at least so many native threads from now on.
+    """Start native threads until there are at least this many.
 
-    tpool starts its workers with the first call and no more later, but they all take their work
-    from one queue, so that others can join. They are not started in advance: each that has once
-    handled pictures keeps megabytes of buffers, and any idle one may get the next picture.
+    tpool starts its workers with the first call and none later, but all take their work from one
+    queue, so others can join. They are not started in advance: each thread that has handled a
+    picture keeps megabytes of buffers, and any idle thread may get the next picture.
     """
     tpool.setup()
     for number in range(len(tpool._threads), threads):
@@ -199,14 +199,14 @@ def grow_native_pool(threads: int) -> None:
 
 
 def _close_pool() -> None:
-    """Close the sockets by which native threads wake the hub, and leave the threads alone."""
+    """Close the sockets by which native threads wake the hub; leave the threads alone."""
     for end in (tpool._rsock, tpool._wsock):
         if end is not None:
             end.close()
 
 
 def wait_readable(sock: "HasFileno", timeout_s: float | None = None) -> bool:
-    """Wait until there is something to read or the peer has gone; False on timeout."""
+    """Wait until there is data to read or the peer has gone; False on timeout."""
     return _wait(sock, timeout_s, read=True)
 
 
@@ -224,13 +224,13 @@ def _wait(sock: "HasFileno", timeout_s: float | None, **direction: bool) -> bool
 
 
 class ReadWatch:
-    """Calls a function on the hub whenever a socket can be read, until stopped.
+    """Calls a function on the hub whenever a socket is readable, until stopped.
 
-    No green thread is switched to, and no listener comes and goes with every message, which is
-    most of what a small message costs. The function must neither block nor log.
+    This avoids switching green threads and registering a listener for every message, which is most
+    of the cost of a small message. The function must neither block nor log.
 
     Args:
-        sock: A real socket, what has one, or its descriptor.
+        sock: A real socket, an object with a descriptor, or a descriptor.
         on_readable: Called with the descriptor.
     """
 
@@ -241,27 +241,27 @@ class ReadWatch:
         self.start()
 
     def start(self) -> None:
-        """Begin, or go on after :meth:`stop`."""
+        """Start watching, also after :meth:`stop`."""
         if self._listener is None:
             loop = hubs.get_hub()
             self._listener = loop.add(
-                loop.READ, self._fileno, self._on_readable, self._let_go, None
+                loop.READ, self._fileno, self._on_readable, self._on_reused, None
             )
 
     def stop(self) -> None:
-        """Call no more; required before the socket is closed."""
+        """Stop watching; required before the socket is closed."""
         listener, self._listener = self._listener, None
         if listener is not None:
             hubs.get_hub().remove(listener)
 
-    def _let_go(self, *_: object) -> None:
-        """Be told that the descriptor belongs to somebody else now."""
+    def _on_reused(self, *_: object) -> None:
+        """Ignore eventlet's report that the descriptor was reused."""
 
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a green listening socket.
 
-    SO_REUSEPORT stays off: with it two servers would share one port and each get half the viewers.
+    SO_REUSEPORT stays off: with it, two servers could share one port, each with half the viewers.
 
     Raises:
         OSError: If the address cannot be bound.
@@ -272,14 +272,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def call_later(seconds: float, function: Callable[..., object], *args: object) -> None:
-    """Run ``function`` in a green thread of its own after some seconds."""
+    """Run ``function`` in a new green thread after some seconds."""
     eventlet.spawn_after(seconds, function, *args)
 
 
 def call_on_hub(seconds: float, function: Callable[[], object]) -> None:
     """Call ``function``, which must not block, on the hub after some seconds.
 
-    Without a green thread, which takes a tenth of a millisecond to begin.
+    Saves starting a green thread, which takes a tenth of a millisecond.
     """
     hubs.get_hub().schedule_call_global(seconds, function)
 

@@ -1,4 +1,4 @@
-"""How late the hub runs what is due."""
+"""Measures how late the hub runs due work."""
 
 import time
 from collections import deque
@@ -11,12 +11,12 @@ __all__ = ["LagMeter", "lag_quantile"]
 
 
 class LagMeter:
-    """Measures how late the hub runs what is due: how long its turns are.
+    """Measures how late the hub runs due work, by the length of its turns.
 
-    A turn is what the hub does between two polls. Whatever becomes due meanwhile waits for its end.
-    A timer that measures its own delay would have to run often to see short turns, and cost more
-    than all else that a server does for each picture of a camera. Turns of less than a millisecond
-    count as no lag.
+    A turn is the hub's work between two polls; anything that becomes due meanwhile waits for its
+    end. A timer that measures its own delay would have to run so often to see short turns that it
+    would cost more than the server's other work per picture. Turns of less than a millisecond count
+    as no lag.
     """
 
     BEAT_S = 0.5
@@ -36,20 +36,20 @@ class LagMeter:
         self._timer: Any = None
 
     def open(self) -> None:
-        """Begin to measure."""
+        """Start measuring."""
         self._opened = self.beat = time.monotonic()
         hubs.get_hub().on_round = self._note
         self._schedule()
 
     def close(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         if self._timer is not None:
             self._timer.cancel()
             hubs.get_hub().on_round = lambda end, length_s: None
             self._timer = None
 
     def take(self) -> float:
-        """Return the worst lag since the last call, in seconds, and start anew."""
+        """Return the worst lag since the last call, in seconds, and reset it."""
         worst, self.worst_s = self.worst_s, 0.0
         return worst
 
@@ -65,13 +65,13 @@ class LagMeter:
         self.worst_s = max(self.worst_s, turn_s)
 
     def _schedule(self) -> None:
-        # A timer of the hub's own: a green thread that sleeps would cost twice as much.
+        # A bare timer: a sleeping green thread would cost twice as much.
         self._due = self.beat + self.BEAT_S
         self._timer = hubs.get_hub().schedule_call_global(self.BEAT_S, self._tick)
 
     def _tick(self) -> None:
         self.beat = time.monotonic()
-        # The system may also wake the hub late.
+        # The operating system may also wake the hub late.
         self.worst_s = max(self.worst_s, self.beat - self._due)
         self._schedule()
 
@@ -79,7 +79,7 @@ class LagMeter:
 def lag_quantile(turns_s: Iterable[float], window_s: float, share: float) -> float:
     """Return the lag that this share of all moments in a window did not exceed, in seconds.
 
-    What becomes due in a turn is late by the rest of it; between turns nothing is.
+    Work that becomes due during a turn is late by the rest of that turn; between turns it is not.
 
     Args:
         turns_s: The lengths of the turns in the window, in seconds.

@@ -49,7 +49,7 @@ class Lanes:
         try:
             granted = turn.wait(self._max_wait_s)
         finally:
-            if not granted:  # Also when this green thread was killed.
+            if not granted:  # Even if this green thread was killed.
                 if turn in self._waiting:
                     self._waiting.remove(turn)
                 else:

@@ -1,17 +1,17 @@
-"""Keeps the C library from returning memory between pictures, and Python from searching all."""
+"""Tunes memory: the C library keeps freed pictures, and the collector skips imported objects."""
 
 import ctypes
 import gc
 
 __all__ = ["MMAP_THRESHOLD_BYTES", "TRIM_THRESHOLD_BYTES", "keep_freed_memory", "settle"]
 
-# By default glibc returns a freed picture to the kernel and allocates the next one anew: 1,400 page
-# faults per picture at 720p, which can cost more than encoding it.
+# By default glibc returns a freed picture to the kernel and allocates the next one again: 1,400
+# page faults per picture at 720p, which can cost more than encoding it.
 MMAP_THRESHOLD_BYTES = 32 << 20
 TRIM_THRESHOLD_BYTES = 256 << 20
 
-# By default each native thread keeps freed pictures to itself. With two shared arenas memory stays
-# flat, however many cameras come and go.
+# By default each native thread keeps its own freed pictures. With two shared arenas, memory use
+# stays flat, however many cameras come and go.
 ARENAS = 2
 
 # malloc.h
@@ -21,7 +21,7 @@ M_ARENA_MAX = -8
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep freed memory for the next picture; do nothing without glibc.
+    """Make the C library keep freed memory for the next picture; do nothing without glibc.
 
     Call it before any native thread runs. Child processes get the same settings from ``MALLOC_*``
     in their environment, mallopt(3).
@@ -34,9 +34,10 @@ def keep_freed_memory() -> None:
 
 
 def settle() -> None:
-    """Give back what only the start needed, and have Python look for garbage from now on.
+    """Release the memory that only the start needed, and turn the garbage collector on.
 
-    It leaves out what was imported, which stays. Without glibc nothing is given back.
+    The collector skips all objects that exist now, such as imported modules. Memory is only
+    released with glibc.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

@@ -1,7 +1,7 @@
 """The standard library as it was before eventlet patched it, for code on native threads.
 
-Works without eventlet too, so a camera's child process need not load it. In the server's process
-``manage.py`` has loaded eventlet first, and its patcher still has the originals.
+Also works without eventlet, so that a camera's child process need not load it. In the server's
+process ``manage.py`` loads eventlet first, whose patcher still has the originals.
 """
 
 import importlib

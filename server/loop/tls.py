@@ -1,8 +1,9 @@
-"""The server's end of a connection over TLS, for both green and non-blocking callers.
+"""The server's end of a TLS connection, for both green and non-blocking callers.
 
-OpenSSL never sees the socket: it encrypts into memory, and what it made is sent from there with one
-call. What could not be sent stays here, bounded. ``ssl.SSLSocket`` makes a call for each record of
-16 KiB instead; measured, both cost the same, and eventlet's version of it waits where it must not.
+OpenSSL never sees the socket: it encrypts into memory, and the result is sent from there with one
+call. Bytes that could not be sent stay here, up to a limit. ``ssl.SSLSocket`` makes a call for each
+record of 16 KiB instead; both cost the same when measured, but eventlet's version of it blocks
+where it must not.
 """
 
 import errno
@@ -13,34 +14,35 @@ from server.loop.native import socket
 
 __all__ = ["TlsEnd"]
 
-# A TLS record that begins a handshake (RFC 8446 section 5.1); no method of HTTP begins like that.
+# First byte of a TLS handshake record (RFC 8446 section 5.1); no HTTP method begins with it.
 HANDSHAKE = b"\x16"
 
-# The longest record (RFC 8446 section 5.1). OpenSSL keeps a buffer for what it wrote at a time.
+# The longest record (RFC 8446 section 5.1). OpenSSL keeps a buffer of the size of one write.
 RECORD_BYTES = 16 * 1024
 
-# Sent with one call: most pictures are.
+# Sent with one call; enough for most pictures.
 BATCH_BYTES = 4 * RECORD_BYTES
 
-# Read from the kernel at a time; as little as without TLS, so that a flood cannot hold up the hub.
+# Read with one call; as little as without TLS, so that a flood cannot block the hub.
 READ_BYTES = 8 * 1024
 
-# Answers of OpenSSL's own (alerts, new keys) that a peer may leave unread.
-MAX_OWN_BYTES = 64 * 1024
+# Limit of OpenSSL's own answers (alerts, new keys) that a peer leaves unread.
+MAX_UNREAD_BYTES = 64 * 1024
 
-# Received without a byte for us: more than any record, and new keys without end cost CPU time.
-MAX_SILENT_BYTES = 64 * 1024
+# Limit of received bytes without application data. It is larger than any record; an endless series
+# of new keys would cost CPU time.
+MAX_OVERHEAD_BYTES = 64 * 1024
 
 
 class TlsEnd(socket.socket):  # type: ignore[misc]
-    """A kernel's non-blocking socket that speaks TLS from :meth:`secure` on, and plainly before.
+    """A non-blocking socket that is plain until :meth:`secure`, then speaks TLS.
 
-    It does what a plain one does, so a green socket can stand on it, with two exceptions:
+    It behaves like a plain socket, so that a green socket can wrap it, with two exceptions:
     :meth:`recv` returns all that has arrived, and after :meth:`send` has accepted a part or nothing
-    the next call must bring the rest, for it may be encrypted already.
+    the next call must pass the rest, because that may already be encrypted.
 
     Args:
-        sock: A connected kernel socket; this takes its descriptor over.
+        sock: A connected kernel socket, whose descriptor this takes over.
     """
 
     def __init__(self, sock: Any) -> None:
@@ -48,17 +50,17 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         self.setblocking(False)
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._silent = 0  # Bytes received since the last ones for the caller.
+        self._overhead = 0  # Bytes received since the last application data.
         self._unsent: list[memoryview] = []  # Encrypted.
-        self._covers = 0  # How many of the caller's bytes that is; 0 if it is OpenSSL's own.
+        self._covers = 0  # How many of the caller's bytes they contain; 0 for OpenSSL's own.
 
     @property
     def is_secure(self) -> bool:
-        """Whether what comes now is encrypted."""
+        """Whether the connection uses TLS now."""
         return self._tls is not None
 
     def begins_handshake(self) -> bool:
-        """Whether the first byte is of TLS.
+        """Whether the first byte begins a TLS handshake.
 
         Raises:
             BlockingIOError: If there is no byte yet.
@@ -67,16 +69,16 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         return first == HANDSHAKE
 
     def secure(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from now on; call :meth:`shake_hands` until it is done."""
+        """Switch to TLS; then call :meth:`shake_hands` until it returns True."""
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
     def shake_hands(self) -> bool:
-        """Take what has arrived one step further; return whether the handshake is complete.
+        """Continue the handshake with the data that arrived; return whether it is complete.
 
-        Takes half a millisecond of CPU time with an elliptic key, and several with a long RSA key.
+        Takes half a millisecond of CPU time with an elliptic curve key, several with an RSA key.
 
         Raises:
-            OSError: If the peer has gone, or speaks no TLS that is accepted; it is told so.
+            OSError: If the peer has gone, or its TLS is not accepted; it is sent an alert.
         """
         assert self._tls is not None
         try:
@@ -90,14 +92,14 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         return True
 
     def flush(self) -> bool:
-        """Send what OpenSSL has to say by itself; return whether nothing is left.
+        """Send pending bytes, including OpenSSL's own answers; return whether nothing is left.
 
         Raises:
-            OSError: If the peer reads none of it for long, or has gone.
+            OSError: If the peer leaves too many answers unread, or has gone.
         """
         if self._outgoing.pending:
             self._unsent.append(memoryview(self._outgoing.read()))
-            if sum(map(len, self._unsent)) > BATCH_BYTES + MAX_OWN_BYTES:
+            if sum(map(len, self._unsent)) > BATCH_BYTES + MAX_UNREAD_BYTES:
                 raise ConnectionAbortedError(errno.ECONNABORTED, "it reads nothing of our answers")
         while self._unsent:
             try:
@@ -110,14 +112,14 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
                 self._unsent[0] = self._unsent[0][sent:]
         return True
 
-    # As a plain socket has them.
+    # The interface of a plain socket.
 
     def send(self, data: Any, flags: int = 0) -> int:
-        """Send what the kernel accepts at once; return how many of the bytes that were.
+        """Send as much as the kernel accepts; return the number of bytes.
 
         Raises:
             BlockingIOError: If it accepts none.
-            OSError: If the peer has gone, or this is not the rest of what was begun.
+            OSError: If the peer has gone, or these bytes do not continue an unfinished send.
         """
         if self._tls is None:
             return int(super().send(data, flags))
@@ -126,8 +128,8 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
             if not self._covers:
                 self._encrypt(view[done : done + BATCH_BYTES])
             if self._covers > len(view) - done:
-                # Somebody gave up halfway, and says something else: nobody would understand it.
-                raise BrokenPipeError(errno.EPIPE, "what was begun must be sent first")
+                # The caller gave up halfway and sends something else: the stream would be corrupt.
+                raise BrokenPipeError(errno.EPIPE, "an unfinished send must be completed first")
             if not self.flush():
                 break
             done += self._covers
@@ -137,13 +139,13 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         return done
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Return everything that has arrived, whatever the size asked for.
+        """Return everything that has arrived, whatever ``size`` is.
 
-        What stayed here would not make the descriptor readable.
+        Bytes left in OpenSSL would not make the descriptor readable.
 
         Raises:
-            BlockingIOError: If nothing has.
-            OSError: If it cannot be decrypted, or the peer has broken off.
+            BlockingIOError: If nothing has arrived.
+            OSError: If it cannot be decrypted, or the peer has aborted the connection.
         """
         if self._tls is None:
             return bytes(super().recv(size, flags))
@@ -152,24 +154,24 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         try:
             while part := self._tls.read(READ_BYTES):
                 parts.append(part)
-            arrived = False  # It said goodbye.
+            arrived = False  # The peer has closed TLS.
         except ssl.SSLZeroReturnError:
             arrived = False
         except ssl.SSLWantReadError:
             pass
         self.flush()
         if parts:
-            self._silent = 0
+            self._overhead = 0
         elif arrived:
             raise BlockingIOError(errno.EAGAIN, "no whole record yet")
         return b"".join(parts)
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """Fill a buffer as far as data has arrived; return how many bytes that were, 0 at the end.
+        """Read into a buffer what has arrived; return the number of bytes, 0 at the end.
 
         Raises:
-            BlockingIOError: If nothing has.
-            OSError: If it cannot be decrypted, or the peer has broken off.
+            BlockingIOError: If nothing has arrived.
+            OSError: If it cannot be decrypted, or the peer has aborted the connection.
         """
         if self._tls is None:
             return int(super().recv_into(buffer, nbytes, flags))
@@ -177,7 +179,7 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         while True:
             try:
                 count: int = self._tls.read(size, buffer)  # type: ignore[assignment]
-                self._silent = 0
+                self._overhead = 0
                 return count
             except ssl.SSLZeroReturnError:
                 return 0
@@ -187,16 +189,16 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
                 return 0
 
     def shutdown(self, how: int) -> None:
-        """Say goodbye, if nothing is half sent, and end the connection."""
+        """Close TLS unless a send is unfinished, and end the connection."""
         if self._tls is not None and not self._unsent:
             try:
                 self._tls.unwrap()
             except (ssl.SSLError, ValueError):
-                pass  # It has sent its own first, as always, or there was no handshake.
+                pass  # The peer has not closed TLS yet, as usual, or there was no handshake.
             try:
                 self.flush()
             except OSError:
-                pass  # The peer was faster.
+                pass  # The peer has gone already.
         super().shutdown(how)
 
     def _encrypt(self, batch: memoryview) -> None:
@@ -207,10 +209,10 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
             self._unsent.append(memoryview(self._outgoing.read()))
 
     def _feed(self) -> bool:
-        """Give OpenSSL what the kernel has; return False if the peer has ended the connection."""
+        """Pass received bytes to OpenSSL; return False if the peer has ended the connection."""
         data = super().recv(READ_BYTES)
-        self._silent += len(data)
-        if self._silent > MAX_SILENT_BYTES:
+        self._overhead += len(data)
+        if self._overhead > MAX_OVERHEAD_BYTES:
             raise ConnectionAbortedError(errno.ECONNABORTED, "it sends nothing but TLS itself")
         self._incoming.write(data)
         return bool(data)

@@ -1,4 +1,4 @@
-"""Turns for green threads, so that many small jobs at once leave room for everybody else."""
+"""Turns for green threads, so that many small jobs do not monopolize the hub."""
 
 import time
 from collections import deque
@@ -10,11 +10,11 @@ __all__ = ["Turns"]
 
 
 class Turns:
-    """Limits how much of the hub its users take together; the rest wait in line.
+    """Limits how much of the hub its users take together; the others wait in line.
 
     A round of the hub runs everything that is due or readable. If 32 requests of 3 ms began in one
-    round, viewers would wait 0.1 s for a picture. So only as much begins in a round as takes about
-    :data:`ROUND_S`, and after a burst (:data:`BURST_S`, about one page load) turns are limited to
+    round, viewers would wait 0.1 s for a picture. So each round starts only about :data:`ROUND_S`
+    of work, and after a burst (:data:`BURST_S`, about one page load) turns are limited to
     :data:`SHARE` of a core.
     """
 
@@ -23,21 +23,21 @@ class Turns:
     ROUND_S = 0.003
 
     MAX_SHARED_S = 0.005
-    """What is charged at most where others may have run as well: pictures that are sent in the same
-    round are not the requests' doing, and on a busy server would starve them."""
+    """The most that a turn is charged if other work may have run meanwhile: otherwise requests
+    would pay for pictures sent in the same round, and starve on a busy server."""
 
     def __init__(self) -> None:
         self._line: deque[event.Event] = deque()
         self._credit_s = self.BURST_S
         self._refilled_at = 0.0
-        self._average_s = self.ROUND_S  # Of a turn.
+        self._average_s = self.ROUND_S  # Moving average of a turn's cost.
         self._spent_s = 0.0
         self._holder: object = None
         self._began_cpu_s = 0.0
         self._scheduled = False
 
     def take(self) -> None:
-        """Return when it is the caller's turn, which is at once while few others are here."""
+        """Wait for the caller's turn; returns immediately while there are few others."""
         self._charge()
         if self._line or self._spent_s >= self.ROUND_S or not self._has_credit():
             turn = event.Event()
@@ -47,19 +47,19 @@ class Turns:
                 turn.wait()
             finally:
                 if not turn.ready():
-                    self._line.remove(turn)  # A deadline was up.
+                    self._line.remove(turn)  # A deadline has passed.
             self._charge()
         self._holder = greenlet.getcurrent()
         self._began_cpu_s = time.thread_time()
         self._schedule(0)
 
     def give(self) -> None:
-        """End the caller's turn, if it still has one; without this it ends with the round."""
+        """End the caller's turn if it still has one; otherwise it ends with the round."""
         if self._holder is greenlet.getcurrent():
             self._charge()
 
     def _charge(self) -> None:
-        """Take what the last turn has cost off the credit."""
+        """Deduct the last turn's cost from the credit."""
         if self._holder is None:
             return
         cost_s = time.thread_time() - self._began_cpu_s

@@ -15,13 +15,13 @@ DUMP_PAUSE_S = 60.0
 
 
 class Watchdog:
-    """A native thread that dumps all stacks to standard error when the hub stands still.
+    """A native thread that dumps all stacks to standard error when the hub hangs.
 
-    Nothing on the hub can report that the hub is stuck.
+    Code on the hub cannot report that the hub is stuck.
 
     Args:
-        lag: Its ``beat`` shows that the hub is running.
-        limit_s: How long the hub may stand still.
+        lag: Its ``beat`` shows when the hub last ran.
+        limit_s: How long the hub may hang, in seconds.
     """
 
     PERIOD_S = 0.5
@@ -31,14 +31,14 @@ class Watchdog:
         self._limit_s = limit_s
         self._closed = False
         self.hangs = 0
-        """How often the hub stood still for too long. Written by the watchdog's thread only."""
+        """How often the hub has hung. Written by the watchdog's thread only."""
 
     def open(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         native.threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
     def close(self) -> None:
-        """Watch no more; takes effect within a period."""
+        """Stop watching; takes effect within a period."""
         self._closed = True
 
     def _run(self) -> None:

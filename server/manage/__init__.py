@@ -1,1 +1,1 @@
-"""Cameras and people that are added, changed and removed while the server runs."""
+"""Adds, changes and removes cameras and people while the server runs."""

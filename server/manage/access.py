@@ -1,4 +1,4 @@
-"""How others reach the server: what admins choose on the page, for the next start."""
+"""Address and TLS of the server as admins choose them on the page, for the next start."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -26,10 +26,10 @@ class _Choice(BaseModel):
 
 
 class Access:
-    """What counts now, and what is chosen for the next start. Its methods block on the disk.
+    """The current choice and the one for the next start. Its methods block on the disk.
 
     Args:
-        settings: In use.
+        settings: The settings in use.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -38,16 +38,16 @@ class Access:
         self._folder = settings.state_dir
 
     def describe(self) -> dict[str, Any]:
-        """Return how the server is reached, and why the last choice was taken back."""
+        """Return how the server is reached, and why the last choice was reverted, if it was."""
         now = {key: getattr(self._server, key) for key in (*KEYS, "port")}
         return now | {"fixed": dict(self._fixed), "failed": read_kept(self._folder).failed}
 
     def choose(self, values: dict[str, Any]) -> bool:
-        """Keep what an admin chose; return whether it differs from what counts now.
+        """Save an admin's choice; return whether it differs from the current one.
 
         Raises:
-            FormError: If it cannot be chosen.
-            ConfigError: If it cannot be kept.
+            FormError: If it is invalid or fixed by the settings.
+            ConfigError: If it cannot be saved.
         """
         try:
             _Choice.model_validate(values)
@@ -66,14 +66,14 @@ class Access:
 
 
 def confirm(folder: Path) -> None:
-    """Note that the server has started with what was chosen."""
+    """Record that the server has started with the choice."""
     kept = read_kept(folder)
     if kept.before is not None:
         _write(folder, Kept(kept.server))
 
 
 def take_back(folder: Path, why: str) -> bool:
-    """Go back to what was chosen before if no start has succeeded since; return whether so."""
+    """Revert to the previous choice if no start has succeeded since; return whether it did."""
     kept = read_kept(folder)
     if kept.before is None:
         return False

@@ -1,4 +1,4 @@
-"""What the page sends about people: its models, and what is wrong with what was sent."""
+"""Models of the page's forms about users and tokens, and the messages for invalid ones."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
@@ -45,27 +45,27 @@ class _Body(BaseModel):
 
 
 class Rights(_Body):
-    """What a user may do: ``cameras`` are the only ones they see, null for all."""
+    """A user's rights: the role, and the cameras they may see; null for all."""
 
     role: Role
     cameras: Annotated[list[str], Field(min_length=1, max_length=MAX_CAMERAS)] | None
 
 
 class NewUser(Rights):
-    """A user to be added; without a password, one is made."""
+    """A user to add; without a password, one is generated."""
 
     name: Text
     password: Annotated[Text | None, Field(repr=False)] = None
 
 
 class NewPassword(_Body):
-    """A user's new password; without one, one is made."""
+    """A user's new password; without one, one is generated."""
 
     password: Annotated[Text | None, Field(repr=False)] = None
 
 
 class NewToken(Rights):
-    """A token to be added; those for other people's pages have ``embed``, and perhaps ``clips``."""
+    """A token to add; tokens for other websites have ``embed``, and perhaps ``clips``."""
 
     name: Text
     embed: bool = False
@@ -73,13 +73,13 @@ class NewToken(Rights):
 
 
 class ChangedToken(Rights):
-    """What a token is called, and what it may do."""
+    """A token's new name and rights."""
 
     name: Text
 
 
 class OwnPassword(_Body):
-    """One's own password and what it is to be."""
+    """The current and the new password of the user who sends it."""
 
     old: Annotated[Text, Field(repr=False)]
     new: Annotated[Text, Field(repr=False)]
@@ -89,10 +89,10 @@ B = TypeVar("B", bound=_Body)
 
 
 def read_account(kind: type[B], values: Mapping[str, Any]) -> B:
-    """Return what was sent, checked.
+    """Validate a form and return it.
 
     Raises:
-        FormError: If it cannot be used; never quotes a value, which may be a password.
+        FormError: If it is invalid; never quotes a value, which may be a password.
     """
     try:
         body = kind.model_validate(values)

@@ -1,4 +1,4 @@
-"""What admins do with the cameras from the page: add, change, order, remove, and undo that."""
+"""Carries out admins' changes to cameras from the page: add, change, order, remove and undo."""
 
 import logging
 import secrets
@@ -25,19 +25,19 @@ UNDO_S = 600.0
 MAX_REMOVED = 20
 
 MAX_WAIT_S = 20.0
-"""How long a change waits for the one before it."""
+"""How long a change waits for the previous one."""
 
-# What can be changed without replacing the camera.
+# Settings that can be changed without replacing the camera.
 ADJUSTABLE = frozenset({"title", "group", "fps", "quality"})
 
-# What can be changed of a camera of the settings file.
-OF_EVERYBODY = frozenset({"title", "group"})
+# Settings of a settings file's camera that can be changed on the page.
+FILE_CAMERA_KEYS = frozenset({"title", "group"})
 
 Notify = Callable[[str, str, str | None, str | None], None]
 
 
 class Conflict(RequestError):
-    """Somebody else has changed the same; ``current`` is how it is now."""
+    """Somebody else has changed the same camera; ``current`` is its present state."""
 
     def __init__(self, message: str, current: Mapping[str, Any] | None) -> None:
         super().__init__("unavailable", message)
@@ -46,13 +46,13 @@ class Conflict(RequestError):
 
 @dataclass(frozen=True)
 class Removed:
-    """A camera that was removed, while that can be undone.
+    """A removed camera, as long as the removal can be undone.
 
     Attributes:
-        entry: Its settings, as kept.
-        kept: What operators had changed of it.
+        entry: Its settings, as stored.
+        kept: Operators' changes to it.
         position: Its place in the order.
-        until: Monotonic seconds.
+        until: When the undo expires, in monotonic seconds.
     """
 
     entry: Entry
@@ -62,14 +62,14 @@ class Removed:
 
 
 class ManagedCameras:
-    """Carries out what admins do: keeps it first, then changes the cameras.
+    """Carries out admins' changes: stores each one first, then changes the cameras.
 
     Args:
-        catalog: All cameras of this process as they are set.
+        catalog: The settings of all cameras of this process.
         lineup: The cameras themselves.
-        control: Keeps what operators change.
-        sharing: With other nodes, if there are any.
-        notify: Tells every dashboard: level, message, camera, and who did it.
+        control: Keeps operators' changes.
+        sharing: Shares cameras with other nodes; None without a bus.
+        notify: Notifies every dashboard; called with level, message, camera and user.
         clock: Monotonic seconds.
     """
 
@@ -92,7 +92,7 @@ class ManagedCameras:
         self._lane = Lanes(1, MAX_WAIT_S)
 
     def removed(self) -> list[dict[str, Any]]:
-        """Return what was removed and can be brought back, the latest first."""
+        """Return the removed cameras that can be brought back, the latest first."""
         self._expire()
         return [
             {
@@ -104,40 +104,40 @@ class ManagedCameras:
             for key, one in reversed(self._removed.items())
         ]
 
-    # What is done.
+    # Changes.
 
     def add(self, values: Mapping[str, Any], who: str) -> dict[str, Any]:
         """Add a camera.
 
         Raises:
-            FormError: If the settings cannot be used.
-            RequestError: If there are too many, or it cannot be kept.
+            FormError: If the settings are invalid.
+            RequestError: If there are too many cameras, or it cannot be stored.
         """
-        with self._changing():
+        with self._exclusive():
             entry, camera = self.catalog.read(values)
             self._check_free(camera.name)
             self._check_room()
-            self._put_in(entry, camera, len(self.catalog.active), None)
+            self._insert(entry, camera, len(self.catalog.active), None)
             self._tell(f"{camera.title} was added", camera.name, who)
             return self.catalog.describe(camera.name)
 
     def change(
         self, name: str, values: Mapping[str, Any], revision: str | None, who: str
     ) -> dict[str, Any]:
-        """Change a camera's settings, maybe its name.
+        """Change a camera's settings, perhaps including its name.
 
         Args:
             name: The camera.
-            values: All its settings; of a camera of the settings file, title and group.
-            revision: What the admin had seen.
+            values: All its settings; for a camera of the settings file, title and group.
+            revision: The revision that the admin has seen.
             who: The admin.
 
         Raises:
             Conflict: If it was changed or removed meanwhile.
-            FormError: If the settings cannot be used.
-            RequestError: If it cannot be kept.
+            FormError: If the settings are invalid.
+            RequestError: If it cannot be stored.
         """
-        with self._changing():
+        with self._exclusive():
             self._check(name, revision)
             if name in self.catalog.file and name not in self.catalog.problems:
                 return self._change_of_file(name, values, who)
@@ -146,7 +146,7 @@ class ManagedCameras:
                 self._check_free(camera.name, besides=name)
             if name in self.catalog.problems:
                 self._check_room()
-                self._put_in(entry, camera, len(self.catalog.active), None, instead_of=name)
+                self._insert(entry, camera, len(self.catalog.active), None, instead_of=name)
             elif camera.name != name:
                 self._rename(name, entry, camera)
             else:
@@ -155,13 +155,13 @@ class ManagedCameras:
             return self.catalog.describe(camera.name)
 
     def remove(self, name: str, revision: str | None, who: str) -> str:
-        """Remove a camera of the page; return what :meth:`undo` takes.
+        """Remove a camera of the page; return the key for :meth:`undo`.
 
         Raises:
             Conflict: If it was changed or removed meanwhile.
-            RequestError: If it is not the page's, or that cannot be kept.
+            RequestError: If it was not added on the page, or the removal cannot be stored.
         """
-        with self._changing():
+        with self._exclusive():
             self._check(name, revision)
             if name not in self.catalog.store.entries:
                 raise RequestError(
@@ -170,7 +170,7 @@ class ManagedCameras:
             entry = self.catalog.store.entries[name]
             position = list(self.catalog.active).index(name) if name in self.catalog.active else 0
             title = entry.get("title") or name
-            kept = self._take_out(name)
+            kept = self._delete(name)
             key = secrets.token_hex(8)
             self._removed[key] = Removed(entry, kept, position, self._clock() + UNDO_S)
             self._expire()
@@ -179,13 +179,13 @@ class ManagedCameras:
             return key
 
     def undo(self, key: str, who: str) -> dict[str, Any]:
-        """Bring back a camera that was removed, with its place and what operators had set.
+        """Bring back a removed camera, with its place and operators' changes.
 
         Raises:
-            RequestError: If it is too late, or the name is taken meanwhile.
-            FormError: If it can be used no longer.
+            RequestError: If it is too late, or there are too many cameras.
+            FormError: If the name is taken by now, or the settings are no longer valid.
         """
-        with self._changing():
+        with self._exclusive():
             self._expire()
             removed = self._removed.get(key)
             if removed is None:
@@ -193,7 +193,7 @@ class ManagedCameras:
             entry, camera = self.catalog.read(removed.entry)
             self._check_free(camera.name)
             self._check_room()
-            self._put_in(entry, camera, removed.position, removed.kept)
+            self._insert(entry, camera, removed.position, removed.kept)
             self._removed.pop(key, None)
             self._tell(f"{camera.title} was brought back", camera.name, who)
             return self.catalog.describe(camera.name)
@@ -203,23 +203,23 @@ class ManagedCameras:
 
         Raises:
             Conflict: If these are not the names of all cameras of this process.
-            RequestError: If it cannot be kept.
+            RequestError: If it cannot be stored.
         """
-        with self._changing():
+        with self._exclusive():
             if sorted(names) != sorted(self.catalog.active):
                 raise Conflict("a camera was added, renamed or removed meanwhile", None)
-            with self._keeping():
+            with self._saving():
                 self.catalog.store.order = list(names)
             self.catalog.sort()
             self._lineup.order(names)
             self._lineup.on_list()
             self._notify("info", "The order of the cameras was changed", None, who)
 
-    # How it is done: first it is kept, then carried out.
+    # Steps of a change: it is stored first, then carried out.
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Hold the only lane for changes, which wait for the disk and for sources."""
+    def _exclusive(self) -> Iterator[None]:
+        """Run one change at a time: each waits for the disk and for sources."""
         if not self.catalog.available:
             raise RequestError(
                 "unavailable", "this node shows other nodes' cameras only; add them there"
@@ -231,8 +231,8 @@ class ManagedCameras:
             raise RequestError("unavailable", "another change is not finished; try again") from None
 
     @contextmanager
-    def _keeping(self) -> Iterator[None]:
-        """Keep what the block changes in the store; if that fails, nothing is changed."""
+    def _saving(self) -> Iterator[None]:
+        """Save what the block changes in the store; if that fails, revert it."""
         before = self.catalog.store.snapshot()
         try:
             yield
@@ -244,7 +244,7 @@ class ManagedCameras:
             self.catalog.store.revert(before)
             raise RequestError("unavailable", f"Nothing was changed: {error}") from None
 
-    def _put_in(
+    def _insert(
         self,
         entry: Entry,
         camera: config.Camera,
@@ -252,11 +252,11 @@ class ManagedCameras:
         kept: Mapping[str, Any] | None,
         instead_of: str | None = None,
     ) -> None:
-        """Take a camera into use, maybe instead of an entry that could not be used."""
+        """Start using a camera, perhaps in place of an unusable entry."""
         self._claim(camera.name)
         names = list(self.catalog.active)
         names.insert(position, camera.name)
-        with self._keeping():
+        with self._saving():
             if instead_of is not None:
                 del self.catalog.store.entries[instead_of]
             self.catalog.store.entries[camera.name] = entry
@@ -274,10 +274,10 @@ class ManagedCameras:
         except ConfigError as error:  # Another node has it.
             raise FormError({"name": str(error)}) from None
 
-    def _take_out(self, name: str) -> dict[str, Any]:
-        """Remove a camera of the page; return what operators had changed of it."""
+    def _delete(self, name: str) -> dict[str, Any]:
+        """Remove a camera of the page; return operators' changes to it."""
         unusable = self.catalog.problems.get(name)
-        with self._keeping():
+        with self._saving():
             del self.catalog.store.entries[name]
         self.catalog.store.touch(f"+{name}")
         if unusable is not None:
@@ -289,11 +289,11 @@ class ManagedCameras:
         return kept
 
     def _rename(self, name: str, entry: Entry, camera: config.Camera) -> None:
-        """Replace a camera by one with another name, at the same place."""
+        """Replace a camera with one of another name, at the same place."""
         self._claim(camera.name)
         catalog = self.catalog
         names = [camera.name if one == name else one for one in catalog.active]
-        with self._keeping():
+        with self._saving():
             catalog.store.entries = {
                 (camera.name if one == name else one): (entry if one == name else other)
                 for one, other in catalog.store.entries.items()
@@ -304,14 +304,14 @@ class ManagedCameras:
         catalog.active[camera.name] = camera
         catalog.sort()
         kept = self._control.forget(name)
-        # First, because a device cannot be opened twice.
+        # Remove before adding, because a device cannot be opened twice.
         self._lineup.remove(name, self._sharing)
         self._lineup.add(camera, names, self._control, self._sharing, kept)
 
     def _update(self, entry: Entry, camera: config.Camera) -> None:
         name = camera.name
         before, written = self.catalog.active[name], self.catalog.store.entries[name]
-        with self._keeping():
+        with self._saving():
             self.catalog.store.entries[name] = entry
         self.catalog.store.touch(f"+{name}")
         self.catalog.active[name] = camera
@@ -327,17 +327,17 @@ class ManagedCameras:
         wrong = [
             key
             for key, value in values.items()
-            if (value != fixed[key] if key in fixed else key not in OF_EVERYBODY)
+            if (value != fixed[key] if key in fixed else key not in FILE_CAMERA_KEYS)
         ]
         if wrong:
             why = f"is set by the {self.catalog.place}; change it there"
             raise FormError(dict.fromkeys(wrong, why))
         change, _ = self.catalog.read(dict(values) | {"name": name, "source": "test:"})
-        # What the file says is not kept: if that is changed, it counts.
+        # Do not store values equal to the file's, so that later changes of the file take effect.
         own = self.catalog.file[name]
-        kept = {key: change[key] for key in change if key in OF_EVERYBODY}
+        kept = {key: change[key] for key in change if key in FILE_CAMERA_KEYS}
         kept = {key: value for key, value in kept.items() if value != getattr(own, key)}
-        with self._keeping():
+        with self._saving():
             self.catalog.store.changes[name] = kept
         self.catalog.store.touch(name)
         before = self.catalog.active[name]
@@ -346,10 +346,10 @@ class ManagedCameras:
         self._tell(f"{camera.title} was changed", name, who)
         return self.catalog.describe(name)
 
-    # What may be done.
+    # Checks.
 
     def _check(self, name: str, revision: str | None) -> None:
-        """Raise if a camera is not there, or not as the admin had seen it."""
+        """Raise Conflict if a camera is gone, or has changed since the admin saw it."""
         known = name in self.catalog.store.entries or name in self.catalog.file
         if not known:
             raise Conflict(f"the camera {name[:40]!r} was removed or renamed meanwhile", None)
@@ -367,7 +367,7 @@ class ManagedCameras:
         if self.catalog.is_full:
             raise RequestError(
                 "unavailable",
-                f"there are {MAX_ADDED} cameras from the page already, which is the most; "
+                f"there are already {MAX_ADDED} cameras from the page, the maximum; "
                 "more can be named in the settings file",
             )
 

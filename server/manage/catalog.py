@@ -1,4 +1,4 @@
-"""All cameras of this process as they are set: by the settings file, or by admins on the page."""
+"""The settings of all cameras of this process, from the settings file and from the page."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,23 +13,21 @@ from server.manage.store import Entry, Store
 __all__ = ["MAX_ADDED", "Catalog"]
 
 MAX_ADDED = 32
-"""Most cameras from the page. Each has native threads, processes and memory."""
+"""Most cameras from the page. Each needs native threads, processes and memory."""
 
 
 class Catalog:
-    """What is known of each camera's settings. Nothing here touches the cameras themselves.
+    """Each camera's settings. Nothing here touches the cameras themselves.
 
     Args:
-        settings: The server's; of its cameras, those that a file or command names cannot be
-            removed from the page.
+        settings: The server's. Cameras that a file or command names cannot be removed on the page.
 
     Attributes:
-        store: What is kept of the page's changes.
-        available: Whether this node has cameras of its own; one that only shows other nodes' has
-            none.
-        file: The cameras that the settings file or the command line names, as it has them.
+        store: The stored changes of the page.
+        available: Whether this node has cameras of its own, not only those of other nodes.
+        file: The cameras that the settings file or the command line names, as written there.
         place: Where those are named, for people: "settings file" or "command line".
-        active: The cameras that are in use, complete, by name and in their order.
+        active: The complete settings of the cameras in use, by name and in their order.
         problems: Why cameras of the page are not in use, by name.
     """
 
@@ -49,7 +47,7 @@ class Catalog:
         if self._settings.named:
             self.file = {camera.name: camera for camera in self._settings.cameras}
         elif self.store.fresh:
-            # Nobody has named it, so it can be removed.
+            # It is only the default, so it can be removed.
             self.store.entries = {
                 one.name: {"name": one.name, "title": one.title, "source": one.address.public}
                 for one in self._settings.cameras
@@ -68,7 +66,7 @@ class Catalog:
         self.sort()
 
     def with_changes(self, camera: config.Camera) -> config.Camera:
-        """Return a camera of the settings file with what was changed of it here."""
+        """Return a camera of the settings file with the changes made on the page."""
         change = self.store.changes.get(camera.name, {})
         try:
             given = CameraSettings.model_validate({"name": camera.name, "source": "test:"} | change)
@@ -77,11 +75,11 @@ class Catalog:
         return replace(camera, title=given.title or camera.title, group=given.group or camera.group)
 
     def read(self, values: Mapping[str, Any]) -> tuple[Entry, config.Camera]:
-        """Return what is to be kept of a form, and the complete settings; see `read_camera`."""
+        """Return a form's entry for the store and the complete settings; see `read_camera`."""
         return read_camera(values, self._settings.server, self._settings.media_folder)
 
     def sort(self) -> None:
-        """Put the cameras in use into the order that is kept."""
+        """Put the cameras in use into the stored order."""
         order = {name: index for index, name in enumerate(self.store.order)}
         names = sorted(self.active, key=lambda name: order.get(name, len(order)))
         self.active = {name: self.active[name] for name in names}
@@ -93,7 +91,7 @@ class Catalog:
         return own + [self.describe_entry(name) for name in unusable]
 
     def describe(self, name: str) -> dict[str, Any]:
-        """Return a camera that is in use, without its password."""
+        """Describe a camera in use, without its password."""
         if name in self.file:
             camera = self.active[name]
             return {
@@ -112,10 +110,10 @@ class Catalog:
         return self.describe_entry(name)
 
     def describe_entry(self, name: str) -> dict[str, Any]:
-        """Return a camera of the page, in use or not, without its password."""
+        """Describe a camera of the page, in use or not, without its password."""
         entry = self.store.entries[name]
         camera = None if name in self.problems else self.active.get(name)
-        # Of one that cannot be read, it is not known which part is the password.
+        # In an unusable entry, any part could be the password.
         source = camera.address.public if camera else "···"
         return {
             "name": name,
@@ -127,19 +125,19 @@ class Catalog:
         }
 
     def complete(self, values: Mapping[str, Any], name: str | None = None) -> config.Camera:
-        """Return the complete settings that a form stands for, as if it were saved.
+        """Return a form's complete settings without saving it.
 
         Args:
             values: The form.
-            name: The camera that is being changed; its password fills the dots.
+            name: The camera being changed; its password replaces the dots.
 
         Raises:
-            FormError: If they cannot be used.
+            FormError: If they are invalid.
         """
         return self.read(self.with_secrets(values, name))[1]
 
     def uses(self, source: config.Camera) -> str | None:
-        """Return the camera that has the same source, if it is one that cannot be opened twice."""
+        """Return the camera that uses the same device, which cannot be opened twice, or None."""
         target = source.address
         if target.scheme != "device":
             return None
@@ -151,7 +149,7 @@ class Catalog:
         return next(same, None)
 
     def with_secrets(self, values: Mapping[str, Any], name: str | None) -> dict[str, Any]:
-        """Return a form with the password that is shown as dots."""
+        """Return a form with the passwords in place of the dots."""
         given = dict(values)
         source = given.get("source")
         if not isinstance(source, str) or name is None or name not in self.store.entries:
@@ -162,5 +160,5 @@ class Catalog:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are as many cameras of the page as there can be."""
+        """Whether the page has the maximum number of cameras."""
         return len(self.active) - len(self.file) >= MAX_ADDED

@@ -1,4 +1,4 @@
-"""A camera's settings as the page sends them: the same models as the settings file's."""
+"""Validates a camera's settings from the page, with the same models as the settings file."""
 
 import functools
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ TITLES = {
     "process": "Processors",
 }
 SOURCES = "rtsp://HOST/... | http(s)://HOST/... | device:N | file:PATH in the media folder | test:"
-"""What is accepted on the page, where the settings file accepts more."""
+"""The sources accepted on the page; the settings file accepts more."""
 
 UNITS = {
     "fps": "frames a second",
@@ -54,7 +54,7 @@ UNITS = {
 
 
 class FormError(ConfigError):
-    """A form cannot be used as it was filled in.
+    """A form is invalid.
 
     Args:
         fields: What is wrong, for people, by field.
@@ -68,15 +68,15 @@ class FormError(ConfigError):
 def read_camera(
     values: Mapping[str, Any], server: ServerSettings, media: Path | None
 ) -> tuple[dict[str, Any], Camera]:
-    """Return what is to be kept of a form, and the camera's complete settings.
+    """Return a form's entry for the store, and the camera's complete settings.
 
     Args:
-        values: By setting, as in a settings file; null for what is not set.
-        server: Has what they leave open.
+        values: By setting, as in a settings file; null if not set.
+        server: Provides the defaults.
         media: The only folder whose files may be used; None for no files.
 
     Raises:
-        FormError: If something cannot be used, or may not be set from the page.
+        FormError: If a value is invalid, or may not be set from the page.
     """
     given = {key: value for key, value in values.items() if value is not None}
     try:
@@ -90,12 +90,12 @@ def read_camera(
     if why := _why_not_source(camera, media):
         raise FormError({"source": why})
     if any(processor.module for processor in camera.process):
-        raise FormError({"process": "functions of one's own are named in the settings file only"})
+        raise FormError({"process": "your own functions can only be named in the settings file"})
     return as_written(given), replace(camera, address=replace(camera.address, guarded=True))
 
 
 def as_written(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings without those that have their default."""
+    """Return the settings that differ from their defaults."""
     defaults = {name: info.default for name, info in CameraSettings.model_fields.items()}
     plain = {key: list(one) if isinstance(one, tuple) else one for key, one in values.items()}
     return {
@@ -114,7 +114,7 @@ def schema() -> dict[str, Any]:
         field["accepted"] = accepted_by(CameraSettings, name)
         if name in UNITS:
             field["unit"] = UNITS[name]
-        # Links lead into the documentation, which the page does not have.
+        # Links point into the documentation, which the page does not have.
         field["description"] = _without_links(field["description"])
     found["properties"]["source"]["accepted"] = SOURCES
     return found
@@ -141,13 +141,13 @@ def _why_not_source(camera: Camera, media: Path | None) -> str:
     if address.scheme == "file":
         if media is None:
             return "files can be added once the setting media_folder names their folder"
-        # Of links, what they lead to counts.
+        # Check the target of links.
         if not Path(address.target).resolve().is_relative_to(media.resolve()):
             return "the file is not in the media folder"
-    # A device is read by its index or its path.
+    # A device is given by its index or its path.
     path = Path("/dev", address.target).resolve()
     if address.scheme == "device" and not path.is_relative_to("/dev"):
-        return "a device is below /dev"
+        return "a device must be below /dev"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What is there to be added as a camera: devices of this machine, and files of the media folder."""
+"""Finds what can be added as a camera: this machine's devices and files in the media folder."""
 
 import os
 import stat
@@ -20,21 +20,21 @@ MAX_LOOKED_AT = 20_000
 
 
 def find_video_devices(dev: Path = Path("/dev"), sys: Path = Path("/sys")) -> list[dict[str, str]]:
-    """Return each device by a path that stays the same when others come and go.
+    """Return each video device, by a path that stays the same when others come and go.
 
     Blocks on the disk: call it through ``hub.run_native``. Opens no device.
 
     Returns:
-        By device ``path``, ``source`` and ``title``.
+        For each device ``path``, ``source`` and ``title``.
     """
     lasting: dict[str, str] = {}
-    for folder in ("by-path", "by-id"):  # The latter is clearer, if there is one.
+    for folder in ("by-path", "by-id"):  # Prefer by-id, which is easier to read.
         links = (dev / "v4l" / folder).glob("*")
         lasting |= {os.path.realpath(link): str(link) for link in sorted(links)}
     found = []
     for node in sorted(dev.glob("video*"), key=lambda path: (len(path.name), path.name)):
         about = sys / "class/video4linux" / node.name
-        # The second node of a USB camera has no pictures but their descriptions.
+        # A USB camera's second node delivers metadata, not pictures.
         if not node.name[5:].isdigit() or _read(about / "index") not in ("", "0"):
             continue
         path = lasting.get(os.path.realpath(node), str(node))
@@ -52,13 +52,13 @@ def _source_of(path: str, node: Path) -> str:
 
 
 def find_files(folder: Path) -> tuple[list[dict[str, Any]], bool]:
-    """Return the video files below a folder, and whether there are more than are listed.
+    """Return the video files below a folder, and whether the list is incomplete.
 
     Blocks on the disk: call it through ``hub.run_native``. Links are not followed, so nothing
     outside the folder is listed.
 
     Returns:
-        By file its ``source`` and ``title``, the path in the folder, and its size in ``bytes``.
+        For each file ``source``, ``title`` (its path in the folder), and ``bytes`` (its size).
     """
     found: list[dict[str, Any]] = []
     looked_at = 0

@@ -1,4 +1,4 @@
-"""Passwords of sources: shown as dots, and put back where a form was saved without retyping."""
+"""Passwords of sources: shown as dots, and restored when a form is saved without retyping."""
 
 import re
 
@@ -11,19 +11,19 @@ DOTS = "···"
 PERSON = re.compile(r"^([a-z][a-z0-9+.-]*://)([^/?#]*@)?([^/?#@]*)(.*)$", re.IGNORECASE | re.DOTALL)
 
 RETYPE = "the password is not kept for another host; type it again"
-UNKNOWN = f"{DOTS} stands for what is not shown; type it again"
+UNKNOWN = f"{DOTS} stands for a hidden part; type it again"
 
 
 def put_back(text: str, public: str, source: str) -> str:
-    """Return an address with the secrets that it shows as dots.
+    """Return an address with its secrets in place of the dots.
 
-    They are only kept for the same scheme, host and port: otherwise who may not read a password
-    could have it sent to a host of their own.
+    Only for the same scheme, host and port: otherwise somebody who may not read a password could
+    have it sent to a host of their own.
 
     Args:
-        text: As it was sent, maybe with dots.
+        text: The address from the form, perhaps with dots.
         public: The address that was shown, with dots.
-        source: What that stands for.
+        source: The complete address behind ``public``.
 
     Raises:
         FormError: If dots are left.
@@ -41,7 +41,7 @@ def put_back(text: str, public: str, source: str) -> str:
     path, mark, query = sent[4].partition("?")
     values = _values(known[4].partition("?")[2])
     query = re.sub(rf"([^&;=]+)={DOTS}", lambda found: values.get(found[1], found[0]), query)
-    # The path as a whole, if it is as it was shown.
+    # The path may contain secrets: restore it if it is unchanged.
     shown = PERSON.match(public)
     if shown is not None and path == shown[4].partition("?")[0]:
         path = known[4].partition("?")[0]
@@ -52,6 +52,6 @@ def put_back(text: str, public: str, source: str) -> str:
 
 
 def _values(query: str) -> dict[str, str]:
-    """Return each ``NAME=VALUE`` of a query by its name, as it is written."""
+    """Return each ``NAME=VALUE`` of a query by its name, unparsed."""
     pairs = (one for one in re.split(r"[&;]", query) if "=" in one)
     return {one.partition("=")[0]: one for one in pairs}

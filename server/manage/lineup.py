@@ -1,4 +1,4 @@
-"""This process's own cameras: made, added, replaced and removed while the others go on."""
+"""This process's own cameras, which are added, replaced and removed while the others run."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -36,15 +36,15 @@ class Lineup:
 
     Args:
         server: The server's settings.
-        cameras: The cameras to begin with.
+        cameras: The initial cameras.
 
     Attributes:
         own: The cameras of this process by name, in their order.
-        cameras: Those, and after them other nodes' that are shown here.
+        cameras: The own cameras, then other nodes' cameras that are shown here.
         fanouts: Of all cameras, by name.
-        on_change: Called with each of our cameras whose STATE has changed.
+        on_change: Called with a camera of ours whose STATE has changed.
         on_notice: Called with level, message and camera.
-        on_list: Called when a camera was added, or the order has changed.
+        on_list: Called when a camera was added or the order has changed.
         on_replaced: Called with the fanout whose camera was replaced.
         on_removed: Called with the name of a camera that was removed.
     """
@@ -60,7 +60,7 @@ class Lineup:
         self.own = {one.name: self._make(one) for one in cameras}
         self.cameras: dict[str, CameraInterface] = dict(self.own)
         self.fanouts = {name: Fanout(camera) for name, camera in self.own.items()}
-        self._reached: dict[str, int] = {}  # The numbers of the last frames of removed cameras.
+        self._last_seqs: dict[str, int] = {}  # The last frame numbers of removed cameras.
 
     def _make(self, settings: config.Camera) -> Camera:
         self._settings[settings.name] = settings
@@ -82,11 +82,11 @@ class Lineup:
         """Add a camera; its source is opened when somebody watches.
 
         Args:
-            settings: Complete; the name must be free.
-            order: The names of our own cameras, with this one.
-            control: Keeps what operators change.
-            sharing: With other nodes, if there are any.
-            kept: What operators had changed of it before.
+            settings: Complete settings; the name must be free.
+            order: The names of our own cameras, including this one.
+            control: Keeps operators' changes.
+            sharing: Shares cameras with other nodes; None without a bus.
+            kept: Operators' earlier changes to it.
 
         Raises:
             ConfigError: If another node has the name; see :meth:`claim`.
@@ -94,8 +94,8 @@ class Lineup:
         name = settings.name
         seq = self.claim(name, sharing)
         camera = self._make(settings)
-        # Clients remember the last number they had under that name.
-        camera.numbering.continue_from(max(seq, self._reached.get(name, 0)))
+        # Clients remember the last number they received under that name.
+        camera.numbering.continue_from(max(seq, self._last_seqs.get(name, 0)))
         control.take_in(camera, kept)
         fanout = Fanout(camera)
         self.own[name], self.cameras[name], self.fanouts[name] = camera, camera, fanout
@@ -108,7 +108,7 @@ class Lineup:
         self.on_list()
 
     def claim(self, name: str, sharing: Sharing | None) -> int:
-        """Claim the name of a camera that is to be added; return where its numbers go on.
+        """Claim the name of a camera to be added; return the number its frames continue from.
 
         Raises:
             ConfigError: If another node has it, or the bus is unavailable.
@@ -116,7 +116,7 @@ class Lineup:
         return sharing.claim_one(name) if sharing else 0
 
     def replace(self, settings: config.Camera, control: Control, sharing: Sharing | None) -> None:
-        """Replace a camera by one with other settings; its viewers go on with that."""
+        """Replace a camera with one of other settings; its viewers stay."""
         name = settings.name
         before, fanout = self.own[name], self.fanouts[name]
         camera = self._make(settings)
@@ -129,9 +129,9 @@ class Lineup:
         fanout.take_over(camera)
         self.on_replaced(fanout)
         self.on_list()
-        # It may be the same device, which cannot be opened twice.
+        # Close before opening: it may be the same device, which cannot be opened twice.
         self._close(before)
-        # A frame that it was at may have been numbered since.
+        # The old camera may have numbered another frame meanwhile.
         camera.numbering.continue_from(before.seq)
         if self.own.get(name) is not camera:
             return  # Replaced or removed meanwhile.
@@ -141,7 +141,7 @@ class Lineup:
             sharing.share(camera, fanout)
 
     def adjust(self, before: config.Camera, settings: config.Camera, control: Control) -> None:
-        """Change of a camera what can be changed while it goes on: title, group, fps, quality."""
+        """Apply the settings that need no replacement: title, group, fps and quality."""
         camera = self.own[settings.name]
         camera.set_title(settings.title, settings.group)
         if before.fps != settings.fps:
@@ -152,7 +152,7 @@ class Lineup:
             control.unset(camera, "quality")
 
     def remove(self, name: str, sharing: Sharing | None) -> None:
-        """Remove a camera; its viewers are told, and watch it no longer."""
+        """Remove a camera and its viewers, who are notified."""
         camera = self.own.pop(name)
         del self._settings[name]
         del self.cameras[name]
@@ -165,10 +165,10 @@ class Lineup:
         if sharing:
             sharing.release_one(name)
         self._close(camera)
-        self._reached[name] = camera.seq
+        self._last_seqs[name] = camera.seq
 
     def order(self, names: Iterable[str]) -> None:
-        """Put our own cameras in this order; other nodes' stay behind them."""
+        """Put our own cameras in this order; other nodes' cameras follow them."""
         order = [name for name in names if name in self.own]
         order += [name for name in self.own if name not in order]
         others = [name for name in self.cameras if name not in self.own]
@@ -189,9 +189,9 @@ class Lineup:
     @staticmethod
     def _close(camera: Camera) -> None:
         if not camera.close(RELEASE_S):
-            log.warning("camera=%s does not let go of its source", camera.name)
+            log.warning("camera=%s does not release its source", camera.name)
 
 
 def native_threads(cameras: Collection[config.Camera]) -> int:
-    """Return how many native threads there are to be: to read, to encode, to process, and more."""
+    """Return how many native threads are needed to read, encode and process, with some spare."""
     return 2 * len(cameras) + sum(bool(camera.process) for camera in cameras) + 4

@@ -1,8 +1,8 @@
-"""Where the server may be sent from the page: what its own network answers is nobody's business.
+"""Checks where a source set from the page may make the server connect to.
 
 An address that an admin types makes this machine connect somewhere. Cameras are on local networks,
-so private addresses must be allowed; link-local addresses and the metadata services of clouds,
-which hand out credentials to whoever asks, are not.
+so private addresses must be allowed. Link-local addresses and clouds' metadata services, which hand
+out credentials to any client, are not.
 """
 
 import socket
@@ -29,22 +29,22 @@ Resolve = Callable[[str, int], list[str]]
 
 
 class ReachError(SourceError):
-    """An address may not be tried from the page; the message says why."""
+    """The page may not try an address; the message says why."""
 
 
 def may_be_tried(address: Address, *, follow: bool = True, find: Resolve | None = None) -> None:
-    """Raise ReachError if an address leads where it must not, by its name or by a redirect.
+    """Raise ReachError if an address leads to a forbidden host, by its name or by a redirect.
 
-    Blocks this green thread. Names are resolved once more for each connection, and what is
-    connected to is checked again then (``Address.guarded``).
+    Blocks this green thread. Each later connection resolves the name again and checks the result
+    (``Address.guarded``).
 
     Args:
-        address: Where pictures are to come from.
-        follow: Whether to look at redirects, which takes a connection.
+        address: The source's address.
+        follow: Whether to check redirects, which takes a connection.
         find: Returns the IP addresses of a host and port.
 
     Raises:
-        ReachError: If it leads to a link-local address or a cloud's metadata.
+        ReachError: If it leads to a link-local address or a cloud's metadata service.
         SourceError: If the host is unknown.
     """
     if address.scheme == "exec":
@@ -76,7 +76,7 @@ def _check(url: str, find: Resolve) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or PORTS[parts.scheme.lower()]
     except (ValueError, KeyError):
-        raise ReachError("the address is redirected to what is no camera") from None
+        raise ReachError("the address redirects to something that is not a camera") from None
     try:
         found = find(host, port)
     except (OSError, UnicodeError):
@@ -87,7 +87,7 @@ def _check(url: str, find: Resolve) -> str:
 
 
 def _redirect(url: str, place: str) -> str | None:
-    """Return where a URL is redirected to; None if it is not, or if it does not answer.
+    """Return the target of a URL's redirect; None without a redirect or an answer.
 
     Connects to the address that was checked. Only the status and one header are read.
     """
@@ -96,19 +96,19 @@ def _redirect(url: str, place: str) -> str | None:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = kind(place, parts.hostname or "", parts.port or PORTS[parts.scheme.lower()])
     try:
-        # Without the password: nobody but the camera itself is told of it.
+        # Without the password, which only the camera itself may get.
         connection.request("GET", path, headers={"User-Agent": "Porthole"})
         answer = connection.getresponse()
         to = answer.getheader("Location") if answer.status in (301, 302, 303, 307, 308) else None
     except (OSError, HTTPException, ValueError):
-        return None  # Opening the source will say what is wrong.
+        return None  # Opening the source will report what is wrong.
     finally:
         connection.close()
     return urljoin(url, to) if to else None
 
 
 class _Pinned(HTTPConnection):
-    """Connects to an IP address that was checked, and asks for the host by its name."""
+    """Connects to a checked IP address, and sends the host's name in the request."""
 
     def __init__(self, place: str, host: str, port: int) -> None:
         super().__init__(host, port, timeout=TIMEOUT_S)
@@ -123,6 +123,6 @@ class _PinnedHttps(_Pinned):
 
     def connect(self) -> None:
         super().connect()
-        # Nothing is trusted that comes from here, and cameras sign their own certificates.
+        # Nothing from this connection is trusted, and cameras have self-signed certificates.
         context = make_context(verify=False)
         self.sock = context.wrap_socket(self.sock, server_hostname=self.host)

@@ -1,8 +1,8 @@
-"""What admins changed of the cameras, kept as ``cameras.json`` in the state folder.
+"""Stores admins' changes to cameras as ``cameras.json`` in the state folder.
 
-The file has the cameras that were added from the page, in the form of the settings file, what was
-changed of the settings file's own cameras, and the order of all. An entry that cannot be used is
-kept as it is, because a settings file may change and an upgrade may be taken back.
+The file has the cameras added from the page, in the form of the settings file, the changes to the
+settings file's own cameras, and the order of all. Unusable entries are kept unchanged, because the
+settings file may change and an upgrade may be rolled back.
 """
 
 import copy
@@ -23,19 +23,19 @@ Entry = dict[str, Any]
 
 
 class Store:
-    """The document, and a revision of each camera, which tells two admins that they conflict.
+    """The document, and a revision of each camera, by which conflicting edits are detected.
 
-    Changes are made in memory; :meth:`save` keeps them.
+    Changes are made in memory; :meth:`save` writes them.
 
     Args:
         folder: The state folder.
 
     Attributes:
-        fresh: Whether nothing was kept yet.
-        entries: What was added from the page, by name, as written in a settings file.
-        changes: What was changed of the settings file's cameras: ``title`` and ``group``, by name.
+        fresh: Whether nothing has been stored yet.
+        entries: The cameras added from the page, by name, as written in a settings file.
+        changes: Changed ``title`` and ``group`` of the settings file's cameras, by name.
         order: The names of all cameras of this process.
-        fault: Why the file is left as it is; empty if it can be written.
+        fault: Why the file must not be written; empty if it may be.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +72,7 @@ class Store:
         """Write the document.
 
         Raises:
-            ConfigError: If it cannot be written; the document in memory is then ahead of it.
+            ConfigError: If it cannot be written; the document in memory is then newer.
         """
         if self.fault:
             raise ConfigError(self.fault)
@@ -90,21 +90,21 @@ class Store:
         self.fresh = False
 
     def snapshot(self) -> tuple[Any, ...]:
-        """Return what :meth:`revert` goes back to."""
+        """Return a copy of the document for :meth:`revert`."""
         return copy.deepcopy((self.entries, self.changes, self.order))
 
     def revert(self, snapshot: tuple[Any, ...]) -> None:
-        """Undo what was changed since the snapshot."""
+        """Undo the changes since the snapshot."""
         self.entries, self.changes, self.order = snapshot
 
     def revision(self, name: str) -> str:
-        """Return the revision of a camera's settings; random, so that a restart makes new ones.
+        """Return the revision of a camera's settings, a random key that a restart renews.
 
-        Cameras of the page have a + before their name here: the settings file may have another one
-        of the same name.
+        Prefix the names of the page's cameras with +: the settings file may have another camera of
+        the same name.
         """
         return self._revisions.setdefault(name, secrets.token_hex(8))
 
     def touch(self, name: str) -> None:
-        """Give a camera a new revision: its settings have changed."""
+        """Give a camera a new revision, because its settings have changed."""
         self._revisions.pop(name, None)

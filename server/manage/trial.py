@@ -1,4 +1,4 @@
-"""Tries a source that may become a camera: a picture of it, or a short reason why there is none."""
+"""Tries a source before it is added: returns a picture, or a short reason why there is none."""
 
 import re
 import time
@@ -17,7 +17,7 @@ from server.manage.reach import ReachError, may_be_tried
 
 __all__ = ["TrialPicture", "Trials", "short_reason"]
 
-# Sources opened at a time: each is a process that loads OpenCV.
+# Sources opened at the same time: each is a process that loads OpenCV.
 MAX_TRIALS = 2
 MAX_WAIT_S = 10.0
 
@@ -52,8 +52,9 @@ class Trials:
         """Return a source's picture; blocks this green thread for some seconds.
 
         Raises:
-            RequestError: ``unavailable`` with a short reason in our own words, never with what a
-                server answered; ``rate_limited`` if too many are being tried.
+            RequestError: ``unavailable`` with a short reason, never in the words of the server that
+                was tried; ``forbidden`` if :func:`may_be_tried` forbids the address;
+                ``rate_limited`` if too many are being tried.
         """
         try:
             with self._lanes.take():
@@ -70,9 +71,9 @@ class Trials:
 
 
 def short_reason(error: Exception) -> str:
-    """Return why a source gives no picture, from a fixed set of words.
+    """Return why a source delivers no picture, as one of a fixed set of messages.
 
-    What a server wrote must not be shown: this machine may reach servers that an admin may not.
+    A server's own words must not be shown: this machine may reach servers that an admin may not.
     """
     text = str(error)
     if isinstance(error, LoginRefused):
@@ -89,17 +90,17 @@ def short_reason(error: Exception) -> str:
     return "it sends nothing that can be shown as a picture"
 
 
-# What our own messages say, and what is told of it.
+# Patterns of our own messages, and the reasons shown for them.
 REASONS = (
-    (r"link-local", "it is a link-local address, where no camera is looked for"),
+    (r"link-local", "it is a link-local address, where cameras are not allowed"),
     (r"host .* is unknown", "there is no such host; check the spelling"),
     (r"refused\b", "nothing answers at this address and port"),
     (r"did not answer|timed out|within [\d.]+ s|sends? nothing", "it does not answer in time"),
     (r"unreachable|no route|cannot be reached", "it cannot be reached from here"),
     (r"group 'video'|permission|permitted", "this server may not open it"),
-    (r"another program|busy", "another program is using it, or it is no camera"),
+    (r"another program|busy", "another program is using it, or it is not a camera"),
     (r"does not exist|there is no|no such", "there is no such device or file"),
-    (r"holds no pictures", "the file holds no pictures"),
+    (r"holds no pictures", "the file contains no pictures"),
     (r"certificate", "its TLS certificate is not valid"),
 )
 

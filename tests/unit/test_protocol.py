@@ -105,7 +105,7 @@ def test_missing_payload_is_an_empty_one() -> None:
         (CameraPayload, (b"door",), "payload"),
         (CameraPayload, (None,), "payload"),
         (CameraPayload, ([{"camera": "door"}],), "payload"),
-        (CameraPayload, ({"camera": "door"}, {}), "2 came"),
+        (CameraPayload, ({"camera": "door"}, {}), "got 2"),
         (WatchPayload, ({"camera": "door", "width": 0},), "width"),
         (WatchPayload, ({"camera": "door", "width": 65536},), "width"),
         (WatchPayload, ({"camera": "door", "width": 1.5},), "width"),

@@ -112,7 +112,7 @@ def test_a_source_that_is_not_released_is_told_of(
     with caplog.at_level(logging.WARNING):
         node.run()
 
-    assert "camera=door does not let go of its source" in caplog.text
+    assert "camera=door does not release its source" in caplog.text
     stuck.set()
 
 

@@ -38,7 +38,7 @@ def run(stand: Stand) -> Iterator[Table]:
             with ExitStack() as stack:
                 source = stack.enter_context(stand.camera(FPS)) if passing else pattern_source(FPS)
                 server = stack.enter_context(stand.porthole(*(f"{n}={source}" for n in names)))
-                # Sixteen sources take a while to open.
+                # Opening sixteen sources takes a while.
                 group = Group("all", count, cameras=names, ack_every=stand.ack_every)
                 windows = stand.measure(server, group, settle_s=2 + count / 4)
             crews = [window.groups["all"] for window in windows]
@@ -54,7 +54,7 @@ def run(stand: Stand) -> Iterator[Table]:
                 lag_p99_max(windows),
             )
     table.notes = [
-        "With one viewer each, everything that is done once per picture is done for one viewer: "
-        "reading or drawing it, encoding it. The network cameras' own cost is not counted."
+        "With one viewer per camera, the work done once per picture (reading or drawing, and "
+        "encoding) serves a single viewer. The network cameras' own cost is not counted."
     ]
     yield table

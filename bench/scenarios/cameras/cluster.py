@@ -1,4 +1,4 @@
-"""Cameras on one node and people on another, with Redis between them."""
+"""Cameras on one node and viewers on another, with Redis between them."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ START_DEADLINE_S = 5.0
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure viewers at the camera's own node and at another one, and Redis between them."""
+    """Measure viewers on the camera's own node and on another one, and Redis between them."""
     table = Table(
         "One camera passed through at 1280x720 and 30 fps, over the bus and without",
         (
@@ -41,7 +41,7 @@ def run(stand: Stand) -> Iterator[Table]:
         ),
     )
     if shutil.which(REDIS) is None:
-        stand.say("no redis-server here: nodes on a bus are left out")
+        stand.say("no redis-server here: skipping nodes on a bus")
         return
     counts = [count for count in VIEWERS if count <= max(stand.viewers)]
     alone: dict[int, float] = {}
@@ -73,8 +73,8 @@ def run(stand: Stand) -> Iterator[Table]:
         between = f"{cores[0]:.2f} / {cores[1]:.2f}"
         table.add(*_cells("a web node", count, windows, cost / alone[count]), between)
     table.notes = [
-        "The camera's node is a `run --bus` whose only viewer is the bus. It does the part of one "
-        "process that concerns the camera; the web node receives from Redis."
+        "The camera's node is a `run --bus` whose only viewer is the bus. It does the camera's "
+        "part of the work of one process; the web node receives frames from Redis."
     ]
     yield table
 
@@ -114,7 +114,7 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_DEADLINE_S
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit("bench: the nodes do not come together")
+            raise SystemExit("bench: the nodes did not connect in time")
         time.sleep(0.02)
 
 

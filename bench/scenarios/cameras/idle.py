@@ -1,4 +1,4 @@
-"""Nobody watches: what does an idle server cost?"""
+"""What does an idle server cost while nobody watches?"""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ __all__ = ["run"]
 
 FIRST_FRAME_S = 10.0
 
-# Time to finish what a start or a last viewer leaves to be done.
+# Time to finish work left by the start or by the last viewer.
 SETTLE_S = 0.5
 
 # Kept open for the whole measurement: the default would close the source in the middle.
@@ -20,10 +20,10 @@ KEEP_OPEN = ("--release-after", "600")
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure servers that were never watched, and then servers whose source is still open.
+    """Measure servers that were never watched, then with their source still open.
 
-    One uses the test pattern and one a network camera, at the same time: they use too little to
-    disturb each other.
+    One has the test pattern and one a network camera. Both run at the same time, because they use
+    too little CPU time to affect each other.
     """
     stand.say("idle")
     table = Table(
@@ -47,7 +47,7 @@ def run(stand: Stand) -> Iterator[Table]:
 
 
 def _percents(servers: dict[str, Server], seconds: float) -> dict[str, float]:
-    """Return how much of a core each of them uses."""
+    """Return how much of a core each server uses, in percent."""
     before, since = {name: cpu_s(one.pid) for name, one in servers.items()}, time.monotonic()
     time.sleep(seconds)
     took_s = time.monotonic() - since
@@ -55,7 +55,7 @@ def _percents(servers: dict[str, Server], seconds: float) -> dict[str, float]:
 
 
 def _watch_once(server: Server) -> None:
-    """Watch until a frame has arrived, and leave."""
+    """Watch until a frame has arrived, then leave."""
     viewer = Viewer("127.0.0.1", server.port, light=True)
     viewer.connect()
     try:

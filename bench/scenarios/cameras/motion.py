@@ -1,4 +1,4 @@
-"""What does looking for motion in a video take, decoding included, by what it shows?"""
+"""What does motion detection in a video cost, decoding included, for different scenes?"""
 
 import json
 import subprocess
@@ -38,9 +38,9 @@ SCENES = {
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Look at films as the process of a camera does, as fast as it can."""
+    """Detect motion in films like a camera's process, as fast as possible."""
     table = Table(
-        f"Looking for motion in H.264, {SIZE[0]}x{SIZE[1]} at {FPS} fps",
+        f"Motion detection in H.264, {SIZE[0]}x{SIZE[1]} at {FPS} fps",
         ("scene", "key picture every", "% of a core", "looks / s", "events"),
     )
     with tempfile.TemporaryDirectory(prefix="porthole-bench-motion-") as folder:
@@ -51,14 +51,14 @@ def run(stand: Stand) -> Iterator[Table]:
                 stand.quiet.wait(stand.say)
                 cores, looks, events = _look_at(path)
                 table.add(name, f"{group_s} s", f"{100 * cores:.1f}", f"{looks:.1f}", events)
-    table.notes = ["CPU time of the thread that reads the camera, for looking alone."]
+    table.notes = ["CPU time of the thread that reads the camera, for motion detection only."]
     yield table
 
 
 def _make(path: Path, source: str, noise: int, rate: tuple[str, ...], group_s: int) -> Path:
     made = source.format(*SIZE, fps=FPS, noise=noise)
     group = ("-g", str(group_s * FPS), "-keyint_min", str(group_s * FPS), "-sc_threshold", "0")
-    # As cameras do: with arithmetic coding, the loop filter and one reference.
+    # Like a camera's encoder: arithmetic coding, loop filter and one reference frame.
     like = ("-preset", "veryfast", "-tune", "zerolatency", "-profile:v", "main", "-refs", "1")
     encoder = ("-c:v", "libx264", *like, *rate, *group)
     command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", made, "-t", str(SECONDS)]
@@ -67,7 +67,7 @@ def _make(path: Path, source: str, noise: int, rate: tuple[str, ...], group_s: i
 
 
 class _Clock:
-    """The film's time, beside what this thread works."""
+    """A clock that shows the film's time, but the real CPU time of this thread."""
 
     now = 1000.0
     thread_time = staticmethod(time.thread_time)
@@ -80,7 +80,7 @@ class _Clock:
 
 
 class _Film(Video):
-    """A film whose pictures arrive by a clock of its own."""
+    """A film whose pictures arrive by a simulated clock."""
 
     def __init__(self, path: Path, clock: _Clock) -> None:
         def explain(error: Exception) -> SourceError:
@@ -99,7 +99,7 @@ class _Film(Video):
 
 
 def _look_at(path: Path) -> tuple[float, float, int]:
-    """Return the share of a core, looks a second, and how many events there are."""
+    """Return the share of a core, looks per second, and the number of events."""
     clock, told = _Clock(), list[Any]()
     film = _Film(path, clock)
     worked_s, looks = 0.0, 0

@@ -1,4 +1,4 @@
-"""What does reading one MJPEG camera over HTTP take, beside the reader that it replaced?"""
+"""What does reading an MJPEG camera over HTTP cost, compared with the former reader?"""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ TITLES = {"own": "Porthole's own", "opencv": "FFmpeg's, through OpenCV, as it wa
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure both readers in turn on one camera."""
+    """Measure both readers alternately on one camera."""
     table = Table(
         "Reading MJPEG over HTTP, 1280x720 at 30 fps: one process",
         ("reader", "µs of CPU per picture", "pictures / s", "first picture after s", "resident MB"),
@@ -41,7 +41,7 @@ def run(stand: Stand) -> Iterator[Table]:
         columns = (("us", 0), ("fps", 1), ("first_s", 2), ("mb", 0))
         table.add(TITLES[name], *(spread([one[key] for one in runs], n) for key, n in columns))
     table.notes = [
-        "Each picture is taken as it was sent, and its markers are checked. The first picture "
+        "Each picture is kept as JPEG and its markers are checked. The time to the first picture "
         "includes loading the libraries."
     ]
     yield table

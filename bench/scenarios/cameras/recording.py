@@ -1,4 +1,4 @@
-"""Four cameras of H.264: what does recording them cost, and what does it cost who watches?"""
+"""What does recording four H.264 cameras cost the server, and its viewers?"""
 
 import subprocess
 import tempfile
@@ -20,13 +20,13 @@ __all__ = ["run"]
 CAMERAS = 4
 RECORD = ("off", "always")
 
-# A process reads several pictures at a time once it has watched its stream for three seconds.
+# A process starts to read several pictures at a time after three seconds of its stream.
 SETTLE_S = 9.0
 
 # A fragment is written each second.
-LEAST_WINDOW_S = 4.0
+MIN_WINDOW_S = 4.0
 
-# A film that is sent over RTSP has an end: later than ours.
+# A film sent over RTSP ends; make it longer than the measurement.
 FILM_S = 300
 
 SEEKS = 10
@@ -36,7 +36,7 @@ CLIP_S = 10.0
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure two servers at the same time, one of which records: unwatched, and with a viewer."""
+    """Measure two servers in parallel, one of which records, without viewers and with one each."""
     stand.say("recording")
     table = Table(
         f"Recording: {CAMERAS} cameras, H.264, 1280x720 at 30 fps, both servers at the same time",
@@ -46,7 +46,7 @@ def run(stand: Stand) -> Iterator[Table]:
         ),
     )
     past = Table(
-        "The past of one of them, while recorded",
+        "The past of one camera while it is recorded",
         ("source", "seek to the frame on the wire, ms p50 / max", "clip of 10 s, ms p50 / max"),
     )
     with tempfile.TemporaryDirectory(prefix="porthole-bench-rtsp-") as name:
@@ -87,7 +87,7 @@ def _count(
     viewers: dict[str, Viewer],
     table: Table,
 ) -> None:
-    """Add what both servers take, and what their viewers get, to a table."""
+    """Add both servers' CPU use and their viewers' frames to a table."""
     crowd = Crowd()
     for viewer in viewers.values():
         crowd.add(viewer)
@@ -100,7 +100,7 @@ def _count(
         before = {pid: _spent_s(pid) for one in pids.values() for pid in one}
         for viewer in viewers.values():
             viewer.arrivals.clear()
-        began, seconds = time.monotonic(), max(LEAST_WINDOW_S, stand.seconds)
+        began, seconds = time.monotonic(), max(MIN_WINDOW_S, stand.seconds)
         if viewers:
             crowd.run(seconds)
         else:
@@ -125,7 +125,7 @@ def _count(
 
 @contextmanager
 def _addresses(kind: str, film: Path, long_film: Path) -> Iterator[list[str]]:
-    """Yield the addresses of the cameras, one after the other for each server."""
+    """Yield the addresses of all cameras, those of the first server first."""
     count = len(RECORD) * CAMERAS
     if kind == "film":
         yield [f"file:{film}"] * count
@@ -164,7 +164,7 @@ def _watching(server: Server) -> Iterator[Viewer]:
 
 
 def _seek(viewer: Viewer) -> list[float]:
-    """Return how long each seek took until its frame had arrived, in milliseconds."""
+    """Return how long the frame of each seek took to arrive, in milliseconds."""
     took_ms = []
     frames: list[dict[str, object]] = []
     viewer.on_frame = lambda header, _: frames.append(header)
@@ -198,7 +198,7 @@ def _cut(server: Server) -> list[float]:
 
 
 def _spent_s(pid: int) -> float:
-    """Return the CPU time of a process; NaN if it has ended, as one that checks a camera does."""
+    """Return the CPU time of a process; NaN if it has ended, like one that checks a camera."""
     try:
         return threads_cpu_s(pid)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""How long from the command to the address, and to the first picture?"""
+"""How long does it take from the command to the address, and to the first picture?"""
 
 import time
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""How long does the hub wait for its turn beside the thread that writes recordings?
+"""How long does the hub wait for the GIL while a thread writes recordings?
 
-Another thread does nothing but system calls here, each of which gives its turn away, while seconds
-of a camera are written. How long it waited is told by how long the writing thread worked meanwhile,
-by that thread's own clock; still, on a busy machine it may have been the system that let it wait.
+This thread stands in for the hub: it only makes system calls, each of which releases the GIL, while
+another thread writes a camera's video second by second. The CPU time that the writer uses during a
+call is how long this thread waited; on a busy machine the operating system may be the cause.
 """
 
 import os
@@ -28,17 +28,17 @@ FPS = 30
 
 LONG_S = (0.0003, 0.0005, 0.001)
 
-# A wait that is shorter is none.
-LEAST_S = 1e-5
+# Shorter waits are ignored.
+MIN_WAIT_S = 1e-5
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Write a minute of a camera with Python's own interval and with ours."""
+    """Write a minute of video with Python's default switch interval and with ours."""
     stand.say("turns")
     table = Table(
-        f"Waiting beside the thread that writes, {SECONDS} s of 1280x720 at {FPS} fps",
+        f"Waiting for the GIL while {SECONDS} s of 1280x720 at {FPS} fps are written",
         (
-            *("a turn is taken away after, ms", "CPU of a second, ms"),
+            *("switch interval, ms", "CPU per second of video, ms"),
             *(f"waits over {least_s * 1000:g} ms" for least_s in LONG_S),
         ),
     )
@@ -58,7 +58,7 @@ def run(stand: Stand) -> Iterator[Table]:
 
 
 def _write(media: Path, film: list[Unit]) -> tuple[float, list[float]]:
-    """Return what writing took, and the waits meanwhile; all in seconds."""
+    """Return the CPU time of writing, and the waits meanwhile; all in seconds."""
     writer = Writer(Storage(media))
     writer.start()
     clock = time.pthread_getcpuclockid(writer._thread.ident)
@@ -76,7 +76,7 @@ def _write(media: Path, film: list[Unit]) -> tuple[float, list[float]]:
             while writer._waiting["door"]:
                 before_s = time.clock_gettime(clock)
                 nowhere.write(b".")
-                if (waited_s := time.clock_gettime(clock) - before_s) > LEAST_S:
+                if (waited_s := time.clock_gettime(clock) - before_s) > MIN_WAIT_S:
                     waits.append(waited_s)
         took_s = time.clock_gettime(clock) - began_s
     writer.stop(5.0)

@@ -15,7 +15,7 @@ __all__ = ["run"]
 
 WARM_UP_MS = 3000
 
-# A picture counts once.
+# Counts each picture once.
 LOOK = f"""
 (() => {{
   const ages = [];
@@ -31,7 +31,7 @@ LOOK = f"""
   }};
 """
 
-# In the worker that paints: right after each picture is on its canvas.
+# In the painting worker: right after each picture is on its canvas.
 WATCH_PAINTING = (
     LOOK
     + f"""
@@ -40,7 +40,7 @@ WATCH_PAINTING = (
 """
 )
 
-# In the page: in each of its animation frames, as soon as a script of the page can see it.
+# In the page: in each animation frame, as soon as a script of the page can see the picture.
 WATCH_PAGE = (
     LOOK
     + """
@@ -55,7 +55,7 @@ WATCH_PAGE = (
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure one tile, alone and beside twenty other viewers."""
+    """Measure one tile, as seen by the painting worker and by the page."""
     table = Table(
         "Glass to glass in Chromium: test pattern 1280x720 at 30 fps, one tile",
         ("seen by", "ms p50 / p99", "ms max", "painted / s", "`clock` ms p50 / p99"),
@@ -66,10 +66,10 @@ def run(stand: Stand) -> Iterator[Table]:
     ):
         return
     table.notes = [
-        "From the time burned into the picture when it is drawn, read off the canvas: right after "
-        "it was painted there, and in the animation frame in which the page first has it. The "
-        "latter is up to a frame and a copy of the picture late, but it is what a script of one's "
-        "own would see. What the compositor adds cannot be seen from inside."
+        "Age by the time burned into the picture when it is drawn, read off the canvas: right "
+        "after it was painted, and in the first animation frame in which the page sees it. The "
+        "latter is late by up to a frame and a copy of the picture, but it is what a script on "
+        "the page sees. The compositor's delay cannot be measured from inside."
     ]
     yield table
 
@@ -87,7 +87,7 @@ def _measure(stand: Stand, browser: "Browser", table: Table) -> None:
             ("the worker that paints", worker, WATCH_PAINTING),
             ("a script of the page", page, WATCH_PAGE),
         ):
-            # One after the other, because reading the canvas in the page slows everything.
+            # One after the other, because reading the canvas in the page slows everything down.
             place.evaluate(script)
             stand.quiet.wait(stand.say)
             page.wait_for_timeout(WARM_UP_MS)

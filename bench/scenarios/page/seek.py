@@ -1,4 +1,4 @@
-"""Back to 30 s ago in Chromium: how soon is that picture painted, and is it the right one?"""
+"""Seek back 30 s in Chromium: how soon is the picture painted, and is it the right one?"""
 
 import json
 import time
@@ -27,14 +27,14 @@ __all__ = ["run"]
 CAMERAS = ("c0", "c1", "c2", "c3")
 AGO_S = 30.0
 
-# After a seek, live again for so long.
+# Pause after each seek.
 PAUSE_MS = 1500
 
 PAINTED_WITHIN_S = 20.0
 
-# In the worker that paints: which moment was asked for first, in Unix seconds, when each canvas
-# first has a picture of about that moment, and the time that is burned into it, in Unix ms. What
-# the page asks for is read off the line: the bar has moved on since it was last looked at.
+# In the painting worker: record the first requested moment, in Unix seconds, when each canvas first
+# has a picture of about that moment, and the time burned into it, in Unix ms. The request is read
+# from the WebSocket, because the bar has moved on since its span was read.
 WATCH = f"""
 (() => {{
   const read = {MAKE_READER};
@@ -52,7 +52,7 @@ WATCH = f"""
     if (canvas.width < 128 || benchPast.has(canvas)) return;
     const now = performance.timeOrigin + performance.now();
     const burned = read(canvas);
-    // What was asked for before may be painted late.
+    // An earlier request may be painted late.
     if (burned === null || Math.abs(burned - 1000 * benchAsked) >= 1200) return;
     benchPast.set(canvas, [now, burned]);
     benchPainted();
@@ -60,36 +60,36 @@ WATCH = f"""
 }})();
 """
 
-# In the worker that paints: all that was painted, once it is of so many cameras. Nobody asks for it
-# meanwhile, which would take time of what is measured.
+# In the painting worker: resolves with all paintings once there are enough cameras. Polling would
+# disturb the measurement.
 PAINTED = """([cameras, withinMs]) => new Promise((resolve) => {
   benchPainted = () => benchPast.size >= cameras && resolve([...benchPast.values()]);
   setTimeout(() => resolve([]), withinMs);
   benchPainted();
 })"""
 
-# In the page: when the bar was pressed.
+# In the page: record when the bar is pressed.
 WATCH_BAR = """() => addEventListener('pointerdown', ({ timeStamp }) => {
   globalThis.benchPressed = performance.timeOrigin + timeStamp;
 }, true)"""
 
-# What the bar shows, from when to when, in Unix seconds.
+# The time span that the bar shows, in Unix seconds.
 SPAN = """() => {
   const { ariaValueMin, ariaValueMax } = document.querySelector('[data-bar-track]');
   return [Number(ariaValueMin), Number(ariaValueMax)];
 }"""
 
-# A browser that is too slow for that asks for JPEG.
+# A browser that is too slow for video asks for JPEG.
 VIDEOS = "() => [...window.porthole.tiles].filter(([, one]) => one.codec !== null).length"
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure one camera from live, and four together from one moment to another."""
+    """Measure one camera from live, and four together from another moment."""
     table = Table(
         f"A press on the time bar, {AGO_S:.0f} s ago, in Chromium: H.264 over RTSP, 720p30",
         (
-            *("cameras", "as H.264", "painted after ms p50 / most"),
-            *("other frames than asked for", "ms apart, most"),
+            *("cameras", "as H.264", "painted after ms p50 / max"),
+            *("wrong frames", "ms apart, max"),
         ),
     )
     rtsp = RtspServer()
@@ -98,7 +98,7 @@ def run(stand: Stand) -> Iterator[Table]:
         with stand.porthole(*(f"{name}={rtsp.url('720p30')}" for name in CAMERAS)) as server:
             _remember(stand, server)
             page = _open(browser, server)
-            worker = page.workers[0]  # It starts the one that decodes.
+            worker = page.workers[0]  # The painting one; it starts the decoding worker.
             worker.evaluate(WATCH)
             page.evaluate(WATCH_BAR)
             presses = Presses(stand, server, page, worker)
@@ -111,17 +111,17 @@ def run(stand: Stand) -> Iterator[Table]:
     finally:
         rtsp.stop()
     table.notes = [
-        "From the press, as the browser tells when it was, until the picture is on the canvas of "
-        "each camera, in the worker that paints; the last of four counts. All cameras show the "
-        "same stream. The right frame is that whose time the server's own picture of the moment "
-        "and camera has burned in, to the millisecond. A group has 60 pictures, half of which are "
-        "decoded on the way on average."
+        "From the press, by the browser's timestamp, until the picture is on each camera's canvas "
+        "in the painting worker; the last of four counts. All cameras show the same stream. A "
+        "frame is right if its burned-in time equals that of the server's own picture of this "
+        "moment and camera, to the millisecond. A group has 60 pictures; on average, a seek "
+        "decodes half of them."
     ]
     yield table
 
 
 def _remember(stand: Stand, server: Server) -> None:
-    """Watch all cameras until their pictures of then are remembered; Chromium need not decode."""
+    """Watch all cameras with a light client until the rewind memory goes back far enough."""
     stand.say(f"waiting until there are pictures of {AGO_S:.0f} s ago")
     viewer = Viewer("127.0.0.1", server.port, light=True, keep_events=False)
     viewer.connect()
@@ -133,7 +133,7 @@ def _remember(stand: Stand, server: Server) -> None:
 
 
 def _open(browser: "Browser", server: Server) -> "Page":
-    """Open the page with one camera in focus; wait until all are painted."""
+    """Open the page with one camera in focus; wait until all cameras are painted."""
     context = browser.new_context(viewport={"width": 1600, "height": 900}, bypass_csp=True)
     sizes = json.dumps(dict.fromkeys(CAMERAS, "full"))
     kept = {"porthole.sizes": sizes, "porthole.video": "true"}
@@ -150,7 +150,7 @@ def _open(browser: "Browser", server: Server) -> "Page":
 
 
 class Presses:
-    """Presses on the time bar, and what becomes of them."""
+    """Presses the time bar, and measures the results."""
 
     def __init__(self, stand: Stand, server: Server, page: "Page", worker: "Worker") -> None:
         self._stand, self._server = stand, server
@@ -158,11 +158,11 @@ class Presses:
         self._count = max(5, 3 * stand.repeats)
 
     def from_live(self) -> list[str]:
-        """Press, and go back to live; return a row's cells."""
+        """Press from live, and go back to live each time; return a row's cells."""
         return self._row(1, live_before=True)
 
     def together(self) -> list[str]:
-        """Press while all look back at one moment; return a row's cells."""
+        """Press while all cameras show the same past moment; return a row's cells."""
         self._press(AGO_S / 2, 1)
         self._page.get_by_role("button", name="All cameras", exact=True).click()
         self._page.wait_for_timeout(PAUSE_MS)
@@ -173,7 +173,7 @@ class Presses:
         videos: int = self._page.evaluate(VIDEOS)
         self._stand.quiet.wait(self._stand.say)
         for number in range(self._count):
-            # Elsewhere in the group of two seconds each time.
+            # Each time at another place in the group of two seconds.
             asked, painted = self._press(AGO_S - 0.37 * number % 2, cameras)
             if not painted:
                 self._stand.say(f"not painted within {PAINTED_WITHIN_S:.0f} s")
@@ -204,8 +204,8 @@ class Presses:
         return self._page.locator("[data-bar-track]")
 
     def _press(self, ago_s: float, cameras: int) -> tuple[float, list[list[float]]]:
-        """Press; return the moment that the page asked for, in Unix seconds, and of each camera
-        when its picture was painted and the time that it shows; nothing if not all are in time.
+        """Press; return the moment that the page requested, in Unix seconds, and for each camera
+        when its picture was painted and its burned-in time; an empty list after a timeout.
         """
         begin, end = self._page.evaluate(SPAN)
         self._worker.evaluate("() => { benchAsked = null; benchPast = new Map(); }")
@@ -219,7 +219,7 @@ class Presses:
 
 
 def _burned_in(server: Server, camera: str, at_unix: float) -> int | None:
-    """Return the time in the server's own picture of a moment, in Unix ms."""
+    """Return the burned-in time of the server's own picture of a moment, in Unix ms."""
     url = f"http://127.0.0.1:{server.port}/api/cameras/{camera}/picture?at={at_unix + SAME_S}"
     with urllib.request.urlopen(url, timeout=20) as answer:
         data: Any = np.frombuffer(answer.read(), np.uint8)

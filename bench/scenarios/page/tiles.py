@@ -1,4 +1,4 @@
-"""Sixteen tiles in Chromium, as H.264 and as JPEG: what the browser and the server use."""
+"""Sixteen tiles in Chromium, as H.264 and as JPEG: CPU use of browser and server."""
 
 import json
 import math
@@ -25,7 +25,7 @@ TILES = 16
 FPS = 15
 WARM_UP_MS = 8000
 
-# Of each tile; a latency that is not known is NaN.
+# Figures of each tile; an unknown latency is NaN.
 READ = """() => [...window.porthole.tiles].map(([name, tile]) => ({
   live: document.querySelector(`[data-camera="${name}"]`)?.dataset.state === 'live',
   painted: tile.painted, latencyMs: tile.latencyMs, video: tile.codec !== null,
@@ -33,7 +33,7 @@ READ = """() => [...window.porthole.tiles].map(([name, tile]) => ({
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure the same cameras with video and without."""
+    """Measure the same cameras with and without video."""
     table = Table(
         f"{TILES} tiles of 640x360 at {FPS} fps in Chromium",
         (
@@ -55,17 +55,17 @@ def run(stand: Stand) -> Iterator[Table]:
     if not table.rows:
         return
     table.notes = [
-        "A film of FFmpeg's test picture at 0.9 Mbit/s, once for each camera. Chromium has no GPU "
+        "Each camera plays a film of FFmpeg's test picture at 0.9 Mbit/s. Chromium has no GPU "
         "here: it decodes and draws on the same cores."
     ]
     yield table
 
 
 def _measure(stand: Stand, server: Server, browser: "Browser", video: bool) -> list[str]:
-    """Return a row's cells, for a page of its own."""
+    """Measure a new page; return a row's cells."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
     try:
-        # All of one size: what a crowded machine would choose for each is another question.
+        # Fix the size of all tiles, so that a busy machine does not choose others.
         sizes = json.dumps({f"c{number}": "full" for number in range(TILES)})
         kept = {"porthole.sizes": sizes, "porthole.video": json.dumps(video)}
         context.add_init_script(f"Object.assign(localStorage, {json.dumps(kept)})")

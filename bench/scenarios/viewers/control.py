@@ -1,4 +1,4 @@
-"""How long a control event takes while many watch."""
+"""How long does a control event take while many watch?"""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ FEW = 20
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure ``clock`` beside twenty viewers, and beside the largest number of viewers."""
+    """Measure ``clock`` with twenty viewers, and with the largest number of viewers."""
     table = Table(
         "Control latency: `clock`, asked 40 times a second while others watch 720p30",
         (

@@ -1,4 +1,4 @@
-"""Many viewers of a small camera, while everybody is told something: how late is the hub?"""
+"""How late is the hub with many viewers of a small camera, and frequent messages to all?"""
 
 import threading
 import time
@@ -15,14 +15,14 @@ __all__ = ["run"]
 
 SOURCE = "test:?size=320x180&fps=5"
 
-# Joining takes a while, and is not what is measured.
+# Joining takes a while and is not measured.
 SETTLE_S = 3.0
 
 CHANGE_PERIOD_S = 1.0
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure with as many viewers as given, at most; each second one of them changes something."""
+    """Measure the largest number of viewers; a client changes a setting every second."""
     count = max(stand.viewers)
     stand.say(f"crowd, {count} viewers")
     table = Table(
@@ -50,7 +50,7 @@ def run(stand: Stand) -> Iterator[Table]:
 
 
 def _change(server: Server, over: threading.Event) -> None:
-    """Set the camera's quality to and fro until it is over."""
+    """Toggle the camera's quality until it is over."""
     viewer = Viewer("127.0.0.1", server.port, keep_events=False)
     viewer.connect()
     quality = 80

@@ -13,11 +13,11 @@ FEW = 10
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure one server's memory before, with few and with many viewers, and with few again."""
+    """Measure a server's memory without viewers, with few, with many, and with few again."""
     many = max(*stand.viewers, FEW + 1)
     table = Table(
         "Memory of one server, passed through, 1280x720 at 30 fps",
-        ("viewers", "resident MB", "kB per viewer more"),
+        ("viewers", "resident MB", "kB per additional viewer"),
     )
     stand.say(f"memory, {many} viewers")
     with stand.camera() as url, stand.porthole(f"test={url}") as server:
@@ -30,7 +30,7 @@ def run(stand: Stand) -> Iterator[Table]:
             few = few or resident
             table.add(count, f"{resident / 1e6:.1f}", per_viewer)
     table.notes = [
-        "Of the whole process tree, with the process that reads the camera. What is in flight "
-        "lies in the kernel's socket buffers and is not resident memory of the server."
+        "Of the whole process tree, including the process that reads the camera. Bytes in flight "
+        "are in the kernel's socket buffers, not in the server's resident memory."
     ]
     yield table

@@ -1,4 +1,4 @@
-"""H.264 of 720p on links that are too narrow for it: one by itself, and one among many."""
+"""H.264 at 720p on a link that is too narrow for it: one viewer alone, and one among many."""
 
 import time
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ BITS_PER_S = 500_000
 ROUND_TRIP_S = 0.2
 WIDTH = 1280
 
-# Long enough to learn what the link carries, and to try what does not fit.
+# Long enough to measure the link, and to try what does not fit.
 LEARN_S = 15.0
-LEAST_S = 20.0
+MIN_S = 20.0
 CLOCK_S = 2.0
 
 OTHERS = 19
@@ -35,8 +35,8 @@ def run(stand: Stand) -> Iterator[Table]:
 
 def _alone(stand: Stand) -> Table:
     table = Table(
-        f"A camera of 720p30 in H.264 over {BITS_PER_S // 1000} kbit/s and "
-        f"{ROUND_TRIP_S * 1000:.0f} ms there and back",
+        f"A 720p30 camera in H.264 over {BITS_PER_S // 1000} kbit/s with a round trip of "
+        f"{ROUND_TRIP_S * 1000:.0f} ms",
         ("viewer asks for", "fps", "width", "age s p50 / p95 / max"),
     )
     for title, video in (("JPEG", []), ("video too", ["h264"])):
@@ -52,7 +52,7 @@ def _alone(stand: Stand) -> Table:
             _watch(viewer, LEARN_S)
             count, first = len(viewer.arrivals), len(widths)
             began = time.monotonic()
-            _watch(viewer, max(LEAST_S, stand.all_seconds))
+            _watch(viewer, max(MIN_S, stand.all_seconds))
             seconds = time.monotonic() - began
             viewer.close()
             link.close()
@@ -67,7 +67,7 @@ def _alone(stand: Stand) -> Table:
 
 
 def _watch(viewer: Viewer, seconds: float) -> None:
-    """Read and acknowledge, and tell the bare round trip as the dashboard does."""
+    """Read and acknowledge, and report the unloaded round trip like the dashboard."""
     ends_at = time.monotonic() + seconds
     while (now := time.monotonic()) < ends_at:
         viewer.emit("clock", {"t": time.time(), "round_trip": ROUND_TRIP_S})
@@ -77,7 +77,7 @@ def _watch(viewer: Viewer, seconds: float) -> None:
 
 def _among_others(stand: Stand) -> Table:
     table = Table(
-        f"One viewer that reads {BYTES_PER_S // 1000} kB/s among {OTHERS} of the same H.264",
+        f"One viewer that reads {BYTES_PER_S // 1000} kB/s among {OTHERS} others of the same H.264",
         (
             "viewers",
             "others: fps min / median",

@@ -1,4 +1,4 @@
-"""Thirty viewers of one camera at 720p30, in one size or in several: what does each size cost?"""
+"""What does each size cost, with thirty viewers of a 720p30 camera in one size or several?"""
 
 from collections.abc import Iterator
 from statistics import median
@@ -17,7 +17,7 @@ MIXES: tuple[tuple[str, dict[str, int]], ...] = (
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure each mix, encoding and beside a camera's own JPEG."""
+    """Measure each mix, with the test pattern and with a camera's own JPEG."""
     table = Table(
         "Renditions: 30 viewers of one camera, 1280x720 at 30 fps",
         (
@@ -38,8 +38,8 @@ def run(stand: Stand) -> Iterator[Table]:
         with stand.camera() as url, stand.porthole(f"test={url}") as server:
             table.add("camera's JPEG", title, *_cells(stand.measure(server, *_groups(stand, mix))))
     table.notes = [
-        "A size that nobody watches is not made. A camera's own JPEG is passed through in full; "
-        "for smaller sizes its process decodes it too, at a half or a quarter where that is enough."
+        "A size that nobody watches is not made. A camera's own JPEG is passed through in full "
+        "size; for smaller sizes its process also decodes it, at half or quarter size if enough."
     ]
     yield table
 
@@ -64,7 +64,7 @@ def _cells(windows: list[Window]) -> list[object]:
 
 
 def _kilobytes(cameras: list[dict[str, object]], rendition: str) -> str:
-    """Return the size of a frame, from the rates of the viewers it was sent to."""
+    """Return the size of a frame in kB, from the rates of the rendition."""
     sizes = []
     for camera in cameras:
         room = camera["renditions"].get(rendition)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""One viewer of one network camera, passed through: what does a picture cost, whoever watches?"""
+"""What does a picture cost with one viewer of one network camera, passed through?"""
 
 import time
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ from tests.support.clients.client import Crowd, Viewer
 
 __all__ = ["run"]
 
-# The camera is opened, and the first picture is always read natively.
+# Time to open the camera; the first picture is always read natively.
 SETTLE_S = 2.0
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure the server and the camera's process apart, before anybody came and with a viewer."""
+    """Measure the server and the camera's process separately, before and with a viewer."""
     stand.say("single")
     table = Table(
         "One viewer, passed through, 1280x720 at 30 fps: each process",
-        ("process", "an acknowledgement for", "% of a core", "ms of CPU a picture", "resident MB"),
+        ("process", "frames per ack", "% of a core", "ms of CPU per picture", "resident MB"),
     )
     with stand.camera() as url, stand.porthole(f"test={url}") as server:
-        table.add("the server, before anybody came", None, None, None, _mb(server.pid))
+        table.add("the server, before the first viewer", None, None, None, _mb(server.pid))
         for ack_every in (1, RARE_ACKS):
             crowd = Crowd()
             viewer = Viewer(

@@ -18,7 +18,7 @@ SETTLE_S = 8.0
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure Porthole both ways, the classic recipe and stock Flask-SocketIO."""
+    """Measure Porthole over WebSocket and MJPEG, the classic recipe and stock Flask-SocketIO."""
     table = Table(
         f"{COUNT} slow viewers ({BYTES_PER_S // 1000} kB/s) among {COUNT} fast ones, "
         f"after {SETTLE_S:.0f} s",

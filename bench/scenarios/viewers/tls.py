@@ -1,4 +1,4 @@
-"""The same viewers over http and over https: what does encryption cost for each frame?"""
+"""What does encryption cost per frame, for the same viewers over http and https?"""
 
 from collections.abc import Iterator
 from math import nan
@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure one camera that is passed through, by both kinds of viewer."""
+    """Measure one camera, passed through, with both kinds of viewer."""
     table = Table("TLS: one camera passed through, 1280x720 at 30 fps", COLUMNS)
     for kind in ("socket", "mjpeg"):
         for count in VIEWERS:
@@ -63,7 +63,7 @@ def run(stand: Stand) -> Iterator[Table]:
                     f"{median(w.client_cores for w in windows):.2f}",
                 )
     table.notes = [
-        "The client decrypts what it receives over TLS, and discards it unread without: its cores "
-        "are not comparable."
+        "The client decrypts what it receives over TLS, but discards plain bytes unread: its "
+        "cores are not comparable."
     ]
     yield table

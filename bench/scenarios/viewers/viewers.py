@@ -1,4 +1,4 @@
-"""One camera at 720p30 with a growing number of viewers: what does a delivered frame cost?"""
+"""What does a delivered frame cost, with one camera at 720p30 and more and more viewers?"""
 
 from collections.abc import Iterator
 from math import nan
@@ -26,13 +26,13 @@ COLUMNS = (
     "cores: server / client / others",
 )
 
-# The video that viewers decode, and how many frames they acknowledge at once as far as they may.
+# The video that viewers decode, and how many frames one acknowledgement covers at most.
 VIDEO = ("h264",)
 RARE_VIDEO_ACKS = 6
-# Who joins in the middle of a group, of two seconds, may be sent JPEG until the next one.
+# A viewer that joins in the middle of a group of two seconds may get JPEG until the next one.
 VIDEO_SETTLE_S = 5.0
 
-# More viewers would only show again that the recipes cannot serve them, and take minutes.
+# More viewers would only show again that the recipes cannot serve them, and would take minutes.
 FOR_THE_RECIPES = (10, 100)
 FOR_THE_QUESTION = (1, 10)
 
@@ -45,7 +45,7 @@ def run(stand: Stand) -> Iterator[Table]:
     table = Table("Server CPU per delivered frame, one camera, 1280x720 at 30 fps", COLUMNS)
     shares = Table(
         "Encoding: where the CPU time of a delivered frame goes",
-        ("viewers", "µs per frame", "drawing the pattern", "JPEG encoding", "all the rest"),
+        ("viewers", "µs per frame", "drawing the pattern", "JPEG encoding", "everything else"),
     )
     film = stand.content.film()
     floor: dict[tuple[int, bool], float] = {}
@@ -63,7 +63,7 @@ def run(stand: Stand) -> Iterator[Table]:
         windows = stand.measure(server, group, settle_s=VIDEO_SETTLE_S if video else SETTLE_S)
         cost = _cost(windows)
         same_bytes = count, bool(video)
-        floor.setdefault(same_bytes, cost)  # It is measured first.
+        floor.setdefault(same_bytes, cost)  # The floor is measured first.
         table.add(*_cells(name, count, windows, cost / floor[same_bytes]))
         return windows
 
@@ -101,23 +101,23 @@ def run(stand: Stand) -> Iterator[Table]:
             measure("as asked, on eventlet", server, count, "mjpeg")
 
     table.notes = [
-        "A frame is *missing* when the camera had it and a viewer did not get it, counted over "
-        "all viewers and windows; *repeated* when it came again, or after a newer one.",
-        "H.264 is compared with the floor of its own bytes, everything else with that of JPEG.",
-        "The references draw their pictures from memory; Porthole's encoding rows include the "
-        "drawing of the test pattern, and its passing rows the reading of the camera's stream.",
+        "A frame is *missing* if the camera had it and a viewer did not get it, counted over all "
+        "viewers and windows; it is *repeated* if it came again, or after a newer one.",
+        "H.264 is compared with the floor for H.264, everything else with the floor for JPEG.",
+        "The references take their pictures from memory; Porthole's encoding rows include drawing "
+        "the test pattern, and its pass-through rows include reading the camera's stream.",
     ]
     yield table
     shares.notes = [
-        f"Drawing takes {stand.content.draw_ms or 0:.1f} ms of CPU time a picture and encoding "
-        f"{stand.content.encode_ms:.1f} ms, both measured alone on one thread before the run; all "
-        "viewers share it."
+        f"Drawing a picture takes {stand.content.draw_ms or 0:.1f} ms of CPU time and encoding it "
+        f"{stand.content.encode_ms:.1f} ms, both measured on one thread before the run. All "
+        "viewers share this cost."
     ]
     yield shares
 
 
 def _among(viewers: tuple[int, ...], wanted: tuple[int, ...]) -> list[int]:
-    """Return the counts that are also measured for the floor."""
+    """Return the wanted counts that are also measured for the floor."""
     return [count for count in viewers if count in wanted]
 
 

@@ -1,1 +1,1 @@
-"""Puts video into MP4, without a decoder: units in, bytes out."""
+"""Muxes video units into MP4, without decoding."""

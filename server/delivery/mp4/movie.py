@@ -1,4 +1,4 @@
-"""What an MP4 says of its one video before the pictures (ISO/IEC 14496-12, 8.2 to 8.8)."""
+"""Builds the ``moov`` box, which describes an MP4's only video (ISO/IEC 14496-12, 8.2 to 8.8)."""
 
 import struct
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from server.delivery.mp4.boxes import box, full_box
 __all__ = ["TIMESCALE", "TRACK", "Described", "movie"]
 
 TIMESCALE = 90_000
-"""Ticks a second."""
+"""Ticks per second."""
 
 TRACK = 1
 
 MATRIX = struct.pack("!9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-"""Neither turned nor scaled."""
+"""The identity matrix: neither rotated nor scaled."""
 
-# Seconds from the beginning of 1904, from which MP4 counts, to that of 1970.
+# Seconds from 1904, the epoch of MP4, to 1970.
 EPOCH_1904_S = 2_082_844_800
 
-# 72 dots an inch, nothing, and one picture in a sample.
+# 72 dpi in both directions, a reserved zero, and one picture per sample.
 RESOLUTION = (0x480000, 0x480000, 0, 1)
 
-# The language "und".
+# The language code "und".
 UNDETERMINED = 0x55C4
 
 
@@ -30,8 +30,8 @@ class Described:
     """How pictures are encoded.
 
     Attributes:
-        entry: The kind of the sample entry.
-        record: The box that holds the parameter sets.
+        entry: The type of the sample entry.
+        record: The box with the parameter sets.
         width: In pixels.
         height: In pixels.
     """
@@ -52,16 +52,16 @@ def movie(
     extends: bytes = b"",
     made_unix: float = 0.0,
 ) -> bytes:
-    """Return the box ``moov``.
+    """Return the ``moov`` box.
 
     Args:
         video: How its pictures are encoded.
         tables: The boxes that list the pictures.
-        shown: How long the file plays, in ticks; 0 if that is not known.
-        lasts: How long all pictures take, in ticks; 0 if that is not known.
-        edits: The box that says from when to when the pictures are shown, if not all are.
-        extends: The box that says that fragments follow, if they do.
-        made_unix: When it was filmed; 0 if that is not said.
+        shown: How long the file plays, in ticks; 0 if unknown.
+        lasts: The duration of all pictures, in ticks; 0 if unknown.
+        edits: The ``edts`` box, if not all pictures are shown.
+        extends: The ``mvex`` box, if fragments follow.
+        made_unix: When it was filmed, in Unix seconds; 0 if unspecified.
     """
     made = int(made_unix) + EPOCH_1904_S if made_unix else 0
     entry = box(

@@ -1,4 +1,4 @@
-"""Makes fragmented MP4: how it begins, and each fragment that follows (ISO/IEC 14496-12)."""
+"""Makes fragmented MP4: the init segment and the fragments (ISO/IEC 14496-12)."""
 
 import struct
 from collections.abc import Sequence
@@ -15,25 +15,25 @@ from server.errors import PictureError
 __all__ = ["START_CODE", "TIMESCALE", "Muxer", "Parts", "Sample"]
 
 Parts: TypeAlias = list[bytes | memoryview]
-"""Bytes in parts, which are not copied."""
+"""Pieces of bytes, to avoid copying."""
 
 START_CODE = b"\0\0\0\1"
 
-# Flags of a sample (8.8.3.1): one that needs no other, and one that does.
+# Sample flags (8.8.3.1): depends on no other sample, and depends on others.
 KEY = 0x02000000
 NO_KEY = 0x01010000
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture as it lies in a file.
+    """One picture in the form of the file.
 
     Attributes:
         data: Its NAL units, each preceded by its length.
         key: Whether it can be decoded by itself.
-        duration: Until the next one is decoded, in ticks.
-        offset: From when it is decoded until it is shown, in ticks; less than 0 for one that is
-            shown before it would be decoded at an even pace.
+        duration: Time until the next one is decoded, in ticks.
+        offset: Time from decoding until display, in ticks; negative if it would be shown before an
+            evenly paced decoder gets to it.
     """
 
     data: bytes
@@ -43,18 +43,18 @@ class Sample:
 
 
 class Muxer:
-    """Makes the bytes of an MP4 with one video, of one codec, and no sound; it may be endless.
+    """Makes an MP4, perhaps endless, with one video of one codec and no sound.
 
     Args:
         first: A key picture.
 
     Attributes:
         video: How its pictures are encoded.
-        sets: The parameter sets of the first, in Annex B format.
-        init_segment: What a file of fragments begins with.
+        sets: The parameter sets of the first unit, in Annex B format.
+        init_segment: The beginning of a fragmented file.
 
     Raises:
-        PictureError: If there are no parameter sets in it, or none that make sense.
+        PictureError: If the unit has no valid parameter sets.
     """
 
     def __init__(self, first: Unit) -> None:
@@ -72,19 +72,19 @@ class Muxer:
             raise PictureError(f"{first.codec}: its parameter sets make no sense") from error
 
     def fits(self, unit: Unit) -> bool:
-        """Return whether a unit can be in this file: another codec needs another one."""
+        """Return whether a unit fits into this file; another codec needs a new one."""
         return unit.codec.partition(".")[0] == self._name
 
     def sample(self, unit: Unit, duration: int, offset: int = 0) -> Sample:
-        """Return a unit as it lies in this file."""
+        """Convert the next unit to a sample of this file."""
         parts, _ = self.lay_out(unit)
         return Sample(b"".join(parts), unit.key, duration, offset)
 
     def lay_out(self, unit: Unit) -> tuple[Parts, bool]:
-        """Return the next unit as it lies in this file, and whether with its parameter sets.
+        """Return the next unit in the file's form, and whether it includes its parameter sets.
 
-        Those that are in effect are left out. Others, as of a camera that has changed its size,
-        stay in it: FFmpeg, VLC and Chromium take them from there.
+        Parameter sets already in effect are removed. New ones, for example after a camera has
+        changed its size, stay in the unit: FFmpeg, VLC and Chromium read them there.
         """
         nals = _nals_of(unit)
         sets = [nal for nal in nals if self._is_set(nal)]
@@ -95,7 +95,7 @@ class Muxer:
         return self._with_lengths(nals, new or not sets), new
 
     def lay_out_again(self, unit: Unit, with_sets: bool) -> Parts:
-        """Return a unit as :meth:`lay_out` did."""
+        """Return a unit in the form in which :meth:`lay_out` returned it."""
         return self._with_lengths(_nals_of(unit), with_sets)
 
     def fragment(self, samples: Sequence[Sample], time: int) -> bytes:
@@ -103,16 +103,15 @@ class Muxer:
         return b"".join(self.fragment_parts(samples, time))
 
     def fragment_parts(self, samples: Sequence[Sample], time: int) -> list[bytes]:
-        """Return the next fragment, which holds one or more pictures, without copying these.
+        """Return the next fragment, with one or more pictures, without copying them.
 
         Args:
-            samples: In the order in which they are decoded.
-            time: Of the first, in ticks since the file's beginning.
+            samples: In decoding order.
+            time: When the first is decoded, in ticks since the file's beginning.
         """
         self._number += 1
         payload = [sample.data for sample in samples]
-        # Each sample is listed with its duration, size and flags, and its offset where pictures are
-        # not in order.
+        # Each sample has a duration, size and flags, and an offset if pictures are reordered.
         reordered = any(sample.offset for sample in samples)
         listed = b"".join(
             struct.pack("!III", one.duration, len(one.data), KEY if one.key else NO_KEY)
@@ -120,7 +119,7 @@ class Muxer:
             for one in samples
         )
         flags = 0x701 | (0x800 if reordered else 0)
-        # Where the data is counts from the start of the head.
+        # The data offset counts from the start of the header, so build that twice.
         head = self._fragment_head(flags, struct.pack("!II", len(samples), 0) + listed, time)
         count = struct.pack("!II", len(samples), len(head) + 8)
         head = self._fragment_head(flags, count + listed, time)

@@ -1,4 +1,4 @@
-"""What a decoder must know before the first picture, as MP4 has it (ISO/IEC 14496-15)."""
+"""Builds MP4's decoder configuration boxes from parameter sets (ISO/IEC 14496-15)."""
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
@@ -14,22 +14,22 @@ __all__ = ["LENGTH_BYTES", "Codec", "Sets", "codec_of"]
 LENGTH_BYTES = 4
 """In a sample, each NAL unit is preceded by its length in this many bytes."""
 
-# H.264's profiles whose parameter sets say how colours are sampled (7.3.2.1.1).
+# H.264 profiles whose parameter sets include the chroma format (7.3.2.1.1).
 HIGH_PROFILES = {100, 110, 122, 244, 44, 83, 86, 118, 128}
 
 Sets = Mapping[int, list[bytes]]
-"""Parameter sets by the kind of NAL unit that they are."""
+"""Parameter sets by NAL unit type."""
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How MP4 keeps a codec.
+    """How MP4 stores a codec.
 
     Attributes:
-        entry: The kind of its sample entry.
-        kinds: Which NAL units are parameter sets, in the order in which to list them.
-        kind_of: Returns the kind of a NAL unit.
-        describe: Returns the box that holds the parameter sets.
+        entry: The type of its sample entry.
+        kinds: The NAL unit types of parameter sets, in the order of the box.
+        kind_of: Returns the type of a NAL unit.
+        describe: Returns the box with the parameter sets.
     """
 
     entry: bytes
@@ -39,13 +39,13 @@ class Codec:
 
 
 def codec_of(name: str) -> Codec:
-    """Return how MP4 keeps a codec.
+    """Return how MP4 stores a codec.
 
     Args:
         name: By RFC 6381, such as ``avc1.64001f``.
 
     Raises:
-        PictureError: If this program does not know how.
+        PictureError: If the codec is not supported.
     """
     codec = CODECS.get(name.partition(".")[0])
     if codec is None:
@@ -54,7 +54,7 @@ def codec_of(name: str) -> Codec:
 
 
 def _describe_h264(sets: Sets) -> bytes:
-    """Return the box ``avcC``."""
+    """Return the ``avcC`` box."""
     sequence, picture = sets[7], sets[8]
     first = sequence[0]
     colours = b""
@@ -78,7 +78,7 @@ def _describe_h264(sets: Sets) -> bytes:
 
 
 def _describe_h265(sets: Sets) -> bytes:
-    """Return the box ``hvcC``."""
+    """Return the ``hvcC`` box."""
     bits = Bits(annex_b.unescape(sets[33][0]), 2)
     bits.take(4)
     layers, nested = bits.take(3), bits.take(1)
@@ -93,7 +93,7 @@ def _describe_h265(sets: Sets) -> bytes:
         bits.take(1)
     for _ in range(2):  # Width and height.
         bits.unsigned()
-    for _ in range(4 * bits.take(1)):  # What is cut off at each side.
+    for _ in range(4 * bits.take(1)):  # The conformance window's four offsets.
         bits.unsigned()
     luma_depth, chroma_depth = bits.unsigned(), bits.unsigned()
     return box(

@@ -1,56 +1,55 @@
-"""When each picture of an endless file is shown."""
+"""Computes when each picture of an endless file is shown."""
 
 from server.delivery.mp4.muxer import TIMESCALE
 
 __all__ = ["Timeline"]
 
-# A file runs on without gaps while it is behind the camera's clock by less than this, or by less
-# than two pictures; that is jitter. Beyond it, it jumps.
+# A file that is behind the camera's clock by less than this, or by less than two pictures, runs on
+# without gaps; that is jitter. If it is further behind, it jumps.
 MAX_BEHIND_S = 0.25
 
-# A file that is ahead waits for the camera's clock, unless by this much: then that was set back.
+# A file that is ahead waits for the camera's clock; further ahead, the clock was set back.
 MAX_AHEAD_S = 2.0
 
-# The part of a difference that the next picture makes up for, and by which the usual time from one
-# picture to the next follows the newest one.
+# The share of a difference that the next picture corrects, and the weight of the newest interval in
+# the average interval.
 CORRECTION = 0.25
 
-# Skipped pictures must not count as a new frame rate at once.
+# Skipped pictures must not immediately count as a new frame rate.
 MAX_GROWTH = 4.0
 
 FIRST_INTERVAL_S = 0.04
 
 CATCH_UP_S = 0.001
-"""How long each picture is shown that is there only so that the next can be decoded."""
+"""How long a picture is shown that only serves to decode the next one."""
 
 
 class Timeline:
-    """Turns times of capture into a file's: steady, although those jitter, and never far from them.
+    """Turns jittering capture times into a file's steady times, which never drift far from them.
 
-    Each picture is shown from the moment the one before it ends, because players stumble over
-    gaps. So how long it is shown is decided before the next one has come; the difference is made
-    up for by those after it.
+    Each picture begins when the previous one ends, because players stumble over gaps. So its
+    duration is chosen before the next one has come, and later pictures correct the difference.
 
     Args:
-        reorder_s: By how much pictures are decoded before they are shown, because others that are
-            shown before them come after; see ``early_s`` of a unit. 0 without B-frames.
+        reorder_s: How long pictures are decoded before they are shown, because pictures shown
+            before them are decoded after them; see ``early_s`` of a unit. 0 without B-frames.
     """
 
     def __init__(self, reorder_s: float = 0.0) -> None:
         self._reorder_s = reorder_s
-        # Where a hurry began, by the file and by the camera, and how long a second takes in it.
+        # Where catching up began, in the file's and the camera's time, and how long a second takes.
         self._caught_up: tuple[int, float, float] | None = None
-        self._next = 0.0  # Seconds since the file's beginning, when the next picture is shown.
+        self._next = 0.0  # When the next picture is shown, in seconds since the file's beginning.
         self._interval: float | None = None
         self._last_unix: float | None = None
-        self._zero_unix: float | None = None  # When the file's beginning was, by the camera.
+        self._zero_unix: float | None = None  # The file's beginning in the camera's time.
 
     def place(self, at_unix: float, catch_up: bool = False) -> tuple[int, int]:
         """Return when to show a picture and for how long, in ticks.
 
         Args:
             at_unix: When it was captured, in Unix seconds.
-            catch_up: Whether a newer one is there already.
+            catch_up: Whether a newer picture is already available.
         """
         self._learn(at_unix)
         if catch_up:
@@ -67,12 +66,12 @@ class Timeline:
         return self._show(max(interval + CORRECTION * behind_s, CATCH_UP_S))
 
     def offset(self, begin: int, at_unix: float, early_s: float) -> int:
-        """Return how long after it is decoded a picture is shown, in ticks; less than 0 if before.
+        """Return the time from a picture's decoding until its display, in ticks; may be negative.
 
         Args:
             begin: When it is decoded, as :meth:`place` has just returned it.
             at_unix: As for :meth:`place`.
-            early_s: How much sooner its own picture was captured.
+            early_s: How much earlier than ``at_unix`` the picture was captured.
         """
         if not self._reorder_s and not early_s:
             return 0

@@ -1,4 +1,4 @@
-"""The head of a complete MP4, which lists all its pictures before the first one."""
+"""Builds the header of a complete MP4, which lists all pictures before the first one."""
 
 import struct
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,10 @@ from server.delivery.mp4.movie import Described, movie
 
 __all__ = ["Listed", "whole_head"]
 
-# Players read the pictures of a chunk together.
+# Pictures per chunk; players read a chunk at a time.
 CHUNK = 25
 
-# The size that says that the true one follows, with 64 bits.
+# A box size of 1 means that the actual size follows, in 64 bits.
 LARGE = 1
 LARGE_HEAD_BYTES = 16
 
@@ -23,10 +23,10 @@ class Listed:
     """One picture of a file.
 
     Attributes:
-        nbytes: How many bytes it has in the file.
+        nbytes: Its size in the file, in bytes.
         key: Whether it can be decoded by itself.
-        duration: Until the next one is decoded, in ticks.
-        offset: From when it is decoded until it is shown, in ticks.
+        duration: Time until the next one is decoded, in ticks.
+        offset: Time from decoding until display, in ticks.
     """
 
     nbytes: int
@@ -38,14 +38,14 @@ class Listed:
 def whole_head(
     video: Described, pictures: Sequence[Listed], begin: int, shown: int, made_unix: float = 0.0
 ) -> bytes:
-    """Return all of a file that precedes the bytes of its pictures.
+    """Return everything that precedes the bytes of a file's pictures.
 
     Args:
-        video: How they are encoded.
-        pictures: In the order in which they are decoded.
-        begin: From when on they are shown, in ticks since the first one is decoded.
-        shown: For how long.
-        made_unix: When what is shown first was filmed.
+        video: How the pictures are encoded.
+        pictures: In decoding order.
+        begin: When display begins, in ticks since the first picture is decoded.
+        shown: How long the file plays, in ticks.
+        made_unix: When the first shown picture was captured, in Unix seconds.
     """
     kind = box(b"ftyp", b"isom", struct.pack("!I", 0x200), b"isomiso2avc1mp41")
     edit = struct.pack("!IIiHH", 1, shown, begin, 1, 0)
@@ -62,7 +62,7 @@ def whole_head(
 
 
 def _tables(pictures: Sequence[Listed], data_at: int) -> bytes:
-    """Return the boxes that list all pictures, whose bytes begin at ``data_at``."""
+    """Return the boxes that list all pictures; their bytes begin at ``data_at``."""
     count = len(pictures)
     sizes = [one.nbytes for one in pictures]
     keys = [number for number, one in enumerate(pictures, 1) if one.key]
@@ -90,7 +90,7 @@ def _tables(pictures: Sequence[Listed], data_at: int) -> bytes:
 
 
 def _runs(values: Iterable[int]) -> bytes:
-    """Return values as how often each comes in a row."""
+    """Return values run-length encoded."""
     runs = [(len(list(run)), value) for value, run in groupby(values)]
     return struct.pack("!I", len(runs)) + b"".join(struct.pack("!II", *run) for run in runs)
 

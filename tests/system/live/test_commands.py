@@ -80,7 +80,7 @@ def test_a_command_that_ends_is_retried_and_says_why(
     assert "hunter2" not in str(viewer.events)
     assert "hunter2" not in "\n".join(server.log)
     told = [line for line in server.log if line.startswith("porthole: ")]
-    later = "it is looked for again while somebody watches"
+    later = "it is tried again while somebody watches"
     assert told[0] == (
         "porthole: camera gone: there is no program no-such; install it, or give its path; " + later
     )

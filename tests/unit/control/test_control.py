@@ -74,8 +74,8 @@ def test_looking_for_motion_survives_a_restart(
         "zones": [zone],
     }
     assert [message for _, message, _ in notices] == [
-        "Door: looking for motion was turned on by ann",
-        "Door: looking for motion was set up by ann",
+        "Door: motion detection was turned on by ann",
+        "Door: motion detection was set up by ann",
     ]
 
 

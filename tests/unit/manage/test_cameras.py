@@ -259,7 +259,7 @@ def test_there_is_a_most(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     node = start()
     node.managed.add(YARD, "ann")
 
-    with pytest.raises(RequestError, match="which is the most"):
+    with pytest.raises(RequestError, match="the maximum"):
         node.managed.add(YARD | {"name": "lab"}, "ann")
 
 
