@@ -1,8 +1,8 @@
-"""Settings: what may be set, its range and default.
+"""Settings, with their ranges and defaults.
 
-:class:`ServerSettings` and :class:`CameraSettings` are the one table: the file's keys, the
-``PORTHOLE_*`` environment, the command line's flags, ``--help`` and ``docs/configuration.md`` all
-come from their fields. :mod:`server.config.load` reads them.
+The fields of :class:`ServerSettings` and :class:`CameraSettings` are the single source for the
+keys of the file, the ``PORTHOLE_*`` variables, the flags, ``--help`` and
+``docs/configuration.md``. :mod:`server.config.load` reads the values.
 """
 
 import re
@@ -42,7 +42,7 @@ ENVIRONMENT_PREFIX = "PORTHOLE_"
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
-    """What a setting accepts, in words, for error messages and the documentation."""
+    """The accepted values in words, for error messages and the documentation."""
 
     words: str
 
@@ -96,12 +96,12 @@ Origins = Annotated[
 FilePath = Annotated[
     str,
     Field(min_length=1),
-    Accepts("the path of a file; in the settings file, from its folder on"),
+    Accepts("the path of a file; in the settings file, relative to its folder"),
 ]
 
 
 class _Table(BaseModel):
-    # No coercion: only the environment and flags are text, and ``_read_text`` converts them.
+    # No coercion: only variables and flags are text, and ``_read_text`` converts them.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -126,7 +126,9 @@ class ServerSettings(_Table):
         "changes.",
     )
     tls_key: FilePath | None = Field(
-        None, description="Its private key, in PEM; unset if the certificate's file contains it."
+        None,
+        description="The certificate's private key, in PEM; unset if the certificate's file "
+        "contains it.",
     )
     fps: Fps | None = Field(
         None, description="Frames a second for cameras that set none; unset keeps the source's own."
@@ -176,7 +178,7 @@ class ServerSettings(_Table):
         "none. Cameras can set their own.",
     )
     rewind_mb: Annotated[int, Field(ge=1, le=65536), Accepts("megabytes, from 1 to 65536")] = Field(
-        128, description="Most memory that this takes for all cameras, in megabytes."
+        128, description="Most memory for the rewind of all cameras, in megabytes."
     )
     keep_days: Days = Field(
         7.0,
@@ -185,8 +187,8 @@ class ServerSettings(_Table):
     )
     keep_gb: Gigabytes = Field(
         10.0,
-        description="Most that all recordings take together, in gigabytes; the oldest go first. "
-        "0 for no limit but the disk.",
+        description="Most disk space for all recordings, in gigabytes; the oldest are deleted "
+        "first. 0 for no limit but the disk.",
     )
     allowed_hosts: HostNames = Field(
         (),
@@ -254,14 +256,14 @@ class CameraSettings(_Table):
         str,
         Field(pattern=rf"^{CAMERA_NAME.pattern}$"),
         Accepts("1 to 40 letters, digits and dashes, not starting with a dash"),
-    ] = Field(description="What links, tokens and programs call it.")
+    ] = Field(description="Its name in links, tokens and programs.")
     title: (
         Annotated[str, Field(min_length=1, max_length=80), Accepts("1 to 80 characters")] | None
-    ) = Field(None, description="What people see; unset shows the name.")
+    ) = Field(None, description="The title people see; unset shows the name.")
     source: Annotated[str, Accepts(ACCEPTED)] = Field(description="Where pictures come from.")
     group: (
         Annotated[str, Field(min_length=1, max_length=40), Accepts("1 to 40 characters")] | None
-    ) = Field(None, description="What it belongs to, such as a building; cameras can be grouped.")
+    ) = Field(None, description="Group it is shown in, such as a building.")
     fps: Fps | None = Field(None, description="Frames a second; unset keeps the source's own.")
     quality: Quality | None = Field(None, description="JPEG quality; unset takes the server's.")
     renditions: Widths = Field(
@@ -287,8 +289,8 @@ class CameraSettings(_Table):
     )
     verify: Annotated[bool, Accepts("true or false")] | None = Field(
         None,
-        description="Whether the TLS certificate of a network camera must be valid. Unset, it need "
-        "not be if the camera's address is private, because such cameras sign their own.",
+        description="Whether the TLS certificate of a network camera must be valid. Unset, it must "
+        "be unless the camera's address is private, because such cameras sign their own.",
     )
     video: Annotated[VideoMode, Accepts('"auto", "always" or "off"')] = Field(
         "auto",
@@ -314,11 +316,12 @@ class CameraSettings(_Table):
     )
     keep_gb: Gigabytes | None = Field(
         None,
-        description="Most that its recordings take, in gigabytes; unset leaves it to the server's.",
+        description="Most disk space for its recordings, in gigabytes; unset applies the server's "
+        "limit only.",
     )
     motion: Annotated[bool, Accepts("true or false")] = Field(
         False,
-        description="Whether to look for motion, also while nobody watches; where is set up on the "
+        description="Whether to detect motion, also while nobody watches; zones are set up on the "
         'page. record = "motion" turns it on as well.',
     )
     timelapse: Seconds = Field(
@@ -352,14 +355,15 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything :func:`server.app.create_app` needs to know.
+    """The complete settings, for :func:`server.app.create_app`.
 
     Attributes:
-        named: Whether a file or the command line names the cameras; otherwise they are the test
-            pattern, until others are added from the page.
-        on_command_line: Whether that is the command line.
-        folder: Of the settings file, or the working directory without one.
-        fixed: Where those settings are set that could be chosen on the page otherwise, by name.
+        named: Whether a file or the command line names the cameras; otherwise there is only the
+            test pattern, until others are added from the page.
+        on_command_line: Whether the command line names them.
+        folder: The settings file's folder, or without one the working directory.
+        fixed: Settings that cannot be chosen on the page because they are set elsewhere: name to
+            where, in words.
     """
 
     server: ServerSettings
@@ -372,7 +376,7 @@ class Settings:
 
     @property
     def media_folder(self) -> Path | None:
-        """Where files are that may be added from the page."""
+        """The folder whose files may be added as cameras from the page."""
         name = self.server.media_folder
         return None if name is None else self.folder / Path(name).expanduser()
 
@@ -406,7 +410,7 @@ def server_options() -> list[Option]:
 
 
 def accepted_by(table: type[BaseModel], key: str) -> str:
-    """Return what a field accepts; the words sit in the annotation or one level inside it."""
+    """Return what a field accepts, in words, from its annotation or one level inside it."""
     info = table.model_fields[key]
     found = list(info.metadata)
     for part in get_args(info.annotation):

@@ -91,7 +91,7 @@ def short_reason(error: Exception) -> str:
 
 # What our own messages say, and what is told of it.
 REASONS = (
-    (r"link-local", "it is a link-local address, where no camera is looked for"),
+    (r"link-local", "it is a link-local address, which cannot be used for a camera"),
     (r"host .* is unknown", "there is no such host; check the spelling"),
     (r"refused\b", "nothing answers at this address and port"),
     (r"did not answer|timed out|within [\d.]+ s|sends? nothing", "it does not answer in time"),

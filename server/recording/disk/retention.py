@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from server.recording.disk.age_clock import MAX_FUTURE_S, DAY_S, ClockState
+from server.recording.disk.age_clock import DAY_S, MAX_FUTURE_S, ClockState
 from server.recording.disk.index import Index, Recorded
 
 __all__ = ["Limits", "Policy", "newest_unix", "overdue", "overdue_events"]
