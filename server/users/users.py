@@ -35,7 +35,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,39}")
 
 NO_ADMIN = (
     "this would leave no admin of all cameras, and nobody could manage users from the page; "
-    "make another user an admin of all cameras first"
+    "add such an admin first, or make another user one"
 )
 
 
