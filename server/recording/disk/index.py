@@ -55,8 +55,8 @@ PRAGMA user_version = 2;
 COMMIT;
 """
 
-# Another process may be writing, such as ``manage.py media check``. A change that fails for this is
-# made later. Kept short, because all other users of the index wait meanwhile.
+# Wait for another process that is writing, such as ``manage.py media check``. Short, because all
+# other users of the index wait, too; a change that fails is made later.
 BUSY_TIMEOUT_S = 0.5
 
 COLUMNS = "id", "camera", "begin", "end", "bytes", "locked", "reason", "open", "film"

@@ -18,7 +18,7 @@ CRF = 23
 
 KEY_EVERY_S = 2
 
-# AVCOL_RANGE_MPEG and AVCOL_SPC_SMPTE170M: JPEG's colors, in the range that players expect.
+# AVCOL_RANGE_MPEG and AVCOL_SPC_SMPTE170M: JPEG's colours, in the range that players expect.
 LIMITED_RANGE = 1
 BT601 = 6
 
