@@ -1,7 +1,6 @@
 """Check the file, device or program that a local source needs.
 
-Each ``why_no_...`` returns the current problem in words, or "" if there is none. None of them opens
-anything.
+Each ``why_no_...`` returns the current problem in words, or "" without one, and opens nothing.
 """
 
 import os

@@ -362,8 +362,7 @@ class Settings:
             test pattern, until others are added from the page.
         on_command_line: Whether the command line names them.
         folder: The settings file's folder, or without one the working directory.
-        fixed: Settings that cannot be chosen on the page because they are set elsewhere: name to
-            where, in words.
+        fixed: Where settings are set that can then not be chosen on the page, in words, by name.
     """
 
     server: ServerSettings

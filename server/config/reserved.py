@@ -4,8 +4,7 @@ import ipaddress
 
 __all__ = ["is_refused", "refusal_of"]
 
-# Link-local addresses, and those at which clouds serve credentials: AWS (IPv6), Alibaba, Oracle,
-# Azure.
+# Link-local addresses, and where clouds serve credentials: AWS (IPv6), Alibaba, Oracle, Azure.
 REFUSED = tuple(
     map(
         ipaddress.ip_network,

@@ -82,8 +82,7 @@ T = TypeVar("T")
 class Library:
     """The recordings and events of this node. Its methods wait for the disk.
 
-    Unless they say otherwise, those that need the index raise RequestError if it cannot be read,
-    as on a disk without any space.
+    Unless they say otherwise, those that need the index raise RequestError if it is unreadable.
 
     Args:
         storage: Stores them.
@@ -288,11 +287,7 @@ class Library:
 
 
 def _query_index(function: Callable[..., T], *arguments: Any) -> T:
-    """Call a method of the index on a native thread.
-
-    Raises:
-        RequestError: If the index cannot be read.
-    """
+    """Call a method of the index on a native thread; raise RequestError if it cannot be read."""
     try:
         return hub.run_native(function, *arguments)
     except INDEX_ERRORS as error:

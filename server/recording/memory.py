@@ -39,8 +39,7 @@ class Memory(Protocol):
 
         Args:
             at_unix: The moment, in Unix seconds.
-            toward_s: A hint for prefetching: how much later the next requests may reach; negative
-                for earlier.
+            toward_s: For prefetching: how much later the next requests may be; negative: earlier.
 
         Raises:
             RequestError: If the node that keeps it does not answer; the other methods likewise.

@@ -59,7 +59,7 @@ class Player:
         self._shown: float | None = None  # The time of the last picture sent.
         self._sent_seq = 0  # Of the last unit sent.
         self._sent_at = 0.0
-        self._from = 0.0, 0.0  # A position, and the monotonic time at which it was due.
+        self._anchor = 0.0, 0.0  # A position, and the monotonic time at which it was due.
 
     def seek(self, number: int, found: Lead, now: float) -> None:
         """Go to a picture and pause.
@@ -71,16 +71,16 @@ class Player:
         """
         self.number, self._found = number, found
         self.speed = 0.0
-        self._from = found.units[-1].at_unix, now
+        self._anchor = found.units[-1].at_unix, now
 
     def play(self, speed: float, now: float) -> None:
         """Continue from the current position at a speed; 0 pauses."""
-        self._from = self.position(now), now
+        self._anchor = self.position(now), now
         self.speed = speed
 
     def position(self, now: float) -> float:
         """Return the moment that is due, in Unix seconds."""
-        at_unix, since = self._from
+        at_unix, since = self._anchor
         return at_unix + self.speed * (now - since)
 
     def step(self, clock: Callable[[], float]) -> Step:
@@ -124,7 +124,7 @@ class Player:
         at_unix = self.position(now)
         for begin, end in self.memory.gaps:
             if begin + SAME_S < at_unix < end:
-                self._from = (end if self.speed > 0 else begin), now
+                self._anchor = (end if self.speed > 0 else begin), now
 
     def _show(self, found: Lead, now: float) -> Step:
         units, push, _ = found

@@ -13,8 +13,7 @@ from server.recording.memory import Lead
 
 __all__ = ["Rewind"]
 
-# A unit older than the newest by more than this means that the clock was set. B-frames are older
-# by less.
+# A unit older than the newest by more means that the clock was set; B-frames are older by less.
 MAX_BACKSTEP_S = 1.0
 
 THIN_BATCH = 128
@@ -35,8 +34,7 @@ class Rewind:
 
     They are kept in groups: a key picture, and those that need it. With B-frames, display order
     differs; :meth:`lead` then gives each unit the time of the picture that the decoder outputs for
-    it. Implements :class:`server.recording.memory.Memory` without ever blocking. Used by green
-    threads only.
+    it. A :class:`server.recording.memory.Memory` that never blocks. Used by green threads only.
 
     Args:
         seconds: How long pictures are kept.
@@ -230,8 +228,7 @@ class Rewind:
     def drop_group(self) -> None:
         """Drop the oldest group.
 
-        If it is the only one and still growing, its key picture stays, and the rest of the group
-        is not kept.
+        If it is the only one and still growing, its key picture stays, and it stops growing.
         """
         if len(self._groups) == 1 and self._open and len(self._groups[0]) > 1:
             first, *rest = self._groups[0]
@@ -275,8 +272,7 @@ class Rewind:
     def _trim(self, before_unix: float) -> None:
         """Drop groups older than a moment.
 
-        The last picture before the moment is kept, because it shows that moment, unless a gap
-        follows it.
+        The last picture before the moment is kept to show it, unless a gap follows.
         """
         groups = self._groups
         while len(groups) > 1 and groups[1][0].at_unix <= before_unix:

@@ -20,8 +20,7 @@ SOURCE_TIMEOUT_S = 1.5
 class Tap:
     """Keeps a camera's own video if that is passed through, otherwise the widest of the others.
 
-    These are JPEG, from the camera or encoded for viewers, and video that is encoded for viewers
-    or for a recording.
+    These are the camera's JPEG, and JPEG or video encoded for viewers or for a recording.
 
     Args:
         fanout: The camera's.

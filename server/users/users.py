@@ -181,10 +181,7 @@ class UsersFile:
     def change_user(
         self, name: str, role: Role | None, cameras: list[str] | None, all_cameras: bool
     ) -> None:
-        """Change a user's role or cameras; None leaves them unchanged.
-
-        With ``all_cameras``, the user may see every camera.
-        """
+        """Change a user's role or cameras; None leaves them unchanged, unless ``all_cameras``."""
         with self._changing() as document:
             name, account = _known(name, document.users, "user")
             _check_cameras(cameras)

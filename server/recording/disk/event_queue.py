@@ -42,7 +42,7 @@ class EventQueue:
         with self._lock:
             self._waiting.pop(key, None)
 
-    def empty(self, write: Callable[[Event, bytes | None], None]) -> None:
+    def drain(self, write: Callable[[Event, bytes | None], None]) -> None:
         """Write each in turn; if ``write`` raises, that one and the rest stay queued."""
         while True:
             with self._lock:

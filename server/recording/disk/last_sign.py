@@ -15,9 +15,8 @@ def last_sign(
 ) -> float:
     """Return the earliest time at which an event can have ended, in Unix seconds.
 
-    That is the end of its camera's continuous recordings, or the node's last sign of life,
-    whichever is later. If the clock was set back, both may precede the event, whose duration is
-    then 0.
+    That is the later of the end of its camera's continuous recordings and the node's last sign of
+    life. If the clock was set back, both may precede the event; its duration is then 0.
 
     Args:
         event: The event.

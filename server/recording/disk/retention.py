@@ -112,8 +112,8 @@ def newest_unix(index: Index) -> float | None:
 def _bounds(clock: ClockState, days: float) -> tuple[float, float]:
     """Return two times: whatever ended before the first or began after the second has expired.
 
-    The second is in the future. Entries from there were made while the clock was wrong, and are
-    as old as the time since they were first seen.
+    Entries from the future were made while the clock was wrong; their age counts from the time
+    they were first seen.
     """
     earliest_unix, since_unix = clock.reference_unix - days * DAY_S, clock.beyond_since_unix
     if since_unix is None or since_unix > earliest_unix:

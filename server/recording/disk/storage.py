@@ -83,8 +83,8 @@ class Storage:
         ahead_s: How far the clock has jumped ahead; 0 while it is trusted.
         removed: How many recordings were deleted because the disk was full.
         report: The result of the latest check; None before the first.
-        is_known: Returns whether this process may still change or write the event with this id;
-            called on another thread.
+        is_known: Returns whether this process may still write the event with this id; called on
+            another thread.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class Storage:
         if path is not None:
             path.unlink(missing_ok=True)
             remove_empty(path.parent)
-        self.forget(key)
+        self.unindex_recording(key)
 
     def tidy(self, policy: Policy, now_of: Callable[[Recorded], Recorded]) -> list[str]:
         """Delete expired events, and return the recordings that are expired or over a limit.
@@ -235,11 +235,11 @@ class Storage:
 
     # The index is only a copy, so a change that fails (damaged, disk full) is made later.
 
-    def note(self, recording: Recorded) -> None:
+    def index_recording(self, recording: Recorded) -> None:
         """Put a recording into the index, now or as soon as possible."""
         self._apply({recording.id: partial(self.index.put, recording)})
 
-    def forget(self, key: str) -> None:
+    def unindex_recording(self, key: str) -> None:
         """Remove a recording from the index, now or as soon as possible."""
         self._apply({key: partial(self.index.remove, [key])})
 

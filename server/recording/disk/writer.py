@@ -294,7 +294,7 @@ class Writer:
             *(key, camera, begin_unix, begin_unix, len(head), False, step.reason, True, step.film)
         )
         self.open[track_name] = track.known
-        self._storage.note(track.known)
+        self._storage.index_recording(track.known)
 
     def _close(self, camera: str, track: _Track) -> None:
         file, known = track.file, track.known
@@ -311,9 +311,9 @@ class Writer:
             file.close()
         finally:
             if file.ticks:
-                self._storage.note(replace(known, open=False))
+                self._storage.index_recording(replace(known, open=False))
             else:
-                self._storage.forget(known.id)
+                self._storage.unindex_recording(known.id)
                 remove_empty(file.path.parent)
 
     def _with_room(self, write: Callable[[], None]) -> None:
@@ -343,7 +343,7 @@ class Writer:
             self._write(partial(self._storage.write_event, event, jpeg))
 
         try:
-            self.events.empty(write)
+            self.events.drain(write)
         except OSError:
             if not self._paused_until:  # Otherwise they are written after the pause.
                 raise
@@ -381,7 +381,7 @@ class Writer:
         recording = replace(self._current(recording), locked=locked)
         if (name := self._track_of(key)) is not None:
             self._tracks[name].known = self.open[name] = recording
-        self._storage.note(recording)
+        self._storage.index_recording(recording)
         return recording
 
     def remove(self, key: str) -> Recorded | None:

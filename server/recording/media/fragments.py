@@ -95,12 +95,7 @@ class StoredUnit:
 
     @property
     def data(self) -> bytes:
-        """Its bytes in Annex B format, with parameter sets if it is a key picture; reads it.
-
-        Raises:
-            PictureError: If the file has been truncated or is damaged.
-            OSError: If it cannot be read.
-        """
+        """Its Annex B form, with parameter sets if it is a key picture; raises like `sample`."""
         sample = self.sample
         try:
             nals = [sample[begin:end] for begin, end in annex_b.split_lengths(sample, LENGTH_BYTES)]

@@ -36,9 +36,8 @@ class Plan(NamedTuple):
 class Pace:
     """Keeps the encoder of one video at most a round behind its camera.
 
-    Pictures that are not encoded yet are lost if the server is killed, so they must be few: the
-    priority is raised while a low one gets too little time, and pictures are dropped if that is not
-    enough.
+    Pictures not encoded yet are lost if the server is killed, so they must be few: the priority is
+    raised while a low one gets too little time, and if that is not enough, pictures are dropped.
     """
 
     def __init__(self) -> None:
