@@ -121,14 +121,14 @@ def update_state(
         back = moved_s < -MAX_STEP_S
         beyond = now.unix if back or last.beyond_since_unix is None else last.beyond_since_unix
     state = replace(last, at=now, expected_unix=expected, beyond_since_unix=beyond)
-    believed = replace(state, expected_unix=now.unix, settled=now.boot, doubted_s=None, stood_s=0.0)
+    trusted = replace(state, expected_unix=now.unix, settled=now.boot, doubted_s=None, stood_s=0.0)
     may_be_off = not settled and not last.ahead_s
     if -MAX_STEP_S <= now.unix - expected <= (MAX_OFF_S if may_be_off else MAX_STEP_S):
-        return believed
+        return trusted
     doubted_s = 0.0 if last.doubted_s is None else last.doubted_s + passed_s
     stood_s = 0.0 if jumped or last.doubted_s is None else last.stood_s + passed_s
     if stood_s >= STABLE_S or doubted_s >= MAX_DOUBT_S:
-        return believed
+        return trusted
     return replace(state, doubted_s=doubted_s, stood_s=stood_s)
 
 
