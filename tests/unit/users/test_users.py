@@ -331,7 +331,7 @@ def test_a_list_for_the_page_keeps_an_admin(tmp_path: Path) -> None:
         lambda: file.change_user("ann", "operator", None, False),
         lambda: file.change_user("ann", None, ["door"], False),
     ):
-        with pytest.raises(AccountError, match="add such a user first"):
+        with pytest.raises(AccountError, match="add such an admin first"):
             change()
 
     file.sign_out("ann")
