@@ -1,8 +1,8 @@
-"""Source addresses: what may be written where pictures come from, and what it means.
+"""Parse the address of a source.
 
-An address is parsed once, at start, so that a wrong one stops the start instead of a camera later
-on. Its text may contain a password; people are only shown :attr:`Address.public`. URLs are read in
-``url.py``, commands in ``command.py``.
+An address is parsed once, at start, so that an invalid one stops the start instead of a camera
+later on. Its text may contain a password; people are only shown :attr:`Address.public`. URLs are
+parsed in ``url.py``, commands in ``command.py``.
 """
 
 import math
@@ -41,14 +41,14 @@ class Address:
     Attributes:
         scheme: ``test``, ``device``, ``file``, ``exec``, ``rtsp``, ``rtsps``, ``http`` or
             ``https``.
-        target: Nothing, the device's index or path, the file's absolute path, the command, or the
+        target: Empty, the device's index or path, the file's absolute path, the command, or the
             whole URL with its password, encoded.
-        public: The address without its password, to show to people.
+        public: The address without secrets, to show to people.
         options: The options after ``?`` of ``test:`` and ``file:``.
         folder: Where a command runs.
         transport: How RTSP carries its packets; ``auto`` tries TCP, then UDP.
         verify: Whether a TLS certificate must be valid; None only where the host is not private.
-        guarded: Whether to connect to no link-local address, because it was set from the page.
+        guarded: Whether to refuse link-local addresses, because the page has set this one.
     """
 
     scheme: str
@@ -88,11 +88,11 @@ class Address:
 
 
 def parse_address(text: str, folder: Path) -> Address:
-    """Return the address that ``text`` names; a bare path means a file, or a device in ``/dev``.
+    """Parse an address; a bare path means a file, or a device in ``/dev``.
 
     Args:
         text: As written in the settings or on the command line.
-        folder: What relative paths are relative to.
+        folder: The base of relative paths.
 
     Raises:
         ConfigError: If the form or an option is unknown or out of range.
@@ -174,12 +174,12 @@ def _split_options(rest: str, folder: Path) -> tuple[str, dict[str, str]]:
         return rest, {}
     options = _parse_options(rest, query, ("loop",))
     if options.get("loop", "1") not in ("0", "1"):
-        raise ConfigError(f"loop={options['loop']!r} in {rest!r} is neither; accepted: 0 or 1")
+        raise ConfigError(f"loop={options['loop']!r} in {rest!r} cannot be used; accepted: 0 or 1")
     return path, options
 
 
 def _is_name(text: str) -> bool:
-    """Return whether a text ends as a file's name does."""
+    """Return whether a text ends with a file name and its extension."""
     return bool(re.search(r"[^/:]\.[A-Za-z]\w{1,4}$", text)) and "//" not in text
 
 
@@ -191,7 +191,7 @@ def _exists(path: str, folder: Path) -> bool:
 
 
 def _path_of_url(path: str) -> str:
-    """Return the path of a ``file://`` URL, in which some programs encode and others do not."""
+    """Return the path of a ``file://`` URL, which only some programs percent-encode."""
     host, _, local = path[2:].partition("/")
     if host not in ("", "localhost"):
         raise ConfigError(

@@ -1,7 +1,6 @@
-"""The command of an ``exec:`` source: its words, and what of it may be shown.
+"""The command of an ``exec:`` source: its words, and its public form.
 
-A command is shown as its program alone. Its arguments may hold a password in any form, and are
-nobody's business but the settings file's.
+Only the program of a command is shown, because the arguments may hold a password in any form.
 """
 
 import os
@@ -16,7 +15,7 @@ __all__ = ["hide_secrets", "parse_command", "split_command"]
 
 ACCEPTED = "exec:PROGRAM ARGUMENT..., split into words as a shell does"
 
-# Only a shell understands these; as arguments they would be misunderstood in silence.
+# Shell syntax, which a program would silently misunderstand as arguments.
 FOR_SHELLS = re.compile(r"[|;]|\|\||&&?|[0-9]?(>>?|<)(&[0-9]|\S+)?|[0-9]?>&[0-9]")
 
 # Options and properties whose value is a secret: --password X, -u X, user-pw=X, token: X.
@@ -24,7 +23,7 @@ SECRET = re.compile(
     r"-{0,2}(?:[\w.]+[-_])*(?:pass\w*|pwd?|user|login|secret|token|key|auth\w*|cookies?|u)", re.I
 )
 
-# As a program says it that was told otherwise, by a file for example.
+# Secrets as programs print them, even if they got them elsewhere, such as from a file.
 ASSIGNED = re.compile(
     r"\b((?:[\w.]+[-_])*(?:pass\w*|pwd?|secret|token|key)\s?=\s?)(?:'[^']*'|\"[^\"]*\"|[^\s&;,]+)",
     re.I,
@@ -35,7 +34,7 @@ MIN_SECRET = 3
 
 
 def parse_command(text: str) -> tuple[str, str]:
-    """Return a command without what surrounds it, and what may be shown of it.
+    """Return a command without surrounding white space, and its public form.
 
     Raises:
         ConfigError: If it has no words, or needs a shell.
@@ -56,7 +55,7 @@ def parse_command(text: str) -> tuple[str, str]:
     for word in words:
         if FOR_SHELLS.fullmatch(word):
             raise ConfigError(
-                f"{shown!r} has a {word[:2]!r}, which only a shell understands, and none runs it; "
+                f"{shown!r} has a {word[:2]!r}, which only a shell understands; "
                 f"accepted: {ACCEPTED}, or exec:sh -c 'COMMAND'"
             )
     if re.match(r"\w+=", words[0]):
@@ -74,11 +73,11 @@ def split_command(command: str) -> list[str]:
 
 
 def hide_secrets(line: str, words: list[str]) -> str:
-    """Return a line that a command wrote, with what may be a password replaced by dots.
+    """Return a line of a command's output with possible secrets replaced by dots.
 
     Args:
-        line: What the command wrote.
-        words: The command's words: what they hold may be repeated in the line.
+        line: The line.
+        words: The command's words, whose secrets the line may repeat.
     """
     for secret in sorted(_secrets(words), key=len, reverse=True):
         line = line.replace(secret, "···")
@@ -86,7 +85,7 @@ def hide_secrets(line: str, words: list[str]) -> str:
 
 
 def _words_in(word: str) -> list[str]:
-    """Return the words of an argument that is a command itself, as after ``sh -c``."""
+    """Split an argument that is itself a command, as after ``sh -c``."""
     if not re.search(r"\s", word):
         return []
     try:

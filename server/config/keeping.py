@@ -1,4 +1,4 @@
-"""What is kept of a camera."""
+"""Settings of rewind, recording, motion and time-lapse for one camera."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,25 +7,25 @@ __all__ = ["Keeping", "RecordMode"]
 
 RecordMode = Literal["off", "motion", "always"]
 
-# Motion has lasted for about so long when it is noticed.
-NOTICED_S = 2.0
+# Typical delay of motion detection.
+DETECTION_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """What is kept of one camera, with all defaults filled in.
+    """One camera's settings, with all defaults filled in.
 
     Attributes:
-        rewind_s: How much is kept in memory.
+        rewind_s: Seconds kept in memory to look back.
         record: Whether it is recorded.
-        before_s: How much before motion is recorded with it.
-        after_s: How much after motion is recorded with it.
-        days: After how many recordings are deleted; 0 for never.
-        gb: What its recordings take at most; None for no limit of its own.
-        motion: Whether to look for motion.
-        timelapse_s: From one picture of a film to the next; 0 for no film.
-        job: What a film is made of now instead of the day, such as a printer's job.
-        job_since_unix: When that began.
+        before_s: Seconds before motion that are recorded with it.
+        after_s: Seconds after motion that are recorded with it.
+        days: Age at which its recordings are deleted; 0 for never.
+        gb: Most that its recordings may take; None for no limit of its own.
+        motion: Whether to detect motion.
+        timelapse_s: Time between two pictures of a time-lapse film; 0 for no film.
+        job: The job that is being filmed instead of the day, such as a 3D print.
+        job_since_unix: When the job began.
     """
 
     rewind_s: float = 60.0
@@ -41,6 +41,6 @@ class Keeping:
 
     @property
     def memory_s(self) -> float:
-        """How much has to be in memory: what can be looked back at, and before motion."""
-        before_s = self.before_s and self.before_s + NOTICED_S
+        """Seconds to keep in memory, for rewind and for recording before motion."""
+        before_s = self.before_s and self.before_s + DETECTION_S
         return max(self.rewind_s, before_s if self.record == "motion" else 0.0)

@@ -1,7 +1,7 @@
 """Settings that admins choose on the page, kept as ``server.json`` in the state folder.
 
-They count more than the defaults, and less than the settings file, the environment and the command
-line. Settings that prevent a start are taken back, since nobody could reach the page to do so.
+They override the defaults, and are overridden by the settings file, the environment and the command
+line. Settings that prevent a start are reverted, because nobody could reach the page to do so.
 """
 
 import json
@@ -22,12 +22,12 @@ KEYS = ("host", "tls")
 
 @dataclass(frozen=True)
 class Kept:
-    """What the file has.
+    """The content of the file.
 
     Attributes:
         server: The chosen settings by name.
-        before: Those that counted before the last choice, until a start has succeeded with it.
-        failed: Why the last choice was taken back; empty if it was not.
+        before: The previous settings, until a start has succeeded with the chosen ones.
+        failed: Why the last choice was reverted; empty if it was not.
     """
 
     server: dict[str, Any] = field(default_factory=dict)
@@ -35,24 +35,24 @@ class Kept:
     failed: str = ""
 
     def chosen(self, server: dict[str, Any]) -> "Kept":
-        """Return what to keep when an admin chooses other settings."""
+        """Return the content after an admin has chosen other settings."""
         return Kept(server, self.server)
 
     def taken_back(self, why: str) -> "Kept":
-        """Return what to keep when no start succeeded with the last choice."""
+        """Return the content after a start has failed with the last choice."""
         return Kept(self.before or {}, None, why)
 
     def text(self) -> bytes:
-        """Return it as the file has it."""
+        """Serialize it for the file."""
         stored = {"version": 1, "server": self.server, "before": self.before, "failed": self.failed}
         return json.dumps(stored, indent=1).encode()
 
 
 def read_kept(folder: Path) -> Kept:
-    """Return what is kept in a state folder; nothing if there is no file.
+    """Read the file in a state folder; without one, return an empty :class:`Kept`.
 
     Raises:
-        ConfigError: If the file cannot be read, or has something else.
+        ConfigError: If the file cannot be read or is invalid.
     """
     path = folder / FILE
     try:
@@ -68,6 +68,6 @@ def read_kept(folder: Path) -> Kept:
     for part in parts:
         if not isinstance(part, dict) or not set(part) <= set(KEYS):
             raise ConfigError(
-                f"{path}: is not what the page keeps there; remove the file, and choose anew"
+                f"{path}: has invalid content; remove the file, and choose the settings again"
             )
     return Kept(server, before, str(failed))

@@ -1,6 +1,6 @@
-"""How file, environment and command line add up to the settings, and what is said if they do not.
+"""Load the settings from the file, the environment and the command line.
 
-Later wins: default < chosen on the page < file < environment < command line.
+Precedence: default < chosen on the page < file < environment < command line.
 """
 
 import re
@@ -32,7 +32,7 @@ from server.errors import ConfigError
 
 __all__ = ["CameraError", "camera_of", "load_settings"]
 
-# What a source begins with, unless it is the path of a file.
+# The scheme of a source that is not a bare path.
 SCHEME = re.compile(r"(test|device|file|exec|rtsps?|https?):", re.IGNORECASE)
 
 
@@ -43,12 +43,12 @@ def load_settings(
     flags: Mapping[str, str],
     environment: Mapping[str, str],
 ) -> Settings:
-    """Return the settings that a file, the environment and the command line add up to.
+    """Load and check all settings.
 
     Args:
-        sources: ``[NAME=]SOURCE`` from the command line; with any, the file's cameras are not used.
-        config: The settings file, if one was named.
-        state_dir: Where run-time changes are kept; ``.porthole`` beside the file if None.
+        sources: ``[NAME=]SOURCE`` from the command line; with any, the file's cameras are ignored.
+        config: The settings file, if there is one.
+        state_dir: The state folder; ``.porthole`` beside the file if None.
         flags: ``[server]`` settings from the command line, name to text.
         environment: The process's environment; only ``PORTHOLE_*`` is read.
 
@@ -67,7 +67,7 @@ def load_settings(
 
     values = document.get("server", {})
     if not isinstance(values, dict):
-        raise ConfigError(f"{where}: server = {values!r} is no table; accepted: [server]")
+        raise ConfigError(f"{where}: server = {values!r} is not a table; accepted: [server]")
     state_dir = state_dir or folder / ".porthole"
     kept = read_kept(state_dir).server
     _validate(ServerSettings, kept, f"{state_dir / FILE}: ")
@@ -79,7 +79,7 @@ def load_settings(
     fixed = {name: "in the settings file" for name in KEYS if name in values}
     _check_variables(environment)
     for option in server_options():
-        # Compose files give variables that are unset as empty ones.
+        # Compose files pass unset variables as empty ones.
         if text := environment.get(option.variable):
             server = _override(server, option.name, text, f"environment: {option.variable}")
             fixed[option.name] = f"in the environment, as {option.variable}"
@@ -103,7 +103,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         # Windows editors put a byte order mark in front.
         text = path.read_text(encoding="utf-8-sig")
-        # UTF-16 without such a mark can be read as UTF-8, with a zero beside each letter.
+        # UTF-16 without such a mark decodes as UTF-8, with a zero beside each letter.
         if "\0" in text:
             raise UnicodeError("zero bytes")
         return tomllib.loads(text)
@@ -113,10 +113,10 @@ def _read_file(path: Path) -> dict[str, Any]:
         ) from error
     except UnicodeError as error:
         raise ConfigError(
-            f"{path}: is no text in UTF-8 ({error}); accepted: a TOML file saved as UTF-8"
+            f"{path}: is not UTF-8 text ({error}); accepted: a TOML file saved as UTF-8"
         ) from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is no TOML ({error}); accepted: a TOML file") from error
+        raise ConfigError(f"{path}: is not TOML ({error}); accepted: a TOML file") from error
 
 
 def _hint_for_table(key: str) -> str:
@@ -126,11 +126,11 @@ def _hint_for_table(key: str) -> str:
 
 
 def _check_variables(environment: Mapping[str, str]) -> None:
-    """Refuse variables that look like settings and are none: one mistyped must not be ignored."""
+    """Reject unknown ``PORTHOLE_*`` variables, so that a mistyped one is not ignored."""
     known = [option.variable for option in server_options()]
     for name in environment:
         if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
-            # Without what all begin with, which makes everything look alike.
+            # Suggest without the common prefix, which makes all names look alike.
             bare = [one.removeprefix(ENVIRONMENT_PREFIX) for one in known]
             own = name.removeprefix(ENVIRONMENT_PREFIX)
             only_flag = own in ("CONFIG", "STATE", "LOG_LEVEL")
@@ -146,7 +146,7 @@ def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
     try:
         return table.model_validate(dict(values))
     except ValidationError as error:
-        # A name that is unknown may be why another is missing.
+        # Report unknown keys first: a mistyped one may be why another is missing.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
@@ -163,7 +163,7 @@ def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
 def _show(value: object, key: str = "") -> str:
     text = repr(value)
     if ("://" in text and key != "frame_ancestors") or "exec:" in text:
-        return f"a {type(value).__name__}"  # A source in it may hold a password.
+        return f"a {type(value).__name__}"  # It may be a source with a password.
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -173,7 +173,7 @@ def _override(server: ServerSettings, name: str, text: str, where: str) -> Serve
         value = _read_text(ServerSettings.model_fields[name].annotation, text)
         changed = ServerSettings.model_validate(server.model_dump() | {name: value})
     except (ValueError, ValidationError):
-        shown = repr(text) if name != "bus" else "that"  # Which may hold a password.
+        shown = repr(text) if name != "bus" else "that"  # It may hold a password.
         raise ConfigError(f"{where}: {shown} cannot be used; accepted: {accepted}") from None
     return changed
 
@@ -229,7 +229,7 @@ def _cameras_from_file(
 ) -> tuple[Camera, ...]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ConfigError(
-            f"{where}: camera = {_show(tables)} is no list of tables; accepted: [[camera]]"
+            f"{where}: camera = {_show(tables)} is not a list of tables; accepted: [[camera]]"
         )
     if not tables:
         raise ConfigError(f"{where}: camera is an empty list; accepted: [[camera]] tables")
@@ -253,8 +253,8 @@ class CameraError(ConfigError):
     """One of a camera's settings cannot be used.
 
     Args:
-        key: Which.
-        why: What is wrong with it, and what would be accepted.
+        key: The setting.
+        why: What is wrong with its value, and what would be accepted.
     """
 
     def __init__(self, key: str, why: str) -> None:
@@ -267,9 +267,9 @@ def camera_of(settings: CameraSettings, server: ServerSettings, folder: Path) ->
     """Return a camera's complete settings.
 
     Args:
-        settings: As written.
-        server: Has what they leave open.
-        folder: What relative paths are relative to.
+        settings: The camera's table.
+        server: Provides values for unset fields.
+        folder: The base of relative paths.
 
     Raises:
         CameraError: If the source or a processor cannot be used.

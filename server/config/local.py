@@ -1,6 +1,6 @@
-"""What a source needs of this machine: a file, a device or a program.
+"""Check the file, device or program that a local source needs.
 
-Each ``why_no_...`` returns what is wrong now, for people, or nothing. None of them opens anything.
+Each ``why_no_...`` returns the current problem in words, or "" without one, and opens nothing.
 """
 
 import os
@@ -35,9 +35,9 @@ class Device(NamedTuple):
     """A video device.
 
     Attributes:
-        path: ``/dev/videoN``, which may be another one's after unplugging.
-        by_id: Its path by maker, model and serial number; empty if it has none.
-        by_path: Its path by the socket it is plugged into; empty if it has none.
+        path: ``/dev/videoN``, which may belong to another device after unplugging.
+        by_id: Its path by manufacturer, model and serial number; empty if it has none.
+        by_path: Its path by the port it is plugged into; empty if it has none.
     """
 
     path: str
@@ -47,14 +47,14 @@ class Device(NamedTuple):
 
 def why_no_file(path: str) -> str:
     """Return why a path cannot be played as a file."""
-    # White space at an end would not be seen.
+    # Quoted only if there is white space at an end, which would be invisible.
     shown = path if path == path.strip() else repr(path)
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return f"there is no file {shown}"
     except OSError as error:
-        return f"the file {shown} cannot be looked at ({error.strerror})"
+        return f"the file {shown} cannot be accessed ({error.strerror})"
     if stat.S_ISREG(mode):
         return "" if os.access(path, os.R_OK) else f"the file {shown} may not be read"
     for test, kind, instead in KINDS:
@@ -64,7 +64,7 @@ def why_no_file(path: str) -> str:
 
 
 def device_path(target: str) -> str:
-    """Return the path of a device that is given by its number or its path."""
+    """Return the path of a device given by number or path."""
     return target if target.startswith("/") else f"/dev/video{target}"
 
 
@@ -72,7 +72,7 @@ def find_devices(folder: Path = DEV) -> list[Device]:
     """Return the video devices, sorted by number.
 
     Args:
-        folder: Where devices are; another one in tests.
+        folder: The folder of devices; another one in tests.
     """
     names = (path.name for path in folder.glob("video*"))
     numbers = sorted(int(name[5:]) for name in names if name[5:].isdigit())
@@ -84,7 +84,7 @@ def find_devices(folder: Path = DEV) -> list[Device]:
 
 
 def why_no_device(target: str, folder: Path = DEV) -> str:
-    """Return why there is no such device, and which there are."""
+    """Return why a device cannot be used, and the devices that exist."""
     path = device_path(target)
     if os.path.exists(path):
         return "" if stat.S_ISCHR(os.stat(path).st_mode) else f"{path} is not a device"
@@ -97,7 +97,7 @@ def why_no_program(program: str, folder: str) -> str:
 
     Args:
         program: Its name, or its path if it has a slash.
-        folder: What a relative path is relative to.
+        folder: The base of a relative path.
     """
     if "/" not in program:
         found = shutil.which(program)
@@ -109,14 +109,14 @@ def why_no_program(program: str, folder: str) -> str:
 
 
 def short_name(path: str) -> str:
-    """Return the words of a device's path that tell it from others, for a camera's name."""
+    """Return the distinctive words of a device's path, for a camera's name."""
     name = re.sub(r"-video-index0$", "", os.path.basename(path))
-    # Bus and maker's number in front, serial number behind.
+    # Remove the bus and vendor id at the beginning, and the serial number at the end.
     name = re.sub(r"^usb-(?:[0-9a-f]{4}_)?|^pci-[0-9a-f:.]+-", "", name, flags=re.I)
     return re.sub(r"_(?=[0-9A-F]*[0-9])[0-9A-F]{6,}(?=-|$)", "", name)
 
 
 def _links(folder: Path) -> dict[str, str]:
-    """Return the links in a folder by what they lead to; the first name counts."""
+    """Return the links in a folder by their targets; of several, the first by name."""
     links = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
     return {os.path.realpath(link): str(link) for link in links}

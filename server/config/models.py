@@ -1,8 +1,8 @@
-"""Settings: what may be set, its range and default.
+"""Settings, with their ranges and defaults.
 
-:class:`ServerSettings` and :class:`CameraSettings` are the one table: the file's keys, the
-``PORTHOLE_*`` environment, the command line's flags, ``--help`` and ``docs/configuration.md`` all
-come from their fields. :mod:`server.config.load` reads them.
+The fields of :class:`ServerSettings` and :class:`CameraSettings` are the single source for the
+keys of the file, the ``PORTHOLE_*`` variables, the flags, ``--help`` and
+``docs/configuration.md``. :mod:`server.config.load` reads the values.
 """
 
 import re
@@ -42,7 +42,7 @@ ENVIRONMENT_PREFIX = "PORTHOLE_"
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
-    """What a setting accepts, in words, for error messages and the documentation."""
+    """The accepted values in words, for error messages and the documentation."""
 
     words: str
 
@@ -101,7 +101,7 @@ FilePath = Annotated[
 
 
 class _Table(BaseModel):
-    # No coercion: only the environment and flags are text, and ``_read_text`` converts them.
+    # No coercion: only variables and flags are text, and ``_read_text`` converts them.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -360,14 +360,14 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything :func:`server.app.create_app` needs to know.
+    """The complete settings, for :func:`server.app.create_app`.
 
     Attributes:
-        named: Whether a file or the command line names the cameras; otherwise they are the test
-            pattern, until others are added from the page.
-        on_command_line: Whether that is the command line.
-        folder: Of the settings file, or the working directory without one.
-        fixed: Where those settings are set that could be chosen on the page otherwise, by name.
+        named: Whether a file or the command line names the cameras; otherwise there is only the
+            test pattern, until others are added from the page.
+        on_command_line: Whether the command line names them.
+        folder: The settings file's folder, or without one the working directory.
+        fixed: Where settings are set that can then not be chosen on the page, in words, by name.
     """
 
     server: ServerSettings
@@ -380,7 +380,7 @@ class Settings:
 
     @property
     def media_folder(self) -> Path | None:
-        """Where files are that may be added from the page."""
+        """The folder whose files may be added as cameras from the page."""
         name = self.server.media_folder
         return None if name is None else self.folder / Path(name).expanduser()
 
@@ -414,7 +414,7 @@ def server_options() -> list[Option]:
 
 
 def accepted_by(table: type[BaseModel], key: str) -> str:
-    """Return what a field accepts; the words sit in the annotation or one level inside it."""
+    """Return what a field accepts, in words, from its annotation or one level inside it."""
     info = table.model_fields[key]
     found = list(info.metadata)
     for part in get_args(info.annotation):

@@ -1,7 +1,7 @@
-"""Processors as settings name them, such as ``mymodule:annotate`` and ``timestamp``.
+"""Parse processors in the settings, such as ``mymodule:annotate`` and ``timestamp``.
 
-They are checked once, at start, like a source's address. Whether a module exists and has the
-function is checked by importing it, in :func:`server.capture.processing.sandbox.check_functions`.
+Like a source's address, they are parsed once, at start. That a module exists and has the function
+is checked by importing it, in :func:`server.capture.processing.sandbox.check_functions`.
 """
 
 import math
@@ -23,7 +23,7 @@ ZONES = ("local", "utc")
 
 MASK = "mask"
 
-# More than this is a program, and belongs in a function.
+# Whoever needs more should write a function.
 MAX_PROCESSORS = 16
 
 MAX_TEXT = 80
@@ -31,14 +31,14 @@ MAX_TEXT = 80
 ACCEPTED = "a list of MODULE:FUNCTION, timestamp, caption?text=..., motion and mask?x=...&y=..."
 
 NO_CASCADE = (
-    "'blur-faces' is not offered: OpenCV 5 has no cascade classifier any more and comes without a "
+    "'blur-faces' is not available: OpenCV 5 has no cascade classifier any more, and includes no "
     "model that finds faces; accepted: a function of your own, see docs/processors.md"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option's value: its check, and what passes it, in words."""
+    """An option: the check of its value, and the accepted values in words."""
 
     accepts: Callable[[str], bool]
     words: str
@@ -62,7 +62,7 @@ def _number(low: float, high: float) -> Option:
 SHARE = _number(0, 1)
 REQUIRED = {"required": _one_of("0", "1")}
 
-# By built-in: its options, and which of them are required.
+# Each built-in's options, and the names of those that are required.
 BUILT_IN: dict[str, tuple[dict[str, Option], tuple[str, ...]]] = {
     "timestamp": ({"corner": _one_of(*CORNERS), "zone": _one_of(*ZONES)}, ()),
     "caption": (
@@ -85,13 +85,13 @@ BUILT_IN: dict[str, tuple[dict[str, Option], tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """One processor of a camera; its text was checked, its module was not.
+    """One processor of a camera; its module has not been checked.
 
     Attributes:
         name: The name people see; unique within the camera.
         function: The built-in's name, or the user's function.
         module: The module with the user's function; empty for a built-in.
-        folder: Where that module is looked for first.
+        folder: The folder to search for that module first.
         options: The options after ``?``.
         required: Whether a picture is withheld when this processor fails on it.
     """
@@ -110,11 +110,11 @@ class Processor:
 
 
 def parse_processors(texts: Iterable[str], folder: Path) -> tuple[Processor, ...]:
-    """Return the processors that a camera's settings name, in their order.
+    """Parse a camera's processors, in order.
 
     Args:
         texts: As written in the settings.
-        folder: Where modules are looked for first.
+        folder: The folder to search for modules first.
 
     Raises:
         ConfigError: One line with what is wrong and what would be accepted.
@@ -155,7 +155,7 @@ def _parse_built_in(text: str, name: str, options: dict[str, str]) -> Processor:
     known, needed = BUILT_IN[name]
     _check_options(text, options, known | REQUIRED, needed)
     if name == MASK:
-        # It exists to hide something, so no picture is shown without it.
+        # A mask hides something, so no picture may be shown without it.
         _check_mask(text, options)
         return Processor(name, name, options=options, required=True)
     if "text" in options:

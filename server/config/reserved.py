@@ -1,10 +1,10 @@
-"""IP addresses that no camera has, and that this machine is not sent to from the page."""
+"""IP addresses that cannot be set as a camera's from the page."""
 
 import ipaddress
 
 __all__ = ["is_refused", "refusal_of"]
 
-# Link-local addresses, and what clouds answer with credentials: AWS (IPv6), Alibaba, Oracle, Azure.
+# Link-local addresses, and where clouds serve credentials: AWS (IPv6), Alibaba, Oracle, Azure.
 REFUSED = tuple(
     map(
         ipaddress.ip_network,
@@ -15,7 +15,7 @@ REFUSED = tuple(
     )
 )
 
-# IPv6 addresses that stand for an IPv4 one, and where it is in them (NAT64).
+# IPv6 addresses that have an IPv4 address in their last 32 bits (RFC 6052).
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -32,5 +32,5 @@ def is_refused(text: str) -> bool:
 
 
 def refusal_of(host: str) -> str:
-    """Return what to say of a host whose address is refused."""
-    return f"{host} is a link-local address, where no camera is looked for"
+    """Return the error message for a host whose address is refused."""
+    return f"{host} is a link-local address, which cannot be used for a camera"

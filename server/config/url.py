@@ -1,7 +1,7 @@
-"""URLs of network cameras, as people write them: with passwords that should have been encoded.
+"""URLs of network cameras as people write them, often with unencoded passwords.
 
-A password with ``@ : / ? # %`` or a space in it is understood where the URL can be read in one way
-only, and refused otherwise: a password cut off in the wrong place would be sent to a wrong host.
+A password with ``@ : / ? # %`` or a space in it is accepted if the URL is unambiguous, and rejected
+otherwise, because a password cut off in the wrong place would be sent to a wrong host.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ HOST_AND_PORT = re.compile(r"(\[[^\[\]]*\]|[\w.-]+)(?::([0-9]*))?")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
-# What RFC 3986 does not allow in user information, so that it shows that nothing is encoded.
+# Characters that RFC 3986 forbids in user information; one of them shows that it is not encoded.
 NOT_ENCODED = re.compile(r"[^\w.~!$&'()*+,;=:%-]|%(?![0-9A-Fa-f]{2})", re.ASCII)
 ALLOWED = "!$&'()*+,;=:"
 
@@ -27,21 +27,21 @@ SECRET_IN_PATH = re.compile(
     r"((?:pass|pwd|pw|token|secret|key|auth|user|login)[^=/&;]*=)[^/&;]*", re.I
 )
 
-# Names that lead to a private network, where nobody vouches for certificates.
+# Host names in private networks, where no authority issues certificates.
 LOCAL_SUFFIXES = (".local", ".lan", ".home", ".internal", ".home.arpa")
 
 URL_IN_TEXT = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 
 
 def parse_url(scheme: str, text: str) -> tuple[str, str]:
-    """Return a URL with its password encoded, and its public form without any.
+    """Return a URL with its password encoded, and its public form without secrets.
 
     Args:
-        scheme: Its scheme, in small letters.
+        scheme: Its scheme, in lower case.
         text: The whole URL.
 
     Raises:
-        ConfigError: If it is none, or can be read in several ways; says how to write it.
+        ConfigError: If it is invalid or ambiguous; says how to write it.
     """
     slashes, rest = text[len(scheme) + 1 :][:2], text[len(scheme) + 3 :]
     if slashes != "//" or CONTROL.search(text):
@@ -68,20 +68,20 @@ def parse_url(scheme: str, text: str) -> tuple[str, str]:
 
 
 def hide_password(text: str) -> str:
-    """Return a source that may be no valid URL, with all possible secrets replaced by dots.
+    """Return a source, valid or not, with all possible secrets replaced by dots.
 
     Cameras take passwords in the user information and, just as often, in the query.
     """
     found = re.fullmatch(r"(\s*[A-Za-z][\w+.-]*:/*)?(.*@)?(.*)", text, re.DOTALL)
     assert found
     prefix, person, rest = found.groups("")
-    # Without an @ behind it, what should be a port may be a password.
+    # Without an @ after it, an invalid port may be a password.
     rest = re.sub(r"^([^/?#:\[]*):(?![0-9]{0,5}(?:[/?#]|$))[^/]*", r"\1:···", rest)
     return prefix + ("···@" if person else "") + _hide_tail(rest)
 
 
 def hide_in_text(text: str) -> str:
-    """Return what a program wrote, with the secrets of all URLs in it replaced by dots."""
+    """Return a program's output with the secrets of all URLs in it replaced by dots."""
     return URL_IN_TEXT.sub(lambda found: hide_password(found[0]), text)
 
 
@@ -89,7 +89,7 @@ def must_verify(verify: bool | None, host: str) -> bool:
     """Return whether a host's TLS certificate must be valid.
 
     Args:
-        verify: As set; None for only if the host is not in a private network.
+        verify: The setting; None for only if the host is not in a private network.
         host: Its name or address.
     """
     if verify is not None:
@@ -112,7 +112,7 @@ def _authority(rest: str, start: int) -> str:
 
 
 def _host_at(rest: str, start: int) -> str:
-    """Return the host and port that begin at ``start``; nothing if there can be none."""
+    """Return the host and port that begin at ``start``; empty if they are invalid."""
     authority = _authority(rest, start)
     found = HOST_AND_PORT.fullmatch(authority)
     if not found or re.search(r"\s", rest[start:]):
@@ -121,7 +121,7 @@ def _host_at(rest: str, start: int) -> str:
     if port and not 0 < int(port) < 65536:
         return ""
     if host.startswith("["):
-        # RFC 6874 writes the zone as %25eth0; everybody else, getaddrinfo too, as %eth0.
+        # RFC 6874 writes the zone as %25eth0; everyone else, including getaddrinfo, as %eth0.
         host = host.replace("%25", "%")
         try:
             ipaddress.IPv6Address(host[1:-1])
@@ -131,7 +131,7 @@ def _host_at(rest: str, start: int) -> str:
 
 
 def _is_half_encoded(part: str) -> bool:
-    """Return whether a part has both escapes and what should be escaped."""
+    """Return whether a part has both escapes and characters that should be escaped."""
     return bool(ENCODED.search(part) and NOT_ENCODED.search(part))
 
 

@@ -1,4 +1,4 @@
-"""A camera's past for viewers that decode no video: every picture as JPEG."""
+"""A camera's kept pictures as JPEG, for viewers that cannot decode video."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,21 +9,21 @@ from server.recording.memory import Lead, Memory
 __all__ = ["AsJpeg", "ToJpeg", "refuse_jpeg"]
 
 ToJpeg = Callable[[Sequence[Unit]], bytes]
-"""Returns the last of some units as JPEG, given those that it needs; blocks this green thread."""
+"""Returns the last of some units as JPEG, given the units it needs; blocks this green thread."""
 
 
 class AsJpeg:
-    """The past of one camera, for one viewer.
+    """A :class:`Memory` that converts pictures to JPEG, for one viewer.
 
     Args:
-        memory: The same as it is kept.
-        to_jpeg: Makes a picture; raises RequestError.
+        memory: The pictures as they are kept.
+        to_jpeg: Converts a picture; raises RequestError.
     """
 
     def __init__(self, memory: Memory, to_jpeg: ToJpeg) -> None:
         self._memory = memory
         self._to_jpeg = to_jpeg
-        self._made: Unit | None = None  # Whoever plays slowly asks for the same one again.
+        self._made: Unit | None = None  # Slow playback asks for the same one again.
 
     def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
         """Return the picture of a moment."""
@@ -38,21 +38,21 @@ class AsJpeg:
         return [self._convert(found)] if found else []
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
-        """Return all from one moment to another as they are kept: too many to be converted."""
+        """Return all units from one moment to another unconverted: they are too many."""
         return self._memory.between(from_unix, to_unix)
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """The times of the first and the last picture in Unix seconds; None with nothing."""
+        """The times of the first and the last picture, in Unix seconds; None if empty."""
         return self._memory.span
 
     @property
     def gaps(self) -> Sequence[tuple[float, float]]:
-        """Between which times within the span nothing was kept."""
+        """Begin and end of each gap within the span."""
         return self._memory.gaps
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
-        """Return the times of the pictures before and after that of a moment; None for none."""
+        """Return the times of the pictures before and after a moment's; None for none."""
         return self._memory.neighbours(at_unix)
 
     def _convert(self, units: list[Unit]) -> Unit:
@@ -66,5 +66,5 @@ class AsJpeg:
 
 
 def refuse_jpeg(units: Sequence[Unit]) -> bytes:
-    """Say that what is kept is video."""
-    raise RequestError("unavailable", f"the past of this camera is video, {units[-1].codec}")
+    """Raise RequestError: the kept pictures are video, and cannot be converted here."""
+    raise RequestError("unavailable", f"this camera's past is kept as video, {units[-1].codec}")

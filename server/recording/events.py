@@ -1,4 +1,4 @@
-"""The log of what happens at the cameras: begins, merges, ends and keeps events. On the hub."""
+"""The event log: begins, merges, updates and ends events. On the hub."""
 
 import time
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from server.recording.disk.writer import Writer
 __all__ = ["EventLog"]
 
 MERGE_S = 5.0
-"""An event that begins so soon after one of the same camera and label goes on with that."""
+"""An event this soon after one of the same camera and label continues that one."""
 
 MAX_LABEL = 40
 MAX_LABELS = 50
-"""Of one camera at a time; processors may report what they like."""
+"""Most open labels of one camera, because processors may report any number."""
 
-# An event that changes all the time is told and kept this often.
+# Interval at which an event that keeps changing is announced and written.
 TELL_S = 1.0
 
 LOST, BACK = "offline", "online"
@@ -32,24 +32,24 @@ class EventLog:
     """The events of this process's cameras.
 
     Args:
-        storage: Where they are kept.
+        storage: Stores them.
         writer: Writes them.
 
     Attributes:
         on_event: Called with each event that begins, changes or ends.
-        on_motion: Called with the name of a camera, whether something moves there, and since when.
+        on_motion: Called with the camera's name, whether motion began or ended, and when.
     """
 
     def __init__(self, storage: Storage, writer: Writer) -> None:
         self.on_event: Callable[[Event], None] = lambda event: None
         self.on_motion: Callable[[str, bool, float], None] = lambda camera, moving, at_unix: None
         self._storage = storage
-        storage.is_known = self._knows
+        storage.is_known = self._is_known
         self._writer = writer
         self._open: dict[tuple[str, str], Event] = {}
-        self._ended: dict[tuple[str, str], Event] = {}  # For as long as they may go on.
-        self._best: dict[str, float] = {}  # The scores of the pictures that are kept.
-        self._changed: dict[str, float] = {}  # Since when a change is untold.
+        self._ended: dict[tuple[str, str], Event] = {}  # For MERGE_S.
+        self._best: dict[str, float] = {}  # Scores of the current pictures, by event id.
+        self._unsaved: dict[str, float] = {}  # Since when, by event id.
 
     def begin(
         self,
@@ -61,16 +61,16 @@ class EventLog:
         picture: bytes | None = None,
         film: str = "",
     ) -> str:
-        """Begin an event, or go on with the last of that camera and label; return its id.
+        """Begin an event, or continue a recent one of the same camera and label; return its id.
 
         Args:
             camera: The camera's name.
-            label: What it is.
+            label: Its kind.
             at_unix: When it began.
-            score: How certain or how much it is.
-            box: Where in the picture.
+            score: Its certainty or extent.
+            box: Its place in the picture.
             picture: A JPEG of it.
-            film: Which time-lapse film is made; another one goes on with nothing.
+            film: The time-lapse film being made; only an event of the same film is continued.
         """
         key = camera, label[:MAX_LABEL]
         last = self._open.get(key) or self._ended.pop(key, None)
@@ -84,19 +84,19 @@ class EventLog:
         else:
             event = replace(last, end=None)
         self._open[key] = self._improve(event, score, box, picture)
-        self._keep(self._open[key], picture if self._open[key].picture else None)
+        self._save(self._open[key], picture if self._open[key].picture else None)
         if label == "motion":
             self.on_motion(camera, True, at_unix)
         return event.id
 
     def resume(self, camera: str, label: str, film: str, since_unix: float) -> Event | None:
-        """Go on with the event of a film that a restart has interrupted.
+        """Reopen the event of a film that was interrupted by a restart.
 
         Args:
             camera: The camera's name.
-            label: That of films.
-            film: Which.
-            since_unix: An event that began before this is of another film of that name.
+            label: The label of films.
+            film: The film.
+            since_unix: When the film began; older events are of another film with that name.
 
         Returns:
             The event; None if there is none.
@@ -105,7 +105,7 @@ class EventLog:
         found = next((one for one in known if one.film == film and one.begin >= since_unix), None)
         if found is not None:
             found = self._open[camera, label] = replace(found, end=None)
-            self._keep(found)
+            self._save(found)
         return found
 
     def update(
@@ -115,7 +115,7 @@ class EventLog:
         box: Box | None = None,
         picture: bytes | None = None,
     ) -> None:
-        """Note more of an event that goes on; its best picture is the one of the highest score."""
+        """Update an open event; it keeps the picture with the highest score."""
         event = self._find(key)
         if event is None:
             return
@@ -123,24 +123,24 @@ class EventLog:
         better = self._improve(event, score, box, picture)
         self._open[event.camera, event.label] = better
         if self._best.get(key) != best or better.picture != event.picture:
-            self._keep(better, picture)
+            self._save(better, picture)
         elif better != event:
-            self._changed.setdefault(key, time.monotonic())
+            self._unsaved.setdefault(key, time.monotonic())
 
     def end(self, key: str, at_unix: float) -> None:
-        """End an event."""
+        """End an event if it is open."""
         event = self._find(key)
         if event is None:
             return
         del self._open[event.camera, event.label]
         ended = replace(event, end=max(at_unix, event.begin))
         self._ended[event.camera, event.label] = ended
-        self._keep(ended)
+        self._save(ended)
         if event.label == "motion":
             self.on_motion(event.camera, False, at_unix)
 
     def happen(self, camera: Camera, happening: Happening) -> None:
-        """Take what is reported of a camera."""
+        """Begin, update or end an event as reported by a camera."""
         name, label = camera.name, happening.label[:MAX_LABEL]
         now = self._open.get((name, label))
         if now is not None:
@@ -153,7 +153,7 @@ class EventLog:
             self.end(now.id, happening.at_unix)
 
     def follow(self, camera: Camera) -> None:
-        """Note that a camera was lost or is back, as its STATE says."""
+        """Log that a camera was lost or is back, according to its STATE."""
         name, state, now = camera.name, camera.state, time.time()
         lost = self._open.get((name, LOST))
         if state == "retrying" and lost is None:
@@ -165,18 +165,18 @@ class EventLog:
                 self.end(self.begin(name, BACK, now), now)
 
     def end_all(self, camera: str | None = None, films: bool = True) -> None:
-        """End what goes on at a camera, or at all; films go on while a camera is lost."""
+        """End the open events of a camera, or of all; without ``films``, those stay open."""
         for event in [one for one in self._open.values() if camera in (None, one.camera)]:
             if films or not event.film:
                 self.end(event.id, time.time())
 
-    def look(self) -> None:
-        """Tell and keep what has changed, and let go of what can no longer go on."""
+    def flush(self) -> None:
+        """Announce and write pending changes; forget ended events that can no longer continue."""
         now = time.monotonic()
-        for key in [one for one, since in self._changed.items() if now - since >= TELL_S]:
+        for key in [one for one, since in self._unsaved.items() if now - since >= TELL_S]:
             if (event := self._find(key)) is not None:
-                self._keep(event)
-            self._changed.pop(key, None)
+                self._save(event)
+            self._unsaved.pop(key, None)
         for kind, event in list(self._ended.items()):
             assert event.end is not None
             if abs(time.time() - event.end) > MERGE_S:
@@ -184,7 +184,7 @@ class EventLog:
                 self._best.pop(event.id, None)
 
     def set_locked(self, event: Event, locked: bool) -> Event:
-        """Keep an event for ever, or no longer; return it.
+        """Lock or unlock an event; return it.
 
         Raises:
             OSError: If it cannot be written.
@@ -198,14 +198,14 @@ class EventLog:
         return event
 
     def forget(self, event: Event) -> None:
-        """Let go of an event that is deleted."""
+        """Forget an event that is being deleted."""
         for known in (self._open, self._ended):
             if (mine := known.get((event.camera, event.label))) and mine.id == event.id:
                 del known[event.camera, event.label]
-        self._changed.pop(event.id, None)
+        self._unsaved.pop(event.id, None)
 
-    def _knows(self, key: str) -> bool:
-        """Return whether an event goes on, may do so again, or is still to be written."""
+    def _is_known(self, key: str) -> bool:
+        """Return whether an event is open, may continue, or is still to be written."""
         known = (*list(self._open.values()), *list(self._ended.values()))
         return any(one.id == key for one in known) or self._writer.events.find(key) is not None
 
@@ -222,7 +222,7 @@ class EventLog:
     def _improve(
         self, event: Event, score: float | None, box: Box | None, picture: bytes | None
     ) -> Event:
-        """Return an event with what is better now, and note how good its picture is."""
+        """Return an event with the better score, box and picture; record the picture's score."""
         known = event.score
         if score is not None and (known is None or score >= known):
             event = replace(event, score=score, box=box)
@@ -233,7 +233,7 @@ class EventLog:
             event = replace(event, picture=True)
         return event
 
-    def _keep(self, event: Event, picture: bytes | None = None) -> None:
-        self._changed.pop(event.id, None)
+    def _save(self, event: Event, picture: bytes | None = None) -> None:
+        self._unsaved.pop(event.id, None)
         self._writer.keep_event(event, picture)
         self.on_event(event)

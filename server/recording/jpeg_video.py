@@ -1,4 +1,4 @@
-"""Has video made of a camera that sends JPEG or pixels alone, so that it can be recorded."""
+"""Encode video for recording from a camera that sends only JPEG or pixels."""
 
 import time
 from collections.abc import Callable
@@ -14,25 +14,25 @@ from server.recording.rewind import Rewind
 
 __all__ = ["JpegVideo"]
 
-# So many are encoded at once of what was there at the beginning.
+# Most pictures of the initial backlog to encode in one round.
 MAX_BATCH = 25
 
-# More than can wait is dropped, besides that.
-MAX_WAITING = 150
+# Most pictures that wait, besides the backlog; more are dropped.
+MAX_QUEUED = 150
 
 MAX_FPS = 60
 
 
 class JpegVideo:
-    """One such video, from when it is made until :meth:`close`. Green.
+    """Encodes one camera's JPEG from its creation until :meth:`close`. Green.
 
     Args:
-        fanout: Of the camera.
-        rewind: Its last seconds, where its JPEG arrives.
-        before_unix: From when on what is there already belongs to it.
-        media: Encodes it.
-        on_unit: Called with each unit of H.264, and None for a loss.
-        on_dropped: Called with how many pictures were dropped.
+        fanout: The camera's.
+        rewind: The camera's rewind buffer, which receives its JPEG.
+        before_unix: Begin with pictures in the buffer that were captured from this time on.
+        media: Encodes the video.
+        on_unit: Called with each unit of H.264, and with None for a loss.
+        on_dropped: Called with the number of pictures dropped.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class JpegVideo:
         self._closed = False
         self._pace = Pace()
         self._encoding: list[Unit] = []
-        there = rewind.between(before_unix, float("inf"))
-        self._waiting = [one for one in there if one.codec == JPEG]
-        self._before = len(self._waiting)  # How many of them came before it began.
-        # Those are in memory anyway.
-        self._max_waiting = len(self._waiting) + MAX_WAITING
+        kept = rewind.between(before_unix, float("inf"))
+        self._queue = [one for one in kept if one.codec == JPEG]
+        self._backlog = len(self._queue)  # How many of the queue were in the buffer.
+        # The rewind buffer has those in memory anyway.
+        self._max_queued = len(self._queue) + MAX_QUEUED
         self._keeper = Keeper()
         self._unlisten = rewind.listen(self._take)
         fanout.join(self._keeper, self._keeper, counts=False)
@@ -65,12 +65,12 @@ class JpegVideo:
 
     @property
     def behind_unix(self) -> float | None:
-        """When the oldest picture was captured that is not encoded yet; None if all are."""
-        left = self._encoding or self._waiting
+        """The capture time of the oldest picture not encoded yet; None if all are."""
+        left = self._encoding or self._queue
         return left[0].at_unix if left else None
 
     def close(self) -> None:
-        """Make no more of it; what still waits is left out."""
+        """Stop encoding; pictures that still wait are left out."""
         self._closed = True
         self._unlisten()
         self._fanout.leave(self._keeper)
@@ -79,50 +79,50 @@ class JpegVideo:
     def _take(self, picture: Unit | None) -> None:
         if picture is None or picture.codec != JPEG:
             return
-        if len(self._waiting) >= self._max_waiting:
+        if len(self._queue) >= self._max_queued:
             self._on_dropped(1)
             return
-        self._waiting.append(picture)
+        self._queue.append(picture)
         self._arrived.set()
 
     def _run(self) -> None:
-        if not self._waiting:
+        if not self._queue:
             self._arrived.wait()
-        hub.sleep(ROUND_S)  # Until it can be told how many come in a second.
+        hub.sleep(ROUND_S)  # Enough pictures to measure the frame rate.
         while not self._closed:
-            if not self._waiting:
+            if not self._queue:
                 self._arrived.wait()
             began = time.monotonic()
-            if self._waiting and not self._closed:
+            if self._queue and not self._closed:
                 self._encode_round()
-            if not self._before and not self._closed:
+            if not self._backlog and not self._closed:
                 hub.sleep(max(0.0, began + ROUND_S - time.monotonic()))
         self._media.end_video(self._name)
 
     def _encode_round(self) -> None:
-        """Encode what has come since the last round, or what there is time for.
+        """Encode the pictures since the last round, or as many as there is time for.
 
-        Of what was there at the beginning, all is wanted, and what comes meanwhile waits for it.
+        The initial backlog is encoded completely, and newer pictures wait for that.
         """
-        waiting, self._waiting = self._waiting, []
+        waiting, self._queue = self._queue, []
         batch, later = waiting, list[Unit]()
-        if self._before:
-            count = min(self._before, MAX_BATCH)
+        if self._backlog:
+            count = min(self._backlog, MAX_BATCH)
             batch, later = waiting[:count], waiting[count:]
         pictures, urgent = self._pace.plan(len(batch))
-        if not self._before and pictures < len(batch):
+        if not self._backlog and pictures < len(batch):
             self._on_dropped(len(batch) - pictures)
             batch = spread(batch, pictures)
-        starts = self._media.pid is None  # That takes time, too.
+        starts = self._media.pid is None  # Starting the process would distort the measurement.
         began = time.monotonic()
         done = self._encode(batch, _fps(waiting), urgent)
         if not starts:
             self._pace.note(done, urgent, time.monotonic() - began)
-        self._before = max(0, self._before - done)
-        self._waiting = batch[done:] + later + self._waiting
+        self._backlog = max(0, self._backlog - done)
+        self._queue = batch[done:] + later + self._queue
 
     def _encode(self, batch: list[Unit], fps: int, urgent: bool) -> int:
-        """Encode the first of some pictures, as many as there is time for; return how many."""
+        """Encode as many of the pictures, in order, as there is time for; return how many."""
         self._encoding = batch
         try:
             units, done = self._media.encode(self._name, batch, fps, urgent, ROUND_S)
@@ -138,7 +138,7 @@ class JpegVideo:
 
 
 def _fps(pictures: list[Unit]) -> int:
-    """Return about how many pictures a second there are."""
+    """Return the approximate frame rate of some pictures."""
     steps = sorted(later.at_unix - one.at_unix for one, later in pairwise(pictures))
     usual = steps[len(steps) // 2] if steps else 0.2
     return max(1, min(MAX_FPS, round(1 / max(usual, 1 / MAX_FPS))))

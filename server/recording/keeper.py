@@ -1,4 +1,4 @@
-"""Has JPEG made of a camera's pictures although nobody is sent any, so that it can be kept."""
+"""A viewer that is sent nothing; it has JPEG encoded so that it can be kept."""
 
 import sys
 
@@ -9,7 +9,7 @@ __all__ = ["Keeper"]
 
 
 class Keeper:
-    """A viewer for whom JPEG is made; it has had every frame already."""
+    """A viewer that keeps the encoder running and claims to have every frame already."""
 
     room: Room
     obstacle = None

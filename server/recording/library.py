@@ -1,4 +1,4 @@
-"""What is on the disk, for those who ask: lists, files, locking and deleting. On the hub."""
+"""Recordings and events on the disk: list, read, lock and delete them. On the hub."""
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -20,30 +20,30 @@ from server.recording.media.recent import Recent
 
 __all__ = ["Days", "Found", "Library", "Missing", "Query"]
 
-# Times are rounded to ticks in a file.
+# Files store times in ticks.
 ROUNDING_S = 0.0005
 
-# Who looks for a moment in a recording asks for many. One of five minutes has a few thousand
-# pictures, each of which takes about so many bytes to be listed.
-LISTED_S = 20.0
-LISTED_BYTES = 16 << 20
+# Lists of units are cached, because someone looking for a moment requests many from one recording.
+# A list has a few thousand units, for five minutes, of about UNIT_BYTES each.
+CACHE_S = 20.0
+CACHE_BYTES = 16 << 20
 UNIT_BYTES = 200
 
 Row = TypeVar("Row", bound=Recorded | Event)
 
 Days: TypeAlias = dict[str, dict[str, dict[str, Any]]]
-"""What there is on each day, by camera."""
+"""Counts of recordings, seconds and events: by date, then by camera."""
 
 
 class Query(NamedTuple):
-    """Which recordings or events are wanted.
+    """Selects recordings or events.
 
     Attributes:
-        cameras: Of which; None for all.
+        cameras: Only of these; None for all.
         since: Only those that end after it.
         before: Only those that begin before it.
-        limit: At most so many, the newest.
-        label: Only events with it.
+        limit: Most to return; the newest are.
+        label: Only events with this label.
     """
 
     cameras: Collection[str] | None = None
@@ -54,20 +54,20 @@ class Query(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """A node that has not answered, and the cameras whose recordings and events it keeps."""
+    """A node that did not answer, and the cameras whose recordings and events it keeps."""
 
     node: str
     cameras: list[str]
 
 
 class Found(NamedTuple, Generic[Row]):
-    """What there is.
+    """The result of a query.
 
     Attributes:
-        rows: The newest first.
-        more: Whether there are more.
-        paused: Why nothing can be recorded now; nothing if it can.
-        missing: What is not among them although it may be wanted.
+        rows: Newest first.
+        more: Whether there are more than the limit.
+        paused: Why recording is paused; empty if it is not.
+        missing: Nodes whose rows are missing.
     """
 
     rows: list[Row]
@@ -80,15 +80,15 @@ T = TypeVar("T")
 
 
 class Library:
-    """The recordings and events of this node. Its functions wait for the disk.
+    """The recordings and events of this node. Its methods wait for the disk.
 
-    Those that need the index raise RequestError if it cannot be read, as without any room left.
+    Unless they say otherwise, those that need the index raise RequestError if it is unreadable.
 
     Args:
-        storage: Where they are.
+        storage: Stores them.
         writer: Makes all changes.
-        events: The log of what happens.
-        notify: Tells people: level, message, camera, and who did it.
+        events: The event log.
+        notify: Shows a notice: level, message, camera, and who did it.
     """
 
     def __init__(
@@ -98,30 +98,30 @@ class Library:
         self._storage = storage
         self._writer = writer
         self._notify = notify
-        self._listed: Recent[list[StoredUnit]] = Recent(LISTED_S, LISTED_BYTES)
+        self._unit_lists: Recent[list[StoredUnit]] = Recent(CACHE_S, CACHE_BYTES)
 
     @property
     def problem(self) -> str:
-        """Why nothing can be recorded now; empty if it can."""
+        """Why recording is paused; empty if it is not."""
         return self._writer.problem
 
     def recordings(self, query: Query) -> Found[Recorded]:
-        """Return recordings, the newest first."""
+        """Return recordings, newest first."""
         cameras, since, before, limit, _ = query
-        found = _ask(self._storage.index.recordings, cameras, since, before, limit + 1)
+        found = _query_index(self._storage.index.recordings, cameras, since, before, limit + 1)
         paused = [self.problem] if self.problem else []
-        return Found([self._now(one) for one in found[:limit]], len(found) > limit, paused)
+        return Found([self._current(one) for one in found[:limit]], len(found) > limit, paused)
 
     def recording(self, key: str) -> Recorded | None:
         """Return a recording; None if there is none with that id."""
-        found = _ask(self._storage.index.recording, key)
-        return None if found is None else self._now(found)
+        found = _query_index(self._storage.index.recording, key)
+        return None if found is None else self._current(found)
 
     def units(self, camera: str, from_unix: float, to_unix: float) -> list[Kept]:
-        """Return what is recorded from one moment to another, after what is needed to decode it.
+        """Return all units from one moment to another, preceded by those needed to decode them.
 
-        Times only grow: where the clock was set back, of two recordings of a time the one counts
-        that began earlier by the clock. Nothing if the index cannot be read.
+        Empty if the index cannot be read. If recordings overlap because the clock was set back, the
+        one that began earlier by the clock wins, so that times only increase.
         """
         units: list[Kept] = []
         until, last = to_unix + ROUNDING_S, 0.0
@@ -134,12 +134,12 @@ class Library:
         return units
 
     def find(self, camera: str, at_unix: float) -> list[Kept]:
-        """Return the newest picture that is not later, after those that it needs.
+        """Return the newest picture that is not later, preceded by the units that it needs.
 
-        Nothing if there is none, or if the index cannot be read.
+        Empty if there is none, or if the index cannot be read.
         """
         units = self.units(camera, at_unix, at_unix)
-        if not units:  # Nothing was recorded then.
+        if not units:  # Nothing was recorded at that moment, so take the last picture before.
             for one in self._overlapping(camera, None, at_unix, 1):
                 units = [*self._try_to_read(one, at_unix, at_unix)]
         return [*through(units, at_unix)] if units else []
@@ -148,10 +148,10 @@ class Library:
         self, camera: str, since: float | None, before: float, limit: int = -1
     ) -> list[Recorded]:
         try:
-            found = _ask(self._storage.index.recordings, [camera], since, before, limit)
+            found = _query_index(self._storage.index.recordings, [camera], since, before, limit)
         except RequestError:
             return []
-        return [self._now(one) for one in found]
+        return [self._current(one) for one in found]
 
     def _try_to_read(
         self, recording: Recorded, from_unix: float, to_unix: float
@@ -159,10 +159,10 @@ class Library:
         try:
             return hub.run_native(self._read, recording, from_unix, to_unix)
         except (OSError, PictureError):
-            return []  # It was deleted meanwhile, or is damaged.
+            return []  # It has just been deleted, or is damaged.
 
     def picture_units(self, recording: Recorded, at_unix: float) -> list[StoredUnit]:
-        """Return the picture of a moment, after those that are needed to decode it.
+        """Return the picture of a moment, preceded by the units needed to decode it.
 
         Raises:
             PictureError: If the file is damaged.
@@ -174,32 +174,32 @@ class Library:
 
     def _read(self, recording: Recorded, from_unix: float, to_unix: float) -> list[StoredUnit]:
         key = recording.id, recording.bytes
-        units = self._listed.get(key)
+        units = self._unit_lists.get(key)
         if units is None:
             units = read_units(self.path_of(recording), recording.begin)
-            self._listed.put(key, units, len(units) * UNIT_BYTES)
+            self._unit_lists.put(key, units, len(units) * UNIT_BYTES)
         return cut(units, from_unix, to_unix)
 
     def span(self, camera: str) -> tuple[float, float] | None:
-        """Return from when to when there are recordings of a camera; None without any.
+        """Return the first begin and last end of a camera's recordings; None without any.
 
-        None as well if the index cannot be read.
+        Also None if the index cannot be read.
         """
         try:
-            found = _ask(self._storage.index.span, camera)
+            found = _query_index(self._storage.index.span, camera)
         except RequestError:
             return None
         open_ = self._writer.open.get(camera)
         return (found[0], max(found[1], open_.end)) if found and open_ else found
 
     def path_of(self, recording: Recorded) -> Path:
-        """Return where a recording's file is."""
+        """Return the path of a recording's file."""
         path = recording_path(self._storage.media, recording.id)
         assert path is not None
         return path
 
     def lock(self, key: str, locked: bool) -> Recorded | None:
-        """Keep a recording for ever, or no longer; return it, or None if there is none.
+        """Lock or unlock a recording; return it, or None if there is none.
 
         Raises:
             OSError: If it cannot be written.
@@ -207,7 +207,7 @@ class Library:
         return self._change(partial(self._writer.set_locked, key, locked))
 
     def remove(self, key: str, who: str | None) -> Recorded | None:
-        """Delete a recording, and tell; return what it was, or None if there was none.
+        """Delete a recording and show a notice; return its entry, or None if there was none.
 
         Raises:
             OSError: If it cannot be deleted.
@@ -219,15 +219,15 @@ class Library:
         return removed
 
     def events(self, query: Query) -> Found[Event]:
-        """Return events, the newest first."""
+        """Return events, newest first."""
         cameras, since, before, limit, label = query
-        found = _ask(self._storage.index.events, cameras, label, since, before, limit + 1)
+        found = _query_index(self._storage.index.events, cameras, label, since, before, limit + 1)
         return Found(found[:limit], len(found) > limit)
 
     def event(self, key: str) -> Event | None:
-        """Return an event, also one that was told but is not written yet; None if there is none."""
+        """Return an event, even if it is not written yet; None if there is none."""
         waiting = self._writer.events.find(key)
-        return waiting[0] if waiting is not None else _ask(self._storage.index.event, key)
+        return waiting[0] if waiting is not None else _query_index(self._storage.index.event, key)
 
     def picture_of(self, event: Event) -> bytes | None:
         """Return an event's best picture; None without one.
@@ -244,7 +244,7 @@ class Library:
         return hub.run_native(path.read_bytes)
 
     def lock_event(self, key: str, locked: bool) -> Event | None:
-        """Keep an event for ever, or no longer; return it, or None if there is none.
+        """Lock or unlock an event; return it, or None if there is none.
 
         Raises:
             OSError: If it cannot be written.
@@ -253,7 +253,7 @@ class Library:
         return None if event is None else self._events.set_locked(event, locked)
 
     def remove_event(self, key: str, who: str | None) -> Event | None:
-        """Delete an event, and tell; return what it was, or None if there was none.
+        """Delete an event and show a notice; return its entry, or None if there was none.
 
         Raises:
             OSError: If it cannot be deleted.
@@ -266,8 +266,8 @@ class Library:
         return event
 
     def days(self, month: str, cameras: Collection[str] | None) -> Days:
-        """Return what there is on each day of a month, such as ``2026-11``, by camera."""
-        return _ask(self._storage.index.days, month, cameras)
+        """Return the counts for each day of a month, such as ``2026-11``, by camera."""
+        return _query_index(self._storage.index.days, month, cameras)
 
     def _change(self, change: Callable[[], T]) -> T:
         try:
@@ -277,8 +277,8 @@ class Library:
         except INDEX_ERRORS as error:
             raise _unreadable(error) from error
 
-    def _now(self, recording: Recorded) -> Recorded:
-        """Return a recording as it is now."""
+    def _current(self, recording: Recorded) -> Recorded:
+        """Return a recording's current state, if it is being written, or else as ended."""
         for name in (recording.camera, recording.camera + FILM):
             open_ = self._writer.open.get(name)
             if open_ is not None and open_.id == recording.id:
@@ -286,8 +286,8 @@ class Library:
         return replace(recording, open=False)
 
 
-def _ask(function: Callable[..., T], *arguments: Any) -> T:
-    """Ask the index."""
+def _query_index(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a method of the index on a native thread; raise RequestError if it cannot be read."""
     try:
         return hub.run_native(function, *arguments)
     except INDEX_ERRORS as error:

@@ -1,4 +1,4 @@
-"""What can be asked of the past that is kept of a camera, wherever that is."""
+"""The interface to the kept pictures of a camera, on this node or another."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -8,19 +8,19 @@ from server.capture.frames.unit import Unit
 __all__ = ["SAME_S", "Lead", "Memory"]
 
 SAME_S = 0.001
-"""Times that differ by less mean the same picture: they have been through JSON and clients."""
+"""Times that differ by less mean the same picture, because JSON and clients round them."""
 
 
 class Lead(NamedTuple):
-    """What a decoder has to be given for one picture.
+    """The units that a decoder needs to show one picture.
 
-    With B-frames a decoder keeps pictures until it has had later ones, and hands them out in
-    another order than it is given units. The first that it hands out then counts as that of the
-    first unit, and so on.
+    With B-frames, a decoder outputs pictures in another order than their units, and holds them
+    back until it has later units. Units are then paired with outputs by position: the first
+    output counts as the picture of the first unit, and so on.
 
     Attributes:
-        units: Up to that of the picture, from one on that can be decoded by itself.
-        push: More, without which the decoder would keep the picture; nothing without B-frames.
+        units: From a key picture up to the unit of the picture.
+        push: Later units that make the decoder output the picture; empty without B-frames.
         newest: Whether no later picture can be shown yet.
     """
 
@@ -30,34 +30,34 @@ class Lead(NamedTuple):
 
 
 class Memory(Protocol):
-    """The last seconds of one camera. Another node's may block the green thread that asks."""
+    """The last seconds of one camera. Calls block the green thread if another node keeps them."""
 
     def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
-        """Return what shows the picture of a moment to who decodes one unit after the other.
+        """Return the units a decoder needs to show the picture of a moment.
 
-        It is the newest that is not later, or the first of all; nothing if there is none.
+        It is the newest that is not later, or the first of all; empty if there is none.
 
         Args:
             at_unix: The moment, in Unix seconds.
-            toward_s: How much later what is wanted next may be; negative for earlier.
+            toward_s: For prefetching: how much later the next requests may be; negative: earlier.
 
         Raises:
-            RequestError: If the node that keeps it cannot be asked; so do the others.
+            RequestError: If the node that keeps it does not answer; the other methods likewise.
         """
 
     def find(self, at_unix: float) -> list[Unit]:
-        """Return only the picture of a moment, after those that are needed to decode it."""
+        """Return the picture of a moment, preceded by the units needed to decode it."""
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
-        """Return all from one moment to another, after what is needed to decode the first."""
+        """Return all units from one moment to another, preceded by those needed to decode them."""
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """The times of the first and the last picture in Unix seconds; None with nothing."""
+        """The times of the first and the last picture, in Unix seconds; None if empty."""
 
     @property
     def gaps(self) -> Sequence[tuple[float, float]]:
-        """Between which times within the span nothing was kept, in Unix seconds, oldest first."""
+        """Begin and end of each gap within the span, in Unix seconds, oldest first."""
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
-        """Return the times of the pictures before and after that of a moment; None for none."""
+        """Return the times of the pictures before and after a moment's; None for none."""

@@ -1,4 +1,4 @@
-"""What was, of each camera: what is in memory, and before it what is on the disk."""
+"""The kept units of each camera: those in memory, and older ones from the disk."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,26 +8,26 @@ from server.recording.rewind import Rewind
 
 __all__ = ["Past"]
 
-# Times on the disk are rounded: a unit there that is this much older than one in memory is another.
+# Rounding error of times on the disk: a unit older than one in memory by more is a different one.
 ROUNDING_S = 0.001
 
 Stored = Callable[[str, float, float], Sequence[Kept]]
-"""Returns the units of a camera from one moment to another, after those needed to decode them."""
+"""Returns a camera's units from one moment to another, preceded by those needed to decode them."""
 
 
 class Past:
-    """Finds units of any time.
+    """Finds units of any time, in memory, on the disk or on another node.
 
     Args:
-        rewinds: What is in memory, by camera name.
+        rewinds: The rewind buffers, by camera name.
 
     Attributes:
-        stored: Returns what is on the disk.
-        stored_at: Returns the newest picture on the disk that is not later than a moment, after
-            those that it needs; nothing if there is none.
-        stored_span: Returns between which times there is something of a camera on the disk.
-        elsewhere: Returns what another node keeps of its camera; None for cameras of this one. What
-            that raises, the functions here raise.
+        stored: Returns units on the disk.
+        stored_at: Returns the newest picture on the disk that is not later than a moment, preceded
+            by the units that it needs; empty if there is none.
+        stored_span: Returns the first and last time for which a camera has units on the disk.
+        elsewhere: Returns the memory of another node's camera; None for cameras of this node. The
+            methods here pass on its exceptions.
     """
 
     def __init__(self, rewinds: Mapping[str, Rewind]) -> None:
@@ -38,7 +38,7 @@ class Past:
         self.elsewhere: Callable[[str], Memory | None] = lambda camera: None
 
     def span(self, camera: str) -> tuple[float, float] | None:
-        """Return the times of the first and the last unit, in Unix seconds; None with nothing."""
+        """Return the times of the first and the last unit, in Unix seconds; None without any."""
         if (there := self.elsewhere(camera)) is not None:
             return there.span
         rewind = self._rewinds.get(camera)
@@ -48,7 +48,7 @@ class Past:
         return min(begin for begin, _ in spans), max(end for _, end in spans)
 
     def between(self, camera: str, from_unix: float, to_unix: float) -> Sequence[Kept]:
-        """Return all from one moment to another, after what is needed to decode the first."""
+        """Return all units from one moment to another, preceded by those needed to decode them."""
         if (there := self.elsewhere(camera)) is not None:
             return there.between(from_unix, to_unix)
         rewind = self._rewinds.get(camera)
@@ -60,7 +60,7 @@ class Past:
         return [*older, *recent]
 
     def find(self, camera: str, at_unix: float) -> Sequence[Kept]:
-        """Return the picture of a moment, after those that are needed to decode it."""
+        """Return the picture of a moment, preceded by the units needed to decode it."""
         if (there := self.elsewhere(camera)) is not None:
             return there.find(at_unix)
         rewind = self._rewinds.get(camera)

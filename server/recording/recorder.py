@@ -1,4 +1,4 @@
-"""Decides what of each camera is recorded, and hands it to the writer. On the hub."""
+"""Choose what to record of each camera, and pass it to the writer. On the hub."""
 
 import time
 from collections import Counter
@@ -23,32 +23,32 @@ from server.recording.rewind import Rewind
 
 __all__ = ["Recorder"]
 
-# Units are handed to the writer when they make a fragment, or are so many bytes.
+# Units go to the writer when they complete a fragment or exceed this size.
 MAX_CHUNK_BYTES = 1 << 20
 
-# What completes a fragment is a key picture, as a rule, which takes longest to be sent to viewers.
-# The thread that writes would want its turn at that moment.
-LATER_S = 0.02
+# A fragment is usually completed by a key picture, which takes longest to send to viewers. Delay
+# the writer's thread until that is done.
+FLUSH_DELAY_S = 0.02
 
 PERIOD_S = 0.5
-"""How often what depends on the time is looked at."""
+"""Interval of the periodic work."""
 
-# What is encoded here has a key picture so often, for players to seek to.
+# Interval of key pictures in video that the camera's process encodes, for players to seek to.
 KEY_EVERY_S = 2.0
 
-# What is encoded here may be late by so much, at the end of motion.
-MAX_BEHIND_S = 60.0
+# Longest wait, after motion, for JPEG that is still being encoded.
+MAX_ENCODE_DELAY_S = 60.0
 
 CLOSE_DEADLINE_S = 2.0
 
-# What was dropped is told once in this time.
-TELL_DROPS_S = 60.0
+# Shortest interval between notices about dropped pictures.
+REPORT_S = 60.0
 
 DUTY = "record"
 
-JUMPED = (
-    "The clock has jumped ahead by {}. Nothing is deleted because of that until it has stood for a "
-    "day. If it is right, `python manage.py media trust-clock` deletes what is too old"
+CLOCK_JUMPED = (
+    "The clock has jumped ahead by {}. Nothing is deleted for its age until the clock has run for "
+    "a day without another jump. If it is right, run `python manage.py media trust-clock`"
 )
 
 Notify = Callable[[str, str, str | None], None]
@@ -58,15 +58,15 @@ class Recorder:
     """Records the cameras of this process.
 
     Args:
-        settings: Of the server.
-        cameras: Of this process, by name; they come and go.
+        settings: The server's settings.
+        cameras: This process's cameras, by name; they come and go.
         fanouts: By camera name.
-        rewinds: The last seconds of each camera, by name.
-        storage: Where recordings are.
+        rewinds: The rewind buffer of each camera, by name.
+        storage: Stores recordings.
         writer: Writes them.
-        events: The log of what happens at the cameras.
-        encoder: Makes video of cameras that have none.
-        notify: Tells people: level, message, and which camera.
+        events: The event log.
+        encoder: Encodes video for cameras that have none.
+        notify: Shows a notice: level, message, and the camera's name.
     """
 
     def __init__(
@@ -90,59 +90,61 @@ class Recorder:
         self._events = events
         self._notify = notify
         events.on_motion = self._on_motion
-        self._lanes: dict[str, _Lane] = {}
+        self._recorders: dict[str, _CameraRecorder] = {}
         self._encoder = encoder
         self._problem = ""
-        self._doubts = False  # Whether people were told that the clock may be wrong.
+        self._clock_distrusted = False  # Whether a notice has said that the clock may be wrong.
         self._removed = 0
         self._dropped: Counter[str] = Counter()
-        self._untold: Counter[str] = Counter()
-        self._told_at = 0.0
+        self._unreported: Counter[str] = Counter()
+        self._reported_at = 0.0
         self._task: hub.Task | None = None
 
     def open(self) -> None:
-        """Begin to record."""
+        """Begin recording."""
         self._set_policy()
         self._writer.start()
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
-        """End all files in good order."""
+        """Stop recording and close all files."""
         if self._task is not None:
             self._task.kill()
-        for lane in self._lanes.values():
-            lane.stop()
+        for recorder in self._recorders.values():
+            recorder.stop()
         self._events.end_all()
         hub.run_native(self._writer.stop, CLOSE_DEADLINE_S)
 
     def refresh(self, camera: Camera) -> None:
-        """Follow a camera whose STATE has changed, or that is new."""
+        """Adapt to a new camera, or one whose STATE has changed."""
         fanout, rewind = self._fanouts[camera.name], self._rewinds[camera.name]
-        lane = self._lanes.get(camera.name)
-        if lane is not None and (lane.camera is not camera or lane.rewind is not rewind):
-            lane.stop()
-            lane = None
-        if lane is None:
-            lane = self._lanes[camera.name] = _Lane(
+        recorder = self._recorders.get(camera.name)
+        if recorder is not None and (
+            recorder.camera is not camera or recorder.rewind is not rewind
+        ):
+            recorder.stop()
+            recorder = None
+        if recorder is None:
+            recorder = self._recorders[camera.name] = _CameraRecorder(
                 camera, fanout, rewind, self._writer, self._encoder
             )
             self._set_policy()
         camera.on_event = self._events.happen
         self._events.follow(camera)
-        lane.refresh()
+        recorder.refresh()
 
     def forget(self, name: str) -> None:
-        """Let go of a camera that was removed."""
-        lane = self._lanes.pop(name, None)
-        if lane is not None:
-            lane.stop()
+        """Stop recording a camera that was removed."""
+        recorder = self._recorders.pop(name, None)
+        if recorder is not None:
+            recorder.stop()
             self._events.end_all(name)
             self._set_policy()
 
     def _on_motion(self, camera: str, moving: bool, at_unix: float) -> None:
-        lane = self._lanes.get(camera)
-        if lane is not None:
-            lane.on_motion(moving, at_unix)
+        recorder = self._recorders.get(camera)
+        if recorder is not None:
+            recorder.on_motion(moving, at_unix)
 
     def _set_policy(self) -> None:
         self._writer.policy = Policy(
@@ -157,55 +159,56 @@ class Recorder:
     def _run(self) -> None:
         while True:
             hub.rest(PERIOD_S)
-            for name, lane in list(self._lanes.items()):
+            for name, recorder in list(self._recorders.items()):
                 if name in self._cameras:
-                    lane.look()
+                    recorder.poll()
                 else:
                     self.forget(name)
-            self._events.look()
-            self._tell()
+            self._events.flush()
+            self._notify_changes()
 
-    def _tell(self) -> None:
-        """Tell people what has become of the writer's work."""
+    def _notify_changes(self) -> None:
+        """Show notices about the writer's state, deleted recordings, the clock and drops."""
         writer = self._writer
         if writer.problem != self._problem:
             self._problem = writer.problem
             if self._problem:
                 self._notify("error", f"Recording is paused: {self._problem}", None)
             else:
-                self._notify("info", "Recording goes on", None)
+                self._notify("info", "Recording has resumed", None)
         if gone := self._storage.removed - self._removed:
             self._removed += gone
             what = "recording was" if gone == 1 else "recordings were"
             self._notify("warning", f"The disk is full: the oldest {gone} {what} deleted", None)
-        if (self._storage.ahead_s > 0) != self._doubts:
-            self._doubts = not self._doubts
-            if self._doubts:
+        if (self._storage.ahead_s > 0) != self._clock_distrusted:
+            self._clock_distrusted = not self._clock_distrusted
+            if self._clock_distrusted:
                 hours = round(self._storage.ahead_s / 3600)
                 ahead = f"{hours} hours" if hours < 72 else f"{round(hours / 24)} days"
-                self._notify("warning", JUMPED.format(ahead), None)
+                self._notify("warning", CLOCK_JUMPED.format(ahead), None)
         for name, dropped in list(writer.dropped.items()):
             more = dropped - self._dropped[name]
             self._dropped[name] = dropped
             camera = self._cameras.get(name)
             if more and camera is not None:
                 camera.meter.drops["unrecorded"] += more
-                self._untold[name] += more
-        if self._untold and not self._problem and time.monotonic() - self._told_at > TELL_DROPS_S:
-            self._told_at = time.monotonic()
-            for name, count in self._untold.items():
+                self._unreported[name] += more
+        now = time.monotonic()
+        if self._unreported and not self._problem and now - self._reported_at > REPORT_S:
+            self._reported_at = now
+            for name, count in self._unreported.items():
                 if (camera := self._cameras.get(name)) is not None:
                     what = "picture was" if count == 1 else "pictures were"
                     self._notify("warning", f"{camera.title}: {count} {what} not recorded", name)
-            self._untold.clear()
+            self._unreported.clear()
 
 
-class _Lane:
-    """The way of one camera's units to the writer.
+class _CameraRecorder:
+    """Passes one camera's units to the writer while they are to be recorded.
 
     Attributes:
         camera: The camera.
-        rewind: Its last seconds.
+        rewind: Its rewind buffer.
     """
 
     def __init__(
@@ -223,46 +226,46 @@ class _Lane:
         self._writer = writer
         self._mode = "off"
         self._moving = False
-        self._moved_unix = 0.0  # When what is recorded began to move.
+        self._motion_unix = 0.0  # When the motion being recorded began.
         self._keeper: Keeper | None = None
-        self._made: JpegVideo | None = None
-        self._until: float | None = None  # Monotonic: after motion.
-        self._ends: list[Callable[[], None]] = []  # What ends the listening.
+        self._jpeg_video: JpegVideo | None = None
+        self._until: float | None = None  # When to stop after motion, in monotonic seconds.
+        self._unlisten: list[Callable[[], None]] = []
         self._source = ""
         self._units: list[Unit] = []
         self._nbytes = 0
         self._key_at = 0.0
-        self._first: Unit | None = None  # Of the fragment that the units belong to.
+        self._fragment_first: Unit | None = None  # First unit of the current fragment.
         self._seq = 0
-        self._broken = True  # Whether the next key picture is waited for.
+        self._broken = True  # Whether to wait for the next key picture.
 
     def refresh(self) -> None:
-        """Follow what is set, and what the camera offers by now."""
+        """Adapt to the settings and to what the camera offers now."""
         mode = self.camera.keeping.record
         if mode != self._mode:
             self._finish()
             self._mode, self._until = mode, None
             self.camera.set_duty(DUTY, mode != "off")
-        self._keep_jpeg(self._needs_jpeg)
-        source = self._choose() if self._wants else ""
+        self._hold_jpeg(self._needs_jpeg)
+        source = self._choose() if self._is_wanted else ""
         if source != self._source:
-            self._source = source  # First: what follows changes STATE, which leads here again.
+            self._source = source  # First, because the following changes STATE and re-enters.
             self._stop_listening()
             if source:
                 self._listen(source)
 
     def stop(self) -> None:
-        """Record this camera no longer."""
+        """Stop recording this camera."""
         self._stop_listening()
         self._finish()
         self._source = ""
-        self._keep_jpeg(False)
+        self._hold_jpeg(False)
         self.camera.set_duty(DUTY, False)
 
-    def look(self) -> None:
-        """End what motion began; keep STATE up to date."""
+    def poll(self) -> None:
+        """Stop after motion, request key pictures, and update STATE."""
         now = time.monotonic()
-        if self._until is not None and not self._moving and self._has_come(now, self._until):
+        if self._until is not None and not self._moving and self._is_due(now, self._until):
             self._until = None
             self.refresh()
         if self._source == "encoded" and now - self._key_at >= KEY_EVERY_S:
@@ -272,38 +275,38 @@ class _Lane:
         if self.camera.more.get("recording") != recording:
             self.camera.tell(recording=recording)
 
-    def _has_come(self, now: float, until: float) -> bool:
-        """Return whether it is a moment, and all that was captured before it was taken."""
-        if now < until or now - until > MAX_BEHIND_S or self._made is None:
+    def _is_due(self, now: float, until: float) -> bool:
+        """Return whether ``until`` has passed, and everything captured before is encoded."""
+        if now < until or now - until > MAX_ENCODE_DELAY_S or self._jpeg_video is None:
             return now >= until
-        behind_unix = self._made.behind_unix
+        behind_unix = self._jpeg_video.behind_unix
         return behind_unix is None or time.time() - behind_unix < now - until
 
     def on_motion(self, moving: bool, at_unix: float) -> None:
-        """Begin when something moves, and note until when to go on when it does no more."""
+        """Begin recording when motion begins; when it ends, schedule the end."""
         self._moving = moving
         if not self._source:
-            self._moved_unix = at_unix
+            self._motion_unix = at_unix
         if self._mode == "motion":
             self._until = time.monotonic() + (0.0 if moving else self.camera.keeping.after_s)
             self.refresh()
 
     @property
-    def _wants(self) -> bool:
+    def _is_wanted(self) -> bool:
         moved = self._mode == "motion" and (self._moving or self._until is not None)
         return self._mode == "always" or moved
 
     @property
     def _needs_jpeg(self) -> bool:
-        """Whether only JPEG can tell what was before motion: video would be made with it."""
+        """Whether to keep JPEG for the seconds before motion: the camera has no own video."""
         full = self.camera.videos.get(FULL.name)
         has_own = full is not None and full.codec is not None and full.passed_through
         before = self._mode == "motion" and self.camera.keeping.before_s > 0
         works = self.camera.state == "live" or self._keeper is not None
         return before and works and not has_own
 
-    def _keep_jpeg(self, needed: bool) -> None:
-        """Have JPEG made and remembered, although nothing moves."""
+    def _hold_jpeg(self, needed: bool) -> None:
+        """Have JPEG encoded and kept in the rewind buffer, or no longer."""
         self.rewind.takes_video = not needed
         if needed and self._keeper is None:
             self._keeper = Keeper()
@@ -313,10 +316,10 @@ class _Lane:
             self._fanout.leave(keeper)
 
     def _choose(self) -> str:
-        """Return where units come from: the camera, its process, its JPEG, or nowhere yet."""
+        """Return the source: "passed" (camera's video), "encoded", "made" (of JPEG), or ""."""
         full = self.camera.videos.get(FULL.name)
         if full is None or full.codec is None or self._keeper is not None:
-            # It may be known only when the camera works, and stays so while that is away.
+            # Only a working camera shows what it offers; keep the choice while it is lost.
             works = self.camera.state == "live" or self._source == "made"
             return "made" if works else ""
         return "passed" if full.passed_through else "encoded"
@@ -325,22 +328,22 @@ class _Lane:
         self._broken = True
         begin_unix = time.time()
         if self._mode == "motion":
-            begin_unix = min(begin_unix, self._moved_unix) - self.camera.keeping.before_s
+            begin_unix = min(begin_unix, self._motion_unix) - self.camera.keeping.before_s
         if source == "made":
-            self._made = video = JpegVideo(
+            self._jpeg_video = video = JpegVideo(
                 *(self._fanout, self.rewind, begin_unix),
-                *(self._encoder, self._take_made, self._drop),
+                *(self._encoder, self._take_encoded, self._drop),
             )
-            self._ends = [video.close]
+            self._unlisten = [video.close]
             return
         if source == "passed":
             units = self.rewind.between(begin_unix, float("inf"))
             for unit in units:
                 self._take(unit)
-            self._ends = [self.rewind.listen(self._take)]
+            self._unlisten = [self.rewind.listen(self._take)]
             return
         track = self.camera.videos[FULL.name]
-        self._ends = [track.listen(self._on_track), lambda: self._fanout.leave(self)]
+        self._unlisten = [track.listen(self._on_track), lambda: self._fanout.leave(self)]
         self._fanout.hold_video(self, FULL.name, counts=False, lazy=True)
 
     def _on_track(self) -> None:
@@ -353,7 +356,7 @@ class _Lane:
             self._take(unit)
 
     def _stop_listening(self) -> None:
-        ends, self._ends, self._made = self._ends, [], None
+        ends, self._unlisten, self._jpeg_video = self._unlisten, [], None
         for end in ends:
             end()
         if ends:
@@ -369,17 +372,17 @@ class _Lane:
         self._seq = unit.seq
         self._units.append(unit)
         self._nbytes += len(unit.data)
-        first = self._first = self._first or unit
+        first = self._fragment_first = self._fragment_first or unit
         complete = completes_fragment(first, unit)
         if complete:
-            self._first = unit
+            self._fragment_first = unit
         if self._nbytes > MAX_CHUNK_BYTES:
             self._flush()
         elif complete:
-            hub.call_on_hub(LATER_S, self._flush)
+            hub.call_on_hub(FLUSH_DELAY_S, self._flush)
 
-    def _take_made(self, unit: Unit | None) -> None:
-        """Take what was encoded of JPEG, which has no numbers."""
+    def _take_encoded(self, unit: Unit | None) -> None:
+        """Take a unit that was encoded from JPEG, which has no sequence number."""
         self._seq = -1
         self._take(unit)
 
@@ -393,9 +396,9 @@ class _Lane:
             self._broken = True
 
     def _finish(self) -> None:
-        """End the file: what follows begins a new one."""
+        """End the file; the next unit begins a new one."""
         self._flush()
-        self._first = None
+        self._fragment_first = None
         if not self._broken:
             self._broken = True
             self._writer.end(self.camera.name)

@@ -1,4 +1,4 @@
-"""What was, of all cameras of this process: kept in memory, on disk, and as events."""
+"""Recording for all cameras of this process: rewind buffers, recordings, events and films."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -25,21 +25,21 @@ __all__ = ["Recording"]
 
 
 class Recording:
-    """Everything that is kept of the cameras of this process.
+    """Wires the parts of the room, and keeps them in step with the cameras.
 
     Args:
-        settings: Of the server.
-        cameras: Of this process, by name; they come and go.
+        settings: The server's settings.
+        cameras: This process's cameras, by name; they come and go.
         fanouts: By camera name; they come and go.
-        notify: Tells people: level, message, which camera, and perhaps who did it.
+        notify: Shows a notice: level, message, the camera's name, and optionally who did it.
 
     Attributes:
-        rewinds: The last seconds of each camera, by name.
-        past: All that is kept of them.
-        pictures: Makes single pictures of it.
-        events: The log of what happens at the cameras.
-        recorder: Writes to the disk.
-        library: What is on the disk.
+        rewinds: The rewind buffer of each camera, by name.
+        past: Finds kept units, in memory and on the disk.
+        pictures: Converts kept units to single pictures.
+        events: The event log.
+        recorder: Records the cameras.
+        library: The recordings and events on the disk.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class Recording:
         self.past.stored_span = self.library.span
 
     def open(self) -> None:
-        """Begin to keep."""
+        """Start keeping and recording."""
         for camera in list(self._cameras.values()):
             self.refresh(camera)
         self.recorder.open()
 
     def close(self) -> None:
-        """End in good order."""
+        """End films and recordings, and stop the media processes."""
         for film in self._films.values():
             film.close()
         self.recorder.close()
@@ -87,7 +87,7 @@ class Recording:
         self._decoder.close()
 
     def refresh(self, camera: Camera) -> None:
-        """Follow a camera whose STATE has changed, or that is new."""
+        """Adapt to a new camera, or one whose STATE has changed."""
         tap = self._taps.get(camera.name)
         if tap is not None and tap.fanout is self._fanouts[camera.name]:
             self.rewinds[camera.name].seconds = camera.keeping.memory_s
@@ -107,15 +107,15 @@ class Recording:
         film.refresh()
 
     def memory_of(self, name: str) -> Memory | None:
-        """Return what can be looked back at of a camera; None if nothing is kept of it."""
+        """Return a camera's rewind buffer; None without the camera, or if it has rewind off."""
         camera = self._cameras.get(name)
         return self.rewinds.get(name) if camera is not None and camera.keeping.rewind_s else None
 
     def jpeg_of(self, units: Sequence[Unit]) -> bytes:
-        """Return the last of some units as JPEG, given those that it needs; blocks.
+        """Return the last of some units as JPEG, given the units it needs; blocks.
 
         Raises:
-            RequestError: If it cannot be made.
+            RequestError: If it cannot be converted.
         """
         try:
             return self.pictures.picture_of(units)
@@ -123,7 +123,7 @@ class Recording:
             raise RequestError("unavailable", str(error)) from error
 
     def forget(self, name: str) -> None:
-        """Let go of a camera that was removed."""
+        """Stop keeping a camera that was removed."""
         self._taps.pop(name, None)
         if (film := self._films.pop(name, None)) is not None:
             film.close()

@@ -1,4 +1,4 @@
-"""The last seconds of one camera, in memory."""
+"""The rewind buffer: the last seconds of one camera, in memory."""
 
 import itertools
 from bisect import bisect_right
@@ -13,37 +13,37 @@ from server.recording.memory import Lead
 
 __all__ = ["Rewind"]
 
-# A unit that is older than the newest by more than this: the clock was set. B-frames are, by less.
-STEP_BACK_S = 1.0
+# A unit older than the newest by more means that the clock was set; B-frames are older by less.
+MAX_BACKSTEP_S = 1.0
 
-THINNED_AT_ONCE = 128
+THIN_BATCH = 128
 
-# Pictures that are further apart, and so many times as far as those before: in between, nothing was
-# kept, because nobody watched or the camera was lost.
+# An interval between pictures that exceeds GAP_S and GAP_FACTOR times the previous one is a gap:
+# nothing was kept, because nobody watched or the camera was lost.
 GAP_S = 5.0
-GAP_TIMES = 4.0
+GAP_FACTOR = 4.0
 
-# How many units a decoder may keep with B-frames, and among how many there is such a frame.
-PUSHED = 2
-LOOKED_AT = 10
+# With B-frames, a decoder may hold back this many pictures, and at least one of the first
+# ORDER_SAMPLE units of a group is out of order.
+MAX_REORDERED = 2
+ORDER_SAMPLE = 10
 
 
 class Rewind:
-    """Keeps the encoded pictures of one camera, in the order in which they came.
+    """Keeps the encoded pictures of one camera, in decoding order.
 
-    They are kept in groups: a picture that can be decoded by itself, and those that need it. With
-    B-frames these are shown in another order; of a lead, which is decoded one unit after the other,
-    each unit has the time of the picture that comes out with it. It is a
-    :class:`server.recording.memory.Memory` that never blocks. Used by green threads only.
+    They are kept in groups: a key picture, and those that need it. With B-frames, display order
+    differs; :meth:`lead` then gives each unit the time of the picture that the decoder outputs for
+    it. A :class:`server.recording.memory.Memory` that never blocks. Used by green threads only.
 
     Args:
-        seconds: How long they are kept.
-        on_bytes: Called with how many bytes more they take, or less; may call what forgets some.
+        seconds: How long pictures are kept.
+        on_bytes: Called with each change of ``nbytes``; may drop groups.
 
     Attributes:
-        nbytes: How many bytes they take.
-        takes_video: Whether video that is made for viewers is kept while there is some; otherwise
-            the JPEG of such a camera is.
+        nbytes: Bytes kept.
+        takes_video: Whether to keep video that is encoded for viewers, if there is any; otherwise
+            the camera's JPEG is kept.
     """
 
     def __init__(
@@ -54,57 +54,57 @@ class Rewind:
         self.takes_video = True
         self._on_bytes = on_bytes
         self._groups: deque[list[Unit]] = deque()
-        self._open = False  # Whether the last group goes on.
-        # For B-frames: how many units of which group, and whether there are any.
-        self._looked_at: tuple[int, Unit | None, bool] = 0, None, False
-        self._apart_s = 0.0  # The newest unit from the one before it.
+        self._open = False  # Whether the last group may grow.
+        # The latest check for B-frames: units checked, first unit of the group, result.
+        self._order_cache: tuple[int, Unit | None, bool] = 0, None, False
+        self._interval_s = 0.0  # Between the two newest units.
         self._gaps: deque[tuple[float, float]] = deque()
-        self._dropped = 0  # How many groups were dropped from the beginning.
-        self._broken = True  # Whether the next key picture is waited for.
+        self._dropped = 0  # Number of groups dropped from the beginning.
+        self._broken = True  # Whether to wait for the next key picture.
         self._listeners: list[Callable[[Unit | None], None]] = []
 
     def listen(self, on_unit: Callable[[Unit | None], None]) -> Callable[[], None]:
-        """Call ``on_unit``, which must not block, with each unit that comes, and None for a loss.
+        """Call ``on_unit``, which must not block, with each new unit, and with None for a loss.
 
         Returns:
-            What ends that.
+            A function that ends the calls.
         """
         self._listeners.append(on_unit)
         return lambda: self._listeners.remove(on_unit)
 
     @property
     def units(self) -> list[Unit]:
-        """All of them, in order."""
+        """All units, in decoding order."""
         return [unit for group in self._groups for unit in group]
 
     @property
     def newest(self) -> Unit | None:
-        """The newest unit; None with nothing."""
+        """The newest unit; None if empty."""
         return self._groups[-1][-1] if self._groups else None
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """The times of the first and the last unit in Unix seconds; None with nothing."""
+        """The times of the first and the last picture, in Unix seconds; None if empty."""
         if not self._groups:
             return None
         return self._groups[0][0].shown_unix, self._times(self._groups[-1])[-1]
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
-        """Between which times, in Unix seconds, nothing was kept, the oldest first."""
+        """Begin and end of each gap, in Unix seconds, oldest first."""
         return list(self._gaps)
 
     def put(self, unit: Unit) -> None:
-        """Take the next unit; without the ones that it needs, it is ignored."""
+        """Add the next unit; ignore it if units that it needs are missing."""
         if unit.key:
             self._broken = False
         elif self._broken:
             return
         newest = self._groups[-1][-1] if self._groups else None
-        if newest is not None and unit.at_unix < newest.at_unix - STEP_BACK_S:
+        if newest is not None and unit.at_unix < newest.at_unix - MAX_BACKSTEP_S:
             self.clear()
         elif newest is not None:
-            self._note_gap(newest.at_unix, unit.at_unix)
+            self._add_gap(newest.at_unix, unit.at_unix)
         if unit.key:
             self._groups.append([unit])
             self._open = True
@@ -112,49 +112,49 @@ class Rewind:
             self._groups[-1].append(unit)
         if self._open:
             self._trim(unit.at_unix - self.seconds)
-            self._count(len(unit.data))
+            self._add_bytes(len(unit.data))
         for on_unit in list(self._listeners):
             on_unit(unit)
 
     def lose(self) -> None:
-        """Note that units are missing: what follows can be decoded from the next key picture on."""
+        """Note that units are missing; everything up to the next key picture is ignored."""
         if not self._broken:
             self._broken = True
             for on_unit in list(self._listeners):
                 on_unit(None)
 
     def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
-        """Return what shows the picture of a moment to who decodes one unit after the other.
+        """Return the units a decoder needs to show the picture of a moment.
 
-        All others are as near, so ``toward_s`` says nothing here.
+        All pictures are in memory, so ``toward_s`` makes no difference.
         """
         if not self._groups:
             return Lead([], [])
         at, place = self._place(at_unix)
         group = self._groups[at]
-        if not self._is_reordered(group):
+        if not self._has_b_frames(group):
             units = through(group, at_unix)
             return Lead(units, [], at + 1 == len(self._groups) and len(units) == len(group))
         times = self._times(group)
         group = [
             replace(one, at_unix=time, early_s=0.0) for one, time in zip(group, times, strict=True)
         ]
-        following = group[place + 1 : place + 1 + PUSHED]
-        for later in itertools.islice(self._groups, at + 1, at + 1 + PUSHED):
-            following += later[: PUSHED - len(following)]
-        lacking = PUSHED - len(following)
+        following = group[place + 1 : place + 1 + MAX_REORDERED]
+        for later in itertools.islice(self._groups, at + 1, at + 1 + MAX_REORDERED):
+            following += later[: MAX_REORDERED - len(following)]
+        lacking = MAX_REORDERED - len(following)
         if lacking and place >= lacking:
             place -= lacking
-            following = group[place + 1 : place + 1 + PUSHED]
+            following = group[place + 1 : place + 1 + MAX_REORDERED]
         elif lacking and at:
             return self.lead(self._times(self._groups[at - 1])[-1])
-        after = group[place + 1 + PUSHED :] or at + 1 < len(self._groups)
+        after = group[place + 1 + MAX_REORDERED :] or at + 1 < len(self._groups)
         return Lead(group[: place + 1], following, not after)
 
     def find(self, at_unix: float) -> list[Unit]:
-        """Return the picture of a moment, after those that are needed to decode it.
+        """Return the picture of a moment, preceded by the units needed to decode it.
 
-        It is the newest that is not later, or the first of all; nothing if there is none.
+        It is the newest that is not later, or the first of all; empty if there is none.
         """
         if not self._groups:
             return []
@@ -162,9 +162,9 @@ class Rewind:
         return through(self._groups[at], at_unix)
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
-        """Return all from one moment to another, after what is needed to decode the first.
+        """Return all units from one moment to another, preceded by those needed to decode them.
 
-        With B-frames a few later ones may be among them, and those that are shown before these.
+        With B-frames, a few later units may be among them.
         """
         if not self._groups or to_unix < self._groups[0][0].shown_unix:
             return []
@@ -174,7 +174,7 @@ class Rewind:
         return whole + until(self._groups[last], to_unix)
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
-        """Return the times of the pictures before and after that of a moment; None for none."""
+        """Return the times of the pictures before and after a moment's; None for none."""
         if not self._groups:
             return None, None
         at, place = self._place(at_unix)
@@ -191,19 +191,19 @@ class Rewind:
         return before, after
 
     def _place(self, at_unix: float) -> tuple[int, int]:
-        """Return the group of a moment's picture and its place, as shown; there must be some."""
+        """Return the group of a moment's picture and its place in display order; not if empty."""
         at = max(0, bisect_right(self._groups, at_unix, key=lambda group: group[0].shown_unix) - 1)
         return at, max(0, bisect_right(self._times(self._groups[at]), at_unix) - 1)
 
     def _times(self, group: list[Unit]) -> list[float]:
-        """Return when a group's pictures were captured, in the order in which they are shown."""
+        """Return the capture times of a group's pictures, in display order."""
         return sorted(one.shown_unix for one in group)
 
     def thin(self, share: float) -> Iterator[None]:
-        """Drop pictures that are closer to each other than by a share of their age.
+        """Drop pictures while the intervals that remain stay within a share of their age.
 
-        Of a group, only its first picture can be kept alone. The last group stays as it is. A
-        generator, so that it can be done a little at a time: units may come in between.
+        A group is kept whole, reduced to its key picture, or dropped. The last group stays as it
+        is. A generator, so that the work can be done in steps; units may be added in between.
         """
         groups = self._groups
         at, last_unix = self._dropped, float("-inf")
@@ -215,64 +215,64 @@ class Rewind:
             at_unix = group[0].at_unix
             allowed_s = share * (groups[-1][-1].at_unix - at_unix)
             if len(group) > 1 and following - at_unix <= allowed_s:
-                self._count(-_size(group[1:]))
+                self._add_bytes(-_size(group[1:]))
                 group = groups[place] = group[:1]
             if len(group) == 1 and following - last_unix <= allowed_s:
                 del groups[place]
-                self._count(-len(group[0].data))
+                self._add_bytes(-len(group[0].data))
             else:
                 at, last_unix = place + self._dropped + 1, group[-1].at_unix
-            if count % THINNED_AT_ONCE == 0:
+            if count % THIN_BATCH == 0:
                 yield
 
     def drop_group(self) -> None:
-        """Drop the oldest picture that can be decoded by itself, and those that need it.
+        """Drop the oldest group.
 
-        Of the last group that picture stays; then nothing is kept before the next one.
+        If it is the only one and still growing, its key picture stays, and it stops growing.
         """
         if len(self._groups) == 1 and self._open and len(self._groups[0]) > 1:
             first, *rest = self._groups[0]
             self._groups[0], self._open = [first], False
-            self._count(-_size(rest))
+            self._add_bytes(-_size(rest))
             return
         if len(self._groups) > 1:
             self._dropped += 1
-            self._count(-_size(self._groups.popleft()))
+            self._add_bytes(-_size(self._groups.popleft()))
             while self._gaps and self._gaps[0][1] <= self._groups[0][0].at_unix:
                 self._gaps.popleft()
         else:
             self.clear()
 
     def clear(self) -> None:
-        """Drop everything; keep nothing before the next key picture."""
+        """Drop everything, and keep nothing until the next key picture."""
         self._dropped += len(self._groups)
         self._groups.clear()
         self._gaps.clear()
-        self._apart_s = 0.0
+        self._interval_s = 0.0
         self._open = False
-        self._count(-self.nbytes)
+        self._add_bytes(-self.nbytes)
 
-    def _is_reordered(self, group: list[Unit]) -> bool:
-        """Return whether a group has B-frames; if so, they come early."""
+    def _has_b_frames(self, group: list[Unit]) -> bool:
+        """Return whether a group has B-frames, judging by its first units."""
         if len(group) == 1 or group[0].codec == JPEG:
             return False
-        begin = group[:LOOKED_AT]
-        if self._looked_at[0] != len(begin) or self._looked_at[1] is not group[0]:
+        begin = group[:ORDER_SAMPLE]
+        if self._order_cache[0] != len(begin) or self._order_cache[1] is not group[0]:
             order = DisplayOrder(group[0].codec)
             numbers = [order.number(heads_of(one.data)) for one in begin]
-            self._looked_at = len(begin), group[0], numbers != sorted(numbers)
-        return self._looked_at[2]
+            self._order_cache = len(begin), group[0], numbers != sorted(numbers)
+        return self._order_cache[2]
 
-    def _note_gap(self, end_unix: float, begin_unix: float) -> None:
-        apart_s = begin_unix - end_unix
-        if self._apart_s and apart_s > max(GAP_S, GAP_TIMES * self._apart_s):
+    def _add_gap(self, end_unix: float, begin_unix: float) -> None:
+        interval_s = begin_unix - end_unix
+        if self._interval_s and interval_s > max(GAP_S, GAP_FACTOR * self._interval_s):
             self._gaps.append((end_unix, begin_unix))
-        self._apart_s = apart_s
+        self._interval_s = interval_s
 
     def _trim(self, before_unix: float) -> None:
-        """Drop whole groups that are older.
+        """Drop groups older than a moment.
 
-        The last picture before a moment stands for that moment, but not if a gap follows it.
+        The last picture before the moment is kept to show it, unless a gap follows.
         """
         groups = self._groups
         while len(groups) > 1 and groups[1][0].at_unix <= before_unix:
@@ -281,7 +281,7 @@ class Rewind:
         while gaps and groups[0][-1].at_unix <= gaps[0][0] < before_unix:
             self.drop_group()
 
-    def _count(self, nbytes: int) -> None:
+    def _add_bytes(self, nbytes: int) -> None:
         self.nbytes += nbytes
         self._on_bytes(nbytes)
 

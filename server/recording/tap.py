@@ -1,4 +1,4 @@
-"""Puts what a camera sends into its rewind buffer, without having anything made for it."""
+"""Fill a camera's rewind buffer with what is encoded anyway."""
 
 import functools
 import time
@@ -13,21 +13,21 @@ from server.recording.rewind import Rewind
 
 __all__ = ["Tap"]
 
-# Without a picture for so long, what was kept so far has ended; something narrower is kept then.
-QUIET_S = 1.5
+# A source without a picture for this long has ended, and may be replaced by a narrower one.
+SOURCE_TIMEOUT_S = 1.5
 
 
 class Tap:
-    """Takes a camera's own video where that is passed on, otherwise the widest of what is made.
+    """Keeps a camera's own video if that is passed through, otherwise the widest of the others.
 
-    That is JPEG, its own or of viewers, or video that is encoded for viewers or for a recording.
+    These are the camera's JPEG, and JPEG or video encoded for viewers or for a recording.
 
     Args:
-        fanout: Of the camera.
-        rewind: Where it is kept.
+        fanout: The camera's.
+        rewind: The buffer to fill.
 
     Attributes:
-        fanout: Of the camera.
+        fanout: The camera's.
     """
 
     def __init__(self, fanout: Fanout, rewind: Rewind) -> None:
@@ -35,15 +35,15 @@ class Tap:
         self._rewind = rewind
         self._camera: CameraInterface | None = None
         self._takes_own = False
-        self._source = JPEG  # What is kept now: that, or the name of a video.
+        self._source = JPEG  # What is kept now: JPEG, or the name of a video.
         self._width = 0
-        self._seq = 0  # Of the last unit that was kept, and when that was.
+        self._seq = 0  # Of the last unit kept.
         self._kept_at = 0.0
         fanout.listen(self._on_encoded)
         self.refresh()
 
     def refresh(self) -> None:
-        """Take what there is to be taken by now: called when anything about the camera is new."""
+        """Follow the camera's sources; called when anything about the camera changes."""
         camera = self.fanout.camera
         if camera is not self._camera:
             self._camera = camera
@@ -86,23 +86,23 @@ class Tap:
 
     def _on_encoded(self, one: EncodedFrame) -> None:
         if one.seq <= self._seq:
-            return  # As most, that pass through.
+            return  # Most JPEG passes through, and was kept by _on_frame.
         size = one.width, one.height
         self._offer(JPEG, Unit(one.jpeg, True, one.seq, one.at_unix, JPEG, *size))
 
     def _offer(self, source: str, unit: Unit) -> None:
-        """Keep a unit if it goes on with what is kept, or is better."""
+        """Keep a unit if it is from the current source or a better one."""
         if unit.seq <= self._seq:
             return
         if self._source == source != JPEG and not (self._takes_own or self._rewind.takes_video):
-            self._source, self._width = JPEG, 0  # It was wanted until now.
+            self._source, self._width = JPEG, 0  # takes_video has been cleared.
             self._rewind.lose()
             return
         if source != self._source:
             if self._takes_own or (source != JPEG and not self._rewind.takes_video):
                 return
             now = time.monotonic()
-            if unit.width <= self._width and now - self._kept_at < QUIET_S:
+            if unit.width <= self._width and now - self._kept_at < SOURCE_TIMEOUT_S:
                 return
             if not unit.key:
                 self.fanout.camera.request_key(source)

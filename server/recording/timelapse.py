@@ -1,4 +1,4 @@
-"""Makes films in which a day, or a job of a printer, passes in seconds."""
+"""Time-lapse films of a day, or of a job such as a 3D print."""
 
 import time
 from datetime import date, datetime
@@ -17,28 +17,28 @@ __all__ = ["Timelapse"]
 
 FILM_FPS = 25
 
-USUAL_S = 10.0
-"""From one picture of a job to the next, if nothing is set."""
+DEFAULT_INTERVAL_S = 10.0
+"""Time between two pictures of a job if the camera has no ``timelapse`` setting."""
 
-# How long a camera that nobody watches may take to open and bring a picture.
-PICTURE_S = 20.0
+# Longest time for a camera that nobody watches to open and deliver a picture.
+CAPTURE_TIMEOUT_S = 20.0
 
 LABEL = "timelapse"
 
 
 class Timelapse:
-    """The film of one camera: of the job that is on, or else of the day. Green.
+    """The film of one camera: of the current job, or otherwise of the day. Green.
 
-    A picture is asked for when it is due, as a viewer would, so between two pictures that are far
-    apart the camera rests. Each is encoded at once: what was shot survives whatever follows. After
-    a restart the film goes on, in a new file.
+    When a picture is due, it is requested as a viewer would, so a camera can close between pictures
+    that are far apart. Each is encoded and written immediately, to survive a crash. After a restart
+    the film continues in a new file.
 
     Args:
         camera: The camera.
-        fanout: Of it.
+        fanout: The camera's.
         writer: Writes the film.
         media: Encodes it.
-        events: Where a film is noted from its first picture to its end.
+        events: Logs a film as an event, from its first picture to its end.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Timelapse:
         self._events = events
         self._track = camera.name + FILM
         self._changed = hub.Signal()
-        self._title: str | None = None  # Of the film that is being made.
+        self._title: str | None = None  # Of the current film.
         self._event = ""  # Its id.
         self._pictures = 0
         self._at_unix = 0.0  # The time of the next picture within the film.
         self._task: hub.Task | None = None
 
     def refresh(self) -> None:
-        """Follow what is set."""
+        """Adapt to changed settings."""
         if self._task is None and self._next_title is not None:
             self._task = hub.spawn(self._run)
         self._changed.set()
@@ -72,15 +72,15 @@ class Timelapse:
 
     @property
     def _next_title(self) -> str | None:
-        """What the next picture belongs to: a job, or a day; None for nothing."""
+        """The title of the film of the next picture: a job, or a date; None for no film."""
         keeping = self.camera.keeping
         if keeping.job is not None:
             return keeping.job
         return date.today().isoformat() if keeping.timelapse_s else None
 
     @property
-    def _every_s(self) -> float:
-        return self.camera.keeping.timelapse_s or USUAL_S
+    def _interval_s(self) -> float:
+        return self.camera.keeping.timelapse_s or DEFAULT_INTERVAL_S
 
     def _run(self) -> None:
         due = time.monotonic()
@@ -97,12 +97,12 @@ class Timelapse:
             if wait_s > 0:
                 self._changed.wait(wait_s)
                 continue
-            due = max(due + self._every_s, time.monotonic())
-            self._shoot()
+            due = max(due + self._interval_s, time.monotonic())
+            self._capture()
 
     @property
     def _since_unix(self) -> float:
-        """When the film began at the earliest: with its job, or with the day."""
+        """The earliest time at which the film can have begun: that of its job, or midnight."""
         if self.camera.keeping.job is not None:
             return self.camera.keeping.job_since_unix
         return datetime.combine(date.today(), datetime.min.time()).timestamp()
@@ -110,9 +110,9 @@ class Timelapse:
     def _begin(self, title: str | None) -> None:
         self._title, self._event, self._pictures, self._at_unix = title, "", 0, time.time()
         if title is not None:
-            going = self._events.resume(self.camera.name, LABEL, title, self._since_unix)
-            self._event = going.id if going is not None else ""
-        self._tell()
+            resumed = self._events.resume(self.camera.name, LABEL, title, self._since_unix)
+            self._event = resumed.id if resumed is not None else ""
+        self._announce()
 
     def _end(self) -> None:
         if self._title is None:
@@ -121,13 +121,13 @@ class Timelapse:
         self._media.end_video(self._track)
         self._writer.end(self._track)
         self._events.end(self._event, time.time())
-        self._tell()
+        self._announce()
 
-    def _shoot(self) -> None:
-        """Add a picture, if the camera brings one."""
+    def _capture(self) -> None:
+        """Add a picture, if the camera delivers one."""
         waiter = FrameWaiter(self._fanout)
         try:
-            frame = waiter.next(min(PICTURE_S, max(1.0, self._every_s)))
+            frame = waiter.next(min(CAPTURE_TIMEOUT_S, max(1.0, self._interval_s)))
         finally:
             waiter.leave()
         title = self._title
@@ -144,15 +144,15 @@ class Timelapse:
             if not self._event:
                 name, now = self.camera.name, time.time()
                 self._event = self._events.begin(name, LABEL, now, picture=frame.jpeg, film=title)
-            self._tell()
+            self._announce()
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         told = None
         if self._title is not None:
             told = {
                 "film": self._title,
                 "job": self.camera.keeping.job,
-                "every": self._every_s,
+                "every": self._interval_s,
                 "pictures": self._pictures,
             }
         self.camera.tell(timelapse=told)

@@ -1,4 +1,4 @@
-"""The state folder as a whole: its lock, and protection of its files from other accounts."""
+"""The state folder's lock, and checks that other accounts cannot use its files."""
 
 import errno
 import fcntl
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 Use = Literal["cameras", "web"]
 """What a process stores in the folder: `camera` nodes cameras, `web` nodes web, `run` both."""
 
-# What will not survive a restart when a file cannot be used.
+# What is lost at a restart if a file cannot be used.
 KEPT = {
-    "state.json": "what is changed at run time",
-    "cameras.json": "what is changed of the cameras from the page",
+    "state.json": "changes at run time",
+    "cameras.json": "changes to cameras from the page",
     "views.json": "saved views",
-    "server.json": "what was chosen of how others reach the server",
+    "server.json": "changes to how others reach the server",
     "logins.json": "logins",
     "timeline.jsonl": "the timeline",
     "audit.log": "the audit log",
@@ -52,7 +52,7 @@ class FolderLock:
     def __init__(self, folder: Path, *uses: Use) -> None:
         self._folder = folder
         make_folder(folder)
-        # Open until the process ends; child processes do not inherit them.
+        # Held until the process ends; child processes do not inherit them.
         self._locks = [self._take(use) for use in uses]
         self.tell("")
 

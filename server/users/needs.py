@@ -1,4 +1,4 @@
-"""What somebody must be, to ask for something."""
+"""Permission levels of requests and commands."""
 
 from enum import Enum, auto
 
@@ -6,16 +6,16 @@ __all__ = ["Need"]
 
 
 class Need(Enum):
-    """What a request needs."""
+    """The permission that a request needs."""
 
     NOTHING = auto()
     """No login."""
 
     VIEWER = auto()
-    """Anybody who is known."""
+    """Any person or token with access."""
 
     OPERATOR = auto()
-    """The role of an operator."""
+    """The role of an operator, or admin."""
 
     WHOLE_VIEWER = auto()
     """Anybody who may see every camera, because the answer names them all."""
@@ -24,4 +24,4 @@ class Need(Enum):
     """An operator of every camera, because the command affects them all."""
 
     ADMIN = auto()
-    """Who may change the cameras, the users and the settings themselves."""
+    """Permission to change cameras, users and settings."""

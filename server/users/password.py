@@ -27,14 +27,14 @@ MIN_LENGTH, MAX_LENGTH = 8, 256
 # small machine.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, hash_len=32, salt_len=16)
 
-# The hash of a discarded random password, checked for unknown names so that they take as long.
+# The hash of a discarded random password; checked for unknown names, which must take as long.
 NOBODYS_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$R2+/3M1q000pCcU+/i/o0A"
     "$P0mVUtGC2y+LQxWUX5OgyfKjjynet8hJfIYpFVvgjF8"
 )
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Of generated passwords: none of them is easily taken for another."""
+"""Characters of generated passwords, which are not easily mistaken for each other."""
 
 TOKEN_PREFIX = "porthole_"
 """Makes a leaked token recognizable to people and to secret scanners."""
@@ -43,7 +43,7 @@ TOKEN = re.compile(TOKEN_PREFIX + r"[A-Za-z0-9_-]{43}")
 
 
 def take_password(text: str) -> str:
-    """Return a new password in the normalized form that is hashed.
+    """Check a new password, and return its normalized form.
 
     Raises:
         ConfigError: If it is too short or too long; the message does not quote it.
@@ -57,7 +57,7 @@ def take_password(text: str) -> str:
 
 
 def hash_password(password: str) -> str:
-    """Return a password's argon2id hash, with a salt of its own. Blocks for tens of ms."""
+    """Return a password's argon2id hash with a new salt. Blocks for tens of ms."""
     return HASHER.hash(_normalize(password))
 
 
@@ -102,5 +102,5 @@ def digest(token: str) -> str:
 
 
 def _normalize(password: str) -> str:
-    """Return the same text for a password whatever keyboard it was typed on."""
+    """Normalize a password, so that it is the same typed on any keyboard."""
     return unicodedata.normalize("NFKC", password)

@@ -1,4 +1,4 @@
-"""Who somebody is, as far as permissions are concerned."""
+"""The identity and permissions of a user or machine."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,17 +12,17 @@ Kind = Literal["user", "token", "embed", "open", "local"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user or machine, as far as permissions are concerned.
+    """A user or machine with its permissions.
 
     Attributes:
         name: The name people see; None if no login is needed.
-        role: Viewers see, operators also control, admins also change cameras and users.
+        role: Viewers watch, operators also control, admins also change cameras and users.
         cameras: Names of the only cameras this person may know of; None for all.
         kind: A ``user`` has a password, a ``token`` is a machine, ``embed`` is a token with which
             other pages show one camera; on a server without users everybody is ``open``, and
             ``local`` is a program on the server's own machine.
-        generation: Changes with everything else about the person, and with the password.
-        clips: Whether an embed token is for clips and pictures of the past, too.
+        generation: Changes with any change to the account, including its password.
+        clips: Whether an embed token also gives access to clips and pictures of the past.
     """
 
     name: str | None

@@ -1,8 +1,8 @@
-"""Files of the state folder: readable by its owner only, and written completely or not at all.
+"""Files of the state folder: readable by its owner only, and written atomically.
 
-Everything in the folder is written here, so that one rule holds for all of it: mode 0600, owned by
-the folder's owner (even when root writes, as ``sudo manage.py user add`` does), and never through a
-symbolic link.
+All files in the folder are written by this module, so that one rule applies to them: mode 0600,
+owned by the folder's owner (even when root writes, as ``sudo manage.py user add`` does), and never
+through a symbolic link.
 """
 
 import codecs
@@ -49,7 +49,7 @@ class PrivateFile:
         """Return the file's content, or None if there is no file.
 
         Args:
-            newest_bytes: How much to read from its end; everything if negative.
+            newest_bytes: Bytes to read from its end; everything if negative.
 
         Raises:
             OSError: If it cannot be read, or is not a regular file.
@@ -103,7 +103,7 @@ def make_folder(folder: Path) -> None:
 
 
 def add_folder(folder: Path) -> None:
-    """Create a folder, for its owner only, and those that it lies in, as :func:`make_folder` does.
+    """Create a folder, for its owner only, and missing parents, like :func:`make_folder`.
 
     Raises:
         OSError: If it cannot be created.
@@ -137,7 +137,7 @@ def open_private(path: Path, flags: int) -> int:
         try:
             descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            continue  # Another process has created it meanwhile.
+            continue  # Another process has just created it.
         # Change the owner of new files only: an existing one may be a hard link to a file of root.
         _give_to_owner(descriptor, path.parent)
         return descriptor
@@ -193,7 +193,7 @@ def load_secret(path: Path) -> bytes:
 
 
 def explain(error: OSError, path: Path) -> str:
-    """Return why a file of the state folder cannot be used, and the command that permits it."""
+    """Return why a file of the state folder cannot be used, and the command that fixes it."""
     reason = error.strerror or str(error)
     if not isinstance(error, PermissionError):
         return reason
@@ -223,7 +223,7 @@ def _give_to_owner(descriptor: int, folder: Path) -> None:
 
 
 def _has_other_owner(status: os.stat_result, owner: os.stat_result) -> bool:
-    # Asked first, because the shipped units forbid to change owners.
+    # Checked first, because the shipped units forbid changing owners.
     return (status.st_uid, status.st_gid) != (owner.st_uid, owner.st_gid)
 
 

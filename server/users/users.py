@@ -1,8 +1,8 @@
 """Accounts: users with passwords and machines with tokens, stored in the state folder.
 
-The commands of ``manage.py`` write the file, and so does a running server for its admins; a server
-checks every half second whether it has changed. Every change gives an account a new *generation*,
-which invalidates the logins and connections of the old one.
+The commands of ``manage.py`` write the file, and so does a running server on behalf of admins. A
+server checks every half second whether it has changed. Every change gives an account a new
+*generation*, which invalidates logins and connections of the old one.
 """
 
 import fcntl
@@ -30,12 +30,12 @@ __all__ = ["OPEN", "Account", "Kind", "Person", "Role", "Stamp", "Users", "Users
 Stamp = tuple[int, int, int] | None
 """Identifies a version of the file: inode, time and size; None if there is no file."""
 
-# No colon, which ends the name in HTTP Basic, and nothing that ever needs escaping.
+# No colon, which ends the name in HTTP Basic, and no character that needs escaping anywhere.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,39}")
 
 NO_ADMIN = (
-    "this would leave no user who is an admin of all cameras, and nobody could change people from "
-    "the page; add such a user first, or change that of another"
+    "this would leave no admin of all cameras, and nobody could manage users from the page; "
+    "add such an admin first, or make another user one"
 )
 
 
@@ -81,22 +81,22 @@ class Users:
         return bool(self.users or self.tokens)
 
     def user(self, name: str) -> Person | None:
-        """Return the user with this name, whatever its capitalization."""
+        """Return the user with this name, ignoring case."""
         found = self.name_of(name)
         return None if found is None else _person(found, self.users[found], "user")
 
     def hash_of(self, name: str) -> str | None:
-        """Return a user's password hash."""
+        """Return a user's password hash; None if there is no such user."""
         found = self.name_of(name)
         return None if found is None else self.users[found].secret
 
     def name_of(self, name: str) -> str | None:
-        """Return a user's name as it was added; None if there is none."""
+        """Return a user's name as it was added; None if there is no such user."""
         folded: dict[str, str] = self._folded  # type: ignore[attr-defined]
         return _find(name, self.users, folded)
 
     def bearer(self, token: str) -> Person | None:
-        """Return the machine that a token belongs to."""
+        """Return the machine that a token belongs to; None if it is unknown."""
         by_digest: dict[str, str] = self._by_digest  # type: ignore[attr-defined]
         name = by_digest.get(digest(token))
         return None if name is None else _person(name, self.tokens[name], "token")
@@ -111,11 +111,11 @@ class Users:
 class UsersFile:
     """The file ``people.json`` of a state folder.
 
-    All methods block on the disk, and those with a password for tens of ms more.
+    All methods block on the disk; those that take a password block for tens of ms more.
 
     Args:
         folder: The state folder.
-        keeps_admin: Whether changes that would leave nobody to manage people from the page raise
+        keeps_admin: Whether changes that would leave no admin to manage users from the page raise
             AccountError. On the command line they are allowed.
     """
 
@@ -137,7 +137,7 @@ class UsersFile:
         """Return all accounts; none if there is no file.
 
         Raises:
-            ConfigError: If the file cannot be read. Without it the server would be open.
+            ConfigError: If the file cannot be read; ignoring it would open the server to everybody.
         """
         document = self._read()
         return Users(document.users, document.tokens)
@@ -146,7 +146,7 @@ class UsersFile:
         """Return the file's bytes; None if there is no file.
 
         Raises:
-            ConfigError: If it cannot be read; it must not be replaced by another node's then.
+            ConfigError: If it cannot be read; it must then not be replaced by another node's.
         """
         try:
             return self._file.read()
@@ -162,7 +162,7 @@ class UsersFile:
         try:
             _Document.model_validate_json(text)
         except ValidationError:
-            raise ConfigError("what is on the bus is no list of users") from None
+            raise ConfigError("the bus has an invalid list of users") from None
         with self._locked():
             self._file.replace(text)
 
@@ -181,7 +181,7 @@ class UsersFile:
     def change_user(
         self, name: str, role: Role | None, cameras: list[str] | None, all_cameras: bool
     ) -> None:
-        """Change a user's role or cameras; None leaves them unchanged."""
+        """Change a user's role or cameras; None leaves them unchanged, unless ``all_cameras``."""
         with self._changing() as document:
             name, account = _known(name, document.users, "user")
             _check_cameras(cameras)
@@ -189,10 +189,10 @@ class UsersFile:
             document.users[name] = _account(role or account.role, seen, account.secret)
 
     def find_user(self, name: str) -> tuple[str, Account]:
-        """Return a user's name as it was added, however it is capitalized, and the account.
+        """Return a user's name as it was added and the account, ignoring case.
 
         Raises:
-            ConfigError: If there is no such user; says who there is.
+            ConfigError: If there is no such user; lists the existing ones.
         """
         return _known(name, self._read().users, "user")
 
@@ -226,7 +226,7 @@ class UsersFile:
 
         Raises:
             ConfigError: If the name is taken or invalid, an embed token is not for viewing exactly
-                one camera, or another one is given ``clips``, which only those have to be.
+                one camera, or ``clips`` is set without ``embed``.
         """
         if clips and not embed:
             raise ConfigError(
@@ -245,7 +245,7 @@ class UsersFile:
         return token
 
     def change_token(self, name: str, new: str, role: Role, cameras: list[str] | None) -> None:
-        """Change what a token is called and what it may do; it stays the same token.
+        """Change a token's name and permissions; its secret stays the same.
 
         Raises:
             ConfigError: If the new name is taken or invalid, or an embed token is not for viewing
@@ -269,9 +269,9 @@ class UsersFile:
             del document.tokens[name]
 
     def rename_camera(self, name: str, new: str) -> None:
-        """Have everybody who may see only some cameras go on seeing one that was renamed.
+        """Update the camera lists of accounts after a camera was renamed.
 
-        Their connections end, because what they may see has changed, but not their logins.
+        Their connections end, because what they may see has changed, but their logins stay valid.
         """
         known = self._read()
         if not any(name in (one.cameras or ()) for one in _all(known)):
@@ -286,7 +286,7 @@ class UsersFile:
 
     @contextmanager
     def _changing(self) -> Iterator[_Document]:
-        """Read the file, let the caller change it, and write it; one process at a time."""
+        """Read the file, yield it for changes, and write it; one process at a time."""
         with self._locked():
             document = self._read()
             had_admin = _has_admin(document) or not _all(document)
@@ -396,7 +396,7 @@ def _check_cameras(cameras: list[str] | None) -> None:
 
 
 def _known(name: str, accounts: dict[str, Account], kind: str) -> tuple[str, Account]:
-    """Return an account and its name as it was added, whatever the capitalization of ``name``."""
+    """Return an account's name as it was added and the account, ignoring case."""
     found = _find(name, accounts, _folded(accounts))
     if found is None:
         known = ", ".join(sorted(accounts)) or "none"
@@ -407,8 +407,8 @@ def _known(name: str, accounts: dict[str, Account], kind: str) -> tuple[str, Acc
 def _folded(accounts: Mapping[str, Account]) -> dict[str, str]:
     """Return the names by their case-folded form.
 
-    Earlier releases accepted names that differ only in capitals: each of those is found by its
-    exact spelling only.
+    Earlier releases accepted names that differ only in case; those are left out, so that each is
+    found by its exact spelling only.
     """
     names: dict[str, list[str]] = {}
     for name in accounts:

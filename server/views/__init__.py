@@ -1,1 +1,1 @@
-"""Saved views: what a page shows, kept under a name for one person or for everybody."""
+"""Saved views: what the page shows, stored under a name for one person or for everybody."""

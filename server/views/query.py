@@ -1,4 +1,4 @@
-"""What a saved view shows, as the query of the page's address; ``deeplink.js`` writes it."""
+"""The query of the page's address that describes a saved view; ``deeplink.js`` writes it."""
 
 from collections.abc import Callable, Collection
 from urllib.parse import parse_qsl, urlencode
@@ -11,13 +11,13 @@ FIELDS = (
     *("camera", "size", "layout", "order", "sort", "page", "filter", "state", "group"),
     *("patrol", "through"),
 )
-"""The parts of an address that describe a view. A token, or being a kiosk, is none of them."""
+"""The parameters that describe a view; others, such as the token and kiosk mode, do not."""
 
 MAX_FIELDS = 64
 
 
 def clean(text: str) -> str | None:
-    """Return a query without what describes no view; None if it is none, or too long."""
+    """Return a query with only the parameters of a view; None if it is invalid or too long."""
     try:
         pairs = parse_qsl(text.removeprefix("?"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
@@ -27,17 +27,17 @@ def clean(text: str) -> str | None:
 
 
 def limited_to(query: str, sees: Callable[[str], bool], groups: Collection[str]) -> str | None:
-    """Return what is left of a view for somebody who may not see every camera.
+    """Return a view as shown to somebody who may not see every camera.
 
-    Names of other cameras are taken out, as if there were none of that name.
+    Names of other cameras are removed, as if those did not exist.
 
     Args:
-        query: As :func:`clean` returned it.
-        sees: Whether they may know of a camera.
-        groups: Those of the cameras that they may see.
+        query: A result of :func:`clean`.
+        sees: Returns whether they may know of a camera.
+        groups: The groups of the cameras that they may see.
 
     Returns:
-        None if the view shows nothing but what they may not see.
+        The query; None if the view's camera or group is hidden from them.
     """
     parts = dict(parse_qsl(query, keep_blank_values=True))
     if "camera" in parts and not sees(parts["camera"]):
@@ -54,7 +54,7 @@ def limited_to(query: str, sees: Callable[[str], bool], groups: Collection[str])
 
 
 def with_renamed(query: str, name: str, new: str) -> str:
-    """Return a view in which a camera has another name."""
+    """Return a view's query after a camera was renamed."""
     parts = dict(parse_qsl(query, keep_blank_values=True))
     if parts.get("camera") == name:
         parts["camera"] = new
@@ -67,7 +67,7 @@ def with_renamed(query: str, name: str, new: str) -> str:
 
 
 def _through(parts: dict[str, str]) -> tuple[str, list[str]]:
-    """Return through what a patrol turns, and which of them; none are all."""
+    """Return what a patrol cycles through, and the names of those; empty for all."""
     kind, _, names = parts.get("through", "").partition(":")
     return kind, names.split(",") if names else []
 

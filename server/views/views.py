@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 FILE = "views.json"
 
 EVERYBODY = None
-"""Has the shared views, where a user's name has that user's own."""
+"""The owner of the shared views, in place of a user's name."""
 
 MAX_OWN = 50
 MAX_SHARED = 100
 MAX_NAME = 60
 MAX_BYTES = 2_000_000
 
-# How long a change waits for the one before it.
+# Longest wait of a change for the one before it.
 MAX_WAIT_S = 10.0
 
 NAME = f"1 to {MAX_NAME} characters"
@@ -43,7 +43,7 @@ class _Kept(BaseModel):
 
 
 class SavedView(_Kept):
-    """One view: its name for people, and the query of the address that shows it."""
+    """One view: its name, and the query of the address that shows it."""
 
     id: Annotated[str, Field(pattern=f"^{ID.pattern}$")]
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
@@ -51,7 +51,7 @@ class SavedView(_Kept):
 
 
 class ViewList(_Kept):
-    """Somebody's views in their order, and the one, own or shared, that opens at the start."""
+    """One user's views in order, and the id of the view, own or shared, that opens first."""
 
     default: Annotated[str, Field(max_length=40)] | None = None
     views: list[SavedView] = Field(default_factory=list)
@@ -64,16 +64,16 @@ class _Document(_Kept):
 
 
 class Views:
-    """The views, changed one change at a time; a change that cannot be kept is not made.
+    """All saved views. Changes are made one at a time, and only if they can be stored.
 
-    The file is written by this process alone, which holds the folder's lock.
+    Only this process writes the file, because it holds the folder's lock.
 
     Args:
         folder: The state folder.
 
     Attributes:
-        on_change: Called after a change, with whose views it is, or :data:`EVERYBODY`.
-        fault: Why the file is left as it is, and nothing can be changed; empty if it can.
+        on_change: Called after a change with the views' owner, a user or :data:`EVERYBODY`.
+        fault: Why the file cannot be used and views cannot be changed; empty if they can.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -94,11 +94,11 @@ class Views:
             self._text = _text_of(self._document)
         except ValidationError as error:
             where = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
-            self.fault = f"{FILE} cannot be used: there is something else at {where}"
+            self.fault = f"{FILE} cannot be used: it has invalid content at {where}"
             log.error("%s; it is left as it is", self.fault)
 
     def shared(self) -> list[SavedView]:
-        """Return everybody's views in their order."""
+        """Return the shared views in order."""
         return self._document.shared
 
     def of(self, person: str) -> ViewList:
@@ -110,12 +110,12 @@ class Views:
 
         Args:
             whose: A user's name, or :data:`EVERYBODY`.
-            values: ``name`` and ``query``; ``id`` brings back one that was removed, and ``at`` is
-                its place.
+            values: ``name`` and ``query``; optionally ``id``, to restore a view that was removed,
+                and ``at``, its position.
 
         Raises:
-            ViewError: If it cannot be added like that.
-            ConfigError: If it cannot be kept.
+            ViewError: If a value cannot be used, or there are too many views.
+            ConfigError: If it cannot be stored.
         """
         key = values.get("id")
         if key is not None and not (isinstance(key, str) and ID.fullmatch(key)):
@@ -136,7 +136,7 @@ class Views:
         return added
 
     def change(self, whose: str | None, key: str, values: dict[str, Any]) -> SavedView:
-        """Change a view's ``name`` or ``query``, or move it to the place ``at``."""
+        """Change a view's ``name`` or ``query``, or move it to the position ``at``."""
         with self._changing(whose) as document:
             views = self._list(document, whose)
             view = _known(views, key)
@@ -150,7 +150,7 @@ class Views:
         return view
 
     def remove(self, whose: str | None, key: str) -> SavedView:
-        """Remove a view. Who has it as their default gets it back when it is brought back."""
+        """Remove a view. It stays the default of users who chose it, in case it is restored."""
         with self._changing(whose) as document:
             views = self._list(document, whose)
             removed = _known(views, key)
@@ -165,7 +165,7 @@ class Views:
             document.people.setdefault(person, ViewList()).default = key
 
     def keep_only(self, people: Collection[str]) -> None:
-        """Forget the views of all other users: somebody else may get such a name."""
+        """Delete the views of all other users, because somebody else may get their name."""
         if self.fault or set(self._document.people) <= set(people):
             return
         try:
@@ -176,7 +176,7 @@ class Views:
             log.error("the views of users who were removed are kept: %s", error)
 
     def rename_camera(self, name: str, new: str) -> None:
-        """Have views go on showing a camera that was renamed."""
+        """Update the views of a camera that was renamed."""
         if self.fault:
             return
         renamed = {
@@ -190,10 +190,10 @@ class Views:
             for one in _all(document):
                 one.query = renamed.get(one.id, one.query)
 
-    # For a bus, which has the same file on every node.
+    # For the bus, which keeps this file equal on all nodes.
 
     def text(self) -> bytes | None:
-        """Return the file's bytes; None if there is none. Raises ConfigError with a fault."""
+        """Return the file's bytes; None if there is no file. Raises ConfigError with a fault."""
         if self.fault:
             raise ConfigError(self.fault)
         return self._text
@@ -202,20 +202,20 @@ class Views:
         """Replace the file with another node's.
 
         Raises:
-            ConfigError: If that has no valid views, or they cannot be kept.
+            ConfigError: If the views are invalid or cannot be stored.
         """
         try:
             document = _Document.model_validate_json(text)
         except ValidationError:
-            raise ConfigError("what is on the bus has no valid views") from None
+            raise ConfigError("the bus has invalid views") from None
         with self._taking_turns():
             self._keep(document)
-            self._text = text  # As it is there, or two versions would correct each other for ever.
+            self._text = text  # Unchanged, or two versions would replace each other's for ever.
         self.on_change(EVERYBODY)
 
     @contextmanager
     def _changing(self, whose: str | None) -> Iterator[_Document]:
-        """Let the caller change a copy, keep it, and tell of it."""
+        """Yield a copy for changes, store it, and call ``on_change``."""
         with self._taking_turns():
             document = self._document.model_copy(deep=True)
             yield document
@@ -262,12 +262,12 @@ def _all(document: _Document) -> list[SavedView]:
 def _known(views: list[SavedView], key: str) -> SavedView:
     found = next((one for one in views if one.id == key), None)
     if found is None:
-        raise ViewError("", "there is no such view; it was removed meanwhile")
+        raise ViewError("", "this view does not exist any more")
     return found
 
 
 def _name(value: object, others: list[SavedView]) -> str:
-    """Return a name as it is kept: without blanks around it and line breaks in it."""
+    """Check a name, and return it with white space collapsed."""
     name = " ".join(value.split()) if isinstance(value, str) else ""
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise ViewError("name", f"accepted: {NAME}")
@@ -287,5 +287,5 @@ def _place(value: object, most: int) -> int:
     if value is None:
         return most
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ViewError("at", "accepted: a place, counted from 0")
+        raise ViewError("at", "accepted: a position, counted from 0")
     return min(value, most)

@@ -86,7 +86,7 @@ def assert_refused(ended: subprocess.CompletedProcess[str], *said: str) -> None:
         ('[server]\nport = "x"\n', ("server.port", "'x'", "0 to 65535")),
         ("[server]\nprot = 1\n", ("prot", "port")),
         ('[[camera]]\nname = "a\\nb"\nsource = "test:"\n', ("name", "a\\nb", "letters")),
-        ("][", ("is no TOML",)),
+        ("][", ("is not TOML",)),
     ],
 )
 def test_wrong_file_ends_the_start(tmp_path: Path, text: str, said: tuple[str, ...]) -> None:

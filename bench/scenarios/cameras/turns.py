@@ -73,7 +73,7 @@ def _write(media: Path, film: list[Unit]) -> tuple[float, list[float]]:
                 [replace(one, at_unix=at_unix + at / FPS) for at, one in enumerate(part)],
                 "always",
             )
-            while writer._waiting["door"]:
+            while writer._queued_bytes["door"]:
                 before_s = time.clock_gettime(clock)
                 nowhere.write(b".")
                 if (waited_s := time.clock_gettime(clock) - before_s) > MIN_WAIT_S:

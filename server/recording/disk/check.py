@@ -1,6 +1,6 @@
-"""Makes the index anew from the files, and mends files that were torn.
+"""Rebuild the index from the files, and repair files that were cut short.
 
-Blocks on the disk: on native threads, or without a server.
+Blocks on the disk: call it on native threads, or without a server.
 """
 
 import time
@@ -17,10 +17,10 @@ from server.recording.disk.recording_file import is_being_written, read_facts, r
 
 __all__ = ["Report", "check", "oldest_file"]
 
-# A file without a picture that is younger may just have been created.
+# A younger file without pictures may just have been created.
 MIN_STUB_AGE_S = 60.0
 
-# So many changes of the index are one transaction.
+# Changes to the index in one transaction.
 BATCH = 100
 
 Row = TypeVar("Row", Recorded, Event)
@@ -28,19 +28,18 @@ Row = TypeVar("Row", Recorded, Event)
 
 @dataclass(slots=True)
 class Report:
-    """What was found.
+    """The result of a check.
 
     Attributes:
-        recordings: How many there are.
-        events: How many there are.
-        repaired: Recordings whose end was torn, by id.
-        unusable: Files that cannot be read, or without anything that can be played, by name; they
-            are left alone.
-        removed: Recordings of which there was only the beginning; deleted.
-        open: Recordings that are being written; what the index says of them stays.
-        added: How many the index did not have, or had otherwise.
-        dropped: How many the index had that are not there.
-        index_was_broken: Whether it could not be read, and was set aside.
+        recordings: Number of recordings.
+        events: Number of events.
+        repaired: Ids of recordings whose incomplete end was cut off.
+        unusable: Names of files that cannot be read or played; they are left alone.
+        removed: Ids of deleted recordings that had no complete fragment.
+        open: Number of recordings being written; their index entries stay.
+        added: Number of entries that were missing from the index or different.
+        dropped: Number of index entries without a file.
+        index_was_broken: Whether the index could not be read and was set aside.
     """
 
     recordings: int = 0
@@ -54,20 +53,20 @@ class Report:
     index_was_broken: bool = False
 
     def describe(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the report as JSON-compatible values."""
         return asdict(self)
 
 
 def check(media: Path, index: Index, thorough: bool = True) -> Report:
-    """Have the index say what the files do, and cut off what is torn at their ends.
+    """Make the index match the files, and cut off incomplete ends.
 
-    Files that are being written, by whichever process, are left alone.
+    Files being written, by any process, are left alone.
 
     Args:
-        media: The folder of recordings.
+        media: The media folder.
         index: The index.
-        thorough: Whether to read each file's beginning; otherwise only of those that the index
-            does not know, or knows otherwise.
+        thorough: Whether to read the head of each file; otherwise only of files that are new or
+            whose size differs from the index.
 
     Raises:
         OSError: If the index cannot be opened.
@@ -84,7 +83,7 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
     for key, path in recordings(media):
         have = known.get(key)
         try:
-            now = _look(key, path, have if not thorough else None, report)
+            now = _check_file(key, path, have if not thorough else None, report)
         except OSError:
             report.unusable.append(str(path))
             now = have
@@ -94,14 +93,14 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
         report.recordings += 1
         if now.open:
             report.open += 1
-            index.put(now, renew=False)  # Its writer knows better.
+            index.put(now, replace=False)  # Its writer's entry is newer.
         elif now != have:
             report.added += 1
             new.append(now)
             if len(new) >= BATCH:
-                _renew(index, index.recordings_where, index.put, known, new)
+                _put_unchanged(index, index.recordings_where, index.put, known, new)
                 new.clear()
-    _renew(index, index.recordings_where, index.put, known, new)
+    _put_unchanged(index, index.recordings_where, index.put, known, new)
     gone = [key for key in known if key not in found]
     report.dropped += len(gone)
     index.remove(gone)
@@ -110,7 +109,7 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
 
 
 def oldest_file(media: Path) -> str | None:
-    """Return the id of the oldest recording that may be deleted, by the files alone; or None.
+    """Return the id of the oldest deletable recording without using the index; or None.
 
     Raises:
         OSError: If the folder cannot be read.
@@ -124,8 +123,8 @@ def oldest_file(media: Path) -> str | None:
     return None
 
 
-def _look(key: str, path: Path, known: Recorded | None, report: Report) -> Recorded | None:
-    """Return what is to be in the index of a file; None for nothing."""
+def _check_file(key: str, path: Path, known: Recorded | None, report: Report) -> Recorded | None:
+    """Return the index entry for a file; None for no entry."""
     try:
         size = path.stat().st_size
         if known is not None and not known.open and known.bytes == size:
@@ -150,7 +149,7 @@ def _look(key: str, path: Path, known: Recorded | None, report: Report) -> Recor
 
 
 def _is_stub(path: Path) -> bool:
-    """Return whether a file was created as a recording, and the process killed before it wrote."""
+    """Return whether the process was killed before it wrote the first fragment of a file."""
     try:
         with open(path, "rb") as file:
             data = file.read(1 << 16)
@@ -173,7 +172,7 @@ def _check_events(media: Path, index: Index, report: Report) -> None:
     report.added += len(new)
     for begin in range(0, len(new), BATCH):
         some = new[begin : begin + BATCH]
-        _renew(index, index.events_where, index.put_event, known, some)
+        _put_unchanged(index, index.events_where, index.put_event, known, some)
     gone = [key for key in known if key not in found]
     report.dropped += len(gone)
     index.remove_events(gone)
@@ -185,16 +184,14 @@ def _is_in(file: Path, media: Path, event: str) -> bool:
     return picture is not None and events_file(picture) == file
 
 
-def _renew(
+def _put_unchanged(
     index: Index,
     find: Callable[[str, Sequence[str]], list[Row]],
     put: Callable[..., None],
     known: Mapping[str, Row],
     new: Sequence[Row],
 ) -> None:
-    """Put rows into the index, unless what was known of them has changed since: files were read
-    before, and who has changed it knows better.
-    """
+    """Put rows into the index, except those changed since the files were read: they are newer."""
     with index.changing():
         here = f"WHERE id IN ({', '.join('?' * len(new))})"
         now = {one.id: one for one in find(here, [one.id for one in new])}

@@ -1,6 +1,6 @@
-"""The events of one camera and day in a file: a line for each change of one, the newest counts.
+"""The file of one camera's events of a day: one line per change, the last one of an event counts.
 
-Blocks on the disk: on native threads only.
+Blocks on the disk: call it on native threads only.
 """
 
 import json
@@ -18,7 +18,7 @@ __all__ = ["read_events", "remove_empty", "remove_events", "write_event"]
 
 
 def write_event(media: Path, event: Event, jpeg: bytes | None = None) -> None:
-    """Note what is known of an event, and its best picture if there is a new one.
+    """Append an event's current values, and store its best picture if there is a new one.
 
     Raises:
         OSError: If it cannot be written.
@@ -32,12 +32,12 @@ def write_event(media: Path, event: Event, jpeg: bytes | None = None) -> None:
     add_folders(media, file.parent)
     noted = asdict(event)
     if not event.film:
-        del noted["film"]  # Earlier versions know no films.
+        del noted["film"]  # Earlier versions reject this key.
     _append(file, noted)
 
 
 def remove_events(media: Path, keys: Iterable[str]) -> None:
-    """Delete events; the files of a day with its last one.
+    """Delete events, and the day's files along with its last event.
 
     Raises:
         OSError: If they cannot be deleted.
@@ -48,7 +48,7 @@ def remove_events(media: Path, keys: Iterable[str]) -> None:
         assert picture is not None
         days.setdefault(events_file(picture), {})[key] = picture
     for file, gone in days.items():
-        # First: if that is impossible, as on a full disk, they stay with their pictures.
+        # First, so that events and pictures both stay if this fails, as on a full disk.
         if file.exists():
             _append(file, *({"id": key, "removed": True} for key in gone))
         for picture in gone.values():
@@ -56,13 +56,13 @@ def remove_events(media: Path, keys: Iterable[str]) -> None:
         if file.exists() and not read_events([file]):
             file.unlink(missing_ok=True)
             folder = file.parent / "events"
-            for left in folder.glob(".*.new"):  # Half a picture, of a process that was killed.
+            for left in folder.glob(".*.new"):  # Left half-written by a killed process.
                 left.unlink(missing_ok=True)
             remove_empty(folder)
 
 
 def remove_empty(folder: Path) -> None:
-    """Delete a folder of the media folder if it is empty, and those that it lies in likewise."""
+    """Delete a folder within the media folder if it is empty, then its parents likewise."""
     for one in (folder, *folder.parents[:2]):
         try:
             one.rmdir()
@@ -85,11 +85,11 @@ def read_events(files: Iterable[Path]) -> list[Event]:
         except FileNotFoundError:
             continue
         for line in lines:
-            _take(line, events)
+            _apply_line(line, events)
     return list(events.values())
 
 
-def _take(line: bytes, events: dict[str, Event]) -> None:
+def _apply_line(line: bytes, events: dict[str, Event]) -> None:
     try:
         values = json.loads(line)
         if values.pop("removed", False):
@@ -100,14 +100,14 @@ def _take(line: bytes, events: dict[str, Event]) -> None:
             values["box"] = left, top, width, height
         event = Event(**values)
     except (ValueError, TypeError, LookupError, AttributeError):
-        return  # Torn, as by a power cut.
+        return  # Incomplete, as after a power cut.
     events[event.id] = event
 
 
 def _append(file: Path, *entries: dict[str, Any]) -> None:
     with open(open_private(file, os.O_RDWR | os.O_APPEND), "ab") as opened:
         size = os.fstat(opened.fileno()).st_size
-        # Half a line may have been left.
+        # A killed process may have left half a line.
         whole = size == 0 or os.pread(opened.fileno(), 1, size - 1) == b"\n"
         lines = "".join(f"{json.dumps(one)}\n" for one in entries)
         opened.write((b"" if whole else b"\n") + lines.encode())

@@ -1,4 +1,4 @@
-"""The events that are still to be written: of each what is known last, and its newest picture."""
+"""Events waiting to be written: the latest values and picture of each."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from server.recording.disk.index import Event
 __all__ = ["MAX_EVENTS", "EventQueue"]
 
 MAX_EVENTS = 200
-"""So many wait while the disk is full; then the oldest is dropped."""
+"""Most that wait while the disk is full; then the oldest is dropped."""
 
 
 class EventQueue:
@@ -19,31 +19,31 @@ class EventQueue:
         self._waiting: dict[str, tuple[Event, bytes | None]] = {}
 
     def put(self, event: Event, jpeg: bytes | None) -> None:
-        """Add what is known of an event, and its best picture if there is a new one."""
+        """Queue an event's latest values, and its best picture if there is a new one."""
         with self._lock:
             _, before = self._waiting.pop(event.id, (None, None))
             self._waiting[event.id] = event, jpeg or before
             if len(self._waiting) > MAX_EVENTS:
                 del self._waiting[next(iter(self._waiting))]
 
-    def renew(self, event: Event) -> None:
-        """Replace what waits of an event, if it does: more is known by now."""
+    def update(self, event: Event) -> None:
+        """Update an event that is waiting; otherwise do nothing."""
         with self._lock:
             if (before := self._waiting.get(event.id)) is not None:
                 self._waiting[event.id] = event, before[1]
 
     def find(self, key: str) -> tuple[Event, bytes | None] | None:
-        """Return what waits of an event: what is known of it, and its picture if that is new."""
+        """Return a waiting event and its new picture, if any; None if it is not waiting."""
         with self._lock:
             return self._waiting.get(key)
 
     def remove(self, key: str) -> None:
-        """Drop an event."""
+        """Remove an event from the queue."""
         with self._lock:
             self._waiting.pop(key, None)
 
-    def empty(self, write: Callable[[Event, bytes | None], None]) -> None:
-        """Write each in turn; what ``write`` raises leaves that one and the rest waiting."""
+    def drain(self, write: Callable[[Event, bytes | None], None]) -> None:
+        """Write each in turn; if ``write`` raises, that one and the rest stay queued."""
         while True:
             with self._lock:
                 waiting = next(iter(self._waiting.values()), None)

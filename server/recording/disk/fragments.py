@@ -1,4 +1,4 @@
-"""Reads which pictures are in the fragments of a recording. Blocks on the disk."""
+"""Read the list of samples in a recording's fragments. Blocks on the disk."""
 
 import os
 import struct
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 __all__ = ["Listed", "read_samples"]
 
-# Of a picture's flags.
+# The flag sample_is_non_sync_sample.
 NO_SYNC = 0x10000
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A picture as a fragment lists it.
+    """A sample (one picture) as listed in a fragment.
 
     Attributes:
-        at: Where it is in the file.
+        at: Its offset in the file.
         size: In bytes.
         key: Whether it can be decoded by itself.
         time: When it is shown, in ticks since the file's beginning.
-        duration: Until the next one is decoded, in ticks.
+        duration: Ticks until the next one is decoded.
     """
 
     at: int
@@ -31,12 +31,12 @@ class Listed:
 
 
 def read_samples(descriptor: int, at: int, end: int) -> Iterator[tuple[int, list[Listed]]]:
-    """Yield the size of each whole fragment, and its pictures.
+    """Yield the size and samples of each complete fragment.
 
     Args:
         descriptor: Of the file.
-        at: Where the first one begins.
-        end: Where to end.
+        at: Offset of the first fragment.
+        end: Offset to stop at.
     """
     while at + 16 <= end:
         size, kind = struct.unpack("!I4s", os.pread(descriptor, 8, at))
@@ -55,7 +55,7 @@ def read_samples(descriptor: int, at: int, end: int) -> Iterator[tuple[int, list
 
 
 def _read_moof(moof: bytes, moof_at: int) -> list[Listed]:
-    """Return the pictures of a fragment, of which there is at least one."""
+    """Return a fragment's samples; raise ValueError if it has none."""
     (decoded,) = struct.unpack_from("!Q", moof, moof.index(b"tfdt") + 8)
     at = moof.index(b"trun") + 4
     flags, count, data_at = struct.unpack_from("!III", moof, at)

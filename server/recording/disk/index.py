@@ -1,6 +1,6 @@
-"""The index of recordings and events: a copy in SQLite of what is in the files.
+"""The index of recordings and events: a SQLite copy of the data in the files.
 
-Blocks on the disk and on other threads: on native threads only.
+Blocks on the disk and on other threads: call it on native threads only.
 """
 
 import json
@@ -21,7 +21,7 @@ from server.users.private import add_folder, open_private
 __all__ = ["INDEX_ERRORS", "Event", "Index", "Recorded", "recorded"]
 
 INDEX_ERRORS = OSError, sqlite3.Error
-"""What is raised if the index cannot be used: it is damaged, or the disk is full or read only."""
+"""Raised if the index cannot be used: it is damaged, or the disk is full or read-only."""
 
 SCHEMA = 2
 
@@ -46,7 +46,7 @@ CREATE INDEX IF NOT EXISTS events_open ON events (begin) WHERE end IS NULL;
 PRAGMA user_version = {SCHEMA};
 """
 
-# An index of the first version knows no films.
+# Migration from version 1, which has no films.
 TO_SECOND = """
 BEGIN;
 ALTER TABLE recordings ADD COLUMN film TEXT NOT NULL DEFAULT '';
@@ -55,31 +55,31 @@ PRAGMA user_version = 2;
 COMMIT;
 """
 
-# Another process may be writing, such as ``manage.py media check``. What cannot be changed by then
-# is changed later; all who ask the index wait as long.
+# Wait for another process that is writing, such as ``manage.py media check``. Short, because all
+# other users of the index wait, too; a change that fails is made later.
 BUSY_TIMEOUT_S = 0.5
 
 COLUMNS = "id", "camera", "begin", "end", "bytes", "locked", "reason", "open", "film"
 DAY_S = 86400.0
 
-# Of differences of times, as the index computes them.
+# Largest error of a difference of times that SQLite computes.
 ROUNDING_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A recording as the index has it.
+    """A recording's entry in the index.
 
     Attributes:
         id: As in :mod:`server.recording.disk.layout`.
         camera: The camera's name.
         begin: When it begins, in Unix seconds.
         end: When it ends.
-        bytes: How large it is.
+        bytes: Its size.
         locked: Whether it is kept for ever.
         reason: Why it was recorded.
         open: Whether it is being written.
-        film: Which time-lapse film it is of, its job or its day; empty for none.
+        film: The time-lapse film it belongs to: a job or a date; empty for none.
     """
 
     id: str
@@ -93,27 +93,27 @@ class Recorded:
     film: str = ""
 
     def describe(self) -> dict[str, Any]:
-        """Return it as people and programs are told of it."""
-        told: dict[str, Any] = {"id": self.id, "camera": self.camera}
-        told |= {"from": self.begin, "to": self.end, "bytes": self.bytes, "locked": self.locked}
-        return told | {"reason": self.reason, "open": self.open, "film": self.film or None}
+        """Return the recording as in the API."""
+        entry: dict[str, Any] = {"id": self.id, "camera": self.camera}
+        entry |= {"from": self.begin, "to": self.end, "bytes": self.bytes, "locked": self.locked}
+        return entry | {"reason": self.reason, "open": self.open, "film": self.film or None}
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened.
+    """An event at a camera.
 
     Attributes:
         id: As in :mod:`server.recording.disk.layout`.
         camera: The camera's name.
-        label: What it was.
+        label: Its kind, such as ``motion``.
         begin: When it began, in Unix seconds.
-        end: When it ended; None while it goes on.
-        score: The highest that was reported; None without any.
-        box: Where in the picture; None if that is not known.
-        picture: Whether there is one.
+        end: When it ended; None while it is open.
+        score: The highest score reported; None without any.
+        box: Its place in the picture; None if unknown.
+        picture: Whether it has a picture.
         locked: Whether it is kept for ever.
-        film: Which time-lapse film is made, its job or its day; empty for none.
+        film: The time-lapse film being made: a job or a date; empty for none.
     """
 
     id: str
@@ -128,7 +128,7 @@ class Event:
     film: str = ""
 
     def describe(self) -> dict[str, Any]:
-        """Return it as people and programs are told of it."""
+        """Return the event as in the API."""
         return {
             "id": self.id,
             "camera": self.camera,
@@ -144,12 +144,12 @@ class Event:
 
 
 class Index:
-    """The index in a file of its own, ``index.sqlite`` in the folder of recordings.
+    """The index, in the file ``index.sqlite`` of the media folder.
 
-    It is opened, or made, when it is needed first.
+    Opened, or created, on first use.
 
     Args:
-        media: The folder of recordings.
+        media: The media folder.
     """
 
     def __init__(self, media: Path) -> None:
@@ -159,7 +159,7 @@ class Index:
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection within a transaction of this thread's.
+        """Yield the connection within a transaction; other threads wait.
 
         Raises:
             sqlite3.Error: If the index is damaged, or the disk is full.
@@ -171,14 +171,14 @@ class Index:
                 yield connection
 
     def close(self) -> None:
-        """Close it, if it is open."""
+        """Close the index if it is open."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
     def set_aside(self) -> Path | None:
-        """Rename a damaged index, so that the next use makes a new one; return its new name."""
+        """Rename a damaged index, so that the next use creates a new one; return its new name."""
         with self._lock:
             self.close()
             aside = self.path.with_suffix(".broken")
@@ -191,10 +191,10 @@ class Index:
             return aside
 
     def verify(self) -> bool:
-        """Return whether it is there and sound.
+        """Return whether the index exists and is intact.
 
         Raises:
-            sqlite3.OperationalError: If that cannot be told, as on a full or a busy disk.
+            sqlite3.OperationalError: If that is unknown, as on a full or busy disk.
             OSError: If it cannot be opened.
         """
         with self._lock:
@@ -211,17 +211,17 @@ class Index:
 
     # Recordings.
 
-    def put(self, *recordings: Recorded, renew: bool = True) -> None:
-        """Add recordings, or renew what is known of them, unless they are not to be renewed."""
+    def put(self, *recordings: Recorded, replace: bool = True) -> None:
+        """Add recordings; replace existing entries, or with ``replace=False`` leave them."""
         values = [[getattr(one, name) for name in COLUMNS] for one in recordings]
-        known = "REPLACE" if renew else "IGNORE"
+        known = "REPLACE" if replace else "IGNORE"
         with self.changing() as connection:
             connection.executemany(
                 f"INSERT OR {known} INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
             )
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Forget recordings."""
+        """Remove recordings."""
         with self.changing() as connection:
             connection.executemany("DELETE FROM recordings WHERE id = ?", ((one,) for one in ids))
 
@@ -234,7 +234,7 @@ class Index:
         return self.recordings_where("ORDER BY begin", ())
 
     def oldest(self, but: Collection[str] = ()) -> Recorded | None:
-        """Return the oldest recording that may be deleted, but for some; None if there is none."""
+        """Return the oldest deletable recording, except those in ``but``; None if there is none."""
         others = f"id NOT IN ({', '.join('?' * len(but))})"
         where = f"WHERE NOT locked AND NOT open AND {others} ORDER BY begin LIMIT 1"
         return next(iter(self.recordings_where(where, but)), None)
@@ -249,12 +249,12 @@ class Index:
         """Return recordings, the newest first.
 
         Args:
-            cameras: Of which; None for all.
+            cameras: Only of these; None for all.
             since: Only those that end after it.
             before: Only those that begin before it.
-            limit: At most so many; all if it is negative.
+            limit: Most to return; negative for all.
         """
-        # How far one that is being written has come is not noted.
+        # The index has no end of a recording that is being written.
         end = "CASE WHEN open THEN 1e15 ELSE end END"
         earliest = self._earliest("recordings", "open", since)
         where, values = _where(cameras, since, before, earliest, end=end)
@@ -263,7 +263,7 @@ class Index:
         )
 
     def span(self, camera: str) -> tuple[float, float] | None:
-        """Return from when to when there are recordings of a camera; None without any."""
+        """Return the first begin and last end of a camera's recordings; None without any."""
         ends = [
             f"(SELECT {one} FROM recordings WHERE camera = ?)" for one in ("min(begin)", "max(end)")
         ]
@@ -271,9 +271,9 @@ class Index:
         return (rows[0][0], rows[0][1]) if rows and rows[0][0] is not None else None
 
     def _earliest(self, table: str, is_open: str, since: float | None) -> float | None:
-        """Return when what ends after a moment can have begun at the earliest.
+        """Return the earliest time at which an entry that ends after ``since`` can begin.
 
-        Without it all that is older would be looked through.
+        Without this bound, SQLite would scan all older entries.
         """
         if since is None:
             return None
@@ -286,7 +286,7 @@ class Index:
         return earliest if oldest is None else min(earliest, oldest)
 
     def recordings_where(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
-        """Return the recordings that the rest of a query in SQL selects."""
+        """Return the recordings selected by the rest of an SQL query."""
         rows = self.rows(f"SELECT * FROM recordings {rest}", values)
         return [
             Recorded(
@@ -299,7 +299,7 @@ class Index:
     # Events.
 
     def put_event(self, *events: Event) -> None:
-        """Add events, or renew what is known of them."""
+        """Add or replace events."""
         values = [
             (
                 *(one.id, one.camera, one.label, one.score),
@@ -314,7 +314,7 @@ class Index:
             )
 
     def remove_events(self, ids: Iterable[str]) -> None:
-        """Forget events."""
+        """Remove events."""
         with self.changing() as connection:
             connection.executemany("DELETE FROM events WHERE id = ?", ((one,) for one in ids))
 
@@ -340,7 +340,7 @@ class Index:
         return self.events_where(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
 
     def events_where(self, rest: str, values: Iterable[Any]) -> list[Event]:
-        """Return the events that the rest of a query in SQL selects."""
+        """Return the events selected by the rest of an SQL query."""
         return [
             Event(
                 *(row[0], row[1], row[2], row[5], row[6], row[3]),
@@ -351,18 +351,18 @@ class Index:
         ]
 
     def days(self, month: str, cameras: Collection[str] | None) -> dict[str, Any]:
-        """Return how many recordings, seconds and events each day of a month has, by camera.
+        """Return the number of recordings, seconds and events of each day of a month, by camera.
 
         Args:
             month: Such as ``2026-11``, in the server's time zone.
-            cameras: Of which; None for all.
+            cameras: Only of these; None for all.
         """
         day = "date(begin, 'unixepoch', 'localtime')"
         year, number = map(int, month.split("-"))
         first, last = (
             time.mktime((year, one, 1, 0, 0, 0, 0, 0, -1)) for one in (number, number + 1)
         )
-        # With a day to spare: which day it is says the condition below.
+        # A coarse range, with a day to spare, for the SQL index; the LIKE below is exact.
         where, values = _where(cameras, None, last + DAY_S, first - DAY_S)
         where += f" AND {day} LIKE ?"
         days: dict[str, Any] = {}
@@ -385,7 +385,7 @@ class Index:
         return dict(sorted(days.items()))
 
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
-        """Return what a query in SQL finds."""
+        """Return the rows of an SQL query; none if there is no index yet."""
         with self._lock:
             if self._connection is None and not self.path.exists():
                 return []
@@ -398,14 +398,14 @@ class Index:
             connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
-                # A power cut may lose the newest changes, which are in the files.
+                # A power cut may lose the latest changes, but the files have them.
                 connection.execute("PRAGMA synchronous = NORMAL")
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
                 if found == 1:
                     connection.executescript(TO_SECOND)
                 elif found not in (0, SCHEMA):
                     raise sqlite3.DatabaseError(f"an index of another version, {found}")
-                if found != SCHEMA:  # Otherwise it can be read on a full disk, too.
+                if found != SCHEMA:  # Not needed otherwise, and impossible on a full disk.
                     connection.executescript(TABLES)
             except BaseException:
                 connection.close()
@@ -415,7 +415,7 @@ class Index:
 
 
 def recorded(key: str, facts: Facts, is_open: bool = False) -> Recorded:
-    """Return what a file says about itself as the index has it."""
+    """Convert the values stored in a file to its index entry."""
     return Recorded(
         *(key, facts.camera, facts.begin_unix, facts.end_unix, facts.nbytes),
         *(facts.locked, facts.reason, is_open, facts.film),
@@ -430,7 +430,7 @@ def _where(
     label: str | None = None,
     end: str = "coalesce(end, 1e15)",
 ) -> tuple[str, list[Any]]:
-    """Return a condition and its values."""
+    """Return a WHERE clause and its values."""
     conditions: list[str] = ["1"]
     values: list[Any] = []
     if cameras is not None:

@@ -1,4 +1,4 @@
-"""Until when an event went on that a killed process left open, as far as is known. No I/O."""
+"""Estimate when an event ended that a killed process left open. No I/O."""
 
 from collections.abc import Iterable
 
@@ -6,23 +6,23 @@ from server.recording.disk.index import Event, Recorded
 
 __all__ = ["last_sign"]
 
-# Recordings with a shorter gap between them are of one run: the next file waits for a key picture.
+# Recordings with a shorter gap are continuous: each file waits for a key picture to begin.
 GAP_S = 10.0
 
 
 def last_sign(
     event: Event, recordings: Iterable[Recorded], alive_unix: float, latest_unix: float
 ) -> float:
-    """Return when an event ended at the earliest, in Unix seconds.
+    """Return the earliest time at which an event can have ended, in Unix seconds.
 
-    That is when its camera was recorded last without a gap, or its node last left a sign of life.
-    Where the clock was set back, all that may lie before its beginning: then it took no time.
+    That is the later of the end of its camera's continuous recordings and the node's last sign of
+    life. If the clock was set back, both may precede the event; its duration is then 0.
 
     Args:
-        event: What went on.
-        recordings: Those of its camera, in any order.
-        alive_unix: The last sign of life.
-        latest_unix: It cannot have gone on for longer.
+        event: The event.
+        recordings: Its camera's, in any order.
+        alive_unix: The node's last sign of life.
+        latest_unix: Upper bound of the result.
     """
     recorded_unix = event.begin
     for one in sorted(recordings, key=lambda one: one.begin):

@@ -1,8 +1,7 @@
-"""Where recordings and events lie in the folder ``media``, and what they are called.
+"""Paths and ids of recordings and events in the folder ``media``.
 
-An id is made of the camera, the day and the time at which it began, as the server's clock showed
-them, so that the file is found without the index: ``door_20261126_090507`` is
-``door/2026-11-26/09-05-07.mp4``.
+An id consists of the camera's name and the local date and time of the beginning, so the file is
+found without the index: ``door_20261126_090507`` is ``door/2026-11-26/09-05-07.mp4``.
 """
 
 import re
@@ -33,23 +32,23 @@ TIME = re.compile(r"\d\d-\d\d-\d\d(?:-\d{1,3})?")
 CAMERA = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 
 FILM = "/film"
-"""After a camera's name: its film, which is written beside its recording."""
+"""Suffix to a camera's name for the track of its time-lapse film."""
 
 
 def camera_of(key: str) -> str | None:
-    """Return whose recording or event has this id; None if it is no id."""
+    """Return the camera's name in the id of a recording or event; None if it is no such id."""
     found = ID.fullmatch(key) or EVENT_ID.fullmatch(key)
     return found[1] if found else None
 
 
 def recording_id(camera: str, begin_unix: float, number: int = 0) -> str:
-    """Return the id of a recording; a number above 0 is for others that began in that second."""
+    """Return the id of a recording; ``number`` tells apart those that began in one second."""
     at = time.strftime("%Y%m%d_%H%M%S", time.localtime(begin_unix))
     return f"{camera}_{at}" + (f"-{number}" if number else "")
 
 
 def recording_path(media: Path, recording: str) -> Path | None:
-    """Return where a recording is, or would be; None if this is no id."""
+    """Return the path of a recording, which need not exist; None if the id is invalid."""
     found = ID.fullmatch(recording)
     if found is None:
         return None
@@ -58,13 +57,13 @@ def recording_path(media: Path, recording: str) -> Path | None:
 
 
 def event_id(camera: str, at_unix: float, number: int = 0) -> str:
-    """Return the id of an event; a number above 0 is for others that began at that moment."""
+    """Return the id of an event; ``number`` tells apart those of one millisecond."""
     at = time.strftime("%Y%m%d_%H%M%S", time.localtime(at_unix))
     return f"{camera}_{at}{int(at_unix * 1000) % 1000:03}" + (f"-{number}" if number else "")
 
 
 def picture_path(media: Path, event: str) -> Path | None:
-    """Return where the picture of an event is, or would be; None if this is no id."""
+    """Return the path of an event's picture, which need not exist; None if the id is invalid."""
     found = EVENT_ID.fullmatch(event)
     if found is None:
         return None
@@ -73,12 +72,12 @@ def picture_path(media: Path, event: str) -> Path | None:
 
 
 def events_file(picture: Path) -> Path:
-    """Return the file that has all that is known of the events of a day, beside a picture."""
+    """Return the file that describes all events of a day, given the picture of one."""
     return picture.parent.with_name("events.jsonl")
 
 
 def add_folders(media: Path, folder: Path) -> None:
-    """Create a folder within the media folder, which nobody else may read.
+    """Create a folder within the media folder, readable by the server's account only.
 
     Raises:
         OSError: If it cannot be created.
@@ -89,14 +88,14 @@ def add_folders(media: Path, folder: Path) -> None:
 
 
 def days(media: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the cameras and the folders of their days that there are."""
+    """Yield each camera's name with each of its day folders."""
     for camera in _folders(media, CAMERA):
         for day in _folders(camera, DAY):
             yield camera.name, day
 
 
 def recordings(media: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the ids and the paths of all recordings that there are."""
+    """Yield the id and path of every recording."""
     for camera, day in days(media):
         for path in sorted(day.glob("*.mp4")):
             if TIME.fullmatch(path.stem) and path.is_file() and not path.is_symlink():

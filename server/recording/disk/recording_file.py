@@ -1,10 +1,10 @@
-"""One recording as a file: fragmented MP4 that can be played at any time, and knows what it is.
+"""A recording's file: fragmented MP4 that is playable at any time and describes itself.
 
-It begins as every fragmented MP4 does. Then come a box with what the index needs, and an index of
-the fragments (``sidx``) with room to grow, by which players know how long it is and where to seek.
-That is renewed with each fragment, after it was written, so that it never promises too much.
+It begins like any fragmented MP4. Next come a ``uuid`` box with the values for our index, and a
+``sidx`` box with room to grow, from which players learn the duration and where to seek. ``sidx``
+is updated after each fragment is written, so it never lists data that is not there.
 
-Everything here blocks on the disk: on native threads only.
+Everything here blocks on the disk: call it on native threads only.
 """
 
 import errno
@@ -38,43 +38,43 @@ __all__ = [
 ]
 
 OURS = bytes.fromhex("706f7274686f6c652d7265636f726421")
-"""The kind of the box that says what the file is."""
+"""The extended type of our ``uuid`` box."""
 
 MAX_PARTS = 400
-"""As many parts, each beginning with a key picture, can be in a file."""
+"""Most parts, each beginning with a key picture, that fit into a file's ``sidx``."""
 
 SIDX_HEAD = struct.Struct("!I4sIIIQQHH")
 SIDX_PART = struct.Struct("!III")
 SIDX_BYTES = SIDX_HEAD.size + MAX_PARTS * SIDX_PART.size + 8
 BEGINS_WITH_KEY = 0x90000000
 
-# Where the duration of the whole is; see _with_duration.
+# The box with the overall duration; see _with_duration.
 MEHD = struct.Struct("!I4sIQ")
 
-# Linux takes no more in one call.
+# IOV_MAX: Linux accepts no more buffers in one call.
 MAX_PARTS_AT_ONCE = 1024
 
-# Of the file's head, when it is read.
+# Bytes to read of a file's head.
 MAX_HEAD_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a recording's file says about it.
+    """The values stored in a recording's file.
 
     Attributes:
         camera: The camera's name.
         begin_unix: When its first picture was captured, in Unix seconds.
         reason: Why it was recorded, such as ``always``.
-        locked: Whether it is to be kept for ever.
-        ticks: How long it is.
-        nbytes: Up to the end of its last whole fragment.
-        codec: What its pictures are encoded as, by RFC 6381.
+        locked: Whether it is kept for ever.
+        ticks: Its duration.
+        nbytes: Size up to the end of the last complete fragment.
+        codec: The codec string, by RFC 6381.
         width: In pixels.
         height: In pixels.
         sets: The parameter sets, in Annex B format.
-        whole: Whether nothing follows its fragments, and all are in the file's own index.
-        film: Which time-lapse film it is of; empty for none.
+        whole: Whether ``sidx`` lists all fragments and no incomplete one follows.
+        film: The time-lapse film it belongs to; empty for none.
     """
 
     camera: str
@@ -92,17 +92,17 @@ class Facts:
 
     @property
     def end_unix(self) -> float:
-        """When its last picture ended."""
+        """When its last picture ends, in Unix seconds."""
         return self.begin_unix + self.ticks / TIMESCALE
 
 
 @dataclass(slots=True)
 class Parts:
-    """The parts of a file, each from one key picture to another, as ``sidx`` has them.
+    """The parts of a file as listed in ``sidx``, each from one key picture to the next.
 
     Attributes:
-        at: Where the index is.
-        mehd_at: Where the duration of the whole is.
+        at: Offset of ``sidx``.
+        mehd_at: Offset of ``mehd``, the overall duration.
         sizes: In bytes.
         ticks: Their durations.
     """
@@ -114,16 +114,16 @@ class Parts:
 
     @property
     def begin(self) -> int:
-        """Where the first part begins."""
+        """Offset of the first part."""
         return self.at + SIDX_BYTES
 
     @property
     def end(self) -> int:
-        """Where the last part ends."""
+        """Offset of the end of the last part."""
         return self.begin + sum(self.sizes)
 
     def add(self, size: int, ticks: int, key: bool) -> None:
-        """Add a fragment, to the last part unless it begins with a key picture."""
+        """Add a fragment: as a new part if it begins with a key picture, else to the last one."""
         if (key and len(self.sizes) < MAX_PARTS) or not self.sizes:
             self.sizes.append(size)
             self.ticks.append(ticks)
@@ -132,7 +132,7 @@ class Parts:
             self.ticks[-1] += ticks
 
     def boxes(self) -> bytes:
-        """Return ``sidx``, and the box that fills the rest of its room."""
+        """Return ``sidx``, and a ``free`` box that fills the rest of its space."""
         size = SIDX_HEAD.size + len(self.sizes) * SIDX_PART.size
         free = SIDX_BYTES - size
         head = SIDX_HEAD.pack(size, b"sidx", 1 << 24, 1, TIMESCALE, 0, free, 0, len(self.sizes))
@@ -143,14 +143,14 @@ class Parts:
         return head + listed + struct.pack("!I4s", free, b"free")
 
     def write(self, descriptor: int) -> None:
-        """Renew both in the file."""
+        """Update ``sidx`` and ``mehd`` in the file."""
         os.pwrite(descriptor, self.boxes(), self.at)
         mehd = MEHD.pack(MEHD.size, b"mehd", 1 << 24, sum(self.ticks))
         os.pwrite(descriptor, mehd, self.mehd_at)
 
 
 def head_of(begin: Begin, camera: str) -> bytes:
-    """Return how the file of a camera's recording begins."""
+    """Return the head of a recording's file, up to the first fragment."""
     first = begin.first
     known = {
         "camera": camera,
@@ -169,19 +169,19 @@ def head_of(begin: Begin, camera: str) -> bytes:
 
 
 class RecordingFile:
-    """A recording that is being written. Others can tell that it is, by a lock of the kernel's.
+    """A recording being written; holds an exclusive ``flock``, so that others can tell.
 
     Args:
-        path: A new file, in a folder that exists.
-        head: What :func:`head_of` returns.
+        path: A new file, in an existing folder.
+        head: The result of :func:`head_of`.
 
     Attributes:
-        nbytes: How large it is.
-        ticks: How long it is.
+        nbytes: Its size.
+        ticks: Its duration.
 
     Raises:
-        FileExistsError: If there is one already.
-        OSError: If it cannot be written; then there is none.
+        FileExistsError: If the file exists.
+        OSError: If it cannot be written; no file is left.
     """
 
     def __init__(self, path: Path, head: bytes) -> None:
@@ -191,7 +191,7 @@ class RecordingFile:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         self._descriptor = open_private(path, os.O_RDWR)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # Who looks whether there is one is quick.
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # is_being_written holds it only briefly.
             _write(self._descriptor, [head], 0)
             self._parts = _find_parts(head)
         except BaseException:
@@ -201,15 +201,15 @@ class RecordingFile:
         self.nbytes = len(head)
 
     def append(self, fragment: Sequence[bytes], ticks: int, key: bool) -> None:
-        """Add a fragment.
+        """Append a fragment.
 
         Args:
-            fragment: Its boxes, in parts.
-            ticks: How long it is.
+            fragment: Its boxes, as a list of byte strings.
+            ticks: Its duration.
             key: Whether it begins with a key picture.
 
         Raises:
-            OSError: If there is no room; then the file is as it was.
+            OSError: If it cannot be written; the file is left as it was.
         """
         parts = replace(self._parts, sizes=[*self._parts.sizes], ticks=[*self._parts.ticks])
         size = sum(map(len, fragment))
@@ -227,14 +227,14 @@ class RecordingFile:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more parts fit into its index."""
+        """Whether no more parts fit into ``sidx``."""
         return len(self._parts.sizes) >= MAX_PARTS
 
     def close(self) -> None:
-        """Have the disk keep it; without any fragment it is deleted.
+        """Flush the file to the disk and close it; without any fragment, delete it.
 
         Raises:
-            OSError: If the disk cannot; it is closed all the same.
+            OSError: If that fails; the file is closed nevertheless.
         """
         try:
             if self.ticks:
@@ -246,7 +246,7 @@ class RecordingFile:
 
 
 def is_being_written(path: Path) -> bool:
-    """Return whether some process is writing a recording."""
+    """Return whether any process is writing a recording."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -258,10 +258,10 @@ def is_being_written(path: Path) -> bool:
 
 
 def read_facts(path: Path) -> Facts:
-    """Return what a recording's file says about it; ``bytes`` without what is torn at its end.
+    """Read the values stored in a recording's file, up to its last complete fragment.
 
     Raises:
-        PictureError: If it is none of ours, or has no whole fragment.
+        PictureError: If it is not a recording of ours, or has no complete fragment.
         OSError: If it cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -272,10 +272,10 @@ def read_facts(path: Path) -> Facts:
 
 
 def repair(path: Path) -> Facts:
-    """Cut off what is torn at a recording's end, renew its index, and return what it says then.
+    """Cut off an incomplete fragment at a recording's end, update ``sidx``, and read the result.
 
     Raises:
-        PictureError: If it is none of ours, or has no whole fragment.
+        PictureError: If it is not a recording of ours, or has no complete fragment.
         OSError: If it cannot be read or written.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
@@ -292,10 +292,10 @@ def repair(path: Path) -> Facts:
 
 
 def set_locked(path: Path, locked: bool) -> None:
-    """Note in a recording's file whether it is to be kept for ever.
+    """Set in a recording's file whether it is kept for ever.
 
     Raises:
-        PictureError: If it is none of ours.
+        PictureError: If it is not a recording of ours.
         OSError: If it cannot be read or written.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
@@ -310,10 +310,10 @@ def set_locked(path: Path, locked: bool) -> None:
 
 
 def examine(descriptor: int) -> tuple[Facts, Parts]:
-    """Return what an open file says about itself, and its parts.
+    """Return the values stored in an open file, and its parts.
 
     Raises:
-        PictureError: If it is none of ours, or has no whole fragment.
+        PictureError: If it is not a recording of ours, or has no complete fragment.
         OSError: If it cannot be read.
     """
     head = os.pread(descriptor, MAX_HEAD_BYTES, 0)
@@ -332,7 +332,7 @@ def examine(descriptor: int) -> tuple[Facts, Parts]:
         raise PictureError("it is no recording, or only its beginning") from error
     there = os.fstat(descriptor).st_size
     promised = parts.end
-    if promised > there:  # The power was lost before the disk had it.
+    if promised > there:  # A power cut lost fragments that sidx lists.
         parts.sizes, parts.ticks = [], []
     for size, ticks, key in _fragments(descriptor, parts.end, there):
         parts.add(size, ticks, key)
@@ -356,7 +356,7 @@ def examine(descriptor: int) -> tuple[Facts, Parts]:
 
 
 def _find_parts(head: bytes) -> Parts:
-    """Return the parts that a file's index has; raises ValueError if there is no index."""
+    """Return the parts listed in a file's ``sidx``; raise ValueError if there is none."""
     mehd_at = sidx_at = -1
     for at, kind, _ in _boxes(head):
         if kind == b"moov":
@@ -378,13 +378,13 @@ def _find_parts(head: bytes) -> Parts:
 
 
 def _fragments(descriptor: int, at: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """Yield the size, the duration and whether it begins with a key, of each whole fragment."""
+    """Yield each complete fragment's size, its duration, and whether it begins with a key."""
     for size, listed in read_samples(descriptor, at, end):
         yield size, sum(one.duration for one in listed), listed[0].key
 
 
 def _boxes(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield where each box begins, its kind and its size."""
+    """Yield the offset, type and size of each box."""
     at = 0
     while at + 8 <= len(data):
         size, kind = struct.unpack_from("!I4s", data, at)
@@ -395,7 +395,7 @@ def _boxes(data: bytes) -> Iterator[tuple[int, bytes, int]]:
 
 
 def _with_duration(init_segment: bytes) -> bytes:
-    """Return it with a box for the duration of the whole, which grows."""
+    """Insert ``mehd``, the box for the overall duration, which grows with the file."""
     moov_at = next(at for at, kind, _ in _boxes(init_segment) if kind == b"moov")
     mvex_at = init_segment.rindex(b"mvex") - 4
     mehd = MEHD.pack(MEHD.size, b"mehd", 1 << 24, 0)

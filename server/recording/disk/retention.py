@@ -1,7 +1,7 @@
-"""Decides which recordings and events are to go, of those that the index has.
+"""Select the recordings and events in the index that are due for deletion.
 
-Only those are loaded that may have to go: a month of six cameras has fifty thousand of each, and to
-look through these in Python every minute holds up all other threads.
+Only candidates are loaded: six cameras make fifty thousand recordings and as many events in a
+month, and filtering those in Python every minute would hold up all other threads.
 """
 
 from collections import defaultdict
@@ -9,18 +9,18 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from server.recording.disk.age_clock import BEYOND_S, DAY_S, Sight
+from server.recording.disk.age_clock import DAY_S, MAX_FUTURE_S, ClockState
 from server.recording.disk.index import Index, Recorded
 
 __all__ = ["Limits", "Policy", "newest_unix", "overdue", "overdue_events"]
 
 GB = 1e9
 
-# Too old, by two times.
+# Too old: ended too early, or dated in the future by a wrong clock (see _bounds).
 OLD = "(end < ? OR end IS NOT NULL AND begin > ?)"
 NEVER_UNIX = 1e15
 
-# So many of the oldest are looked at together.
+# Rows of a query for the oldest recordings.
 PAGE = 200
 
 
@@ -29,8 +29,8 @@ class Limits:
     """How much is kept of one camera.
 
     Attributes:
-        days: After how many it is deleted; 0 for never.
-        gb: What its recordings take at most; None or 0 for no limit of its own.
+        days: Age at which its recordings and events are deleted; 0 for never.
+        gb: Most that its recordings may take; None or 0 for no limit of its own.
     """
 
     days: float = 0.0
@@ -42,9 +42,9 @@ class Policy:
     """How much is kept.
 
     Attributes:
-        gb: What all recordings take at most; 0 for no limit.
-        others: For cameras that are no longer there.
-        cameras: For each camera, by name.
+        gb: Most that all recordings together may take; 0 for no limit.
+        others: Limits of cameras that no longer exist.
+        cameras: Limits of each camera, by name.
     """
 
     gb: float = 0.0
@@ -57,22 +57,22 @@ class Policy:
 
 
 def overdue(
-    index: Index, policy: Policy, clock: Sight, now_of: Callable[[Recorded], Recorded]
+    index: Index, policy: Policy, clock: ClockState, now_of: Callable[[Recorded], Recorded]
 ) -> list[str]:
-    """Return which recordings are to be deleted: too old ones, and the oldest of what is too much.
+    """Return the recordings to delete, oldest first: expired ones, and the oldest over a limit.
 
-    Locked ones and those that are being written stay, but count for what all take.
+    Locked ones and those being written stay, but count towards the limits.
 
     Args:
-        index: Has them.
+        index: The index.
         policy: How much is kept.
-        clock: Tells how old they are.
-        now_of: Returns a recording as it is now, if it is being written.
+        clock: Provides the time that ages are computed from.
+        now_of: Returns the current state of a recording that is being written.
     """
     taken: defaultdict[str, float] = defaultdict(float)
     taken.update(index.rows("SELECT camera, sum(bytes) FROM recordings GROUP BY camera"))
     for one in index.recordings_where("WHERE open", ()):
-        taken[one.camera] += now_of(one).bytes - one.bytes  # The index has its beginning.
+        taken[one.camera] += now_of(one).bytes - one.bytes  # The index has its size at the start.
     gone: dict[str, Recorded] = {}
     for camera in taken:
         if days := policy.of(camera).days:
@@ -92,8 +92,8 @@ def overdue(
     return sorted(gone, key=lambda key: gone[key].begin)
 
 
-def overdue_events(index: Index, policy: Policy, clock: Sight) -> list[str]:
-    """Return which events are to be deleted: those that are over, old and not locked."""
+def overdue_events(index: Index, policy: Policy, clock: ClockState) -> list[str]:
+    """Return the ids of the events to delete: ended, expired and not locked."""
     gone: list[str] = []
     for (camera,) in index.rows("SELECT DISTINCT camera FROM events"):
         if days := policy.of(camera).days:
@@ -103,25 +103,26 @@ def overdue_events(index: Index, policy: Policy, clock: Sight) -> list[str]:
 
 
 def newest_unix(index: Index) -> float | None:
-    """Return when the newest recording or event began, by the clock of that time; None without."""
+    """Return when the newest recording or event began, by the clock at that time; None without."""
     newest = "SELECT max(begin) AS begin FROM"
     query = f"SELECT max(begin) FROM ({newest} recordings UNION ALL {newest} events)"
     return next((unix for (unix,) in index.rows(query)), None)
 
 
-def _bounds(clock: Sight, days: float) -> tuple[float, float]:
-    """Return what is too old: what ended before the first time, or began after the second.
+def _bounds(clock: ClockState, days: float) -> tuple[float, float]:
+    """Return two times: whatever ended before the first or began after the second has expired.
 
-    That lies in the future, because the clock was wrong: it is as old as that is known.
+    Entries from the future were made while the clock was wrong; their age counts from the time
+    they were first seen.
     """
-    earliest_unix, since_unix = clock.age_unix - days * DAY_S, clock.beyond_since_unix
+    earliest_unix, since_unix = clock.reference_unix - days * DAY_S, clock.beyond_since_unix
     if since_unix is None or since_unix > earliest_unix:
         return earliest_unix, NEVER_UNIX
-    return earliest_unix, clock.at.unix + BEYOND_S
+    return earliest_unix, clock.at.unix + MAX_FUTURE_S
 
 
 def _too_large(taken: Mapping[str, float], policy: Policy) -> Collection[str]:
-    """Return the cameras of which recordings have to go."""
+    """Return the cameras that must give up recordings."""
     if policy.gb and sum(taken.values()) > policy.gb * GB:
         return taken.keys()
     return {
@@ -132,7 +133,7 @@ def _too_large(taken: Mapping[str, float], policy: Policy) -> Collection[str]:
 def _oldest(
     index: Index, cameras: Collection[str], after: Recorded | None = None
 ) -> list[Recorded]:
-    """Return the oldest of some cameras that may be deleted, those after one."""
+    """Return the oldest deletable recordings of some cameras, a page at a time."""
     names = ", ".join("?" * len(cameras))
     where = f"WHERE camera IN ({names}) AND NOT locked AND NOT open AND (begin, id) > (?, ?)"
     begin = (float("-inf"), "") if after is None else (after.begin, after.id)

@@ -1,4 +1,4 @@
-"""Decides what goes into which file: units in, files and their fragments out."""
+"""Split a stream of units into files and fragments."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,33 +13,33 @@ __all__ = ["FRAGMENT_S", "Begin", "End", "Fragment", "Segmenter", "completes_fra
 MAX_FILE_S = 300.0
 
 FRAGMENT_S = 1.0
-"""As much is lost at most of what was handed over, when the process is killed."""
+"""Most that is lost of the units handed over when the process is killed."""
 
-# A fragment ends before a key picture if it is at least so long, so that most begin with one.
+# A fragment at least this long ends before a key picture, so that most begin with one.
 MIN_FRAGMENT_S = 0.4
 
-# Times in Unix seconds are not as exact as the steps between pictures.
+# Rounding error of times in Unix seconds.
 TOLERANCE_S = 1e-4
 
-# The clock was set, if a picture is older than the one before it by more than this. Or the camera
-# paused, if it is newer by more than that: a file tells no wrong times.
+# A picture older than the one before by more than this means that the clock was set, one newer by
+# more than PAUSE_S that the camera paused. Both begin a new file, to keep the times in it right.
 STEP_BACK_S = 1.0
 PAUSE_S = 10.0
 
-# How long a picture is shown if the next is not known.
+# Duration of a picture if the next one is unknown.
 USUAL_S = 0.04
 
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A new file begins.
+    """Begin a new file.
 
     Attributes:
         first: Its first picture.
         sets: The parameter sets of its video, in Annex B format.
-        init_segment: Of its video.
+        init_segment: The MP4 initialization segment.
         reason: Why it is recorded.
-        film: Which time-lapse film it is of; empty for none.
+        film: The time-lapse film it belongs to; empty for none.
     """
 
     first: Unit
@@ -51,13 +51,13 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """The file goes on.
+    """Append a fragment to the file.
 
     Attributes:
-        parts: Its boxes, in parts.
-        ticks: How long it is.
+        parts: Its boxes, as a list of byte strings.
+        ticks: Its duration.
         key: Whether it begins with a key picture.
-        pictures: How many are in it.
+        pictures: Number of pictures in it.
     """
 
     parts: Sequence[bytes]
@@ -68,36 +68,36 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The file is complete."""
+    """Close the file: it is complete."""
 
 
 def completes_fragment(first: Unit, unit: Unit, fragment_s: float = FRAGMENT_S) -> bool:
-    """Return whether a fragment is complete before a unit, which begins the next one.
+    """Return whether a unit begins the next fragment.
 
     Args:
-        first: What the fragment begins with.
-        unit: What follows.
-        fragment_s: How long a fragment is, about.
+        first: The first unit of the current fragment.
+        unit: The next unit.
+        fragment_s: Approximate duration of a fragment.
     """
     least_s = min(fragment_s, MIN_FRAGMENT_S) if unit.key else fragment_s
-    # By when they are shown, so that what is shown before a picture is in its own fragment.
+    # By display time, so that B-frames stay in the fragment of the picture they are shown before.
     return unit.shown_unix - first.shown_unix >= least_s - TOLERANCE_S
 
 
 class Segmenter:
-    """Makes the files of one camera, each of at most five minutes of one video without a gap.
+    """Splits one camera's video into files of at most five minutes without gaps.
 
-    A file ends where its codec or size changes, where pictures are missing, and where the clock was
-    set; the next begins with the next key picture.
+    A file ends where the codec or size changes, pictures are missing, or the clock was set; the
+    next one begins with the next key picture.
 
     Args:
-        fragment_s: How long a fragment is, about.
+        fragment_s: Approximate duration of a fragment.
 
     Attributes:
-        reason: Why what comes is recorded; noted in the next file.
-        film: Which time-lapse film it is of; likewise.
-        skipped: How many pictures were left out, because the key picture before them was missing
-            or they cannot be put into MP4.
+        reason: Why the camera is recorded; stored in the next file.
+        film: The time-lapse film the units belong to; likewise.
+        skipped: Number of pictures left out, because they had no key picture or do not fit into
+            MP4.
     """
 
     def __init__(self, fragment_s: float = FRAGMENT_S) -> None:
@@ -105,7 +105,7 @@ class Segmenter:
         self.reason = self.film = ""
         self.skipped = 0
         self._muxer: Muxer | None = None
-        self._waiting: list[tuple[Unit, int]] = []  # With their times in the file, in ticks.
+        self._waiting: list[tuple[Unit, int]] = []  # With display times in the file, in ticks.
         self._begin_unix = 0.0
         self._first: Unit | None = None
         self._next = 0  # When the next fragment begins, in ticks.
@@ -113,11 +113,11 @@ class Segmenter:
 
     @property
     def is_open(self) -> bool:
-        """Whether a file has begun and not ended."""
+        """Whether a file is open."""
         return self._muxer is not None
 
     def put(self, unit: Unit) -> Iterator[Begin | Fragment | End]:
-        """Yield what follows from the next picture."""
+        """Take the next picture; yield the steps that result."""
         if self._muxer is not None and self._ends_before(unit):
             yield from self.end()
         if self._muxer is None:
@@ -129,7 +129,7 @@ class Segmenter:
         self._waiting.append((unit, time))
 
     def end(self) -> Iterator[Fragment | End]:
-        """Yield what is left of the file, if one is open, and its end; the next needs a key."""
+        """Yield the last fragment and the end of an open file; the next needs a key picture."""
         if self._muxer is None:
             return
         if self._waiting:
@@ -138,7 +138,7 @@ class Segmenter:
         yield End()
 
     def abandon(self, lost: int = 0) -> None:
-        """Forget the file that is open: it cannot be written, nor could so many pictures."""
+        """Discard the open file, which cannot be written; count ``lost`` more pictures."""
         self.skipped += lost + len(self._waiting)
         self._waiting.clear()
         self._muxer = self._first = None
@@ -167,15 +167,15 @@ class Segmenter:
         return unit.key and unit.at_unix - self._begin_unix >= MAX_FILE_S
 
     def _fragment(self, following: int | None) -> Fragment:
-        """Return what waits as a fragment, up to a picture that follows, if one does."""
+        """Return the waiting pictures as a fragment; ``following`` is the next one's time."""
         muxer, waiting, begin = self._muxer, self._waiting, self._next
         assert muxer is not None
         shown = [time for _, time in waiting]
         in_order = sorted(shown)
         if len(waiting) > 1:
             self._usual = max(1, (in_order[-1] - in_order[0]) // (len(waiting) - 1))
-        # Decoded in the order in which they are there, and at the pace at which they are shown:
-        # with B-frames those differ. Decoding times only grow, also where times of capture do not.
+        # Pictures are in decoding order, which differs from display order with B-frames. Their
+        # decoding times are the sorted display times, made to increase strictly.
         decoded = [begin]
         for time in in_order[1:]:
             decoded.append(max(decoded[-1] + 1, time))

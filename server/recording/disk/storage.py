@@ -1,4 +1,4 @@
-"""The folder of recordings together with its index: what is noted, how much fits, what has to go.
+"""The media folder and its index: add and delete entries, keep space free, check consistency.
 
 Blocks on the disk: on native threads only.
 """
@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from server.loop import native
-from server.recording.disk.age_clock import Moment, Sight, first_sight, look, parse, to_bytes
+from server.recording.disk.age_clock import (
+    ClockReading,
+    ClockState,
+    initial_state,
+    parse,
+    to_bytes,
+    update_state,
+)
 from server.recording.disk.check import Report, check, oldest_file
 from server.recording.disk.event_file import remove_empty, remove_events, write_event
 from server.recording.disk.index import INDEX_ERRORS, Event, Index, Recorded
@@ -24,60 +31,60 @@ from server.users.private import PrivateFile, open_private
 
 __all__ = ["FreeSpace", "Storage", "free_space", "read_clocks", "trust_clock"]
 
-# So much of the file system is left free, whichever is less.
+# Space to leave free on the file system: the smaller of the two.
 FREE_BYTES = 200_000_000
 FREE_SHARE = 0.02
 
 PROBE_BYTES = 1 << 20
 
-# The last sign of life. Its time is when that was, and it says what is known of the clock.
+# The node's sign of life: the file's mtime is the latest one, its content the state of the clock.
 ALIVE = ".alive"
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 FreeSpace = Callable[[Path], tuple[int, int]]
-Clocks = Callable[[], Moment]
+Clocks = Callable[[], ClockReading]
 
 
 def free_space(folder: Path) -> tuple[int, int]:
-    """Return how many bytes of a file system are free, and how many there are."""
+    """Return a file system's free bytes and its size."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
-def read_clocks() -> Moment:
-    """Return what this machine's clocks say now."""
+def read_clocks() -> ClockReading:
+    """Read this machine's clocks."""
     try:
         boot = BOOT.read_text().strip()
     except OSError:
         boot = ""
-    return Moment(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), boot)
+    return ClockReading(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), boot)
 
 
 def trust_clock(media: Path, clocks: Clocks = read_clocks) -> None:
-    """Have ages told by the clock as it is, also by a server that runs.
+    """Compute ages from the system clock as it is; a running server follows.
 
     Raises:
-        OSError: If the folder is not there, or cannot be written.
+        OSError: If the folder does not exist or cannot be written.
     """
-    _write_sign(media / ALIVE, first_sight(clocks()))
+    _write_alive(media / ALIVE, initial_state(clocks()))
 
 
 class Storage:
-    """Where recordings and events are.
+    """Stores recordings and events.
 
     Args:
-        media: The folder; made when there is something to write.
-        free: Returns how much of a file system is free, and how large it is.
-        clocks: Returns what the machine's clocks say.
+        media: The folder; created when there is something to write.
+        free: Returns a file system's free bytes and its size.
+        clocks: Reads the machine's clocks.
 
     Attributes:
-        index: Of what is in the folder.
-        ahead_s: By how much the clock has jumped ahead, while ages are still told as before that.
-        removed: How many recordings had to go because the disk was full.
-        report: What the newest check has found; None before the first.
-        is_known: Returns whether this process knows an event of this id, or has still to write it;
-            called on another thread.
+        index: The index of the folder.
+        ahead_s: How far the clock has jumped ahead; 0 while it is trusted.
+        removed: How many recordings were deleted because the disk was full.
+        report: The result of the latest check; None before the first.
+        is_known: Returns whether this process may still write the event with this id; called on
+            another thread.
     """
 
     def __init__(
@@ -94,17 +101,17 @@ class Storage:
         self.is_known: Callable[[str], bool] = lambda key: False
         self._free = free
         self._clocks = clocks
-        self._clock: Sight | None = None
+        self._clock: ClockState | None = None
         self._started_unix = time.time()
         self._checking: Any = native.threading.Lock()
-        self._unchecked = False  # Whether the newest check could not be done.
+        self._unchecked = False  # Whether the latest check failed.
         self._alive_path = media / ALIVE
         self._alive_unix = self._read_alive()
-        # Changes of the index that could not be made yet, by the id of what they are about.
-        self._owed: dict[str, Callable[[], None]] = {}
+        # Changes still to be made to the index, by the id of the recording or event.
+        self._pending: dict[str, Callable[[], None]] = {}
 
     def make_room(self) -> bool:
-        """Delete the oldest until enough is free; return False if it never is."""
+        """Delete the oldest recordings until enough is free; return False if it never is."""
         while not self._has_room():
             if not self.remove_oldest():
                 return False
@@ -116,10 +123,10 @@ class Storage:
         return free >= min(FREE_BYTES, FREE_SHARE * total)
 
     def try_to_write(self) -> None:
-        """Write something and delete it, because a quota is not to be seen in advance.
+        """Write a probe file and delete it: free space does not show a quota.
 
         Raises:
-            OSError: If that is impossible.
+            OSError: If it cannot be written.
         """
         add_folders(self.media, self.media)
         path = self.media / ".probe"
@@ -130,14 +137,14 @@ class Storage:
             path.unlink(missing_ok=True)
 
     def remove_oldest(self) -> bool:
-        """Delete the oldest recording that may go; return False if there is none."""
+        """Delete the oldest deletable recording; return False if there is none."""
         try:
-            # On a full disk the index may still have what is deleted already.
-            oldest = self.index.oldest(self._owed)
+            # While the disk is full, the index may still list recordings already deleted.
+            oldest = self.index.oldest(self._pending)
             key = None if oldest is None else oldest.id
         except INDEX_ERRORS:
-            # Without any room it cannot even be opened, nor before the check has made it anew.
-            self.mend()
+            # On a full disk the index cannot even be opened; a damaged one is still being rebuilt.
+            self.rebuild_if_damaged()
             key = oldest_file(self.media)
         if key is None:
             return False
@@ -155,20 +162,20 @@ class Storage:
         if path is not None:
             path.unlink(missing_ok=True)
             remove_empty(path.parent)
-        self.forget(key)
+        self.unindex_recording(key)
 
     def tidy(self, policy: Policy, now_of: Callable[[Recorded], Recorded]) -> list[str]:
-        """Delete events that are too old, and return which recordings are, or too much.
+        """Delete expired events, and return the recordings that are expired or over a limit.
 
-        Called now and then, it leaves a sign of life as well.
+        Called periodically; also leaves a sign of life.
 
         Args:
             policy: How much is kept.
-            now_of: Returns a recording as it is now, if it is being written.
+            now_of: Returns the current state of a recording that is being written.
         """
         if not self.media.is_dir():
             return []
-        clock = self._look_at_clock()
+        clock = self._update_clock()
         if self._unchecked:
             self._unchecked = False
             self.check_soon()
@@ -176,16 +183,16 @@ class Storage:
         return overdue(self.index, policy, clock, now_of)
 
     def _read_alive(self) -> float:
-        """Return until when a process before this one lived at least; 0 if that is not known."""
+        """Return the last sign of life of an earlier process; 0 if unknown."""
         try:
             return self._alive_path.stat().st_mtime
         except OSError:
             return 0.0
 
-    def _look_at_clock(self) -> Sight:
-        """Return what is known of the clock, and leave a sign of life with it.
+    def _update_clock(self) -> ClockState:
+        """Return the state of the clock, and leave a sign of life with it.
 
-        If this process is killed, what goes on did so until now.
+        If this process is killed, its open events are taken to have lasted until now.
         """
         now, newest, last = self._clocks(), None, self._clock
         with suppress(*INDEX_ERRORS):
@@ -193,29 +200,29 @@ class Storage:
         with suppress(OSError):
             last = parse(PrivateFile(self._alive_path).read() or b"") or last
         if last is None:
-            # An earlier version has left nothing but the time.
-            sight = first_sight(now, self._read_alive() or newest)
+            # Earlier versions stored only the file's mtime.
+            state = initial_state(now, self._read_alive() or newest)
         else:
-            sight = look(last, now, newest)
-        self._clock, self.ahead_s = sight, sight.ahead_s
-        with suppress(OSError):  # A disk that cannot be written shows elsewhere.
-            _write_sign(self._alive_path, sight)
-        return sight
+            state = update_state(last, now, newest)
+        self._clock, self.ahead_s = state, state.ahead_s
+        with suppress(OSError):  # Writing recordings will report it.
+            _write_alive(self._alive_path, state)
+        return state
 
     def delete_overdue(self, key: str) -> None:
-        """Delete a recording, unless it was locked meanwhile, or is gone."""
+        """Delete a recording, unless it has since been locked or deleted."""
         recording = self.index.recording(key)
         if recording is not None and not recording.locked:
             self.delete(key)
 
     def write_event(self, event: Event, jpeg: bytes | None = None) -> None:
-        """Note what is known of an event, and its best picture if there is a new one.
+        """Write an event, and its best picture if there is a new one.
 
         Raises:
             OSError: If it cannot be written.
         """
         write_event(self.media, event, jpeg)
-        self._owe({event.id: partial(self.index.put_event, event)})
+        self._apply({event.id: partial(self.index.put_event, event)})
 
     def remove_events(self, keys: Sequence[str]) -> None:
         """Delete events.
@@ -224,33 +231,33 @@ class Storage:
             OSError: If they cannot be deleted.
         """
         remove_events(self.media, keys)
-        self._owe({key: partial(self.index.remove_events, [key]) for key in keys})
+        self._apply({key: partial(self.index.remove_events, [key]) for key in keys})
 
-    # The index, which may be missing or damaged, or on a full disk: it is only a copy.
+    # The index is only a copy, so a change that fails (damaged, disk full) is made later.
 
-    def note(self, recording: Recorded) -> None:
-        """Put a recording into the index, now or when that is possible."""
-        self._owe({recording.id: partial(self.index.put, recording)})
+    def index_recording(self, recording: Recorded) -> None:
+        """Put a recording into the index, now or as soon as possible."""
+        self._apply({recording.id: partial(self.index.put, recording)})
 
-    def forget(self, key: str) -> None:
-        """Take a recording out of the index, now or when that is possible."""
-        self._owe({key: partial(self.index.remove, [key])})
+    def unindex_recording(self, key: str) -> None:
+        """Remove a recording from the index, now or as soon as possible."""
+        self._apply({key: partial(self.index.remove, [key])})
 
-    def _owe(self, changes: Mapping[str, Callable[[], None]]) -> None:
-        self._owed.update(changes)
+    def _apply(self, changes: Mapping[str, Callable[[], None]]) -> None:
+        self._pending.update(changes)
         self.settle()
 
     def settle(self) -> None:
-        """Change in the index what could not be changed before."""
+        """Apply the pending changes to the index."""
         try:
-            for key, change in list(self._owed.items()):
+            for key, change in list(self._pending.items()):
                 change()
-                self._owed.pop(key, None)
+                self._pending.pop(key, None)
         except INDEX_ERRORS:
-            self.mend()
+            self.rebuild_if_damaged()
 
-    def mend(self) -> None:
-        """Have the index made anew if it is damaged; a full or busy disk damages nothing."""
+    def rebuild_if_damaged(self) -> None:
+        """Rebuild the index if it is damaged; a full or busy disk does not count."""
         try:
             if self.index.verify():
                 return
@@ -260,25 +267,25 @@ class Storage:
         self.check_soon()
 
     def check_soon(self) -> None:
-        """Compare the index with the files, on a thread of its own."""
+        """Check the index against the files, in a new thread."""
         native.threading.Thread(target=self.check_now, name="media check", daemon=True).start()
 
     def check_now(self) -> None:
-        """Compare the index with the files, and end the events that no process knows any more."""
+        """Check the index against the files, and end events left open by a killed process."""
         with self._checking:
             try:
                 self.report = check(self.media, self.index, thorough=False)
                 for event in self.index.events_where("WHERE end IS NULL", ()):
                     if not self.is_known(event.id):
-                        self._end_forgotten(event.id)
+                        self._end_orphan(event.id)
             except INDEX_ERRORS:
-                # The disk may be full: it is tried again with the next tidying.
+                # The disk may be full: tidy() tries again.
                 self._unchecked = True
 
-    def _end_forgotten(self, key: str) -> None:
-        """End an event that went on when a process was killed."""
-        event = self.index.event(key)  # As it is now: it may have ended just before.
-        if event is None or event.end is not None or key in self._owed:
+    def _end_orphan(self, key: str) -> None:
+        """End an event that was open when a process was killed."""
+        event = self.index.event(key)  # Read again: it may just have ended.
+        if event is None or event.end is not None or key in self._pending:
             return
         recordings = self.index.recordings([event.camera], since=event.begin, limit=-1)
         others = self.index.events([event.camera], event.label, since=event.begin, limit=-1)
@@ -286,7 +293,7 @@ class Storage:
         latest_unix = min([self._started_unix, *later])
         ended = replace(event, end=last_sign(event, recordings, self._alive_unix, latest_unix))
         self._put_event(ended)
-        if self.is_known(key):  # A film that was interrupted has gone on meanwhile.
+        if self.is_known(key):  # An interrupted film has been resumed meanwhile.
             self._put_event(event)
 
     def _put_event(self, event: Event) -> None:
@@ -294,10 +301,10 @@ class Storage:
         self.index.put_event(event)
 
 
-def _write_sign(path: Path, sight: Sight) -> None:
+def _write_alive(path: Path, state: ClockState) -> None:
     descriptor = open_private(path, os.O_WRONLY)
     try:
-        os.pwrite(descriptor, to_bytes(sight), 0)
+        os.pwrite(descriptor, to_bytes(state), 0)
         os.utime(descriptor)
     finally:
         os.close(descriptor)

@@ -1,8 +1,8 @@
-"""Writes what is recorded, on one native thread for all cameras.
+"""Write recordings and events, on one native thread for all cameras.
 
-The hub hands over units and goes on. What a slow disk leaves no room for is dropped and counted;
-the files go on with the next key picture. When the disk is full the oldest recordings go, and if
-that does not help, recording pauses.
+The hub queues units and does not wait. If the disk is too slow for them, they are dropped and
+counted, and recording resumes with the next key picture. When the disk is full, the oldest
+recordings are deleted; if that does not help, recording pauses.
 """
 
 import errno
@@ -29,20 +29,20 @@ from server.recording.disk.storage import Storage
 
 __all__ = ["Writer"]
 
-MAX_WAITING_BYTES = 16 << 20
-"""Of each camera; more is dropped."""
+MAX_QUEUED_BYTES = 16 << 20
+"""Most bytes queued for each camera; more is dropped."""
 MAX_JOBS = 2000
 
 RETRY_S = 10.0
-"""After which it is tried again to write, when that was impossible."""
+"""Time after a failed write until the next attempt."""
 
-LOOK_S = 1.0
-"""How often it is looked at how much is free."""
+SPACE_CHECK_S = 1.0
+"""Interval at which free space is checked."""
 
 TIDY_S = 60.0
-"""How often what is too old, or too much, is deleted, and the index mended."""
+"""Interval at which expired recordings are deleted and pending index changes applied."""
 PAUSE_S = 0.005
-"""Between two recordings that are deleted: all other threads wait while this one works."""
+"""Pause between two deletions, because all other threads wait for this one's."""
 
 CALL_DEADLINE_S = 10.0
 
@@ -54,26 +54,26 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Track:
-    """What is recorded of one camera. Used by the writer's thread only."""
+    """The recording of one camera, or its film. Used by the writer's thread only."""
 
     segmenter: Segmenter
-    begin: Begin | None = None  # Of the next file.
+    begin: Begin | None = None  # The next file, which is created with its first fragment.
     file: RecordingFile | None = None
     known: Recorded | None = None
 
 
 class Writer:
-    """The thread that writes.
+    """The thread that writes, and its queue.
 
     Args:
-        storage: Where to.
+        storage: The destination.
 
     Attributes:
         policy: How much is kept; may be replaced at any time.
-        open: What is being written, by camera; as new as its last fragment.
-        dropped: How many pictures were not recorded, by camera; only grows.
-        events: What is known of events, and is still to be written.
-        problem: Why nothing can be recorded now; empty if all is well.
+        open: Recordings being written, by track; updated with each fragment.
+        dropped: Number of pictures not recorded, by track; only grows.
+        events: Events still to be written.
+        problem: Why recording is paused; empty if it is not.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -84,12 +84,12 @@ class Writer:
         self._storage = storage
         self._tracks: dict[str, _Track] = {}
         self._paused_until = 0.0
-        self._looked_at = self._tidied_at = 0.0
+        self._checked_space_at = self._tidied_at = 0.0
         self._overdue: deque[str] = deque()  # Recordings to be deleted.
-        # Shared with the hub, which holds the lock for no longer than it takes to append.
-        self._news: Any = native.threading.Condition()
+        # Shared with the hub, which holds the lock only to append.
+        self._wakeup: Any = native.threading.Condition()
         self._jobs: deque[tuple[str, int, Callable[[], None]]] = deque()
-        self._waiting: Counter[str] = Counter()
+        self._queued_bytes: Counter[str] = Counter()
         self.events = EventQueue()
         self._closing = False
         self._thread: Any = None
@@ -97,49 +97,49 @@ class Writer:
     # Called by the hub.
 
     def start(self) -> None:
-        """Start the thread; it first compares the index with the files, in another thread."""
+        """Start the thread; another one checks the index against the files."""
         self._thread = native.threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
         self._storage.check_soon()
 
     def stop(self, timeout_s: float) -> bool:
-        """End all files, write what waits, and end; return False if that takes longer."""
-        with self._news:
+        """Write the queue, close all files and end; return False if that takes longer."""
+        with self._wakeup:
             self._closing = True
-            self._news.notify()
+            self._wakeup.notify()
         if self._thread is not None:
             self._thread.join(timeout_s)
         return self._thread is None or not self._thread.is_alive()
 
     def put(self, camera: str, units: Sequence[Unit], reason: str, film: str = "") -> bool:
-        """Have units recorded; return False if too many of this camera wait already.
+        """Queue units for recording; return False if the camera's queue is full.
 
         Args:
-            camera: The camera's name.
-            units: In order, following those before without a gap.
+            camera: The name of the camera or of its film's track.
+            units: In order, without a gap after the previous ones.
             reason: Why they are recorded.
-            film: Which time-lapse film they are of; empty for none.
+            film: The time-lapse film they belong to; empty for none.
         """
         size = sum(len(unit.data) for unit in units)
-        if self._waiting[camera] + size > MAX_WAITING_BYTES:
+        if self._queued_bytes[camera] + size > MAX_QUEUED_BYTES:
             self._drop(camera, len(units))
             return False
         self._add(camera, size, partial(self._record, camera, units, reason, film))
         return True
 
     def end(self, camera: str) -> None:
-        """End a camera's file: what comes next does not follow, or nothing comes."""
+        """End a camera's file, because a gap follows or recording stops."""
         self._add(camera, 0, partial(self._end, camera))
 
     def do(self, job: Callable[[], None]) -> bool:
-        """Have something else done in turn; return False if too much waits already."""
+        """Queue another job; return False if the queue is full."""
         if len(self._jobs) >= MAX_JOBS:
             return False
         self._add("", 0, job)
         return True
 
     def keep_event(self, event: Event, jpeg: bytes | None = None) -> None:
-        """Have noted what is known of an event, now or when that is possible.
+        """Queue an event's current values; they are written as soon as possible.
 
         Args:
             event: The event.
@@ -149,7 +149,7 @@ class Writer:
         self.do(self._write_events)
 
     def call(self, job: Callable[[], T], timeout_s: float = CALL_DEADLINE_S) -> T:
-        """Have something done in turn, and return what it returns. Blocks: on a native thread.
+        """Queue a job and return its result. Blocks: call it on a native thread.
 
         Raises:
             TimeoutError: If the disk does not answer.
@@ -162,7 +162,7 @@ class Writer:
         def work() -> None:
             try:
                 outcome.append(job())
-            except Exception as error:  # noqa: BLE001  it is raised where it is waited for
+            except Exception as error:  # noqa: BLE001  raised again in the caller
                 failure.append(error)
             done.set()
 
@@ -174,29 +174,29 @@ class Writer:
         return outcome[0]
 
     def _drop(self, camera: str, pictures: int) -> None:
-        with self._news:
+        with self._wakeup:
             self.dropped[camera] += pictures
 
     def _add(self, camera: str, size: int, job: Callable[[], None]) -> None:
-        with self._news:
-            self._waiting[camera] += size
+        with self._wakeup:
+            self._queued_bytes[camera] += size
             self._jobs.append((camera, size, job))
-            self._news.notify()
+            self._wakeup.notify()
 
     # The thread.
 
     def _run(self) -> None:
         while True:
-            with self._news:
+            with self._wakeup:
                 if not self._jobs and not self._closing:
-                    self._news.wait(PAUSE_S if self._overdue else LOOK_S)
+                    self._wakeup.wait(PAUSE_S if self._overdue else SPACE_CHECK_S)
                 job = self._jobs.popleft() if self._jobs else None
                 closing = self._closing and job is None
             if job is not None:
                 camera, size, work = job
                 self._attempt(camera, work)
-                with self._news:
-                    self._waiting[camera] -= size
+                with self._wakeup:
+                    self._queued_bytes[camera] -= size
             if closing:
                 for camera in list(self._tracks):
                     self._attempt(camera, partial(self._end, camera))
@@ -204,7 +204,7 @@ class Writer:
                 self._storage.settle()
                 self._storage.index.close()
                 return
-            self._look_after()
+            self._maintain()
 
     def _attempt(self, camera: str, work: Callable[[], None]) -> None:
         try:
@@ -212,14 +212,14 @@ class Writer:
         except OSError as error:
             self._pause(error)
         except sqlite3.Error:
-            self._storage.mend()
+            self._storage.rebuild_if_damaged()
         except Exception as error:  # noqa: BLE001  the thread serves all cameras
             self._pause(error)
 
     def _record(self, camera: str, units: Sequence[Unit], reason: str, film: str) -> None:
         track = self._tracks.get(camera)
         if track is None:
-            # Of a film a picture may come in a minute: none is to wait for others.
+            # A film may get one picture a minute, so write each without waiting for others.
             fragment_s = 0.0 if camera.endswith(FILM) else FRAGMENT_S
             track = self._tracks[camera] = _Track(Segmenter(fragment_s))
         if self._paused_until:
@@ -231,13 +231,13 @@ class Writer:
         segmenter.reason, segmenter.film = reason, film
         for at, unit in enumerate(units):
             for step in segmenter.put(unit):
-                if not self._take(camera, track, step):
+                if not self._carry_out(camera, track, step):
                     self._count(camera, track, len(units) - at)
                     return
         self._count(camera, track)
 
     def _count(self, camera: str, track: _Track, more: int = 0) -> None:
-        """Count what was not recorded."""
+        """Count pictures that were not recorded: those the segmenter skipped, and ``more``."""
         segmenter = track.segmenter
         if skipped := segmenter.skipped + more:
             self._drop(camera, skipped)
@@ -247,13 +247,13 @@ class Writer:
         track = self._tracks.get(camera)
         for step in track.segmenter.end() if track else ():
             assert track is not None
-            self._take(camera, track, step)
+            self._carry_out(camera, track, step)
 
-    def _take(self, camera: str, track: _Track, step: Begin | Fragment | End) -> bool:
-        """Write what a segmenter yields; return False if that was impossible."""
+    def _carry_out(self, camera: str, track: _Track, step: Begin | Fragment | End) -> bool:
+        """Carry out a segmenter's step; return False if writing failed."""
         try:
             if isinstance(step, Begin):
-                track.begin = step  # Its file is made with the first fragment: so it always plays.
+                track.begin = step  # Created with its first fragment, so that it is playable.
             elif isinstance(step, Fragment):
                 if (begin := track.begin) is not None:
                     self._with_room(lambda: self._begin(camera, track, begin))
@@ -294,7 +294,7 @@ class Writer:
             *(key, camera, begin_unix, begin_unix, len(head), False, step.reason, True, step.film)
         )
         self.open[track_name] = track.known
-        self._storage.note(track.known)
+        self._storage.index_recording(track.known)
 
     def _close(self, camera: str, track: _Track) -> None:
         file, known = track.file, track.known
@@ -303,7 +303,7 @@ class Writer:
             if file is not None and known is not None:
                 self._finish(file, known)
         finally:
-            # Only now: the index has to know the end before it is asked for it.
+            # Only now: readers without an open recording take its end from the index.
             self.open.pop(camera, None)
 
     def _finish(self, file: RecordingFile, known: Recorded) -> None:
@@ -311,20 +311,20 @@ class Writer:
             file.close()
         finally:
             if file.ticks:
-                self._storage.note(replace(known, open=False))
+                self._storage.index_recording(replace(known, open=False))
             else:
-                self._storage.forget(known.id)
+                self._storage.unindex_recording(known.id)
                 remove_empty(file.path.parent)
 
     def _with_room(self, write: Callable[[], None]) -> None:
-        """Write, after deleting what is oldest if there is no room.
+        """Write, after deleting the oldest recordings if space is short.
 
         Raises:
-            OSError: If there is none all the same.
+            OSError: If it cannot be written nevertheless.
         """
         now = time.monotonic()
-        if now - self._looked_at > LOOK_S:
-            self._looked_at = now
+        if now - self._checked_space_at > SPACE_CHECK_S:
+            self._checked_space_at = now
             if not self._storage.make_room():
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._write(write)
@@ -343,19 +343,19 @@ class Writer:
             self._write(partial(self._storage.write_event, event, jpeg))
 
         try:
-            self.events.empty(write)
+            self.events.drain(write)
         except OSError:
-            if not self._paused_until:  # Otherwise it is tried again after the pause.
+            if not self._paused_until:  # Otherwise they are written after the pause.
                 raise
 
     def write_event(self, event: Event) -> None:
-        """Note a change of an event at once. On the writer's thread.
+        """Write a changed event immediately. On the writer's thread.
 
         Raises:
             OSError: If it cannot be written.
         """
         self._write(partial(self._storage.write_event, event))
-        self.events.renew(event)
+        self.events.update(event)
 
     def remove_event(self, key: str) -> None:
         """Delete an event. On the writer's thread.
@@ -367,10 +367,10 @@ class Writer:
         self.events.remove(key)
 
     def set_locked(self, key: str, locked: bool) -> Recorded | None:
-        """Keep a recording for ever, or no longer; return it. On the writer's thread.
+        """Lock or unlock a recording; return it. On the writer's thread.
 
         Raises:
-            PictureError: If the file is none of ours.
+            PictureError: If the file is not a recording of ours.
             OSError: If it cannot be written.
         """
         recording = self._storage.index.recording(key)
@@ -378,36 +378,36 @@ class Writer:
         if recording is None or path is None:
             return None
         set_locked(path, locked)
-        recording = replace(self._now(recording), locked=locked)
-        if (name := self._name_of(key)) is not None:
+        recording = replace(self._current(recording), locked=locked)
+        if (name := self._track_of(key)) is not None:
             self._tracks[name].known = self.open[name] = recording
-        self._storage.note(recording)
+        self._storage.index_recording(recording)
         return recording
 
     def remove(self, key: str) -> Recorded | None:
-        """Delete a recording, and return what it was. On the writer's thread.
+        """Delete a recording; return its entry, None if there was none. On the writer's thread.
 
         Raises:
             OSError: If it cannot be deleted.
         """
         recording = self._storage.index.recording(key)
         if recording is not None:
-            if (name := self._name_of(key)) is not None:
+            if (name := self._track_of(key)) is not None:
                 self._end(name)
             self._storage.delete(key)
         return recording
 
-    def _now(self, recording: Recorded) -> Recorded:
-        """Return a recording as it is now, if it is being written."""
-        name = self._name_of(recording.id)
+    def _current(self, recording: Recorded) -> Recorded:
+        """Return a recording's current state if it is being written, else the same."""
+        name = self._track_of(recording.id)
         return recording if name is None else self.open[name]
 
-    def _name_of(self, key: str) -> str | None:
-        """Return under which name a recording is being written; None if it is not."""
+    def _track_of(self, key: str) -> str | None:
+        """Return the track that is writing a recording; None if none is."""
         return next((name for name, one in self.open.items() if one.id == key), None)
 
     def _pause(self, error: Exception) -> None:
-        """Record nothing for a while, because that is impossible."""
+        """Stop recording for a while after a failed write."""
         number = getattr(error, "errno", None)
         why = FULL if number in FULL_ERRORS else ""
         self.problem = why or getattr(error, "strerror", None) or f"{error!r}"
@@ -420,10 +420,10 @@ class Writer:
                 try:
                     self._close(camera, track)
                 except OSError:
-                    continue  # It is closed all the same.
+                    continue  # The file is closed nevertheless.
 
-    def _look_after(self) -> None:
-        """Go on after a pause, delete what is too old or too much, and mend the index."""
+    def _maintain(self) -> None:
+        """Resume after a pause, delete expired recordings, and apply pending index changes."""
         now = time.monotonic()
         if self._paused_until and now > self._paused_until:
             self._paused_until = now + RETRY_S
@@ -433,12 +433,12 @@ class Writer:
             self._attempt("", self._tidy)
             self._storage.settle()
         elif self._overdue:
-            # One at a time: what is recorded meanwhile does not wait for thousands.
+            # One at a time, so that units to record do not wait for thousands of deletions.
             self._attempt("", partial(self._storage.delete_overdue, self._overdue.popleft()))
 
     def _tidy(self) -> None:
         self._overdue.clear()
-        self._overdue.extend(self._storage.tidy(self.policy, self._now))
+        self._overdue.extend(self._storage.tidy(self.policy, self._current))
 
     def _try_again(self) -> None:
         if not self._storage.make_room():

@@ -1,4 +1,4 @@
-"""The process that decodes and encodes what is kept, controlled over its standard input.
+"""The process that decodes and encodes kept units, controlled through its standard input.
 
 ``process.py`` starts it as ``python -m server.recording.media.child``.
 """
@@ -32,12 +32,12 @@ from server.recording.media.messages import (
 
 __all__ = ["main"]
 
-# What is live goes first.
+# Live pictures have priority.
 NICENESS = 10
 
 TICKS_A_SECOND = 90_000
 
-# By what the codec's name begins with, as FFmpeg calls it.
+# FFmpeg's decoders, by the first part of the codec string.
 DECODERS = {JPEG: "mjpeg", "avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc"}
 
 # FFmpeg's scale, 2 to 31.
@@ -45,13 +45,13 @@ JPEG_QUALITY = 4
 
 
 def main() -> None:
-    """Answer one request after the other, until the server closes the connection."""
+    """Answer requests, one at a time, until the server closes the connection."""
     die_with_parent(1)
-    os.umask(0o077)  # Films are for the server's account only.
+    os.umask(0o077)  # Only the server's account may read films.
     link = Link(socket.socket(fileno=0))
     worker = _Worker()
-    # Linux has a priority for each thread, and none can raise its own again.
-    gently = ThreadPoolExecutor(1, initializer=_lower_priority)
+    # On Linux each thread has its own priority, and cannot raise it again.
+    low_priority = ThreadPoolExecutor(1, initializer=_lower_priority)
     try:
         while True:
             message = link.receive(None)
@@ -62,7 +62,7 @@ def main() -> None:
             if request.get("urgent"):
                 answer, picture = worker.answer(request, units)
             else:
-                answer, picture = gently.submit(worker.answer, request, units).result()
+                answer, picture = low_priority.submit(worker.answer, request, units).result()
             fd = in_memory([picture]) if picture else -1
             link.send(Kind.PROCESSED, json.dumps(answer).encode(), fd)
             if fd >= 0:
@@ -87,7 +87,7 @@ class _Worker:
     def answer(
         self, request: dict[str, Any], units: Sequence[Unit]
     ) -> tuple[dict[str, Any], bytes]:
-        """Do what is asked; return the answer, and a picture or nothing."""
+        """Carry out a request; return the answer, and a picture or nothing."""
         try:
             if request["do"] == "picture":
                 return {}, _picture(units, request["width"])
@@ -109,7 +109,7 @@ class _Worker:
     def _encode(
         self, request: dict[str, Any], pictures: Sequence[Unit]
     ) -> tuple[dict[str, Any], bytes]:
-        """Encode the next pictures of a video; without any, it has ended."""
+        """Encode the next pictures of a video; none end it."""
         name = request["video"]
         if not pictures:
             self._encoders.pop(name, None)
@@ -128,17 +128,17 @@ class _Worker:
 
 
 class _Decoder:
-    """Decodes units of any codec, one after the other."""
+    """Decodes a sequence of units of any codecs."""
 
     def __init__(self) -> None:
         self._kind: tuple[str, int, int] | None = None
         self._context: Any = None
-        # Pictures come out in the order in which they are shown, and units come as they were
-        # encoded, each with the time at which it was captured.
+        # Capture times of units in the decoder. Units go in in decoding order, pictures come out
+        # in display order, so the next picture has the smallest.
         self._times: list[int] = []
 
     def decode(self, unit: Unit, ticks: int) -> Iterator[Any]:
-        """Yield what can be shown by now."""
+        """Yield the pictures that are ready."""
         name = unit.codec.partition(".")[0]
         kind = (DECODERS[name], unit.width, unit.height)
         if kind != self._kind:
@@ -150,10 +150,10 @@ class _Decoder:
         heapq.heappush(self._times, ticks)
         yield from self._timed(packet)
         if name == JPEG:
-            self._times.clear()  # Of a picture that is broken.
+            self._times.clear()  # A broken picture leaves its time.
 
     def flush(self) -> Iterator[Any]:
-        """Yield the rest."""
+        """Yield the remaining pictures."""
         if self._context is not None:
             yield from self._timed(None)
         self._context = self._kind = None
@@ -163,14 +163,14 @@ class _Decoder:
         try:
             frames = self._context.decode(packet)
         except av.error.FFmpegError:
-            return  # One picture less.
+            return  # Skip a broken picture.
         for frame in frames:
             frame.pts = heapq.heappop(self._times) if self._times else None
             yield frame
 
 
 class _Film:
-    """Encodes an MP4."""
+    """Encodes units as an MP4 file."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._from_unix: float = request["from"]
@@ -209,7 +209,7 @@ class _Film:
     def _encode(self, frame: Any) -> None:
         ticks = frame.pts
         if ticks is None or ticks < 0:
-            return  # Only there to decode the first.
+            return  # Only needed to decode the first.
         shown = frame.reformat(
             self._stream.width,
             self._stream.height,
@@ -224,23 +224,23 @@ class _Film:
         self._container.mux(self._stream.encode(shown))
 
 
-def _nearer(best: Any, frame: Any, asked: int) -> Any:
-    """Return the newer of two pictures, unless it is newer than what is asked for."""
+def _newest_up_to(best: Any, frame: Any, asked: int) -> Any:
+    """Return the newer of two pictures that is not newer than what was asked for."""
     return frame if best is None or frame.pts is None or frame.pts <= asked else best
 
 
 def _picture(units: Sequence[Unit], width: int) -> bytes:
-    """Return the picture of the last unit as JPEG, not wider than ``width``; 0 for as it is.
+    """Return the picture of the last unit as JPEG, at most ``width`` pixels wide (0: any).
 
-    With B-frames, some that come out of the decoder after it are shown later.
+    With B-frames, the decoder may also output pictures that are shown after it.
     """
     decoder, last = _Decoder(), None
     asked = round(units[-1].at_unix * TICKS_A_SECOND)
     for unit in units:
         for frame in decoder.decode(unit, round(unit.at_unix * TICKS_A_SECOND)):
-            last = _nearer(last, frame, asked)
+            last = _newest_up_to(last, frame, asked)
     for frame in decoder.flush():
-        last = _nearer(last, frame, asked)
+        last = _newest_up_to(last, frame, asked)
     if last is None:
         raise ValueError("there is no picture")
     wide = min(width or last.width, last.width)

@@ -1,4 +1,4 @@
-"""A part of a camera's video as one complete MP4, whose pictures are copied as they are."""
+"""A part of a camera's video as a complete MP4, copied without encoding."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +15,13 @@ from server.recording.media.fragments import Kept, StoredUnit, loaded
 
 __all__ = ["Clip", "can_be_copied", "lay_out_clip", "read_clip", "shown_from"]
 
-# How long a clip's last picture is shown, if nothing else is known.
-USUAL_INTERVAL_S = 0.04
+# Duration of a clip's only picture.
+DEFAULT_INTERVAL_S = 0.04
 
-# As many units are laid out in less than a millisecond.
-AT_ONCE = 32
+# Units that are laid out between two pauses; they take less than a millisecond.
+PAUSE_EVERY = 32
 
-# The lists of more than these take long enough for a native thread.
+# Most units to lay out on the hub; more take long enough for a native thread.
 MAX_ON_HUB = 2000
 
 # The file is read in pieces of about this size.
@@ -29,7 +29,7 @@ PIECE_BYTES = 256 << 10
 
 
 def can_be_copied(units: Sequence[Kept]) -> bool:
-    """Return whether units are all of one video codec and one size."""
+    """Return whether all units have one video codec and one size."""
     kinds = {(one.codec.partition(".")[0], one.width, one.height) for one in units}
     return len(kinds) == 1 and units[0].codec != JPEG
 
@@ -41,19 +41,19 @@ def shown_from(units: Sequence[Kept], from_unix: float) -> float:
 
 
 class Clip:
-    """The file, which is made while it is read.
+    """The clip's file, generated while it is read.
 
     Args:
-        units: The first is a key picture; all are of one codec and size.
-        from_unix: From when on they are shown.
-        pause: Called often while the file is laid out, to let others work.
+        units: The first is a key picture; all have one codec and size.
+        from_unix: The moment to show first; earlier pictures are only decoded.
+        pause: Called often while the file is laid out, to yield to others.
 
     Attributes:
         nbytes: The file's size.
-        tag: The same for the same file only.
-        from_unix: When the first picture that is shown was captured.
-        seconds: How long it plays.
-        on_disk: Whether any of it has to be read from the disk.
+        tag: Identifies the file's content, for HTTP's ETag.
+        from_unix: Capture time of the first picture shown.
+        seconds: Its duration.
+        on_disk: Whether any unit is read from the disk.
 
     Raises:
         PictureError: If the units cannot be put into MP4.
@@ -69,7 +69,7 @@ class Clip:
         order = DisplayOrder(units[0].codec)
         sizes, numbers = [], []
         for number, unit in enumerate(units):
-            if number % AT_ONCE == 0:
+            if number % PAUSE_EVERY == 0:
                 pause()
             nbytes, with_sets, place = self._measure(unit, order)
             sizes.append(nbytes)
@@ -78,7 +78,7 @@ class Clip:
         self.from_unix = shown_from(units, from_unix)
         moments = sorted(one.shown_unix for one in units)
         times = _ticks(moments)
-        shown_at, late = _shown(times, numbers)
+        shown_at, late = _display_times(times, numbers)
         listed = [
             Listed(size, unit.key, end - begin, shown - begin)
             for unit, size, shown, (begin, end) in zip(
@@ -94,7 +94,7 @@ class Clip:
         self.tag = f"{moments[0]:.6f}-{self.from_unix:.6f}-{self.nbytes:x}"
 
     def read(self, begin: int, end: int) -> Iterator[bytes]:
-        """Yield the file from one byte up to another, in pieces of any size."""
+        """Yield the bytes from ``begin`` up to ``end``, in pieces of any size."""
         at = max(0, bisect_right(self._ends, begin) - 1)
         pieces = [self._head] if begin < len(self._head) else []
         position = 0 if pieces else self._ends[at]
@@ -110,8 +110,8 @@ class Clip:
             pieces = []
 
     def _measure(self, unit: Kept, order: DisplayOrder) -> tuple[int, bool, int]:
-        """Return a unit's size in the file, if its parameter sets are in it, and when it comes."""
-        if _lies_ready(unit):
+        """Return a unit's size in the file, whether it has parameter sets, and its place."""
+        if _is_copyable(unit):
             return unit.nbytes, True, order.number(unit.heads)
         whole = loaded(unit)
         parts, with_sets = self._muxer.lay_out(whole)
@@ -119,13 +119,13 @@ class Clip:
 
     def _sample(self, at: int) -> bytes:
         unit = self._units[at]
-        if _lies_ready(unit):
+        if _is_copyable(unit):
             return unit.sample
         return b"".join(self._muxer.lay_out_again(loaded(unit), self._with_sets[at]))
 
 
 def lay_out_clip(units: Sequence[Kept], from_unix: float) -> Clip:
-    """Return the clip without keeping the hub for long; see :class:`Clip`."""
+    """Return the clip without blocking the hub for long; see :class:`Clip`."""
     on_disk = any(isinstance(unit, StoredUnit) for unit in units)
     if on_disk or len(units) > MAX_ON_HUB:
         return hub.run_native(Clip, units, from_unix)
@@ -133,7 +133,7 @@ def lay_out_clip(units: Sequence[Kept], from_unix: float) -> Clip:
 
 
 def read_clip(clip: Clip, begin: int, end: int) -> Iterator[bytes]:
-    """Yield the file from one byte up to another; what is on the disk is read natively."""
+    """Yield the bytes from ``begin`` up to ``end``; the disk is read on native threads."""
     pieces = clip.read(begin, end)
     if not clip.on_disk:
         yield from pieces
@@ -142,30 +142,30 @@ def read_clip(clip: Clip, begin: int, end: int) -> Iterator[bytes]:
         yield piece
 
 
-def _lies_ready(unit: Kept) -> TypeGuard[StoredUnit]:
-    """Return whether a unit can be copied from one file into the other without being read."""
+def _is_copyable(unit: Kept) -> TypeGuard[StoredUnit]:
+    """Return whether a unit's sample can be copied as it is stored."""
     return isinstance(unit, StoredUnit) and not unit.key
 
 
 def _ticks(moments: Sequence[float]) -> list[int]:
-    """Return when each picture begins, and the last one ends, in ticks from the first on."""
+    """Return when each picture begins, and when the last one ends, in ticks from the first."""
     times = [0]
     for moment in moments[1:]:
         ticks = round((moment - moments[0]) * TIMESCALE)
         times.append(max(ticks, times[-1] + 1))
-    usual = sorted(end - begin for begin, end in pairwise(times))
-    last = usual[len(usual) // 2] if usual else round(USUAL_INTERVAL_S * TIMESCALE)
+    durations = sorted(end - begin for begin, end in pairwise(times))
+    last = durations[len(durations) // 2] if durations else round(DEFAULT_INTERVAL_S * TIMESCALE)
     return [*times, times[-1] + last]
 
 
-def _shown(times: Sequence[int], numbers: Sequence[int]) -> tuple[list[int], int]:
-    """Return when each picture is shown, in ticks, and by how much all are late.
+def _display_times(times: Sequence[int], numbers: Sequence[int]) -> tuple[list[int], int]:
+    """Return when each picture is shown, in ticks, and by how much all are delayed.
 
-    With B-frames that much passes, because none is shown before it is decoded.
+    With B-frames, all are delayed so that none is shown before it is decoded.
 
     Args:
-        times: When they are shown, in order, and decoded; and when the last one ends.
-        numbers: The larger one's is, the later it is shown.
+        times: The display times in order, which are also the decoding times; then the end.
+        numbers: Each picture's position in display order; only the order matters.
     """
     in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
     shown = [0] * len(numbers)

@@ -1,4 +1,4 @@
-"""Makes the units of a video out of JPEG. Only in the media process."""
+"""Encode JPEG as H.264. Only in the media process."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -13,21 +13,21 @@ from server.capture.streams.units.maker import UnitMaker, maker_of
 
 __all__ = ["JpegEncoder"]
 
-# x264's scale, 0 to 51: hardly to be told from the JPEG it was.
+# On x264's scale of 0 to 51; hardly distinguishable from the JPEG.
 CRF = 23
 
 KEY_EVERY_S = 2
 
-# AVCOL_RANGE_MPEG and AVCOL_SPC_SMPTE170M: what JPEG is, in the range that players expect.
+# AVCOL_RANGE_MPEG and AVCOL_SPC_SMPTE170M: JPEG's colours, in the range that players expect.
 LIMITED_RANGE = 1
 BT601 = 6
 
 
 class JpegEncoder:
-    """Encodes one video in H.264, without delay: each picture is a unit at once.
+    """Encodes one video in H.264 without delay: each picture yields its unit immediately.
 
     Args:
-        fps: Pictures a second, about.
+        fps: Approximate frame rate.
     """
 
     def __init__(self, fps: int) -> None:
@@ -40,7 +40,7 @@ class JpegEncoder:
         self._count = 0
 
     def encode(self, pictures: Sequence[Unit]) -> Iterator[Unit]:
-        """Yield the unit of each JPEG; one that is broken is left out."""
+        """Yield the unit of each JPEG; broken ones are left out."""
         for picture in pictures:
             try:
                 frames = self._decoder.decode(av.Packet(picture.data))

@@ -1,4 +1,4 @@
-"""Has a film made of pictures: an MP4 that every browser plays."""
+"""Encode units as an MP4 that every browser plays."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -11,12 +11,12 @@ from server.recording.media.process import MediaError, MediaProcess
 
 __all__ = ["encode_film", "frames_a_second"]
 
-# What the process is given at once takes it less than a second, so that it soon hears of an end.
-AT_ONCE_UNITS = 25
-AT_ONCE_PIXELS = 25_000_000
-AT_ONCE_BYTES = 8 << 20
+# A batch takes the process less than a second, so that it can be cancelled soon.
+BATCH_UNITS = 25
+BATCH_PIXELS = 25_000_000
+BATCH_BYTES = 8 << 20
 
-# More is beyond what phones decode.
+# Phones cannot decode more.
 MAX_WIDTH = 3840
 
 MAX_FPS = 60
@@ -29,17 +29,17 @@ def encode_film(
     path: Path,
     on_share: Callable[[float], bool] = lambda share: True,
 ) -> None:
-    """Make a film of units, of whatever codecs and sizes; wait until the file is there.
+    """Encode units of any codecs and sizes as one film; return when the file is complete.
 
     Args:
-        media: Makes it. Nobody else may use it meanwhile for a film.
-        units: Each is shown from its time on. The first one is a key picture.
-        from_unix: When the one that is shown first was captured; earlier ones only lead to it.
-        path: Of the file.
-        on_share: Called with how much is done, 0 to 1; returns whether to go on.
+        media: Encodes it, one film at a time: no other may be requested meanwhile.
+        units: Each is shown from its time until the next. The first one is a key picture.
+        from_unix: Capture time of the first picture to show; earlier ones are only decoded.
+        path: The file to create.
+        on_share: Called with the share done, 0 to 1; returns whether to continue.
 
     Raises:
-        MediaError: If it cannot be made, or was not to go on; then there is no file.
+        MediaError: If encoding fails or is cancelled by ``on_share``; no file is left.
     """
     shown = next(one for one in units if one.shown_unix >= from_unix)
     width = min(shown.width, MAX_WIDTH)
@@ -53,9 +53,9 @@ def encode_film(
     try:
         media.ask("begin", width=size[0], height=size[1], **begin)
         done = 0
-        for some in _batches(units):
-            media.ask("add", some)
-            done += len(some)
+        for batch in _batches(units):
+            media.ask("add", batch)
+            done += len(batch)
             if not on_share(done / len(units)):
                 media.ask("drop")
                 raise MediaError("it was cancelled")
@@ -68,22 +68,22 @@ def encode_film(
 
 
 def frames_a_second(units: Sequence[Kept]) -> int:
-    """Return about how many units a second there are, at least 1."""
+    """Return the approximate frame rate of units, at least 1."""
     times = sorted(one.shown_unix for one in units)
     lengths = sorted(later - one for one, later in pairwise(times))
-    usual = lengths[len(lengths) // 2] if lengths else 1.0
-    return max(1, min(MAX_FPS, round(1 / usual))) if usual > 0 else MAX_FPS
+    median = lengths[len(lengths) // 2] if lengths else 1.0
+    return max(1, min(MAX_FPS, round(1 / median))) if median > 0 else MAX_FPS
 
 
 def _batches(units: Sequence[Kept]) -> Iterator[list[Kept]]:
-    some: list[Kept] = []
+    batch: list[Kept] = []
     nbytes = pixels = 0
     for unit in units:
-        some.append(unit)
+        batch.append(unit)
         nbytes += unit.nbytes if isinstance(unit, StoredUnit) else len(unit.data)
         pixels += unit.width * unit.height
-        if len(some) >= AT_ONCE_UNITS or pixels >= AT_ONCE_PIXELS or nbytes >= AT_ONCE_BYTES:
-            yield some
-            some, nbytes, pixels = [], 0, 0
-    if some:
-        yield some
+        if len(batch) >= BATCH_UNITS or pixels >= BATCH_PIXELS or nbytes >= BATCH_BYTES:
+            yield batch
+            batch, nbytes, pixels = [], 0, 0
+    if batch:
+        yield batch

@@ -1,6 +1,6 @@
-"""Reads the units out of our own fragmented MP4 files again: no decoder, and no other files.
+"""Read units from our own fragmented MP4 files, without a decoder.
 
-Blocks on the disk: on native threads only.
+Blocks on the disk: call it on native threads only.
 """
 
 import os
@@ -29,26 +29,26 @@ SYNTAXES: dict[bytes, tuple[bytes, type[H264] | type[H265]]] = {
     b"hvc1": (b"hvcC", H265),
 }
 
-# Of a sample entry, up to the boxes in it.
+# Size of a sample entry before the boxes in it.
 ENTRY_BYTES = 8 + 78
 
 MAX_HEAD_BYTES = 1 << 20
 
-# Parameter sets are at most so long, and are in front of the picture.
+# Parameter sets precede the picture, within this many bytes.
 MAX_SETS_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class StoredUnit:
-    """A unit on the disk. It is like :class:`server.capture.frames.unit.Unit`, but read when asked.
+    """A unit on the disk: a :class:`server.capture.frames.unit.Unit` that is read on access.
 
     Attributes:
         key: Whether it can be decoded by itself.
-        at_unix: When its own picture was captured, in Unix seconds; a few microseconds are lost.
+        at_unix: When its own picture was captured, in Unix seconds, rounded to ticks.
         codec: By RFC 6381.
         width: In pixels.
         height: In pixels.
-        nbytes: Of the sample.
+        nbytes: Size of the sample.
         seq: Always 0.
     """
 
@@ -66,15 +66,15 @@ class StoredUnit:
 
     @property
     def shown_unix(self) -> float:
-        """The same as ``at_unix``, which goes back with B-frames."""
+        """The same as ``at_unix``, which is not in order with B-frames."""
         return self.at_unix
 
     @property
     def sample(self) -> bytes:
-        """Its NAL units, each preceded by its length, as they lie in the file.
+        """Its NAL units, each preceded by its length, as stored in the file.
 
         Raises:
-            PictureError: If the file has become shorter.
+            PictureError: If the file has been truncated.
             OSError: If it cannot be read.
         """
         data = os.pread(self._file.descriptor, self.nbytes, self._at)
@@ -84,7 +84,7 @@ class StoredUnit:
 
     @property
     def heads(self) -> list[bytes]:
-        """The NAL units at its beginning, the last of which may be cut off."""
+        """Its first NAL units, the last of which may be incomplete."""
         head = os.pread(self._file.descriptor, min(self.nbytes, HEAD_BYTES), self._at)
         nals, at = [], 0
         while at + LENGTH_BYTES < len(head):
@@ -95,7 +95,7 @@ class StoredUnit:
 
     @property
     def data(self) -> bytes:
-        """It in Annex B format, with its parameter sets if it is a key picture; see `sample`."""
+        """Its Annex B form, with parameter sets if it is a key picture; raises like `sample`."""
         sample = self.sample
         try:
             nals = [sample[begin:end] for begin, end in annex_b.split_lengths(sample, LENGTH_BYTES)]
@@ -103,19 +103,19 @@ class StoredUnit:
             raise PictureError("a recording is damaged") from error
         kinds = [self._syntax.kind(nal) for nal in nals]
         if self.key and not set(kinds) & set(self._syntax.sets):
-            at = 1 if kinds[:1] == [self._syntax.delimiter] else 0  # That may only be the first.
+            at = 1 if kinds[:1] == [self._syntax.delimiter] else 0  # A delimiter must come first.
             nals[at:at] = self._sets
         return annex_b.join(nals)
 
     def load(self) -> Unit:
-        """Return it read; see :attr:`sample`."""
+        """Read it into memory; see :attr:`data`."""
         return Unit(
             self.data, self.key, self.seq, self.at_unix, self.codec, self.width, self.height
         )
 
 
 class _File:
-    """A file that is open as long as any of its units is kept, also if it is deleted meanwhile."""
+    """A file that stays open while any of its units is referenced, even if it is deleted."""
 
     def __init__(self, path: Path) -> None:
         self.descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -130,19 +130,19 @@ Kept: TypeAlias = Unit | StoredUnit
 
 
 def loaded(unit: Kept) -> Unit:
-    """Return a unit in memory; what is on the disk is read, see :class:`StoredUnit`."""
+    """Return a unit in memory; read it if it is on the disk, see :attr:`StoredUnit.data`."""
     return unit.load() if isinstance(unit, StoredUnit) else unit
 
 
 def read_units(path: Path, begin_unix: float) -> list[StoredUnit]:
-    """Return the units of a file, which may still be written.
+    """Return the units of a file, which may still be being written.
 
     Args:
-        path: Of the file.
+        path: The file.
         begin_unix: When its first picture was captured.
 
     Raises:
-        PictureError: If it is no such file.
+        PictureError: If it is not a recording.
         OSError: If it cannot be read.
     """
     file = _File(path)
@@ -153,7 +153,7 @@ def read_units(path: Path, begin_unix: float) -> list[StoredUnit]:
 
 
 def cut(units: list[StoredUnit], from_unix: float, to_unix: float) -> list[StoredUnit]:
-    """Return units from one moment to another, after those needed to decode the first."""
+    """Return units from one moment to another, preceded by those needed to decode them."""
     keys = [at for at, one in enumerate(units) if one.key]
     begin = keys[max(0, bisect_right(keys, from_unix, key=lambda at: units[at].at_unix) - 1)]
     found = until(units[begin:], to_unix)
@@ -183,7 +183,7 @@ def _read(file: _File, begin_unix: float) -> Iterator[StoredUnit]:
 
 
 class _Described(NamedTuple):
-    """How pictures are encoded, from a key picture on."""
+    """How pictures are encoded, from one key picture to the next."""
 
     syntax: type[H264] | type[H265]
     sets: tuple[bytes, ...]
@@ -192,7 +192,7 @@ class _Described(NamedTuple):
     height: int
 
     def at_key(self, fd: int, at: int, nbytes: int) -> "_Described":
-        """Return the same, or what a key picture's own parameter sets say."""
+        """Return the description from a key picture's own parameter sets, or else the same."""
         head = os.pread(fd, min(nbytes, MAX_SETS_BYTES), at)
         found, at = [], 0
         while at + LENGTH_BYTES < len(head):
@@ -225,7 +225,7 @@ def _describe(moov: bytes) -> _Described:
 
 
 def _find_boxes(fd: int) -> tuple[bytes, int]:
-    """Return the head of a file, and where its first fragment begins, or would."""
+    """Return a file's ``moov``, and the offset where its fragments begin."""
     moov = b""
     at, end = 0, os.fstat(fd).st_size
     while at + 8 <= end:

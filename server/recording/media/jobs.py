@@ -1,4 +1,4 @@
-"""Clips that are made in the background, and kept for a while."""
+"""Clips that are created in the background and kept for a while."""
 
 import os
 import secrets
@@ -20,31 +20,31 @@ from server.users.private import add_folder, open_private
 __all__ = ["ClipJob", "ClipJobs"]
 
 MAX_WAITING = 4
-"""As many clips may be waiting or in the making."""
+"""Most clips that wait or are being created."""
 
 MAX_KEPT = 16
 
 KEPT_S = 3600.0
 """How long a finished clip is kept."""
 
-FULL = f"{MAX_WAITING} clips are in the making already; wait for one, or cancel it"
+FULL = f"{MAX_WAITING} clips are already being created; wait for one, or cancel it"
 
 
 class ClipJob:
     """One clip.
 
     Attributes:
-        id: Names it; no camera's name has an underscore.
-        maker: Whose it is.
-        camera: The name of the camera.
-        asked: From when to when, in Unix seconds.
+        id: Its name; has an underscore, so it is no camera's name.
+        maker: Who requested it, and may have it.
+        camera: The camera's name.
+        asked: The requested begin and end, in Unix seconds.
         from_unix: When its first picture was captured.
-        share: How much is done, 0 to 1.
-        done: Whether the file is there.
+        share: The share done, 0 to 1.
+        done: Whether the file is complete.
         error: Why it failed; None if it has not.
-        path: Of the file.
-        units: Of what it is made; none any more once it has ended.
-        is_posted: Whether its maker comes for it later, and does not wait for it.
+        path: The file.
+        units: The units it consists of; empty once it has ended.
+        is_posted: Whether its maker will fetch it later instead of waiting for it.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class ClipJob:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether anybody wants it."""
+        """Whether its maker waits for it or will fetch it."""
         return self.is_posted or bool(self._waiters)
 
     def describe(self) -> dict[str, object]:
-        """Return it as in the HTTP API."""
+        """Return the job as in the HTTP API."""
         share = round(self.share, 3)
         return {"id": self.id, "done": self.done, "share": share, "error": self.error}
 
@@ -91,7 +91,7 @@ class ClipJob:
             self._waiters.remove(waiter)
 
     def end(self, error: str | None = None) -> None:
-        """Note that it is done, or why it failed."""
+        """Mark it as done, or as failed with a reason."""
         self.ended_at = time.monotonic()
         self.done, self.error, self.units = error is None, error, ()
         self.share = 1.0 if self.done else self.share
@@ -100,10 +100,10 @@ class ClipJob:
 
 
 class ClipJobs:
-    """Makes clips, one after the other. Green.
+    """Creates clips, one after the other. Green.
 
     Args:
-        folder: Where they are kept.
+        folder: The folder for their files.
         media: Encodes them.
     """
 
@@ -115,11 +115,11 @@ class ClipJobs:
         self._worker: hub.Task | None = None
 
     def open(self) -> None:
-        """Delete what was left by the last run."""
+        """Delete the clips of an earlier run."""
         hub.run_native(shutil.rmtree, self._folder, True)
 
     def close(self) -> None:
-        """End the work."""
+        """Cancel and delete all clips."""
         for job in list(self._jobs.values()):
             self.remove(job)
         if self._worker is not None:
@@ -130,13 +130,13 @@ class ClipJobs:
     def begin(
         self, maker: Hashable, camera: str, asked: tuple[float, float], units: Sequence[Kept]
     ) -> ClipJob:
-        """Have a clip made; the same again if its maker has asked for it before.
+        """Queue a clip; return the existing one if its maker has requested the same before.
 
         Args:
-            maker: Whose it is.
-            camera: The name of the camera.
-            asked: From when to when, in Unix seconds.
-            units: What there is of that time, after what is needed to decode the first.
+            maker: Who requests it.
+            camera: The camera's name.
+            asked: The requested begin and end, in Unix seconds.
+            units: The units of that time, preceded by those needed to decode them.
 
         Raises:
             RequestError: If too many are waiting.
@@ -156,12 +156,12 @@ class ClipJobs:
         return job
 
     def find(self, key: str, maker: Hashable) -> ClipJob | None:
-        """Return a clip of its maker's; None if there is none."""
+        """Return a maker's clip; None if there is none."""
         job = self._jobs.get(key)
         return job if job is not None and job.maker == maker else None
 
     def remove(self, job: ClipJob) -> None:
-        """Delete a clip, or cancel its making."""
+        """Delete a clip; cancel it if it has not ended."""
         self._jobs.pop(job.id, None)
         if job in self._waiting:
             self._waiting.remove(job)
@@ -210,7 +210,7 @@ class ClipJobs:
                     return
 
     def _sweep(self) -> None:
-        """Delete what was kept for long enough, and what is too much."""
+        """Delete clips that are older than KEPT_S, and the oldest beyond MAX_KEPT."""
         ended = [job for job in self._jobs.values() if job.ended_at is not None]
         for number, job in enumerate(reversed(ended), 1):
             if number > MAX_KEPT or time.monotonic() - (job.ended_at or 0.0) >= KEPT_S:

@@ -1,7 +1,7 @@
-"""What the server and its media process send each other.
+"""Messages between the server and its media process.
 
-Each request is one message: what to do and how much of the memory that comes with it is the list of
-units; after that list come their bytes. Each is answered by one message.
+A request is one JSON message, optionally with memory that holds units: first a JSON list of them,
+whose length the message gives, then their data. Each request is answered by one message.
 """
 
 import json
@@ -16,19 +16,19 @@ __all__ = ["in_memory", "pack_units", "read_json", "read_memory", "unpack_units"
 
 
 def pack_units(units: Iterable[Kept]) -> list[bytes]:
-    """Return units as bytes in parts, the first of which lists the others."""
+    """Serialize units as a list of byte strings, the first of which lists the others."""
     parts: list[bytes] = []
     listed: list[list[object]] = []
     for one in units:
-        parts.append(one.data)  # It may be on the disk.
+        parts.append(one.data)  # This may read the disk.
         listed.append([len(parts[-1]), one.key, one.shown_unix, one.codec, one.width, one.height])
     return [json.dumps(listed).encode(), *parts]
 
 
 def unpack_units(data: bytes, listed_bytes: int) -> list[Unit]:
-    """Return what :func:`pack_units` was given, without the units' numbers.
+    """Parse the output of :func:`pack_units`; sequence numbers are lost.
 
-    ``at_unix`` is when each one's own picture was captured, so with B-frames it goes back.
+    ``at_unix`` is the capture time of the unit's own picture, which is not in order with B-frames.
     """
     view = memoryview(data)
     units, at = [], listed_bytes
@@ -39,10 +39,10 @@ def unpack_units(data: bytes, listed_bytes: int) -> list[Unit]:
 
 
 def in_memory(parts: Sequence[bytes]) -> int:
-    """Return the descriptor of memory that holds these bytes.
+    """Return a descriptor of new memory that holds these bytes.
 
     Raises:
-        OSError: If there is none left.
+        OSError: If no memory or descriptor is available.
     """
     fd = os.memfd_create("porthole-media", os.MFD_CLOEXEC)
     try:
@@ -57,7 +57,7 @@ def in_memory(parts: Sequence[bytes]) -> int:
 
 
 def read_memory(fd: int) -> bytes:
-    """Return what memory holds, and close its descriptor."""
+    """Read all bytes of a memory descriptor, and close it."""
     try:
         return os.pread(fd, os.fstat(fd).st_size, 0)
     finally:
@@ -65,8 +65,8 @@ def read_memory(fd: int) -> bytes:
 
 
 def read_json(payload: bytes) -> dict[str, Any]:
-    """Return what a message says."""
+    """Parse a message; raise ValueError if it is not a JSON object."""
     answer = json.loads(payload)
     if not isinstance(answer, dict):
-        raise ValueError("a message of the media process makes no sense")
+        raise ValueError("a message of the media process is invalid")
     return answer

@@ -1,4 +1,4 @@
-"""Which of some units belong to a moment; with B-frames their times are not in order."""
+"""Select units by time; with B-frames their times are not in order."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -6,12 +6,12 @@ from typing import Protocol, TypeVar
 __all__ = ["through", "until"]
 
 
-# By how much the time of a picture may seem later where it was computed in another way.
-ROUNDED_S = 1e-4
+# Difference between times of one picture that were computed in different ways.
+ROUNDING_S = 1e-4
 
 
 class Shown(Protocol):
-    """A unit, wherever it is kept."""
+    """A unit in memory or on the disk."""
 
     @property
     def shown_unix(self) -> float:
@@ -22,9 +22,9 @@ Kept = TypeVar("Kept", bound=Shown)
 
 
 def until(units: Sequence[Kept], to_unix: float) -> list[Kept]:
-    """Return the first of some units: all that are shown up to a moment, and at least one.
+    """Return the units, from the first, of all pictures shown up to a moment; at least one.
 
-    With B-frames those that they need are among them, and whatever is shown before the last.
+    With B-frames, this includes later units that they need, and all shown before those.
     """
     end = max((at for at, one in enumerate(units, 1) if one.shown_unix <= to_unix), default=1)
     latest = max((one.shown_unix for one in units[:end]), default=to_unix)
@@ -32,11 +32,11 @@ def until(units: Sequence[Kept], to_unix: float) -> list[Kept]:
 
 
 def through(units: Sequence[Kept], at_unix: float) -> list[Kept]:
-    """Return the first of some units up to that whose picture is that of a moment.
+    """Return the units, from the first, up to that of a moment's picture.
 
-    That is the newest that is not later, or the first of all. There must be some.
+    That is the newest that is not later, or the first of all. ``units`` must not be empty.
     """
-    at_unix += ROUNDED_S
+    at_unix += ROUNDING_S
     not_later = (one.shown_unix for one in units if one.shown_unix <= at_unix)
     shown = max(not_later, default=min(one.shown_unix for one in units))
     return list(units[: next(at for at, one in enumerate(units, 1) if one.shown_unix == shown)])

@@ -1,4 +1,4 @@
-"""Single pictures of what was, as JPEG."""
+"""Single pictures from kept units, as JPEG."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ QUALITY = 80
 
 
 class PictureMaker:
-    """Makes them. Green.
+    """Converts kept units to JPEG. Green.
 
     Args:
         media: Decodes video.
@@ -32,15 +32,15 @@ class PictureMaker:
         width: int = 0,
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> bytes:
-        """Return the last one of these units as JPEG; blocks this green thread.
+        """Return the last of these units as JPEG; blocks this green thread.
 
         Args:
-            units: A picture after those that are needed to decode it, as of ``Past.find``.
-            width: In pixels, if it is to be narrower than it is; 0 for as it is.
-            is_wanted: Returns whether anybody still waits for it, when its turn has come.
+            units: A picture, preceded by the units needed to decode it; from ``Past.find``.
+            width: Largest width in pixels; 0 for the picture's own.
+            is_wanted: Called when its turn comes; returns whether it is still wanted.
 
         Raises:
-            MediaError: If it cannot be made.
+            MediaError: If it cannot be converted.
         """
         last = units[-1]
         if last.codec != JPEG:

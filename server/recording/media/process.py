@@ -1,7 +1,7 @@
-"""A process of low priority that decodes and encodes what is kept; started when it is needed.
+"""A low-priority process that decodes and encodes kept units; started on demand.
 
-It may hang or crash as any decoder can; then it is killed, and what it worked on has failed. Green:
-nothing here waits for it on the hub.
+Like any decoder it may hang or crash; it is then killed, and the current request fails. Green:
+nothing here blocks the hub.
 """
 
 import json
@@ -35,35 +35,35 @@ ENVIRONMENT = {
 }
 
 STUCK_AFTER_S = 30.0
-"""How long one request may take before the process is killed, on a busy machine too."""
+"""Time for one request before the process is killed, generous enough for a busy machine."""
 
-# And as long more for each unit: those of a large picture take a few hundredths of a second.
-UNIT_S = 0.25
+# Additional time for each unit; a large picture takes a few hundredths of a second.
+PER_UNIT_S = 0.25
 
-REST_S = 30.0
-"""How long it is kept without work."""
+IDLE_S = 30.0
+"""Time without requests after which the process is ended."""
 
-# How long a request waits for those before it.
+# Longest wait of a request for those before it.
 MAX_WAIT_S = 60.0
 
 CLOSE_DEADLINE_S = 0.3
 
 
 class MediaError(Exception):
-    """What was asked for cannot be made; says why, for people."""
+    """A request failed; the message says why, for people."""
 
 
 class MediaProcess:
-    """The process. Green threads may call it, one request after the other.
+    """The process. Any green thread may call it; requests are served one at a time.
 
     Args:
-        stuck_after_s: How long one request may take.
-        rest_s: How long it is kept without work.
+        stuck_after_s: Time for one request, besides that for its units.
+        idle_s: Time without requests after which the process is ended.
     """
 
-    def __init__(self, stuck_after_s: float = STUCK_AFTER_S, rest_s: float = REST_S) -> None:
+    def __init__(self, stuck_after_s: float = STUCK_AFTER_S, idle_s: float = IDLE_S) -> None:
         self._stuck_after_s = stuck_after_s
-        self._rest_s = rest_s
+        self._idle_s = idle_s
         self._lane = Lanes(1, MAX_WAIT_S)
         self._process: Process | None = None
         self._link: Link | None = None
@@ -72,7 +72,7 @@ class MediaProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process; None while there is none."""
+        """The process id; None while it is not running."""
         return self._process.pid if self._process else None
 
     def ask(
@@ -82,13 +82,13 @@ class MediaProcess:
         is_wanted: Callable[[], bool] = lambda: True,
         **more: Any,
     ) -> bytes:
-        """Have something done; return the picture that was made, if any.
+        """Send a request; return the resulting picture, if any.
 
         Args:
-            do: What; see ``child.py``.
-            units: Of what.
-            is_wanted: Returns whether to do it, when its turn has come.
-            more: How.
+            do: The kind of request; see ``child.py``.
+            units: Its units.
+            is_wanted: Called when its turn comes; returns whether it is still wanted.
+            more: Its other parameters.
 
         Raises:
             MediaError: If it failed.
@@ -103,21 +103,20 @@ class MediaProcess:
         urgent: bool = False,
         limit_s: float = 0.0,
     ) -> tuple[list[Unit], int]:
-        """Encode the next pictures of a video, which are JPEG, in H.264.
+        """Encode the next JPEG pictures of a video in H.264.
 
         Args:
-            video: Its name. It begins with a key picture, and so it does after the process had to
-                be started again.
+            video: Its name. It begins with a key picture, also after a restart of the process.
             pictures: At least one.
-            fps: Pictures a second, about.
-            urgent: Whether to do it at the usual priority.
-            limit_s: After which time no more are begun; 0 for never.
+            fps: Approximate frame rate.
+            urgent: Whether to encode at the usual priority.
+            limit_s: Time after which no further picture is begun; 0 for no limit.
 
         Returns:
             Their units, and how many of the pictures were encoded.
 
         Raises:
-            MediaError: If they cannot be encoded; the video then begins anew.
+            MediaError: If they cannot be encoded; the next ones begin with a key picture.
         """
         request = {"do": "encode", "video": video, "fps": fps, "urgent": urgent, "limit_s": limit_s}
         answer, data = self._ask_in_turn(request, pictures)
@@ -125,10 +124,10 @@ class MediaProcess:
         return units, int(answer["done"])
 
     def end_video(self, video: str) -> None:
-        """Encode no more of a video; a process that is not running is not started for that."""
+        """End a video; this does not start the process."""
         if self._link is None:
             return
-        with suppress(MediaError):  # It has ended then, too.
+        with suppress(MediaError):  # A failed request ends it, too.
             self._ask_in_turn({"do": "encode", "video": video}, ())
 
     def _ask_in_turn(
@@ -140,23 +139,23 @@ class MediaProcess:
         try:
             with self._lane.take():
                 if not is_wanted():
-                    raise MediaError("nobody waits for it any more")
+                    raise MediaError("the request was abandoned")
                 self._requests += 1
                 self._busy = True
                 return self._ask(request, units)
         except NoLane:
-            raise MediaError("too much is waiting") from None
+            raise MediaError("too many requests are waiting") from None
         finally:
             self._busy = False
-            hub.call_later(self._rest_s, self._end_rest, self._requests)
+            hub.call_later(self._idle_s, self._end_idle, self._requests)
 
     def close(self) -> None:
-        """End the process; what it works on fails."""
+        """End the process; the current request fails."""
         process = self._process
         if process is None:
             return
         if self._busy:
-            hub.run_native(process.kill)  # Whoever waits for its answer reads an end of file.
+            hub.run_native(process.kill)  # The waiting request then reads end of file.
         else:
             self._discard()
 
@@ -167,15 +166,15 @@ class MediaProcess:
                 self._process, self._link = hub.run_native(_start)
             if units:
                 fd, request["listed"] = hub.run_native(_pack, units)
-            # It waits for a request, so there is room.
+            # The child is waiting for a request, so the socket has room.
             self._link.offer(Kind.PROCESS, json.dumps(request).encode(), fd)
-            message = self._receive(self._link, self._stuck_after_s + UNIT_S * len(units))
+            message = self._receive(self._link, self._stuck_after_s + PER_UNIT_S * len(units))
             answer = read_json(message.payload)
         except (EOFError, OSError, ValueError):
             self._discard()
-            raise MediaError("the process that works on it has ended") from None
+            raise MediaError("the media process has ended") from None
         except BaseException:
-            self._discard()  # Its answer would be taken for that of the next request.
+            self._discard()  # Otherwise the next request would read this one's answer.
             raise
         finally:
             if fd >= 0:
@@ -187,7 +186,7 @@ class MediaProcess:
 
     def _receive(self, link: Link, limit_s: float) -> Message:
         if not hub.wait_readable(link, limit_s):
-            raise MediaError(f"it took more than {limit_s:g} s, and was ended")
+            raise MediaError(f"it took more than {limit_s:g} s and was stopped")
         message = link.receive(0.0)
         if message is None or message.kind is not Kind.PROCESSED:
             raise EOFError
@@ -201,7 +200,7 @@ class MediaProcess:
         if process is not None:
             hub.run_native(_end, process)
 
-    def _end_rest(self, requests: int) -> None:
+    def _end_idle(self, requests: int) -> None:
         if requests == self._requests and not self._busy:
             self.close()
 
@@ -217,7 +216,7 @@ def _start() -> tuple[Process, Link]:
 
 
 def _pack(units: Sequence[Kept]) -> tuple[int, int]:
-    """Return the descriptor of memory with units, and how long their list is."""
+    """Return a descriptor of memory with units, and the length of their list."""
     parts = pack_units(units)
     return in_memory(parts), len(parts[0])
 

@@ -1,4 +1,4 @@
-"""Keeps what was made for a moment, because the same is often asked for again at once."""
+"""A small cache for results that are often requested again soon."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """A few values, each for a while.
+    """A cache limited in time and size.
 
     Args:
-        seconds: For how long.
-        max_bytes: As much as they take together.
+        seconds: How long a value is kept.
+        max_bytes: Most that all values take together.
         clock: Returns monotonic seconds.
     """
 
@@ -24,7 +24,7 @@ class Recent(Generic[T]):
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._clock = clock
-        # In the order in which they came.
+        # Oldest first.
         self._kept: dict[Hashable, tuple[T, int, float]] = {}
         self._nbytes = 0
 
@@ -35,7 +35,7 @@ class Recent(Generic[T]):
         return found[0] if found else None
 
     def put(self, key: Hashable, value: T, nbytes: int) -> None:
-        """Keep a value of so many bytes, and others no longer if it is too much."""
+        """Keep a value of ``nbytes``, and drop the oldest if they are too many."""
         self._drop(key)
         if nbytes > self._max_bytes:
             return

@@ -81,7 +81,7 @@ def test_people_come_and_go_without_a_terminal(
     page.locator(".person-row", has_text="ann").locator("[data-open]").click()
     page.get_by_role("button", name="Remove", exact=True).click()
     page.get_by_role("dialog", name="Remove ann?").get_by_role("button", name="Remove").click()
-    refusal = page.locator("[data-manage-toasts] .toast", has_text="add such a user first")
+    refusal = page.locator("[data-manage-toasts] .toast", has_text="add such an admin first")
     # It lay on the next button for ten seconds.
     expect(refusal).to_be_visible()
     page.get_by_role("form", name="ann").get_by_role("button", name="Cancel").click()

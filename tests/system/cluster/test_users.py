@@ -109,7 +109,7 @@ def test_junk_is_no_list(
     one.start()
     with bus.client() as client:
         client.set("test:people", junk)
-    until(lambda: "no list of users" in caplog.text)
+    until(lambda: "an invalid list of users" in caplog.text)
 
     assert one.names == {"ann"}
     one.add("bob")  # Which mends nothing by itself: whoever put it there has to remove it.

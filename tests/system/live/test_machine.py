@@ -88,7 +88,7 @@ def test_what_is_wrong_with_the_folder_is_said_on_the_page(
 
     timeline = page.get_by_role("dialog", name="Activity")
     expect(timeline).to_contain_text(
-        "state.json cannot be used: what is changed at run time will not survive a restart"
+        "state.json cannot be used: changes at run time will not survive a restart"
     )
     expect(timeline).to_contain_text("open to other accounts of this machine")
     log = "\n".join(server.log)

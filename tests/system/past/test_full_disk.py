@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_live_alone_and_costs_no_file(
         viewer.on_frame = None
         disk.empty()
 
-        wait_for_notice(viewer, "Recording goes on")
+        wait_for_notice(viewer, "Recording has resumed")
         _, making = ask(server, "api/clips", last_minute(), "POST")
         viewer.pump(lambda: told(viewer, "camera")[-1]["recording"], 60)
         made = job_of(server, making)

@@ -115,7 +115,7 @@ def test_the_last_admin_stays(site: Site) -> None:
     for method, body in (("DELETE", {}), ("PUT", {"role": "viewer", "cameras": None})):
         refused = site.ask(method, "/users/ann", body)
         assert refused.status == 422
-        assert "add such a user first" in refused.data["message"]
+        assert "add such an admin first" in refused.data["message"]
 
     site.add("abe", "admin")
     assert site.ask("PUT", "/users/ann", {"role": "operator", "cameras": None}).status == 200
@@ -262,7 +262,7 @@ def test_the_first_user_from_the_page_is_an_admin(start_server: Callable[..., An
     user = {"name": "ann", "role": "viewer", "cameras": None, "password": PASSWORD}
 
     status, _, text = browser.send_json(f"{PEOPLE}/users", user, "")
-    assert (status, "add such a user first" in text) == (422, True)
+    assert (status, "add such an admin first" in text) == (422, True)
     token = {"name": "tok", "role": "admin", "cameras": None}
     assert browser.send_json(f"{PEOPLE}/tokens", token, "")[0] == 422
     assert browser.send_json(f"{PEOPLE}/users", user | {"role": "admin"}, "")[0] == 201

@@ -157,7 +157,7 @@ WRONG_FILES = [
     ),
     ('[[camera]]\nname = "a"\nsource = "test:"\nquality = 0', "quality = 0", "from 1 to 100"),
     ('[[camera]]\nname = "a"\nsource = "test:"\n' * 2, "name = 'a'", "of its own"),
-    ("port = = 1", "is no TOML", "a TOML file"),
+    ("port = = 1", "is not TOML", "a TOML file"),
 ]
 
 
@@ -349,10 +349,10 @@ def test_a_file_from_any_editor_is_read(file: Path, mark: str, line_end: str) ->
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
 def test_a_file_in_another_encoding_is_told_so(file: Path, encoding: str) -> None:
-    """PowerShell's redirection writes UTF-16; "is no TOML" would send its user to the grammar."""
+    """PowerShell's redirection writes UTF-16; "is not TOML" would send its user to the grammar."""
     file.write_bytes("[server]\nport = 9000 # für alle".encode(encoding))
 
-    with pytest.raises(ConfigError, match=r"is no text in UTF-8 \(.*; accepted: .* saved as UTF-8"):
+    with pytest.raises(ConfigError, match=r"is not UTF-8 text \(.*; accepted: .* saved as UTF-8"):
         load(config=file)
 
 

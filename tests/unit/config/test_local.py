@@ -57,7 +57,7 @@ def test_white_space_at_the_end_is_seen(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_is_told() -> None:
     """What the system says of a path that is too long is passed on."""
-    assert "cannot be looked at (File name too long)" in why_no_file("/" + "x" * 5000)
+    assert "cannot be accessed (File name too long)" in why_no_file("/" + "x" * 5000)
 
 
 def plug_in(folder: Path, number: int, name: str) -> None:

@@ -139,10 +139,10 @@ def test_changes_are_told_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPat
     key = desk.log.begin("door", "cat", AT, 0.1)
     for score in range(2, 9):
         desk.log.update(key, score / 10)
-    desk.log.look()
+    desk.log.flush()
     before = len(desk.told)
     monkeypatch.setattr(module, "TELL_S", 0.0)
-    desk.log.look()
+    desk.log.flush()
 
     assert (before, len(desk.told)) == (1, 2)
     assert desk.told[-1].score == 0.8
@@ -245,7 +245,7 @@ def test_a_check_ends_nothing_that_goes_on(desk: Desk) -> None:
         desk.writer.do(lambda: (asked.set(), written.wait(10)))  # noqa: B023
         asked.wait(10)
         desk.log.end(key, began + 3)
-        desk.log.look()
+        desk.log.flush()
         desk.storage.check_now()
         assert desk.storage.index.all_events()[-1].end is None
         written.set()

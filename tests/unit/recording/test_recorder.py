@@ -244,7 +244,7 @@ def test_a_full_disk_is_told_once(desk: Desk) -> None:
 
     assert desk.notices == [
         ("error", "Recording is paused: the disk is full", None),
-        ("info", "Recording goes on", None),
+        ("info", "Recording has resumed", None),
     ]
 
 
@@ -321,11 +321,11 @@ def test_a_clock_that_may_be_wrong_is_told_once(desk: Desk) -> None:
         desk.storage.ahead_s = 49 * 3600.0
         until(lambda: bool(desk.notices))
         desk.storage.ahead_s = 50 * 3600.0
-        desk.recorder._tell()
+        desk.recorder._notify_changes()
         ((level, message, _),) = desk.notices
         assert level == "warning"
         assert message.startswith("The clock has jumped ahead by 49 hours.")
         assert "manage.py media trust-clock" in message
         desk.storage.ahead_s = 0.0
-        desk.recorder._tell()
+        desk.recorder._notify_changes()
         desk.notices.clear()

@@ -226,9 +226,7 @@ def test_an_unreadable_file_is_told(folder: Path, caplog: pytest.LogCaptureFixtu
     with as_nobody():
         faults = find_faults(folder)
 
-    assert faults == [
-        "state.json cannot be used: what is changed at run time will not survive a restart"
-    ]
+    assert faults == ["state.json cannot be used: changes at run time will not survive a restart"]
     assert f"sudo chown nobody {folder / 'state.json'}" in caplog.text
 
 

@@ -320,7 +320,7 @@ def test_the_secret_key_is_kept_and_private(tmp_path: Path) -> None:
 def test_a_list_for_the_page_keeps_an_admin(tmp_path: Path) -> None:
     """A user with all cameras, not a token; the command line may leave nobody."""
     file = UsersFile(tmp_path, keeps_admin=True)
-    with pytest.raises(AccountError, match="no user who is an admin"):
+    with pytest.raises(AccountError, match="no admin of all cameras"):
         file.add_user("otto", "operator", None, PASSWORD)
     with pytest.raises(AccountError):
         file.add_token("robot", "admin", None)
@@ -331,7 +331,7 @@ def test_a_list_for_the_page_keeps_an_admin(tmp_path: Path) -> None:
         lambda: file.change_user("ann", "operator", None, False),
         lambda: file.change_user("ann", None, ["door"], False),
     ):
-        with pytest.raises(AccountError, match="add such a user first"):
+        with pytest.raises(AccountError, match="add such an admin first"):
             change()
 
     file.sign_out("ann")

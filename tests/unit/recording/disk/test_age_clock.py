@@ -10,12 +10,12 @@ from server.errors import ConfigError
 from server.media_commands import media as commands
 from server.recording.disk.age_clock import (
     MAX_DOUBT_S,
-    Moment,
-    Sight,
-    first_sight,
-    look,
+    ClockReading,
+    ClockState,
+    initial_state,
     parse,
     to_bytes,
+    update_state,
 )
 from server.recording.disk.index import Event
 from server.recording.disk.layout import event_id
@@ -37,17 +37,17 @@ class Machine:
     def __init__(self, unix: float = BEGIN_UNIX) -> None:
         self.unix = unix
         self._boots, self._boot_s = 1, 10 * HOUR_S
-        self.sight = first_sight(self.now())
+        self.sight = initial_state(self.now())
 
-    def now(self) -> Moment:
+    def now(self) -> ClockReading:
         """Return what its clocks say."""
-        return Moment(self.unix, self._boot_s, f"boot {self._boots}")
+        return ClockReading(self.unix, self._boot_s, f"boot {self._boots}")
 
-    def look(self) -> Sight:
+    def look(self) -> ClockState:
         """Have the server look, and what it knows written and read again."""
         known = parse(to_bytes(self.sight))
         assert known == self.sight
-        self.sight = look(known, self.now())
+        self.sight = update_state(known, self.now())
         return self.sight
 
     def run(self, seconds: float, every_s: float = HOUR_S) -> None:
@@ -66,7 +66,7 @@ class Machine:
     @property
     def is_believed(self) -> bool:
         """Whether ages are told by its clock."""
-        return self.look().age_unix == self.unix
+        return self.look().reference_unix == self.unix
 
 
 @pytest.fixture
@@ -80,10 +80,10 @@ def test_a_jump_ahead_makes_nothing_older_for_a_day(machine: Machine) -> None:
     goes on meanwhile, so what is due by then is deleted all the same."""
     machine.unix += 10 * YEAR_S
 
-    assert machine.look().age_unix == BEGIN_UNIX
+    assert machine.look().reference_unix == BEGIN_UNIX
     assert machine.sight.ahead_s == 10 * YEAR_S
     machine.run(23 * HOUR_S)
-    assert machine.sight.age_unix == BEGIN_UNIX + 23 * HOUR_S
+    assert machine.sight.reference_unix == BEGIN_UNIX + 23 * HOUR_S
     machine.run(HOUR_S)
     assert machine.is_believed
 
@@ -172,15 +172,15 @@ def test_a_machine_without_a_battery_learns_the_time_after_each_boot(
 
 def test_a_first_look_is_compared_with_the_newest_thing() -> None:
     """Without a last sign of life."""
-    now = Moment(BEGIN_UNIX, 10 * HOUR_S, "boot")
+    now = ClockReading(BEGIN_UNIX, 10 * HOUR_S, "boot")
 
-    assert first_sight(now).age_unix == BEGIN_UNIX
-    assert first_sight(now, BEGIN_UNIX - 300 * DAY_S).age_unix == BEGIN_UNIX
-    assert first_sight(now, BEGIN_UNIX - 2 * YEAR_S).age_unix == BEGIN_UNIX - 2 * YEAR_S
+    assert initial_state(now).reference_unix == BEGIN_UNIX
+    assert initial_state(now, BEGIN_UNIX - 300 * DAY_S).reference_unix == BEGIN_UNIX
+    assert initial_state(now, BEGIN_UNIX - 2 * YEAR_S).reference_unix == BEGIN_UNIX - 2 * YEAR_S
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\0" * 512, b"[]", b"{}", to_bytes(Sight(Moment(1, 2, ""), 3))[:90]]
+    "data", [b"", b"\0" * 512, b"[]", b"{}", to_bytes(ClockState(ClockReading(1, 2, ""), 3))[:90]]
 )
 def test_a_damaged_sight_is_none(data: bytes) -> None:
     """As after a power cut, and of versions that left the time of the file only."""
@@ -241,7 +241,7 @@ def test_the_command_ends_the_waiting(tmp_path: Path) -> None:
 
     known = parse((media / ".alive").read_bytes())
     assert known is not None
-    assert not look(known, read_clocks()).ahead_s
+    assert not update_state(known, read_clocks()).ahead_s
 
 
 def test_a_version_before_has_left_the_time_only(tidied: Storage, machine: Machine) -> None:

@@ -120,7 +120,7 @@ def test_an_index_on_a_full_disk_is_not_a_damaged_one(
     again = Storage(storage.media)
     with pytest.raises(sqlite3.Error):
         again.index.all_recordings()
-    again.mend()
+    again.rebuild_if_damaged()
     removed = [again.remove_oldest() for _ in range(3)]
     disk.empty()
     again.settle()

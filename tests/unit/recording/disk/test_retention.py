@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from server.recording.disk import retention as module
-from server.recording.disk.age_clock import Moment, Sight
+from server.recording.disk.age_clock import ClockReading, ClockState
 from server.recording.disk.index import Event, Index, Recorded
 from server.recording.disk.retention import Limits, Policy, overdue, overdue_events
 
 DAY_S = 86400.0
 NOW = 100 * DAY_S
-CLOCK = Sight(Moment(NOW, 0.0, "boot"), NOW)
+CLOCK = ClockState(ClockReading(NOW, 0.0, "boot"), NOW)
 MB = 1_000_000
 
 

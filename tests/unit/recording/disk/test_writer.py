@@ -90,7 +90,7 @@ def test_a_slow_disk_drops_and_goes_on(
     writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not fit into the queue is dropped and counted; nobody waits for the disk."""
-    monkeypatch.setattr(module, "MAX_WAITING_BYTES", sum(len(one.data) for one in film[:50]))
+    monkeypatch.setattr(module, "MAX_QUEUED_BYTES", sum(len(one.data) for one in film[:50]))
     goes_on = threading.Event()
     writer.do(lambda: goes_on.wait(10))
 

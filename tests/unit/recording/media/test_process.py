@@ -239,7 +239,7 @@ def test_encoding_ends_when_its_time_is_over(media: MediaProcess) -> None:
 
 def test_process_ends_after_a_rest(units: list[Unit]) -> None:
     """It costs nothing while it is not needed."""
-    media = MediaProcess(rest_s=0.2)
+    media = MediaProcess(idle_s=0.2)
     media.ask("picture", units[:3], width=0)
     pid = media.pid
     assert pid
