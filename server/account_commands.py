@@ -9,7 +9,7 @@ import click
 
 from server.config.load import load_settings
 from server.errors import ConfigError
-from server.users.password import take_password
+from server.users.password import normalize_password
 from server.users.users import Account, Role, UsersFile
 
 __all__ = ["state_options", "token", "user"]
@@ -218,7 +218,7 @@ def _ask_password(from_input: bool) -> str:
         raise ConfigError("there is no terminal to ask for the password; use --password-stdin")
     else:
         text = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    return take_password(text)
+    return normalize_password(text)
 
 
 def _list(accounts: Any, nothing: str) -> None:

@@ -27,9 +27,9 @@ from server.web.auth.guard import guard_requests
 from server.web.edge.connection_limiter import MAX_HEADS, ConnectionLimiter
 from server.web.edge.error_pages import ErrorPages
 from server.web.edge.forwarded import Forwarded
-from server.web.edge.in_the_clear import lead_to_tls
 from server.web.edge.machine import own_addresses, own_names
 from server.web.edge.origin import OriginCheck
+from server.web.edge.plain_http import redirect_to_tls
 from server.web.edge.tls import choose_certificate
 from server.web.http.access import create_access
 from server.web.http.cameras import create_admin_cameras
@@ -47,8 +47,8 @@ from server.web.past.library import create_library
 from server.web.past.past import create_past
 from server.web.past.timelapse import create_timelapse
 from server.web.socket.events import Events
-from server.web.socket.heartbeat import PING_PERIOD_S, PONG_DEADLINE_S, take_over_pings
-from server.web.socket.polling import NoPolling
+from server.web.socket.heartbeat import PING_PERIOD_S, PONG_DEADLINE_S, disable_engineio_pings
+from server.web.socket.polling import RejectPolling
 from server.web.socket.validation import Json
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocketDriver
 from server.web.statistics import Statistics
@@ -56,7 +56,7 @@ from server.web.url_rules import UrlRule
 
 if TYPE_CHECKING:
     from server.cluster.bus.bus import Bus
-    from server.cluster.node import Common
+    from server.cluster.node import SharedState
 
 __all__ = ["STATIC", "App", "create_app"]
 
@@ -175,11 +175,11 @@ class App:
         self._limiter = ConnectionLimiter(most, server.max_per_address, count, heads)
         hosts = (server.host, *self.names, *server.allowed_hosts)
         application = StaticFiles(
-            self._library, NoPolling(self.flask.wsgi_app, count), self._stay_secure
+            self._library, RejectPolling(self.flask.wsgi_app, count), self._stay_secure
         )
         origin_check = OriginCheck(application, hosts, server.allowed_origins, count)
         self._front = Forwarded(self._explain(origin_check), server.trusted_proxies)
-        self._plain_http = self._explain(OriginCheck(lead_to_tls, hosts, (), count))
+        self._plain_http = self._explain(OriginCheck(redirect_to_tls, hosts, (), count))
 
     def _explain(self, application: OriginCheck) -> ErrorPages:
         """Replace its error responses with pages for people."""
@@ -236,7 +236,7 @@ class App:
         fanout = self.runtime.fanouts.pop(camera.name)
         self._events.forget(camera.name)
         fanout.close()
-        self._events.greet_anew()
+        self._events.greet_all()
 
 
 class _HttpServer:
@@ -294,15 +294,15 @@ def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]
     engine = socketio.server.eio
     driver = functools.partial(WebSocketDriver, count_refusal=count_refusal)
     engine._async = engine._async | {"websocket": driver}
-    take_over_pings(engine)
+    disable_engineio_pings(engine)
     return socketio
 
 
-def share_common(bus: "Bus", folder: Path, views: Views) -> "Common":
+def share_common(bus: "Bus", folder: Path, views: Views) -> "SharedState":
     """Share the key, the users, the logins and the saved views with other nodes."""
-    from server.cluster.node import Common
+    from server.cluster.node import SharedState
 
-    return Common(bus, folder, views)
+    return SharedState(bus, folder, views)
 
 
 def descriptor_limit() -> int:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from server.config.keeping import RecordMode
+from server.config.recording_settings import RecordMode
 from server.protocol import (
     CameraName,
     ControlName,
@@ -188,7 +188,7 @@ class Quit(Command):
     """Shut this server down."""
 
     event = "quit"
-    needs = Need.WHOLE_OPERATOR
+    needs = Need.OPERATOR_OF_ALL
 
 
 COMMANDS: Mapping[str, type[Command]] = {

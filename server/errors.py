@@ -19,7 +19,7 @@
 An error that is raised and caught within one room is defined where it is raised::
 
     capture/isolation/child.py         _CloseError         the server is done with the source
-    capture/isolation/reader.py        NotOnHub            the next step may block
+    capture/isolation/reader.py        WouldBlock            the next step may block
     capture/rtsp/client.py             _RedirectedError    a camera redirects to another address
     capture/rtsp/message.py            RtspError           FFmpeg may understand the camera
     capture/sources/http_client.py     NotHttpError        FFmpeg may understand the answer

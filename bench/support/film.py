@@ -18,7 +18,7 @@ from server.capture.streams.units import annex_b
 from server.capture.streams.units.h264 import H264
 from tests.support.cameras.units import encoded_in
 
-__all__ = ["Film", "Screen", "Shown", "as_jpeg_has_it", "psnr"]
+__all__ = ["Film", "Screen", "Shown", "psnr", "to_full_range"]
 
 Luma = npt.NDArray[np.uint8]
 Units = list[tuple[dict[str, Any], bytes]]
@@ -156,7 +156,7 @@ class Screen:
         for seq, luma in decoded(shown, units):
             if seq in expected:
                 expected.remove(seq)
-                compare(f"encoded {seq}", seq, as_jpeg_has_it(luma, luma.shape))
+                compare(f"encoded {seq}", seq, to_full_range(luma, luma.shape))
         if expected:
             shown.faults.append(f"never came out: {list(expected)}")
 
@@ -192,7 +192,7 @@ class Screen:
     def _compare(self, image: Luma, places: Iterable[int]) -> float:
         """Return the best PSNR of a picture compared with several of the film."""
         pictures = [self.film.pictures[at] for at in places]
-        return max(psnr(image, as_jpeg_has_it(one, image.shape)) for one in pictures)
+        return max(psnr(image, to_full_range(one, image.shape)) for one in pictures)
 
 
 def decoded(shown: Shown, units: Units) -> Iterator[tuple[int, Luma]]:
@@ -224,7 +224,7 @@ def luma_of(frame: av.VideoFrame) -> Luma:
     return rows[:, : plane.width].copy()
 
 
-def as_jpeg_has_it(luma: Luma, shape: tuple[int, ...]) -> Luma:
+def to_full_range(luma: Luma, shape: tuple[int, ...]) -> Luma:
     """Return luma converted to JPEG's full range, 0 to 255, and scaled to a shape."""
     full = cv2.convertScaleAbs(cv2.subtract(luma, 16), alpha=255 / 219)
     if full.shape != shape:

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from server.capture.camera_motion import CameraMotion
 from server.capture.check import Check
 from server.capture.connection import Connection
+from server.capture.frames.event_report import EventReport
 from server.capture.frames.frame import size_of
-from server.capture.frames.happening import Happening
 from server.capture.frames.rendition import Rendition, ladder_of
 from server.capture.frames.slot import Slot
 from server.capture.interface import State, offered
-from server.capture.moving import CameraMotion
 from server.capture.opening import OpenReader
 from server.capture.output import Output
 from server.capture.pacing.demand import PictureDemand
@@ -70,7 +70,7 @@ class Camera:
         self.tried_at: float | None = None  # When it was last tried, in monotonic seconds.
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
-        self.on_event: Callable[[Camera, Happening], None] = lambda camera, happening: None
+        self.on_event: Callable[[Camera, EventReport], None] = lambda camera, report: None
         self.more: dict[str, Any] = {"recording": False, "motion": None, "timelapse": None}
 
         def warn(level: str, message: str) -> None:
@@ -214,7 +214,7 @@ class Camera:
         before, self._state.sparse = self._state.sparse, not self._demand.pictures
         if before and self._demand.pictures:
             self.request_frame()
-            self._connection.hurry()
+            self._connection.accept_any_picture()
         elif not before and not self._demand.pictures:
             self.slot.clear()  # Its frame would become outdated.
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 
 from server.capture.camera import Camera
-from server.capture.isolation.spare import Spare
+from server.capture.isolation.spare import SpareProcess
 from server.capture.opening import open_reader
 from server.loop import hub
 
@@ -34,7 +34,7 @@ class Checker:
 
     def __init__(self, cameras: Collection[Camera]) -> None:
         self._cameras = cameras
-        self._spare = Spare()
+        self._spare = SpareProcess()
         self._open_reader = functools.partial(open_reader, spare=self._spare)
         self._first: dict[str, float] = {}
         self._task: hub.Task | None = None

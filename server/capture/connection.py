@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from server.capture.check import Check
 from server.capture.frames.frame import Jpeg
-from server.capture.isolation.reader import IDLE_READ_S, IsolatedReader, NotOnHub
-from server.capture.isolation.spare import Spare
+from server.capture.isolation.reader import IDLE_READ_S, IsolatedReader, WouldBlock
+from server.capture.isolation.spare import SpareProcess
 from server.capture.motion.freeze import FreezeDetector
 from server.capture.opening import OpenReader, open_reader
 from server.capture.sources.reader import Demand, Reader, Reading, compare, read_and_compare
@@ -51,7 +51,7 @@ class Connection:
         self._address = address
         self._name = name
         self._timeout_s = timeout_s
-        self._spare = Spare()
+        self._spare = SpareProcess()
         self._opener = opener or functools.partial(open_reader, spare=self._spare)
         self._paused = False
         self._stillness = FreezeDetector()
@@ -78,10 +78,10 @@ class Connection:
         self.reader = hub.run_native(opener, self._address, self._name, self._timeout_s)
         return self.reader
 
-    def hurry(self) -> None:
+    def accept_any_picture(self) -> None:
         """Have the read in progress accept any picture, if it asked for a key picture only."""
         if self.reader is not None:
-            self.reader.hurry()
+            self.reader.accept_any_picture()
         self.interrupt()
 
     def interrupt(self) -> None:
@@ -123,7 +123,7 @@ class Connection:
             try:
                 reading = reader.read_on_hub(demand, self._wait)
                 return reading and compare(reader, reading, self._stillness)
-            except NotOnHub:
+            except WouldBlock:
                 pass
         taken = hub.run_native(read_and_compare, reader, demand, self._stillness)
         picture = taken and taken[0].picture

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from server.capture.isolation.reader import IsolatedReader
-from server.capture.isolation.spare import Spare
+from server.capture.isolation.spare import SpareProcess
 from server.capture.sources.local import LocalReader
 from server.capture.sources.reader import Reader
 from server.capture.sources.source import open_source
@@ -16,7 +16,7 @@ OpenReader = Callable[[Address, str, float], Reader]
 
 
 def open_reader(
-    address: Address, name: str, timeout_s: float, spare: Spare | None = None
+    address: Address, name: str, timeout_s: float, spare: SpareProcess | None = None
 ) -> Reader:
     """Open the source at ``address``; arguments and errors as for :func:`open_source`.
 

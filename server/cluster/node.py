@@ -34,7 +34,7 @@ from server.recording.disk.index import Event
 from server.recording.memory import Memory
 from server.recording.recording import Recording
 
-__all__ = ["Common", "Node"]
+__all__ = ["Node", "SharedState"]
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class OwnViews(Protocol):
     def replace(self, text: bytes) -> None: ...
 
 
-class Common:
+class SharedState:
     """State shared by all nodes that people log in to: key, users, logins, limits and saved views.
 
     Args:

@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 
 from server.config.address import parse_address
-from server.config.keeping import Keeping
-from server.config.kept import FILE, KEYS, read_kept
+from server.config.chosen import FILE, KEYS, read_chosen
 from server.config.models import (
     CAMERA_NAME,
     ENVIRONMENT_PREFIX,
@@ -28,6 +27,7 @@ from server.config.models import (
 )
 from server.config.nearest import suggest
 from server.config.processors import parse_processors
+from server.config.recording_settings import RecordingSettings
 from server.errors import ConfigError
 
 __all__ = ["CameraError", "camera_of", "load_settings"]
@@ -69,7 +69,7 @@ def load_settings(
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: server = {values!r} is not a table; accepted: [server]")
     state_dir = state_dir or folder / ".porthole"
-    kept = read_kept(state_dir).server
+    kept = read_chosen(state_dir).server
     _validate(ServerSettings, kept, f"{state_dir / FILE}: ")
     server = _validate(ServerSettings, kept | values, f"{where}: server.")
     paths = {name: getattr(server, name) for name in ("tls_cert", "tls_key")}
@@ -214,7 +214,7 @@ def _cameras_from_arguments(named: list[str], server: ServerSettings) -> tuple[C
         cameras[name] = Camera(
             *(name, title, address, server.fps, server.quality),
             check_every=server.check_every,
-            keeping=Keeping(server.rewind, days=server.keep_days),
+            keeping=RecordingSettings(server.rewind, days=server.keep_days),
         )
     return tuple(cameras.values())
 
@@ -298,8 +298,8 @@ def camera_of(settings: CameraSettings, server: ServerSettings, folder: Path) ->
     )
 
 
-def _keeping(settings: CameraSettings, server: ServerSettings) -> Keeping:
-    return Keeping(
+def _keeping(settings: CameraSettings, server: ServerSettings) -> RecordingSettings:
+    return RecordingSettings(
         server.rewind if settings.rewind is None else settings.rewind,
         settings.record,
         settings.record_before,

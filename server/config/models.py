@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from server import protocol
 from server.config.address import ACCEPTED, Address, Transport
-from server.config.keeping import Keeping, RecordMode
 from server.config.processors import ACCEPTED as ACCEPTED_PROCESSORS
 from server.config.processors import Processor
+from server.config.recording_settings import RecordingSettings, RecordMode
 from server.ranges import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
 
 __all__ = [
@@ -355,7 +355,7 @@ class Camera:
     check_every: float = 0.0
     group: str | None = None
     video: VideoMode = "auto"
-    keeping: Keeping = field(default_factory=Keeping)
+    keeping: RecordingSettings = field(default_factory=RecordingSettings)
 
 
 @dataclass(frozen=True, slots=True)

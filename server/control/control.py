@@ -28,8 +28,8 @@ from server.commands import (
     Start,
     Stop,
 )
-from server.config.keeping import RecordMode
 from server.config.nearest import suggest
+from server.config.recording_settings import RecordMode
 from server.errors import RequestError
 from server.loop import hub
 from server.protocol import SOURCES_OWN, Fps, JobName, Quality, SourcesOwn

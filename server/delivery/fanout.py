@@ -200,7 +200,7 @@ class Fanout:
         self._place(key)
         self.serve(viewer)
 
-    def hold_video(
+    def read_video(
         self, key: object, rendition: str, counts: bool = True, lazy: bool = False
     ) -> None:
         """Keep a video running for a reader of its track, until :meth:`leave`.

@@ -7,8 +7,8 @@ import struct
 __all__ = [
     "PEER_CHECK_S",
     "WRITE_DEADLINE_S",
-    "await_departure",
-    "peer_has_gone",
+    "is_disconnected",
+    "notify_when_sent",
     "unsent_bytes",
 ]
 
@@ -28,7 +28,7 @@ SIOCOUTQNSD = 0x894B
 COUNT = struct.Struct("i")
 
 
-def await_departure(sock: socket.socket) -> None:
+def notify_when_sent(sock: socket.socket) -> None:
     """Make the socket writable only when all written bytes are on the wire; see tcp(7)."""
     sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1)
 
@@ -43,7 +43,7 @@ def unsent_bytes(sock: socket.socket) -> int:
     return unsent
 
 
-def peer_has_gone(sock: socket.socket) -> bool:
+def is_disconnected(sock: socket.socket) -> bool:
     """Return whether the peer has closed or reset the connection.
 
     Asks the kernel, because a read would first return what the peer sent before it went.

@@ -14,8 +14,8 @@ from server.delivery.fanout import Fanout, Room
 from server.delivery.kernel import (
     PEER_CHECK_S,
     WRITE_DEADLINE_S,
-    await_departure,
-    peer_has_gone,
+    is_disconnected,
+    notify_when_sent,
     unsent_bytes,
 )
 from server.loop import hub
@@ -102,7 +102,7 @@ class MjpegViewer:
         self._unsent = memoryview(b"")
         self._wake = hub.Signal()
         sock.settimeout(WRITE_DEADLINE_S)
-        await_departure(sock)
+        notify_when_sent(sock)
         # Join now, so that the camera is not released before the stream begins.
         self._started = False
         fanout.join(self, self, rendition)
@@ -151,7 +151,7 @@ class MjpegViewer:
             woken = self._wake.wait(PEER_CHECK_S)
             # Checked even after a wake-up: after a reset, unsent bytes stay unsent, and every frame
             # would wake us again.
-            if peer_has_gone(self._kernel) or (woken and not self._flush()):
+            if is_disconnected(self._kernel) or (woken and not self._flush()):
                 break
             if woken:
                 self._fanout.serve(self)

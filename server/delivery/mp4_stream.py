@@ -14,8 +14,8 @@ from server.delivery.fanout import Fanout
 from server.delivery.kernel import (
     PEER_CHECK_S,
     WRITE_DEADLINE_S,
-    await_departure,
-    peer_has_gone,
+    is_disconnected,
+    notify_when_sent,
     unsent_bytes,
 )
 from server.delivery.mp4.muxer import Muxer
@@ -53,8 +53,8 @@ class Mp4Viewer:
         self._timeline = Timeline()
         self._fast_catch_up = from_now
         sock.settimeout(WRITE_DEADLINE_S)
-        await_departure(sock)
-        fanout.hold_video(self, rendition)
+        notify_when_sent(sock)
+        fanout.read_video(self, rendition)
 
     def leave(self) -> None:
         """Stop watching."""
@@ -83,7 +83,7 @@ class Mp4Viewer:
         yield begun
         cuts = 0
         while self._watching:
-            if peer_has_gone(self._kernel) or not self._has_departed():
+            if is_disconnected(self._kernel) or not self._has_departed():
                 break
             taken = self._reader.next()
             if self._reader.cuts > cuts:

@@ -4,7 +4,7 @@ import os
 import socket
 import weakref
 
-from server.loop.tls import TlsEnd
+from server.loop.tls import TlsSocket
 
 __all__ = ["SHARED_BYTES", "Packet"]
 
@@ -49,7 +49,7 @@ class Packet:
             OSError: If its peer has gone.
         """
         self._sent += 1
-        if self.size < SHARED_BYTES or isinstance(sock, TlsEnd):
+        if self.size < SHARED_BYTES or isinstance(sock, TlsSocket):
             return sock.send(self.data)  # TLS encrypts for each connection.
         if self._fd is None and self._sent >= SHARED_FROM:
             self._fd = self._share()

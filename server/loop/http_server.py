@@ -17,7 +17,7 @@ import eventlet
 from eventlet import greenio, wsgi
 
 from server.loop import hub
-from server.loop.tls import TlsEnd
+from server.loop.tls import TlsSocket
 from server.loop.turns import Turns
 
 __all__ = ["Application", "Limiter", "Secured", "answer_was_sent", "serve"]
@@ -52,7 +52,7 @@ class Secured(NamedTuple):
 
     context: Callable[[], ssl.SSLContext]
     """Returns the context for a new connection."""
-    in_the_clear: Application
+    plain_http: Application
     """Answers plain HTTP requests to the same port."""
 
 
@@ -75,7 +75,7 @@ def serve(
     """
     turns = Turns()
     server = _make_server(listener, application, limiter, turns)
-    in_the_clear = secured and _make_server(listener, secured.in_the_clear, limiter, turns)
+    plain_http = secured and _make_server(listener, secured.plain_http, limiter, turns)
     connection: Any
     while True:
         # accept() does not block while connections are queued, so a flood would block the hub.
@@ -88,11 +88,11 @@ def serve(
             hub.sleep(0.1)
             continue
         if secured:
-            connection = greenio.GreenSocket(TlsEnd(connection.fd))
+            connection = greenio.GreenSocket(TlsSocket(connection.fd))
         limiter.enter(connection, address[0], functools.partial(greenio.shutdown_safe, connection))
         if secured:
             context = secured.context
-            eventlet.spawn_n(_serve_tls, server, in_the_clear, context, connection, address)
+            eventlet.spawn_n(_serve_tls, server, plain_http, context, connection, address)
         else:
             eventlet.spawn_n(_serve_connection, server, connection, address)
         hub.sleep(0)  # Let it read its request before the next connection may displace it.
@@ -183,7 +183,7 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ["SERVER_PROTOCOL"] = self.request_version  # eventlet's is always HTTP/1.0.
-        if isinstance(self.connection.fd, TlsEnd) and self.connection.fd.is_secure:
+        if isinstance(self.connection.fd, TlsSocket) and self.connection.fd.is_secure:
             environ["wsgi.url_scheme"] = "https"
         return environ
 
@@ -203,13 +203,13 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
 
 def _serve_tls(
     server: wsgi.Server,
-    in_the_clear: wsgi.Server,
+    plain_http: wsgi.Server,
     context: Callable[[], ssl.SSLContext],
     connection: Any,
     address: tuple[str, int],
 ) -> None:
     """Do the TLS handshake and serve the connection; plain HTTP gets the other application."""
-    end: TlsEnd = connection.fd
+    end: TlsSocket = connection.fd
     try:
         with eventlet.Timeout(HANDSHAKE_DEADLINE_S):
             hub.wait_readable(end)
@@ -217,14 +217,14 @@ def _serve_tls(
                 end.secure(context())
                 _handshake(end, server.turns)
             else:
-                server = in_the_clear
+                server = plain_http
     except (OSError, eventlet.Timeout):
         _end(server, connection)  # It has gone, is too slow, or its TLS is not accepted.
     else:
         _serve_connection(server, connection, address)
 
 
-def _handshake(end: TlsEnd, turns: Turns) -> None:
+def _handshake(end: TlsSocket, turns: Turns) -> None:
     done = False
     while not done:
         hub.wait_readable(end)
@@ -233,7 +233,7 @@ def _handshake(end: TlsEnd, turns: Turns) -> None:
         # two threads at a time.
         turns.take()
         try:
-            done = end.shake_hands()
+            done = end.do_handshake()
         finally:
             turns.give()
         while not end.flush():

@@ -12,7 +12,7 @@ from typing import Any
 
 from server.loop.native import socket
 
-__all__ = ["TlsEnd"]
+__all__ = ["TlsSocket"]
 
 # First byte of a TLS handshake record (RFC 8446 section 5.1); no HTTP method begins with it.
 HANDSHAKE = b"\x16"
@@ -34,7 +34,7 @@ MAX_UNREAD_BYTES = 64 * 1024
 MAX_OVERHEAD_BYTES = 64 * 1024
 
 
-class TlsEnd(socket.socket):  # type: ignore[misc]
+class TlsSocket(socket.socket):  # type: ignore[misc]
     """A non-blocking socket that is plain until :meth:`secure`, then speaks TLS.
 
     It behaves like a plain socket, so that a green socket can wrap it, with two exceptions:
@@ -69,10 +69,10 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         return first == HANDSHAKE
 
     def secure(self, context: ssl.SSLContext) -> None:
-        """Switch to TLS; then call :meth:`shake_hands` until it returns True."""
+        """Switch to TLS; then call :meth:`do_handshake` until it returns True."""
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
-    def shake_hands(self) -> bool:
+    def do_handshake(self) -> bool:
         """Continue the handshake with the data that arrived; return whether it is complete.
 
         Takes half a millisecond of CPU time with an elliptic curve key, several with an RSA key.

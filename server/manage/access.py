@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from server.config.kept import FILE, KEYS, Kept, read_kept
+from server.config.chosen import FILE, KEYS, ChosenSettings, read_chosen
 from server.config.models import Settings
 from server.errors import ConfigError
 from server.manage.form import FormError
 from server.users.private import explain, make_folder, write_private
 
-__all__ = ["LOOPBACK", "NETWORK", "Access", "confirm", "take_back"]
+__all__ = ["LOOPBACK", "NETWORK", "Access", "confirm", "revert"]
 
 LOOPBACK, NETWORK = "127.0.0.1", "0.0.0.0"
 
@@ -40,7 +40,7 @@ class Access:
     def describe(self) -> dict[str, Any]:
         """Return how the server is reached, and why the last choice was reverted, if it was."""
         now = {key: getattr(self._server, key) for key in (*KEYS, "port")}
-        return now | {"fixed": dict(self._fixed), "failed": read_kept(self._folder).failed}
+        return now | {"fixed": dict(self._fixed), "failed": read_chosen(self._folder).failed}
 
     def choose(self, values: dict[str, Any]) -> bool:
         """Save an admin's choice; return whether it differs from the current one.
@@ -61,27 +61,27 @@ class Access:
         chosen = {key: value for key, value in values.items() if key not in self._fixed}
         if all(getattr(self._server, key) == value for key, value in chosen.items()):
             return False
-        _write(self._folder, read_kept(self._folder).chosen(chosen))
+        _write(self._folder, read_chosen(self._folder).chosen(chosen))
         return True
 
 
 def confirm(folder: Path) -> None:
     """Record that the server has started with the choice."""
-    kept = read_kept(folder)
+    kept = read_chosen(folder)
     if kept.before is not None:
-        _write(folder, Kept(kept.server))
+        _write(folder, ChosenSettings(kept.server))
 
 
-def take_back(folder: Path, why: str) -> bool:
+def revert(folder: Path, why: str) -> bool:
     """Revert to the previous choice if no start has succeeded since; return whether it did."""
-    kept = read_kept(folder)
+    kept = read_chosen(folder)
     if kept.before is None:
         return False
-    _write(folder, kept.taken_back(why))
+    _write(folder, kept.reverted(why))
     return True
 
 
-def _write(folder: Path, kept: Kept) -> None:
+def _write(folder: Path, kept: ChosenSettings) -> None:
     try:
         make_folder(folder)
         write_private(folder / FILE, kept.text())

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from server.config.models import CAMERA_NAME
 from server.errors import ConfigError
 from server.manage.form import FormError
-from server.users.password import take_password
+from server.users.password import normalize_password
 from server.users.users import Role
 
 __all__ = [
@@ -104,7 +104,7 @@ def read_account(kind: type[B], values: Mapping[str, Any]) -> B:
         password = getattr(body, field, None)
         try:
             if password is not None:
-                take_password(password)
+                normalize_password(password)
         except ConfigError as error:
             raise FormError({field: str(error)}) from None
     return body

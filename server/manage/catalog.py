@@ -7,7 +7,7 @@ from typing import Any
 from server.config import models as config
 from server.config.models import CameraSettings, Settings
 from server.manage.form import FormError, read_camera
-from server.manage.hidden import put_back
+from server.manage.hidden import restore_secrets
 from server.manage.store import Entry, Store
 
 __all__ = ["MAX_ADDED", "Catalog"]
@@ -156,7 +156,7 @@ class Catalog:
             return given
         shown = self.describe_entry(name)["settings"]["source"]
         known = str(self.store.entries[name].get("source", ""))
-        return given | {"source": put_back(source, shown, known)}
+        return given | {"source": restore_secrets(source, shown, known)}
 
     @property
     def is_full(self) -> bool:

@@ -4,7 +4,7 @@ import re
 
 from server.manage.form import FormError
 
-__all__ = ["put_back"]
+__all__ = ["restore_secrets"]
 
 DOTS = "···"
 
@@ -14,7 +14,7 @@ RETYPE = "the password is not kept for another host; type it again"
 UNKNOWN = f"{DOTS} stands for a hidden part; type it again"
 
 
-def put_back(text: str, public: str, source: str) -> str:
+def restore_secrets(text: str, public: str, source: str) -> str:
     """Return an address with its secrets in place of the dots.
 
     Only for the same scheme, host and port: otherwise somebody who may not read a password could

@@ -11,14 +11,14 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from server.capture.streams.source_errors import no_host
 from server.capture.streams.tls import make_context
-from server.capture.streams.words import no_host
 from server.config.address import NETWORK_SCHEMES, Address
 from server.config.reserved import is_refused, refusal_of
 from server.errors import SourceError
 from server.loop import hub, native
 
-__all__ = ["ReachError", "may_be_tried", "resolve"]
+__all__ = ["ReachError", "check_reachable", "resolve"]
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
@@ -32,7 +32,7 @@ class ReachError(SourceError):
     """The page may not try an address; the message says why."""
 
 
-def may_be_tried(address: Address, *, follow: bool = True, find: Resolve | None = None) -> None:
+def check_reachable(address: Address, *, follow: bool = True, find: Resolve | None = None) -> None:
     """Raise ReachError if an address leads to a forbidden host, by its name or by a redirect.
 
     Blocks this green thread. Each later connection resolves the name again and checks the result

@@ -13,7 +13,7 @@ from server.delivery.encoder import encode_jpeg, pass_through
 from server.errors import EncodeError, LoginRefused, PictureError, RequestError, SourceError
 from server.loop import hub
 from server.loop.lanes import Lanes, NoLane
-from server.manage.reach import ReachError, may_be_tried
+from server.manage.reach import ReachError, check_reachable
 
 __all__ = ["TrialPicture", "Trials", "short_reason"]
 
@@ -53,12 +53,12 @@ class Trials:
 
         Raises:
             RequestError: ``unavailable`` with a short reason, never in the words of the server that
-                was tried; ``forbidden`` if :func:`may_be_tried` forbids the address;
+                was tried; ``forbidden`` if :func:`check_reachable` forbids the address;
                 ``rate_limited`` if too many are being tried.
         """
         try:
             with self._lanes.take():
-                may_be_tried(address)
+                check_reachable(address)
                 return hub.run_native(_take, address)
         except NoLane:
             raise RequestError(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from server.capture.frames.unit import JPEG, Unit
 from server.errors import RequestError
-from server.recording.memory import Lead, Memory
+from server.recording.memory import DecodeRun, Memory
 
 __all__ = ["AsJpeg", "ToJpeg", "refuse_jpeg"]
 
@@ -25,12 +25,12 @@ class AsJpeg:
         self._to_jpeg = to_jpeg
         self._made: Unit | None = None  # Slow playback asks for the same one again.
 
-    def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
+    def decode_run(self, at_unix: float, toward_s: float = 0.0) -> DecodeRun:
         """Return the picture of a moment."""
-        found = self._memory.lead(at_unix, toward_s)
+        found = self._memory.decode_run(at_unix, toward_s)
         if not found.units or found.units[-1].codec == JPEG:
-            return Lead(found.units[-1:], [], found.newest)
-        return Lead(self.find(at_unix), [], found.newest)
+            return DecodeRun(found.units[-1:], [], found.newest)
+        return DecodeRun(self.find(at_unix), [], found.newest)
 
     def find(self, at_unix: float) -> list[Unit]:
         """Return the picture of a moment."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from server.capture.camera import Camera
-from server.capture.frames.happening import Box, Happening
+from server.capture.frames.event_report import Box, EventReport
 from server.loop import hub
 from server.recording.disk.index import Event
 from server.recording.disk.layout import event_id
@@ -23,7 +23,7 @@ MAX_LABELS = 50
 """Most open labels of one camera, because processors may report any number."""
 
 # Interval at which an event that keeps changing is announced and written.
-TELL_S = 1.0
+SEND_INTERVAL_S = 1.0
 
 LOST, BACK = "offline", "online"
 
@@ -139,18 +139,18 @@ class EventLog:
         if event.label == "motion":
             self.on_motion(event.camera, False, at_unix)
 
-    def happen(self, camera: Camera, happening: Happening) -> None:
+    def happen(self, camera: Camera, report: EventReport) -> None:
         """Begin, update or end an event as reported by a camera."""
-        name, label = camera.name, happening.label[:MAX_LABEL]
+        name, label = camera.name, report.label[:MAX_LABEL]
         now = self._open.get((name, label))
         if now is not None:
-            self.update(now.id, happening.score, happening.box, happening.jpeg)
+            self.update(now.id, report.score, report.box, report.jpeg)
         elif sum(one == name for one, _ in self._open) < MAX_LABELS and label:
-            at, score, box = happening.at_unix, happening.score, happening.box
-            self.begin(name, label, at, score, box, happening.jpeg)
+            at, score, box = report.at_unix, report.score, report.box
+            self.begin(name, label, at, score, box, report.jpeg)
         now = self._open.get((name, label))
-        if happening.ended and now is not None:
-            self.end(now.id, happening.at_unix)
+        if report.ended and now is not None:
+            self.end(now.id, report.at_unix)
 
     def follow(self, camera: Camera) -> None:
         """Log that a camera was lost or is back, according to its STATE."""
@@ -173,7 +173,7 @@ class EventLog:
     def flush(self) -> None:
         """Announce and write pending changes; forget ended events that can no longer continue."""
         now = time.monotonic()
-        for key in [one for one, since in self._unsaved.items() if now - since >= TELL_S]:
+        for key in [one for one, since in self._unsaved.items() if now - since >= SEND_INTERVAL_S]:
             if (event := self._find(key)) is not None:
                 self._save(event)
             self._unsaved.pop(key, None)

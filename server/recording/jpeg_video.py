@@ -7,7 +7,7 @@ from itertools import pairwise
 from server.capture.frames.unit import JPEG, Unit
 from server.delivery.fanout import Fanout
 from server.loop import hub
-from server.recording.keeper import Keeper
+from server.recording.jpeg_demand import JpegDemand
 from server.recording.media.pace import ROUND_S, Pace, spread
 from server.recording.media.process import MediaError, MediaProcess
 from server.recording.rewind import Rewind
@@ -58,7 +58,7 @@ class JpegVideo:
         self._backlog = len(self._queue)  # How many of the queue were in the buffer.
         # The rewind buffer has those in memory anyway.
         self._max_queued = len(self._queue) + MAX_QUEUED
-        self._keeper = Keeper()
+        self._keeper = JpegDemand()
         self._unlisten = rewind.listen(self._take)
         fanout.join(self._keeper, self._keeper, counts=False)
         hub.spawn(self._run)

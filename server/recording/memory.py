@@ -5,13 +5,13 @@ from typing import NamedTuple, Protocol
 
 from server.capture.frames.unit import Unit
 
-__all__ = ["SAME_S", "Lead", "Memory"]
+__all__ = ["SAME_S", "DecodeRun", "Memory"]
 
 SAME_S = 0.001
 """Times that differ by less mean the same picture, because JSON and clients round them."""
 
 
-class Lead(NamedTuple):
+class DecodeRun(NamedTuple):
     """The units that a decoder needs to show one picture.
 
     With B-frames, a decoder outputs pictures in another order than their units, and holds them
@@ -32,7 +32,7 @@ class Lead(NamedTuple):
 class Memory(Protocol):
     """The last seconds of one camera. Calls block the green thread if another node keeps them."""
 
-    def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
+    def decode_run(self, at_unix: float, toward_s: float = 0.0) -> DecodeRun:
         """Return the units a decoder needs to show the picture of a moment.
 
         It is the newest that is not later, or the first of all; empty if there is none.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from server.capture.frames.unit import Unit
-from server.recording.memory import SAME_S, Lead, Memory
+from server.recording.memory import SAME_S, DecodeRun, Memory
 
 __all__ = ["Player", "Step"]
 
@@ -55,13 +55,13 @@ class Player:
         self.memory = memory
         self.number = 0
         self.speed = 0.0
-        self._found: Lead | None = None  # The result of the latest seek, until it is sent.
+        self._found: DecodeRun | None = None  # The result of the latest seek, until it is sent.
         self._shown: float | None = None  # The time of the last picture sent.
         self._sent_seq = 0  # Of the last unit sent.
         self._sent_at = 0.0
         self._anchor = 0.0, 0.0  # A position, and the monotonic time at which it was due.
 
-    def seek(self, number: int, found: Lead, now: float) -> None:
+    def seek(self, number: int, found: DecodeRun, now: float) -> None:
         """Go to a picture and pause.
 
         Args:
@@ -100,9 +100,9 @@ class Player:
             return Step([], wait_s=early_s)
         number = self.number
         self._skip_gap(now)
-        found = self.memory.lead(self.position(now) + SAME_S, self.speed * LOOKAHEAD_S)
+        found = self.memory.decode_run(self.position(now) + SAME_S, self.speed * LOOKAHEAD_S)
         if self.speed < 0 and len(found.units) > 1:
-            found = self.memory.lead(found.units[0].at_unix)
+            found = self.memory.decode_run(found.units[0].at_unix)
         if number != self.number:
             return self.step(clock)  # A seek came meanwhile.
         if not found.units:
@@ -115,7 +115,7 @@ class Player:
             return self._show(found, now)
         units = self._after_sent(found.units)
         if units:
-            return self._show(Lead(units, []), now)
+            return self._show(DecodeRun(units, []), now)
         self._shown = at_unix  # It was sent already, as the push of the one before.
         return self._wait(found, now)
 
@@ -126,7 +126,7 @@ class Player:
             if begin + SAME_S < at_unix < end:
                 self._anchor = (end if self.speed > 0 else begin), now
 
-    def _show(self, found: Lead, now: float) -> Step:
+    def _show(self, found: DecodeRun, now: float) -> Step:
         units, push, _ = found
         self._found = None
         self._shown, self._sent_at = units[-1].at_unix, now
@@ -139,7 +139,7 @@ class Player:
             return units
         return [one for one in units if one.seq > self._sent_seq]
 
-    def _wait(self, found: Lead, now: float) -> Step:
+    def _wait(self, found: DecodeRun, now: float) -> Step:
         """Return a step that waits until the picture after the one shown is due."""
         assert self._shown is not None
         if self.speed > 0 and found.newest:

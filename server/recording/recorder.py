@@ -16,8 +16,8 @@ from server.recording.disk.segmenter import completes_fragment
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
+from server.recording.jpeg_demand import JpegDemand
 from server.recording.jpeg_video import JpegVideo
-from server.recording.keeper import Keeper
 from server.recording.media.process import MediaProcess
 from server.recording.rewind import Rewind
 
@@ -227,7 +227,7 @@ class _CameraRecorder:
         self._mode = "off"
         self._moving = False
         self._motion_unix = 0.0  # When the motion being recorded began.
-        self._keeper: Keeper | None = None
+        self._keeper: JpegDemand | None = None
         self._jpeg_video: JpegVideo | None = None
         self._until: float | None = None  # When to stop after motion, in monotonic seconds.
         self._unlisten: list[Callable[[], None]] = []
@@ -309,7 +309,7 @@ class _CameraRecorder:
         """Have JPEG encoded and kept in the rewind buffer, or no longer."""
         self.rewind.takes_video = not needed
         if needed and self._keeper is None:
-            self._keeper = Keeper()
+            self._keeper = JpegDemand()
             self._fanout.join(self._keeper, self._keeper, counts=False)
         elif not needed and self._keeper is not None:
             keeper, self._keeper = self._keeper, None
@@ -344,7 +344,7 @@ class _CameraRecorder:
             return
         track = self.camera.videos[FULL.name]
         self._unlisten = [track.listen(self._on_track), lambda: self._fanout.leave(self)]
-        self._fanout.hold_video(self, FULL.name, counts=False, lazy=True)
+        self._fanout.read_video(self, FULL.name, counts=False, lazy=True)
 
     def _on_track(self) -> None:
         units = self.camera.videos[FULL.name].units

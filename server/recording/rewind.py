@@ -9,7 +9,7 @@ from dataclasses import replace
 from server.capture.frames.unit import JPEG, Unit
 from server.capture.streams.units.order import DisplayOrder, heads_of
 from server.recording.media.moments import through, until
-from server.recording.memory import Lead
+from server.recording.memory import DecodeRun
 
 __all__ = ["Rewind"]
 
@@ -123,18 +123,18 @@ class Rewind:
             for on_unit in list(self._listeners):
                 on_unit(None)
 
-    def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
+    def decode_run(self, at_unix: float, toward_s: float = 0.0) -> DecodeRun:
         """Return the units a decoder needs to show the picture of a moment.
 
         All pictures are in memory, so ``toward_s`` makes no difference.
         """
         if not self._groups:
-            return Lead([], [])
+            return DecodeRun([], [])
         at, place = self._place(at_unix)
         group = self._groups[at]
         if not self._has_b_frames(group):
             units = through(group, at_unix)
-            return Lead(units, [], at + 1 == len(self._groups) and len(units) == len(group))
+            return DecodeRun(units, [], at + 1 == len(self._groups) and len(units) == len(group))
         times = self._times(group)
         group = [
             replace(one, at_unix=time, early_s=0.0) for one, time in zip(group, times, strict=True)
@@ -147,9 +147,9 @@ class Rewind:
             place -= lacking
             following = group[place + 1 : place + 1 + MAX_REORDERED]
         elif lacking and at:
-            return self.lead(self._times(self._groups[at - 1])[-1])
+            return self.decode_run(self._times(self._groups[at - 1])[-1])
         after = group[place + 1 + MAX_REORDERED :] or at + 1 < len(self._groups)
-        return Lead(group[: place + 1], following, not after)
+        return DecodeRun(group[: place + 1], following, not after)
 
     def find(self, at_unix: float) -> list[Unit]:
         """Return the picture of a moment, preceded by the units needed to decode it.

@@ -57,7 +57,7 @@ class Tap:
             self._source, self._width = FULL.name if takes else JPEG, 0
             self._rewind.lose()
             if takes:
-                self.fanout.hold_video(self, FULL.name, counts=False, lazy=True)
+                self.fanout.read_video(self, FULL.name, counts=False, lazy=True)
             else:
                 self.fanout.leave(self)
 

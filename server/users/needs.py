@@ -17,10 +17,10 @@ class Need(Enum):
     OPERATOR = auto()
     """The role of an operator, or admin."""
 
-    WHOLE_VIEWER = auto()
+    VIEWER_OF_ALL = auto()
     """Anybody who may see every camera, because the answer names them all."""
 
-    WHOLE_OPERATOR = auto()
+    OPERATOR_OF_ALL = auto()
     """An operator of every camera, because the command affects them all."""
 
     ADMIN = auto()

@@ -17,7 +17,7 @@ __all__ = [
     "is_token",
     "make_password",
     "new_token",
-    "take_password",
+    "normalize_password",
 ]
 
 MIN_LENGTH, MAX_LENGTH = 8, 256
@@ -42,7 +42,7 @@ TOKEN_PREFIX = "porthole_"
 TOKEN = re.compile(TOKEN_PREFIX + r"[A-Za-z0-9_-]{43}")
 
 
-def take_password(text: str) -> str:
+def normalize_password(text: str) -> str:
     """Check a new password, and return its normalized form.
 
     Raises:

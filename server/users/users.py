@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.config.models import CAMERA_NAME
 from server.errors import AccountError, ConfigError
-from server.users.password import digest, hash_password, new_token, take_password
+from server.users.password import digest, hash_password, new_token, normalize_password
 from server.users.person import OPEN, Kind, Person, Role
 from server.users.private import PrivateFile, explain, make_folder, open_private
 
@@ -172,7 +172,7 @@ class UsersFile:
 
     def add_user(self, name: str, role: Role, cameras: list[str] | None, password: str) -> None:
         """Add a user; raise ConfigError if the name is taken or invalid."""
-        secret = hash_password(take_password(password))
+        secret = hash_password(normalize_password(password))
         with self._changing() as document:
             _check_free(name, document)
             _check_cameras(cameras)
@@ -199,7 +199,7 @@ class UsersFile:
     def set_password(self, name: str, password: str) -> None:
         """Change a user's password."""
         self.find_user(name)
-        secret = hash_password(take_password(password))
+        secret = hash_password(normalize_password(password))
         with self._changing() as document:
             name, account = _known(name, document.users, "user")
             document.users[name] = _account(account.role, account.cameras, secret)

@@ -12,7 +12,7 @@ from unittest.mock import patch
 from bench.support.content import FPS, KBPS, SIZE
 from bench.support.stand import Stand
 from bench.support.table import Table
-from server.capture.isolation import looking
+from server.capture.isolation import motion_sampler
 from server.capture.isolation.channel import Kind, Message
 from server.capture.motion.settings import MotionSettings
 from server.capture.streams.demuxer import Demuxer
@@ -104,10 +104,10 @@ def _look_at(path: Path) -> tuple[float, float, int]:
     film = _Film(path, clock)
     worked_s, looks = 0.0, 0
     with (
-        patch.object(looking, "time", clock),
-        patch.object(looking, "send_happening", lambda link, one: told.append(one)),
+        patch.object(motion_sampler, "time", clock),
+        patch.object(motion_sampler, "send_event_report", lambda link, one: told.append(one)),
     ):
-        watch = looking.Looking(film, link=None)  # type: ignore[arg-type]
+        watch = motion_sampler.MotionSampler(film, link=None)  # type: ignore[arg-type]
         wanted = json.dumps(MotionSettings().describe()).encode()
         watch.configure(Message(Kind.MOTION, wanted, -1))
         while film.grab():

@@ -106,7 +106,7 @@ class Kind(IntEnum):
     CLOSED = 18
     REFUSED = 19
     CHANGED = 20
-    HAPPENED = 24
+    EVENT_REPORT = 24
     JPEG = 25
     # For processors; see sandbox.py.
     PREPARE = 21

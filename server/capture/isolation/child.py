@@ -22,7 +22,7 @@ from server.capture.frames.frame import Jpeg, Picture, size_of
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import check_size, is_too_large
 from server.capture.isolation.channel import BEAT, SHAPE, WANT, Kind, Link, Message, Step
-from server.capture.isolation.looking import Looking
+from server.capture.isolation.motion_sampler import MotionSampler
 from server.capture.isolation.process import die_with_parent
 from server.capture.isolation.shared_memory import Writer
 from server.capture.isolation.videos import Videos, discard
@@ -137,7 +137,7 @@ class _Child:
         wanted = json.loads(message.payload)
         try:
             source = self._open(wanted, open_source)
-            self._videos, self._looking = Videos(source), Looking(source, self._link)
+            self._videos, self._looking = Videos(source), MotionSampler(source, self._link)
             try:
                 self._drain(source)
             finally:

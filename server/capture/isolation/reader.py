@@ -15,21 +15,21 @@ from typing import Any, NoReturn
 
 from server.capture.devices.controls import ControlInfo, Value, read_controls
 from server.capture.frames.arrivals import Figures
+from server.capture.frames.event_report import EventReport
 from server.capture.frames.frame import Jpeg, Picture
-from server.capture.frames.happening import Happening
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import MAX_PIXELS, check_size
 from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, Message, Step
-from server.capture.isolation.happenings import read_happening
+from server.capture.isolation.event_reports import read_event_report
 from server.capture.isolation.shared_memory import FramePool
-from server.capture.isolation.spare import CLOSE_DEADLINE_S, IdleChild, Spare, start_child
+from server.capture.isolation.spare import CLOSE_DEADLINE_S, IdleChild, SpareProcess, start_child
 from server.capture.sources.reader import MAX_READ_S, Demand, Reading, is_due
 from server.config.address import Address
 from server.errors import ControlError, LoginRefused, PictureError, SourceEnded, SourceError
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 
-__all__ = ["IDLE_READ_S", "IsolatedReader", "NotOnHub"]
+__all__ = ["IDLE_READ_S", "IsolatedReader", "WouldBlock"]
 
 # Longest delay before a due frame is requested.
 MAX_REQUEST_DELAY_S = 0.05
@@ -47,7 +47,7 @@ GRACE_S = 1.0
 SET_DEADLINE_S = 2.0
 
 
-class NotOnHub(Exception):
+class WouldBlock(Exception):
     """The next message may take time to handle: call :meth:`IsolatedReader.read` natively."""
 
 
@@ -75,7 +75,7 @@ class IsolatedReader:
         name: str,
         timeout_s: float,
         child: str = "server.capture.isolation.child",
-        spare: Spare | None = None,
+        spare: SpareProcess | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         self._spare = spare
@@ -83,7 +83,7 @@ class IsolatedReader:
         self._info: SourceInfo | None = None
         self.controls: tuple[ControlInfo, ...] = ()
         self.figures = Figures()
-        self._happenings: list[Happening] = []
+        self._event_reports: list[EventReport] = []
         self._sets_sent = 0  # The number of the last request to set controls.
         self._sets_answered = 0  # The number of the last one that was answered.
         self._refused: dict[str, str] = {}  # The values that this answer rejected.
@@ -141,7 +141,7 @@ class IsolatedReader:
                 given number of seconds; returns False if the time has passed.
 
         Raises:
-            NotOnHub: If another message came, or the child hangs; :meth:`read` then continues.
+            WouldBlock: If another message came, or the child hangs; :meth:`read` then continues.
         """
         grabbed, began = self._grabbed, time.monotonic()
         while True:
@@ -157,7 +157,7 @@ class IsolatedReader:
             if (signalled and not received) or time.monotonic() - began > longest_s:
                 break
         if self._fault() is not None:
-            raise NotOnHub
+            raise WouldBlock
         return Reading(None, time.time()) if self._grabbed != grabbed else None
 
     def _take_answer(self, demand: Demand) -> Reading | None:
@@ -184,7 +184,7 @@ class IsolatedReader:
                 self._check()
         return self._refused
 
-    def hurry(self) -> None:
+    def accept_any_picture(self) -> None:
         """Accept any picture if only a key picture was requested; also called on the hub."""
         with suppress(OSError):  # Reading finds out what happened to the child.
             self._link.offer(Kind.HURRY)
@@ -215,10 +215,10 @@ class IsolatedReader:
         except OSError:
             return False
 
-    def take_happenings(self) -> list[Happening]:
+    def take_event_reports(self) -> list[EventReport]:
         """Return the events since the last call; not during a read."""
-        happenings, self._happenings = self._happenings, []
-        return happenings
+        reports, self._event_reports = self._event_reports, []
+        return reports
 
     def _request(self, demand: Demand) -> None:
         self._slot = self._pool.acquire() if self._pool else NO_SLOT
@@ -298,7 +298,7 @@ class IsolatedReader:
         try:
             message = self._link.receive(0.0)
         except (EOFError, ValueError):
-            raise NotOnHub from None
+            raise WouldBlock from None
         if message is None:
             return False
         if message.kind is Kind.JPEG:
@@ -307,7 +307,7 @@ class IsolatedReader:
             handle = self._handle
         else:
             self._unhandled = message
-            raise NotOnHub
+            raise WouldBlock
         self._received_at = time.monotonic()
         handle(message)
         return True
@@ -337,8 +337,8 @@ class IsolatedReader:
                 self._set_properties(answer)
                 self._sets_answered, self._refused = answer["id"], answer["refused"]
                 self._step, self._busy_s = Step.READING, 0.0
-            case Kind.HAPPENED:
-                self._take_happening(message)
+            case Kind.EVENT_REPORT:
+                self._take_event_report(message)
             case Kind.REFUSED:
                 raise LoginRefused(message.payload.decode())
             case Kind.ENDED:
@@ -381,12 +381,12 @@ class IsolatedReader:
         self._busy_s = 0.0
         self._answer = Reading(picture, at_unix, Place(*place) if place[0] else UNCOUNTED)
 
-    def _take_happening(self, message: Message) -> None:
+    def _take_event_report(self, message: Message) -> None:
         try:
-            happening = read_happening(message)
+            report = read_event_report(message)
         except (OSError, ValueError):
             self._kill("its process sent an invalid message; it was killed")
-        self._happenings.append(happening)
+        self._event_reports.append(report)
 
     def _check(self) -> None:
         """Kill the child if it is silent or in one step for too long."""

@@ -7,7 +7,7 @@ from server.capture.isolation.channel import Link
 from server.capture.isolation.process import Process
 from server.errors import SourceError
 
-__all__ = ["CLOSE_DEADLINE_S", "IdleChild", "Spare", "start_child"]
+__all__ = ["CLOSE_DEADLINE_S", "IdleChild", "SpareProcess", "start_child"]
 
 CLOSE_DEADLINE_S = 0.3
 """How long a child may take to release its device or close its connection, in seconds."""
@@ -55,7 +55,7 @@ def start_child(module: str, environment: Mapping[str, str]) -> IdleChild:
         raise SourceError(f"no process can be started for it ({error.strerror})") from error
 
 
-class Spare:
+class SpareProcess:
     """Keeps a child for the next source, one for each environment.
 
     Native. Any thread may call it: each change is one atomic operation on a dictionary.

@@ -82,7 +82,7 @@ class Videos:
         elif not self._begun:
             self._begun = max(1, self._number)  # The newest picture may still be encoded.
         if self._own is not None:
-            self._own.pass_on(self._send_own if counted else None)
+            self._own.set_on_unit(self._send_own if counted else None)
 
     def _set_encoders(
         self, sender: UnitSender, encodings: dict[int, Encoding], rate: float

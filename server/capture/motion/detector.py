@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from server.capture.frames.happening import Box
+from server.capture.frames.event_report import Box
 from server.capture.motion.background import EDGE, Background, Grey, Mask
 from server.capture.motion.settings import MotionSettings, Zone
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ["LABEL", "LOOK_S", "WIDTH", "MotionSettings", "Zone"]
+__all__ = ["LABEL", "MOTION_INTERVAL_S", "WIDTH", "MotionSettings", "Zone"]
 
 LABEL = "motion"
-"""The label of its happenings."""
+"""The label of its reports."""
 
-LOOK_S = 0.2
+MOTION_INTERVAL_S = 0.2
 """Seconds between two pictures that are searched for motion."""
 
 WIDTH = 160

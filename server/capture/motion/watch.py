@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from server.capture.frames.happening import Happening
+from server.capture.frames.event_report import EventReport
 from server.capture.motion.background import Grey
 from server.capture.motion.detector import Detector, Motion
 from server.capture.motion.settings import LABEL, MotionSettings
@@ -20,7 +20,7 @@ PICTURE_S = 1.0
 
 
 class MotionWatch:
-    """Turns detected motion into happenings. Used by one thread.
+    """Turns detected motion into event reports. Used by one thread.
 
     Args:
         settings: What counts as motion.
@@ -43,8 +43,8 @@ class MotionWatch:
 
     def see(
         self, grey: Grey, at: float, at_unix: float, encode: Callable[[], bytes]
-    ) -> Iterator[Happening]:
-        """Examine the next picture; yield the happenings to report.
+    ) -> Iterator[EventReport]:
+        """Examine the next picture; yield the events to report.
 
         Args:
             grey: A small grey copy.
@@ -60,13 +60,13 @@ class MotionWatch:
         elif self._began is not None:
             silent_s = at - self._moved[0]
             if self._going and silent_s >= END_S:
-                yield Happening(LABEL, self._moved[1], ended=True)
+                yield EventReport(LABEL, self._moved[1], ended=True)
             if silent_s >= (END_S if self._going else FADE_S):
                 self._began, self._going = None, False
 
     def _continue(
         self, motion: Motion, at: float, at_unix: float, encode: Callable[[], bytes]
-    ) -> Iterator[Happening]:
+    ) -> Iterator[EventReport]:
         assert self._began is not None
         began_at, began_unix = self._began
         if not self._going:
@@ -76,4 +76,4 @@ class MotionWatch:
             at_unix = began_unix
         if motion.score > self._best and at - self._encoded_at >= PICTURE_S:
             self._best, self._encoded_at = motion.score, at
-            yield Happening(LABEL, at_unix, motion.score, motion.box, False, encode())
+            yield EventReport(LABEL, at_unix, motion.score, motion.box, False, encode())

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection
 
 from server.capture.frames.rendition import Rendition
-from server.capture.motion.settings import LOOK_S
+from server.capture.motion.settings import MOTION_INTERVAL_S
 from server.capture.pacing.schedule import Schedule
 from server.capture.sources.reader import Demand
 
@@ -103,7 +103,7 @@ class PictureDemand:
     def _look_s(self) -> float:
         """Seconds between pictures to search for motion; at least the set frame rate's interval."""
         limit = self._schedule.limit
-        return max(LOOK_S, 1 / limit if limit else 0.0)
+        return max(MOTION_INTERVAL_S, 1 / limit if limit else 0.0)
 
     def _due(self) -> float:
         if self.checked:

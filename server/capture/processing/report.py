@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from server.capture.frames.happening import Box
+from server.capture.frames.event_report import Box
 
 __all__ = ["MAX_LABEL", "MAX_REPORTS", "Report", "make_report"]
 
@@ -19,7 +19,7 @@ BOX = "accepted: (left, top, width, height) as fractions of the picture, from 0 
 
 
 class Report(NamedTuple):
-    """Something in one picture; see :class:`server.capture.frames.happening.Happening`."""
+    """Something in one picture; see :class:`server.capture.frames.event_report.EventReport`."""
 
     label: str
     score: float | None = None

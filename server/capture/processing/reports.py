@@ -1,12 +1,12 @@
-"""Turns processors' reports about single pictures into happenings that begin, continue and end."""
+"""Turns processors' reports about pictures into event reports that begin, continue and end."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from server.capture.frames.event_report import EventReport
 from server.capture.frames.frame import Frame
-from server.capture.frames.happening import Happening
 from server.capture.processing.report import Report
 from server.errors import PictureError
 from server.loop import hub
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 END_S = 2.0
 
 # A continuing label is passed on at most once in this time, and only with a better picture.
-TELL_S = 1.0
+SEND_INTERVAL_S = 1.0
 
 # Further labels are ignored, and that is logged at most once in this time.
 MAX_GOING = 16
@@ -31,12 +31,12 @@ class Reports:
 
     Args:
         camera: Its name, for the log.
-        on_happening: Called when a label begins, when there is a better picture, and when it ends.
+        on_event_report: Called when a label begins, has a better picture, or ends.
     """
 
-    def __init__(self, camera: str, on_happening: Callable[[Happening], None]) -> None:
+    def __init__(self, camera: str, on_event_report: Callable[[EventReport], None]) -> None:
         self._camera = camera
-        self._on_happening = on_happening
+        self._on_event_report = on_event_report
         self._ongoing: dict[str, _Ongoing] = {}
         self._logged_at = float("-inf")
 
@@ -68,7 +68,7 @@ class Reports:
         label, score, box = report
         jpeg = hub.run_native(_encode, frame)
         if label in self._ongoing:
-            self._on_happening(Happening(label, frame.at_unix, score, box, jpeg=jpeg))
+            self._on_event_report(EventReport(label, frame.at_unix, score, box, jpeg=jpeg))
 
     def _check(self, label: str) -> None:
         """End a label that was not reported for a while."""
@@ -78,7 +78,7 @@ class Reports:
             hub.call_later(left_s, self._check, label)
             return
         del self._ongoing[label]
-        self._on_happening(Happening(label, ongoing.at_unix, ended=True))
+        self._on_event_report(EventReport(label, ongoing.at_unix, ended=True))
 
     def _log(self, report: Report, now: float) -> None:
         if now - self._logged_at > LOG_EVERY_S:
@@ -108,7 +108,7 @@ class _Ongoing:
     def is_worth_sending(self, report: Report, now: float) -> bool:
         """Return whether to pass it on: it has just begun, or there is a better picture."""
         better = self.best is None or _strength(report) > self.best
-        return better and now - self.sent_at >= TELL_S
+        return better and now - self.sent_at >= SEND_INTERVAL_S
 
 
 def _strength(report: Report) -> float:

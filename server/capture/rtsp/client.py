@@ -18,7 +18,7 @@ from server.capture.rtsp.message import (
     format_request,
     format_response,
 )
-from server.capture.rtsp.payloads import payloads_of
+from server.capture.rtsp.payloads import make_payloads
 from server.capture.rtsp.rtp import (
     GOODBYE,
     SENDER_REPORT,
@@ -29,7 +29,13 @@ from server.capture.rtsp.rtp import (
 )
 from server.capture.rtsp.session import Session, describe, set_up
 from server.capture.rtsp.splitter import DOLLAR, Frame, Splitter
-from server.capture.streams.words import explain, explain_status, host_of, no_certificate, no_host
+from server.capture.streams.source_errors import (
+    explain,
+    explain_status,
+    host_of,
+    no_certificate,
+    no_host,
+)
 from server.config.address import Address
 from server.errors import SourceError
 from server.loop import native
@@ -192,7 +198,7 @@ class Client:
         self._takes_parameters = offer.takes_parameters
         self._session = session = set_up(self._ask, offer.base, offer.video)
         self._channel, self._reports = session.channel, session.reports
-        self._assembler = Assembler(payloads_of(offer.video.codec))
+        self._assembler = Assembler(make_payloads(offer.video.codec))
         self._ask(session.request("PLAY", ("Range", "npt=0.000-")))
         self._splitter.lenient = True
         self._process_buffer()

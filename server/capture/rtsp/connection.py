@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult
 
+from server.capture.streams.source_errors import DEFAULT_PORTS
 from server.capture.streams.tls import make_context
-from server.capture.streams.words import DEFAULT_PORTS
 from server.config.reserved import is_refused, refusal_of
 from server.config.url import must_verify
 from server.errors import AddressRefused

@@ -10,9 +10,9 @@ from server.capture.rtsp.stamps import DecodeStamps
 from server.capture.streams.decoder import context_of
 from server.capture.streams.demuxer import MAX_FPS, WAIT_S
 from server.capture.streams.packet import Packet
+from server.capture.streams.source_errors import host_of
 from server.capture.streams.units import annex_b
 from server.capture.streams.units.maker import UnitMaker, maker_of
-from server.capture.streams.words import host_of
 from server.config.address import Address
 from server.errors import SourceError
 

@@ -7,9 +7,9 @@ from server.capture.rtsp.client import MAX_REDIRECTS, connect, follow
 from server.capture.rtsp.demuxer import RtspDemuxer
 from server.capture.rtsp.message import RtspError
 from server.capture.rtsp.relay import Relay
+from server.capture.streams.source_errors import host_of
 from server.capture.streams.stream import LiveStream, open_stream
 from server.capture.streams.video import Video
-from server.capture.streams.words import host_of
 from server.config.address import Address
 from server.errors import LoginRefused, SourceError
 from server.loop import native

@@ -12,7 +12,7 @@ from server.capture.streams.units import annex_b
 from server.capture.streams.units.h264 import H264
 from server.capture.streams.units.h265 import H265
 
-__all__ = ["Gathered", "H264Payloads", "H265Payloads", "payloads_of"]
+__all__ = ["Gathered", "H264Payloads", "H265Payloads", "make_payloads"]
 
 MAX_BYTES = 16 << 20
 """The largest picture; a larger one is damaged."""
@@ -259,7 +259,7 @@ class H265Payloads(_Payloads):
             self.gathered.key = self.gathered.key or H265.is_key(kind)
 
 
-def payloads_of(codec: str) -> H264Payloads | H265Payloads:
+def make_payloads(codec: str) -> H264Payloads | H265Payloads:
     """Return the collector of NAL units for ``h264`` or ``hevc``."""
     return H264Payloads() if codec == "h264" else H265Payloads()
 

@@ -22,7 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
 
 from server.capture.sources.multipart import MAX_PICTURE_BYTES
-from server.capture.streams.words import no_host
+from server.capture.streams.source_errors import no_host
 from server.config.address import Address
 from server.config.reserved import is_refused, refusal_of
 from server.config.url import must_verify

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.capture.devices.controls import ControlInfo, Value, set_controls
-from server.capture.frames.happening import Happening
+from server.capture.frames.event_report import EventReport
 from server.capture.motion.change import ChangeDetector
 from server.capture.sources.reader import AT_ONCE, MAX_READ_S, Demand, Reading, is_due
 from server.capture.sources.source import Source
@@ -53,7 +53,7 @@ class LocalReader:
         """Return whether a picture is requested out of turn and the source can make one."""
         return self.info.on_request and demand.due() == AT_ONCE
 
-    def hurry(self) -> None:
+    def accept_any_picture(self) -> None:
         """Do nothing: every picture is decoded by itself."""
 
     def set_videos(self, _wanted: Mapping[str, Any], _fd: int = -1) -> bool:
@@ -68,7 +68,7 @@ class LocalReader:
         """Return False: motion is not detected here."""
         return False
 
-    def take_happenings(self) -> list[Happening]:
+    def take_event_reports(self) -> list[EventReport]:
         """Return nothing: there are no events here."""
         return []
 

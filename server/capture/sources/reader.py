@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 from server.capture.devices.controls import ControlInfo, Value
 from server.capture.frames.arrivals import Figures
+from server.capture.frames.event_report import EventReport
 from server.capture.frames.frame import Picture
-from server.capture.frames.happening import Happening
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.motion.freeze import FreezeDetector
@@ -99,7 +99,7 @@ class Reader(Protocol):
             SourceError: If the source is lost; says why.
         """
 
-    def hurry(self) -> None:
+    def accept_any_picture(self) -> None:
         """Accept any picture if only a key picture was requested; also called on the hub."""
 
     def set_videos(self, wanted: Mapping[str, Any], fd: int = -1) -> bool:
@@ -127,7 +127,7 @@ class Reader(Protocol):
             Whether that is possible.
         """
 
-    def take_happenings(self) -> list[Happening]:
+    def take_event_reports(self) -> list[EventReport]:
         """Return the events since the last call; not during a read."""
 
     def pause(self) -> None:

@@ -10,7 +10,7 @@ from server.capture.frames.info import SourceInfo
 from server.config.address import NETWORK_SCHEMES, Address
 
 if TYPE_CHECKING:
-    from server.capture.motion.glance import Glance
+    from server.capture.motion.motion_picture import MotionPicture
     from server.capture.streams.units.maker import Encoded
 
 __all__ = ["Source", "VideoSource", "open_source", "video_of"]
@@ -94,14 +94,14 @@ class VideoSource(Protocol):
     def undecoded(self) -> int:
         """How many pictures must be decoded to see the newest one."""
 
-    def glance(self) -> "Glance | None":
+    def motion_picture(self) -> "MotionPicture | None":
         """Return the newest picture, small and grey; None if there is none yet.
 
         Raises:
             PictureError: If it cannot be decoded.
         """
 
-    def pass_on(self, on_picture: "Callable[[Encoded | None], None] | None") -> None:
+    def set_on_unit(self, on_picture: "Callable[[Encoded | None], None] | None") -> None:
         """Call ``on_picture`` with each encoded picture as soon as it is grabbed.
 
         It gets None for a picture that is damaged or cannot be passed on. Pass None to stop.

@@ -9,8 +9,8 @@ from server.capture.frames.frame import Picture
 from server.capture.streams.demuxer import Demuxer
 from server.capture.streams.packet import Packet
 from server.capture.streams.playout import Playout
+from server.capture.streams.source_errors import explain_file
 from server.capture.streams.video import REST_S, Video
-from server.capture.streams.words import explain_file
 from server.config.local import why_no_file
 from server.errors import PictureError, SourceEnded, SourceError
 from server.loop import native
@@ -88,7 +88,7 @@ class FileVideo(Video):
             self._pictures += 1
             # A packet read after a rest could have been read when the rest began.
             read_at = time.monotonic() if self._rested_at is None else self._rested_at
-            self._due = self._playout.due(self._packet.stamp_s, read_at)
+            self._due = self._playout.due(self._packet.timestamp_s, read_at)
         wait_s = self._due - time.monotonic()
         if wait_s > 0:
             self._rested_at = None

@@ -23,7 +23,7 @@ class Packet(NamedTuple):
         content: FFmpeg's packet, or its bytes; see :attr:`encoded` and :attr:`data`.
         key: Whether it can be decoded by itself.
         nbytes: Its size.
-        stamp_s: Its decoding time, by the stream's own clock; None if the stream has none.
+        timestamp_s: Its decoding time, by the stream's own clock; None if the stream has none.
         shown_s: Its display time; likewise.
         arrived_at: When it was read, in monotonic seconds.
         awaited: Whether the reader waited for it, so that it arrived just then; otherwise it may
@@ -34,7 +34,7 @@ class Packet(NamedTuple):
     content: "av.Packet[VideoStream] | bytes"
     key: bool
     nbytes: int
-    stamp_s: float | None
+    timestamp_s: float | None
     shown_s: float | None
     arrived_at: float
     awaited: bool = True

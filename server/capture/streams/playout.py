@@ -38,14 +38,14 @@ class Playout:
         self._early: deque[tuple[float, float]] = deque()
         self._watched_since = 0.0
 
-    def due(self, stamp_s: float | None, arrived_at: float) -> float:
+    def due(self, timestamp_s: float | None, arrived_at: float) -> float:
         """Return when the next packet is due, by the clock of ``arrived_at``.
 
         Args:
-            stamp_s: Its timestamp; None if it has none.
+            timestamp_s: Its timestamp; None if it has none.
             arrived_at: When it arrived.
         """
-        step_s = self._step(stamp_s)
+        step_s = self._step(timestamp_s)
         if self._due is None:
             self._watched_since = arrived_at
         self._due = arrived_at if self._due is None else max(self._due + step_s, arrived_at)
@@ -82,11 +82,11 @@ class Playout:
         self._early = deque((at, early_s - gained_s) for at, early_s in early)
         return gained_s
 
-    def _step(self, stamp_s: float | None) -> float:
-        before, self._stamp_s = self._stamp_s, stamp_s
-        if stamp_s is None or before is None:
+    def _step(self, timestamp_s: float | None) -> float:
+        before, self._stamp_s = self._stamp_s, timestamp_s
+        if timestamp_s is None or before is None:
             return self._usual_s
-        step_s = stamp_s - before
+        step_s = timestamp_s - before
         if not 0 <= step_s <= self._longest_s:
             return self._usual_s
         self._usual_s += SMOOTHING * (step_s - self._usual_s)

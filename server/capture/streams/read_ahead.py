@@ -143,7 +143,7 @@ class ReadAhead:
 
     def _add(self, packet: Packet) -> None:
         with self._changed:
-            due = self._playout.due(packet.stamp_s, packet.arrived_at) + self._gained_s
+            due = self._playout.due(packet.timestamp_s, packet.arrived_at) + self._gained_s
             self._packets.append((packet, due))
             self._nbytes += packet.nbytes
             if self._catches_up:

@@ -10,15 +10,15 @@ import functools
 import time
 from typing import BinaryIO
 
-from server.capture.frames.stamp_clock import StampClock
+from server.capture.frames.timestamp_clock import TimestampClock
 from server.capture.streams.demuxer import Demuxer, Fetch
 from server.capture.streams.losses import receives_datagrams
 from server.capture.streams.packet import Packet, PacketReader
 from server.capture.streams.playout import Playout
 from server.capture.streams.read_ahead import ReadAhead
+from server.capture.streams.source_errors import explain, host_of
 from server.capture.streams.tls import tls_options
 from server.capture.streams.video import REST_S, Video
-from server.capture.streams.words import explain, host_of
 from server.config.address import Address
 from server.errors import SourceError
 from server.loop import native
@@ -142,7 +142,7 @@ class LiveStream(Video):
     ) -> None:
         super().__init__(demuxer, live=True)
         self._waited = False
-        self._clock = StampClock()
+        self._clock = TimestampClock()
         self._rest_limit = _RestLimit(self._clock, rest_s, rest_bytes)
 
     def grab(self) -> bool:
@@ -151,7 +151,7 @@ class LiveStream(Video):
         if packet is None:
             raise SourceError("the stream ended")
         measured = packet.awaited and not self.lazy
-        came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited, measured)
+        came_at = self._clock.see(packet.timestamp_s, packet.arrived_at, packet.awaited, measured)
         # With B-frames, the display clock estimates when pictures were captured.
         self._take(packet, packet.arrived_at if self._display.reordered else came_at)
         self._rest_limit.nbytes += packet.nbytes
@@ -183,7 +183,7 @@ class _RestLimit:
         nbytes: The number of bytes read since the last pause.
     """
 
-    def __init__(self, clock: StampClock, max_s: float, max_bytes: int) -> None:
+    def __init__(self, clock: TimestampClock, max_s: float, max_bytes: int) -> None:
         self.nbytes = 0
         self._clock = clock
         self._max_s = max_s
@@ -210,7 +210,7 @@ class PacedStream(Video):
     ) -> None:
         self._eager = native.threading.Event()
         self._eager.set()
-        self._clock = StampClock()
+        self._clock = TimestampClock()
         self._rest_limit = _RestLimit(self._clock, rest_s, rest_bytes)
         super().__init__(demuxer, live=not demuxer.finite)
         playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
@@ -227,7 +227,7 @@ class PacedStream(Video):
         if packet is None:
             raise SourceError("the stream ended")
         self._rest_limit.nbytes += packet.nbytes
-        came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited)
+        came_at = self._clock.see(packet.timestamp_s, packet.arrived_at, packet.awaited)
         return packet if packet.awaited else packet._replace(arrived_at=came_at)
 
     # Called on the thread that grabs.

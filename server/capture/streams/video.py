@@ -10,7 +10,7 @@ from server.capture.frames.frame import Picture, size_of
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.jpeg import take_jpeg
 from server.capture.frames.limits import check_size
-from server.capture.motion.glance import Glance, glance_at
+from server.capture.motion.motion_picture import MotionPicture, motion_picture
 from server.capture.motion.settings import WIDTH
 from server.capture.streams.decoder import Decoder, RoughDecoder
 from server.capture.streams.packet import Packet, PacketReader
@@ -81,7 +81,7 @@ class Video(Uncontrolled):
         """Whether the picture grabbed last can be decoded by itself."""
         return self._newest is not None and self._newest.key
 
-    def pass_on(self, on_picture: "Callable[[Encoded | None], None] | None") -> None:
+    def set_on_unit(self, on_picture: "Callable[[Encoded | None], None] | None") -> None:
         """Set the callback for each encoded picture; see :class:`VideoSource`."""
         self._on_picture = on_picture
 
@@ -100,7 +100,7 @@ class Video(Uncontrolled):
         shown_s = packet.shown_s
         if shown_s is not None:
             self.came_at, self._early_s = self._display.see(
-                self.came_at, shown_s, packet.stamp_s, packet.key
+                self.came_at, shown_s, packet.timestamp_s, packet.key
             )
         self.arrivals.add(packet.nbytes, packet.key, self.came_at)
         self._newest = packet
@@ -145,10 +145,10 @@ class Video(Uncontrolled):
 
     @property
     def undecoded(self) -> int:
-        """The number of pictures to decode before :meth:`glance` has the newest one."""
+        """The number of pictures to decode before :meth:`motion_picture` has the newest one."""
         return (self._rough or self._decoder).pending
 
-    def glance(self) -> Glance | None:
+    def motion_picture(self) -> MotionPicture | None:
         """Return the newest picture for motion detection; None if there is none yet.
 
         Raises:
@@ -156,7 +156,7 @@ class Video(Uncontrolled):
         """
         if self._jpeg:
             picture = self._retrieve_jpeg(BEST_QUALITY, WIDTH)
-            return None if picture is None else glance_at(picture)
+            return None if picture is None else motion_picture(picture)
         try:
             frame = (self._rough or self._decoder).newest()
         finally:
@@ -166,8 +166,8 @@ class Video(Uncontrolled):
         aspect = self._demuxer.aspect
         grey = luma_of(frame, aspect, WIDTH)
         if grey is None:
-            return glance_at(self._pixels.make(frame, aspect))
-        return Glance(grey, lambda: self._pixels.make(frame, aspect))
+            return motion_picture(self._pixels.make(frame, aspect))
+        return MotionPicture(grey, lambda: self._pixels.make(frame, aspect))
 
     def _retrieve_jpeg(self, jpeg_up_to: int, pixels_from: int) -> Picture | None:
         packet, self._newest = self._newest, None

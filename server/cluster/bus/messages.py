@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from server.capture.interface import State
 from server.commands import COMMANDS, MAX_ZONES, CameraCommand, Zone
-from server.config.keeping import RecordMode
 from server.config.models import CAMERA_NAME
+from server.config.recording_settings import RecordMode
 from server.errors import ErrorCode, RequestError
 from server.protocol import ControlName, ControlValue, PresetName, Quality
 

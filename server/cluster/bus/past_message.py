@@ -68,7 +68,7 @@ class PastRequest(Message):
     empty: bool = False
     """Whether to send only the facts."""
     lead: bool = False
-    """Whether to send a :class:`server.recording.memory.Lead`."""
+    """Whether to send a :class:`server.recording.memory.DecodeRun`."""
 
 
 class PastFacts(Message):

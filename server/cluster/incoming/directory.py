@@ -39,7 +39,7 @@ class Directory:
         local: Names of this process's cameras, which other nodes cannot take.
         outbox: Sends messages to other nodes.
         requests: Sends requests to other nodes.
-        bus_is_here: Returns whether the bus is connected.
+        is_bus_connected: Returns whether the bus is connected.
         on_arrival: Called with a new camera.
         on_departure: Called with a camera that was removed from the list.
         on_change: Called with a camera when its visible state has changed.
@@ -54,7 +54,7 @@ class Directory:
         local: Container[str],
         outbox: Outbox,
         requests: Requests,
-        bus_is_here: Callable[[], bool],
+        is_bus_connected: Callable[[], bool],
         on_arrival: Callable[[RemoteCamera], None],
         on_departure: Callable[[RemoteCamera], None],
         on_change: Callable[[RemoteCamera], None],
@@ -66,7 +66,7 @@ class Directory:
         self._local = local
         self._outbox = outbox
         self._requests = requests
-        self._bus_is_here = bus_is_here
+        self._bus_is_here = is_bus_connected
         self._on_arrival = on_arrival
         self._on_departure = on_departure
         self._on_change = on_change

@@ -11,7 +11,7 @@ from server.cluster.bus.past_message import PastFacts, PastPart, PastRequest, un
 from server.cluster.incoming.answers import Answers
 from server.errors import RequestError
 from server.recording.media.moments import through
-from server.recording.memory import Lead
+from server.recording.memory import DecodeRun
 from server.recording.rewind import Rewind
 
 __all__ = ["PastRequests", "RemoteMemory"]
@@ -95,21 +95,21 @@ class RemoteMemory:
         self._gaps: Sequence[tuple[float, float]] = []
         self._span_at = 0.0
 
-    def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
+    def decode_run(self, at_unix: float, toward_s: float = 0.0) -> DecodeRun:
         """Return the units that make a decoder show the picture at a time."""
         if not toward_s:
             units, facts = self._read(at_unix, lead=True)
             if units:
                 shown = len(units) - facts.pushed
                 self._around = units[shown - 1].at_unix, facts.before, facts.after
-                return Lead(units[:shown], units[shown:], facts.newest)
-            return Lead([], [])
-        found = self._window.lead(at_unix)
+                return DecodeRun(units[:shown], units[shown:], facts.newest)
+            return DecodeRun([], [])
+        found = self._window.decode_run(at_unix)
         if not self._has(at_unix) or (found.newest and self._after is not None):
             ends = at_unix, at_unix + toward_s
             self._fetch(min(ends), max(ends))
-            found = self._window.lead(at_unix)
-        return Lead(found.units, found.push, found.newest and self._after is None)
+            found = self._window.decode_run(at_unix)
+        return DecodeRun(found.units, found.push, found.newest and self._after is None)
 
     def find(self, at_unix: float) -> list[Unit]:
         """Return the units needed to decode the picture at a time; that picture's unit is last."""

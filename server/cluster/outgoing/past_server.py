@@ -70,7 +70,7 @@ class PastServer:
             units: list[Unit] = []
             facts["before"], facts["after"] = memory.neighbours(request.at)
         elif request.lead:
-            lead = memory.lead(request.at)
+            lead = memory.decode_run(request.at)
             units = [*lead.units, *lead.push]
             facts |= {"pushed": len(lead.push), "newest": lead.newest}
             facts["before"], facts["after"] = memory.neighbours(lead.units[-1].at_unix)

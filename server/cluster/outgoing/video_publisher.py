@@ -66,7 +66,7 @@ class VideoPublisher:
         if wanted == self.wanted:
             return
         if wanted:
-            self._rooms.hold_video(self, self._rendition)
+            self._rooms.read_video(self, self._rendition)
             self._reader.rejoin()
             self._task = hub.spawn(self._run)
             return

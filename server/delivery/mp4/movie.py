@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from server.delivery.mp4.boxes import box, full_box
 
-__all__ = ["TIMESCALE", "TRACK", "Described", "movie"]
+__all__ = ["TIMESCALE", "TRACK", "SampleDescription", "movie"]
 
 TIMESCALE = 90_000
 """Ticks per second."""
@@ -26,7 +26,7 @@ UNDETERMINED = 0x55C4
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class SampleDescription:
     """How pictures are encoded.
 
     Attributes:
@@ -43,7 +43,7 @@ class Described:
 
 
 def movie(
-    video: Described,
+    video: SampleDescription,
     tables: bytes,
     *,
     shown: int = 0,

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from server.capture.frames.unit import Unit
 from server.capture.streams.units import annex_b
 from server.delivery.mp4.boxes import box, full_box
-from server.delivery.mp4.movie import TIMESCALE, TRACK, Described, movie
+from server.delivery.mp4.movie import TIMESCALE, TRACK, SampleDescription, movie
 from server.delivery.mp4.parameters import LENGTH_BYTES, Codec, Sets, codec_of
 from server.errors import PictureError
 
@@ -66,7 +66,7 @@ class Muxer:
         self._number = 0
         try:
             record = self._kept.describe(sets)
-            self.video = Described(self._kept.entry, record, first.width, first.height)
+            self.video = SampleDescription(self._kept.entry, record, first.width, first.height)
             self.init_segment = _init_segment(self.video)
         except (ValueError, LookupError, struct.error) as error:
             raise PictureError(f"{first.codec}: its parameter sets make no sense") from error
@@ -162,7 +162,7 @@ def _find_sets(codec: Codec, first: Unit) -> Sets:
     return sets
 
 
-def _init_segment(video: Described) -> bytes:
+def _init_segment(video: SampleDescription) -> bytes:
     none = struct.pack("!I", 0)
     tables = b"".join(
         (

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 
 from server.delivery.mp4.boxes import box, full_box
-from server.delivery.mp4.movie import Described, movie
+from server.delivery.mp4.movie import SampleDescription, movie
 
-__all__ = ["Listed", "whole_head"]
+__all__ = ["SampleEntry", "file_header"]
 
 # Pictures per chunk; players read a chunk at a time.
 CHUNK = 25
@@ -19,7 +19,7 @@ LARGE_HEAD_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SampleEntry:
     """One picture of a file.
 
     Attributes:
@@ -35,8 +35,12 @@ class Listed:
     offset: int = 0
 
 
-def whole_head(
-    video: Described, pictures: Sequence[Listed], begin: int, shown: int, made_unix: float = 0.0
+def file_header(
+    video: SampleDescription,
+    pictures: Sequence[SampleEntry],
+    begin: int,
+    shown: int,
+    made_unix: float = 0.0,
 ) -> bytes:
     """Return everything that precedes the bytes of a file's pictures.
 
@@ -61,7 +65,7 @@ def whole_head(
     return b"".join((kind, describe(data_at), struct.pack("!I4sQ", LARGE, b"mdat", total)))
 
 
-def _tables(pictures: Sequence[Listed], data_at: int) -> bytes:
+def _tables(pictures: Sequence[SampleEntry], data_at: int) -> bytes:
     """Return the boxes that list all pictures; their bytes begin at ``data_at``."""
     count = len(pictures)
     sizes = [one.nbytes for one in pictures]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.capture.frames.happening import Box
+from server.capture.frames.event_report import Box
 from server.loop import native
 from server.recording.disk.recording_file import Facts
 from server.users.private import add_folder, open_private

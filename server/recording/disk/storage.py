@@ -22,9 +22,9 @@ from server.recording.disk.age_clock import (
     update_state,
 )
 from server.recording.disk.check import Report, check, oldest_file
+from server.recording.disk.event_end import estimate_end
 from server.recording.disk.event_file import remove_empty, remove_events, write_event
 from server.recording.disk.index import INDEX_ERRORS, Event, Index, Recorded
-from server.recording.disk.last_sign import last_sign
 from server.recording.disk.layout import add_folders, recording_path
 from server.recording.disk.retention import Policy, newest_unix, overdue, overdue_events
 from server.users.private import PrivateFile, open_private
@@ -291,7 +291,7 @@ class Storage:
         others = self.index.events([event.camera], event.label, since=event.begin, limit=-1)
         later = [one.begin for one in others if one.begin > event.begin]
         latest_unix = min([self._started_unix, *later])
-        ended = replace(event, end=last_sign(event, recordings, self._alive_unix, latest_unix))
+        ended = replace(event, end=estimate_end(event, recordings, self._alive_unix, latest_unix))
         self._put_event(ended)
         if self.is_known(key):  # An interrupted film has been resumed meanwhile.
             self._put_event(event)

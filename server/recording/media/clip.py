@@ -9,7 +9,7 @@ from server.capture.frames.unit import JPEG
 from server.capture.streams.units.order import DisplayOrder, heads_of
 from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.muxer import Muxer
-from server.delivery.mp4.whole import Listed, whole_head
+from server.delivery.mp4.whole import SampleEntry, file_header
 from server.loop import hub
 from server.recording.media.fragments import Kept, StoredUnit, loaded
 
@@ -80,7 +80,7 @@ class Clip:
         times = _ticks(moments)
         shown_at, late = _display_times(times, numbers)
         listed = [
-            Listed(size, unit.key, end - begin, shown - begin)
+            SampleEntry(size, unit.key, end - begin, shown - begin)
             for unit, size, shown, (begin, end) in zip(
                 units, sizes, shown_at, pairwise(times), strict=True
             )
@@ -88,7 +88,7 @@ class Clip:
         begin = times[moments.index(self.from_unix)] + late
         lasts = max(shown_at) - begin + times[-1] - times[-2]
         self.seconds = lasts / TIMESCALE
-        self._head = whole_head(self._muxer.video, listed, begin, lasts, self.from_unix)
+        self._head = file_header(self._muxer.video, listed, begin, lasts, self.from_unix)
         self._ends = list(accumulate(sizes, initial=len(self._head)))
         self.nbytes = self._ends[-1]
         self.tag = f"{moments[0]:.6f}-{self.from_unix:.6f}-{self.nbytes:x}"

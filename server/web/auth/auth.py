@@ -32,7 +32,7 @@ from server.web.auth.cookies import LoggedIn, begin_session, devices, set_up_ses
 from server.web.auth.logins import Logins, Shared
 from server.web.auth.throttle import LoginThrottle, TooManyAttempts
 
-__all__ = ["UNKNOWN_TOKEN", "Auth", "Common", "is_loopback", "require_users", "shows_token"]
+__all__ = ["UNKNOWN_TOKEN", "Auth", "SharedState", "is_loopback", "require_users", "shows_token"]
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class SharedLogins(Shared, Protocol):
     ) -> None: ...
 
 
-class Common(Protocol):
+class SharedState(Protocol):
     """What is shared with other nodes; see :mod:`server.cluster.node`."""
 
     limits_url: str
@@ -95,7 +95,11 @@ class Auth:
     """
 
     def __init__(
-        self, application: flask.Flask, folder: Path, audit: Audit, common: Common | None = None
+        self,
+        application: flask.Flask,
+        folder: Path,
+        audit: Audit,
+        common: SharedState | None = None,
     ) -> None:
         make_folder(folder)
         self._file = UsersFile(folder, keeps_admin=True)

@@ -13,7 +13,7 @@ from server.web.auth.permissions import ASKS_FOR_BASIC, NOWHERE, area_of, may
 from server.web.auth.throttle import TooManyAttempts
 from server.web.edge.forwarded import asked_from_here
 
-__all__ = ["answer", "asked_view", "asking", "guard_requests", "redirect"]
+__all__ = ["answer", "asked_view", "current_credential", "guard_requests", "redirect"]
 
 LOCAL = Credential(Person(None, "viewer", kind="local"), "local")
 """A program on this machine, which may check the server's health."""
@@ -77,7 +77,7 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
         return response
 
 
-def asking() -> Credential:
+def current_credential() -> Credential:
     """Return who makes the current request; only for routes that require a login or token."""
     credential = flask.g.credential
     assert isinstance(credential, Credential)

@@ -31,7 +31,7 @@ NEEDS: Mapping[str, Need] = {
     "/api": Need.VIEWER,
     "/api/admin": Need.ADMIN,
     "/readyz": Need.VIEWER,
-    "/metrics": Need.WHOLE_VIEWER,
+    "/metrics": Need.VIEWER_OF_ALL,
     "/healthz": Need.NOTHING,
     "/login": Need.NOTHING,
     "/logout": Need.NOTHING,
@@ -90,11 +90,11 @@ def may(person: Person | None, what: str, camera: str | None = None) -> bool:
         return False
     if person.kind == "embed" and not _is_embedded(person, what):
         return False
-    if need in (Need.OPERATOR, Need.WHOLE_OPERATOR) and not person.operates:
+    if need in (Need.OPERATOR, Need.OPERATOR_OF_ALL) and not person.operates:
         return False
     if need is Need.ADMIN and not person.administers:
         return False
-    if need in (Need.WHOLE_VIEWER, Need.WHOLE_OPERATOR) and person.cameras is not None:
+    if need in (Need.VIEWER_OF_ALL, Need.OPERATOR_OF_ALL) and person.cameras is not None:
         return False
     return camera is None or person.sees(camera)
 

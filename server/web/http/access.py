@@ -9,9 +9,9 @@ from server.errors import RequestError
 from server.loop import hub
 from server.manage.access import NETWORK, Access
 from server.web.auth.auth import Auth
-from server.web.auth.guard import asking
+from server.web.auth.guard import current_credential
 from server.web.edge.machine import own_addresses
-from server.web.http.changes import answer_json, answering, read_change
+from server.web.http.changes import answer_json, json_errors, read_change
 
 __all__ = ["create_access"]
 
@@ -27,23 +27,25 @@ def create_access(access: Access, auth: Auth, restart: Callable[[], None]) -> Bl
     routes = Blueprint("access", __name__)
 
     @routes.get("/api/admin/access")
-    @answering(auth)
+    @json_errors(auth)
     def show() -> Response:
         known = hub.run_native(access.describe)
         return answer_json(known | {"addresses": own_addresses(), "users": auth.closed})
 
     @routes.post("/api/admin/access")
-    @answering(auth)
+    @json_errors(auth)
     def choose() -> Response:
         values = read_change(auth)
         if values.get("host") == NETWORK and not auth.closed:
             message = "others could do everything: first add a user, an admin"
             raise RequestError("forbidden", message)
         is_other = hub.run_native(access.choose, values)
-        person = asking().person
+        person = current_credential().person
         where = flask.request.remote_addr or ""
         chosen = {key: str(value) for key, value in values.items()}
-        auth.audit.note(person.name or where, "access", where, "ok", by=asking().by, **chosen)
+        auth.audit.note(
+            person.name or where, "access", where, "ok", by=current_credential().by, **chosen
+        )
         answer = answer_json({"restarts": is_other})
         if is_other:
             answer.call_on_close(restart)

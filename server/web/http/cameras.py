@@ -14,13 +14,13 @@ from server.loop import hub
 from server.manage.cameras import ManagedCameras
 from server.manage.form import FormError, schema
 from server.manage.found import find_files, find_video_devices
-from server.manage.reach import ReachError, may_be_tried
+from server.manage.reach import ReachError, check_reachable
 from server.manage.trial import Trials
 from server.users.users import UsersFile
 from server.web.auth.auth import Auth
-from server.web.auth.guard import asking
+from server.web.auth.guard import current_credential
 from server.web.edge.bucket import Bucket
-from server.web.http.changes import answer_json, answering, read_change, refuse_change
+from server.web.http.changes import answer_json, json_errors, read_change, refuse_change
 
 __all__ = ["create_admin_cameras"]
 
@@ -76,7 +76,7 @@ def create_admin_cameras(
         return answer_json(answer)
 
     @routes.post("/api/admin/cameras/try")
-    @answering(auth)
+    @json_errors(auth)
     def try_source() -> Response:
         body = read_change(auth)
         name = body.get("camera")
@@ -95,7 +95,7 @@ def create_admin_cameras(
         return Response(picture.jpeg, headers=headers, content_type="image/jpeg")
 
     @routes.post("/api/admin/cameras")
-    @answering(auth)
+    @json_errors(auth)
     def add() -> Response:
         values = read_change(auth)
         check_reach(values, None)
@@ -104,7 +104,7 @@ def create_admin_cameras(
         return answer_json(added, 201)
 
     @routes.put("/api/admin/cameras/<name>")
-    @answering(auth)
+    @json_errors(auth)
     def change(name: str) -> Response:
         values = read_change(auth)
         revision = revision_seen()
@@ -115,14 +115,14 @@ def create_admin_cameras(
         new = changed["name"]
         if new != name:
             # People limited to some cameras keep their access to this one.
-            auth.change(asking(), UsersFile.rename_camera, name, new)
+            auth.change(current_credential(), UsersFile.rename_camera, name, new)
             on_renamed(name, new)
         source = changed["settings"].get("source")
         note("camera change", camera=name, source=source, to=new if new != name else None)
         return answer_json(changed)
 
     @routes.delete("/api/admin/cameras/<name>")
-    @answering(auth)
+    @json_errors(auth)
     def remove(name: str) -> Response:
         read_change(auth)
         key = managed.remove(name, revision_seen(), who())
@@ -130,14 +130,14 @@ def create_admin_cameras(
         return answer_json({"undo": key, "removed": managed.removed()})
 
     @routes.post("/api/admin/cameras/undo")
-    @answering(auth)
+    @json_errors(auth)
     def undo() -> Response:
         restored = managed.undo(str(read_change(auth).get("undo")), who())
         note("camera undo", camera=restored["name"])
         return answer_json(restored)
 
     @routes.post("/api/admin/cameras/order")
-    @answering(auth)
+    @json_errors(auth)
     def order() -> Response:
         names = read_change(auth).get("names")
         if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
@@ -152,7 +152,7 @@ def create_admin_cameras(
             return
         address = catalog.complete(values, name).address
         try:
-            may_be_tried(address, follow=False)
+            check_reachable(address, follow=False)
         except ReachError as error:
             raise FormError({"source": str(error)}) from None
         except SourceError:
@@ -165,11 +165,11 @@ def create_admin_cameras(
             return None
 
     def who() -> str:
-        return asking().person.name or flask.request.remote_addr or ""
+        return current_credential().person.name or flask.request.remote_addr or ""
 
     def note(what: str, **more: str | None) -> None:
         where = flask.request.remote_addr or ""
-        auth.audit.note(who(), what, where, "ok", by=asking().by, **more)
+        auth.audit.note(who(), what, where, "ok", by=current_credential().by, **more)
 
     return routes
 

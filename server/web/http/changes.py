@@ -14,11 +14,11 @@ from server.errors import AccountError, ConfigError, RequestError, ViewError
 from server.manage.cameras import Conflict
 from server.manage.form import FormError
 from server.web.auth.auth import Auth
-from server.web.auth.guard import asking
+from server.web.auth.guard import current_credential
 from server.web.auth.throttle import TooManyAttempts
 from server.web.http.login import CSRF, csrf_token, is_ours
 
-__all__ = ["answer_json", "answering", "keep_csrf", "read_change", "refuse_change"]
+__all__ = ["answer_json", "json_errors", "keep_csrf", "read_change", "refuse_change"]
 
 STATUS = {"forbidden": 403, "rate_limited": 429, "unavailable": 503}
 
@@ -38,7 +38,7 @@ def read_change(auth: Auth) -> dict[str, Any]:
         HTTPException: If the token or the JSON is missing; the refusal is in the audit log.
     """
     request = flask.request
-    if asking().by == "cookie" and not is_ours(request.headers.get(CSRF_HEADER, "")):
+    if current_credential().by == "cookie" and not is_ours(request.headers.get(CSRF_HEADER, "")):
         raise refuse_change(auth, 403, "expired", EXPIRED)
     if request.mimetype != "application/json":
         raise refuse_change(auth, 415, "bad_request", NO_JSON)
@@ -63,7 +63,7 @@ def refuse_change(auth: Auth, status: int, code: str, message: str, **more: Any)
         message: The reason, for people.
         more: Further fields of the answer.
     """
-    who = asking().person.name
+    who = current_credential().person.name
     auth.refuse(who, f"{flask.request.method} {area()}", code)
     return HTTPException(response=answer_json({"error": code, "message": message} | more, status))
 
@@ -83,7 +83,7 @@ def answer_json(data: Any, status: int = 200) -> Response:
     return Response(text, status, headers, content_type="application/json")
 
 
-def answering(auth: Auth) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+def json_errors(auth: Auth) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Decorate a route to log the errors it raises and answer them as JSON."""
 
     def decorate(route: Callable[..., Response]) -> Callable[..., Response]:

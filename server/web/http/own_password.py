@@ -5,8 +5,8 @@ from flask import Blueprint, Response
 
 from server.manage.accounts import OwnPassword, read_account
 from server.web.auth.auth import Auth
-from server.web.auth.guard import asking
-from server.web.http.changes import answer_json, answering, keep_csrf, read_change, refuse_change
+from server.web.auth.guard import current_credential
+from server.web.http.changes import answer_json, json_errors, keep_csrf, read_change, refuse_change
 
 __all__ = ["create_own_password"]
 
@@ -16,9 +16,9 @@ def create_own_password(auth: Auth) -> Blueprint:
     routes = Blueprint("own_password", __name__)
 
     @routes.post("/api/password")
-    @answering(auth)
+    @json_errors(auth)
     def change() -> Response:
-        credential = asking()
+        credential = current_credential()
         name = credential.person.name
         if credential.by != "cookie" or name is None:
             message = "only users who are logged in on the page can change their password"

@@ -18,9 +18,9 @@ from server.manage.accounts import (
 from server.users.password import make_password
 from server.users.users import Account, UsersFile
 from server.web.auth.auth import Auth
-from server.web.auth.guard import asking
+from server.web.auth.guard import current_credential
 from server.web.edge.bucket import Bucket
-from server.web.http.changes import answer_json, answering, keep_csrf, read_change, refuse_change
+from server.web.http.changes import answer_json, json_errors, keep_csrf, read_change, refuse_change
 
 __all__ = ["create_people"]
 
@@ -39,7 +39,7 @@ def create_people(auth: Auth) -> Blueprint:
         people = auth.people
         return answer_json(
             {
-                "you": asking().person.name,
+                "you": current_credential().person.name,
                 "open": not auth.closed,
                 "users": [describe(*one) for one in sorted(people.users.items())],
                 "tokens": [describe(*one) for one in sorted(people.tokens.items())],
@@ -57,25 +57,32 @@ def create_people(auth: Auth) -> Blueprint:
         )
 
     @routes.post("/api/admin/people/users")
-    @answering(auth)
+    @json_errors(auth)
     def add_user() -> Response:
         user = read_account(NewUser, read_change(auth))
         password = user.password or make_password()
         is_first = not auth.closed
         with hashing():
-            auth.change(asking(), UsersFile.add_user, user.name, user.role, user.cameras, password)
+            auth.change(
+                current_credential(),
+                UsersFile.add_user,
+                user.name,
+                user.role,
+                user.cameras,
+                password,
+            )
         note("user add", user.name, role=user.role, cameras=listed(user.cameras))
         if is_first and "Origin" in flask.request.headers:
             log_in(user.name)
         return answer_json(described(user.name, password, user.password), 201)
 
     @routes.put("/api/admin/people/users/<name>")
-    @answering(auth)
+    @json_errors(auth)
     def change_user(name: str) -> Response:
         rights = read_account(Rights, read_change(auth))
         name = find_user(name)
         auth.change(
-            asking(),
+            current_credential(),
             UsersFile.change_user,
             name,
             rights.role,
@@ -86,63 +93,65 @@ def create_people(auth: Auth) -> Blueprint:
         return answer_json(described(name))
 
     @routes.post("/api/admin/people/users/<name>/password")
-    @answering(auth)
+    @json_errors(auth)
     def set_password(name: str) -> Response:
         given = read_account(NewPassword, read_change(auth)).password
         name = find_user(name)
-        if asking().by == "cookie" and name == asking().person.name:
+        if current_credential().by == "cookie" and name == current_credential().person.name:
             raise RequestError("forbidden", "change your own password under your name in the bar")
         password = given or make_password()
         with hashing():
-            auth.change(asking(), UsersFile.set_password, name, password)
+            auth.change(current_credential(), UsersFile.set_password, name, password)
         note("user passwd", name)
         return answer_json(described(name, password, given))
 
     @routes.post("/api/admin/people/users/<name>/sign-out")
-    @answering(auth)
+    @json_errors(auth)
     def sign_out(name: str) -> Response:
         read_change(auth)
         name = find_user(name)
-        auth.change(asking(), UsersFile.sign_out, name)
+        auth.change(current_credential(), UsersFile.sign_out, name)
         note("user sign out", name)
         return answer_json(described(name))
 
     @routes.delete("/api/admin/people/users/<name>")
-    @answering(auth)
+    @json_errors(auth)
     def remove_user(name: str) -> Response:
         read_change(auth)
         name = find_user(name)
-        auth.change(asking(), UsersFile.remove_user, name)
+        auth.change(current_credential(), UsersFile.remove_user, name)
         note("user remove", name)
         return answer_json({"removed": name})
 
     @routes.post("/api/admin/people/tokens")
-    @answering(auth)
+    @json_errors(auth)
     def add_token() -> Response:
         new = read_account(NewToken, read_change(auth))
         rights = new.role, new.cameras, new.embed, new.clips
-        token = auth.change(asking(), UsersFile.add_token, new.name, *rights)
+        token = auth.change(current_credential(), UsersFile.add_token, new.name, *rights)
         kind = ("embed with clips" if new.clips else "embed") if new.embed else new.role
         note("token add", new.name, role=kind, cameras=listed(new.cameras))
         account = describe(new.name, auth.people.tokens.get(new.name))
         return answer_json(account | {"token": token}, 201)
 
     @routes.put("/api/admin/people/tokens/<name>")
-    @answering(auth)
+    @json_errors(auth)
     def change_token(name: str) -> Response:
         to = read_account(ChangedToken, read_change(auth))
         check_token(name)
-        auth.change(asking(), UsersFile.change_token, name, to.name, to.role, to.cameras)
+        auth.change(
+            current_credential(), UsersFile.change_token, name, to.name, to.role, to.cameras
+        )
         renamed = to.name if to.name != name else None
         note("token change", name, to=renamed, role=to.role, cameras=listed(to.cameras))
         return answer_json(describe(to.name, auth.people.tokens.get(to.name)))
 
     @routes.delete("/api/admin/people/tokens/<name>")
-    @answering(auth)
+    @json_errors(auth)
     def remove_token(name: str) -> Response:
         read_change(auth)
         check_token(name)
-        auth.change(asking(), UsersFile.remove_token, name)
+        auth.change(current_credential(), UsersFile.remove_token, name)
         note("token remove", name)
         return answer_json({"removed": name})
 
@@ -181,8 +190,8 @@ def create_people(auth: Auth) -> Blueprint:
 
     def note(what: str, account: str, **more: str | None) -> None:
         where = flask.request.remote_addr or ""
-        who = asking().person.name or where
-        auth.audit.note(who, what, where, "ok", by=asking().by, account=account, **more)
+        who = current_credential().person.name or where
+        auth.audit.note(who, what, where, "ok", by=current_credential().by, account=account, **more)
 
     return routes
 

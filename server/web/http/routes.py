@@ -20,7 +20,7 @@ from server.loop import hub
 from server.protocol import BOUNDARY
 from server.web.auth.auth import Auth
 from server.web.auth.connections import Connection
-from server.web.auth.guard import asking
+from server.web.auth.guard import current_credential
 from server.web.edge.action import Action, parse_action
 from server.web.http.first_picture import first_frame, first_unit, require_video
 from server.web.http.login import csrf_token
@@ -80,7 +80,7 @@ def create_routes(
         if text is not None:
             return run_action(parse_action(text), text)
         load_opencv()
-        credential = asking()
+        credential = current_credential()
         logged_in = credential.by == "cookie"
         is_embedded = credential.person.kind == "embed"
         page = flask.make_response(
@@ -146,7 +146,7 @@ def create_routes(
             viewer.leave()
 
         here = flask.request.remote_addr or ""
-        watched = Connection(asking(), viewer.leave, here, lambda: [fanout.camera.name])
+        watched = Connection(current_credential(), viewer.leave, here, lambda: [fanout.camera.name])
         auth.connections.enter(viewer, watched)
         try:
             yield leave
@@ -206,7 +206,7 @@ def create_routes(
         return response
 
     def seen() -> dict[str, Fanout]:
-        person = asking().person
+        person = current_credential().person
         return {name: fanout for name, fanout in fanouts.items() if person.sees(name)}
 
     def find(name: str | None) -> Fanout:

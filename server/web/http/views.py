@@ -13,9 +13,9 @@ from server.views.query import limited_to
 from server.views.views import EVERYBODY, SavedView, Views
 from server.web.auth.auth import Auth
 from server.web.auth.connections import Credential
-from server.web.auth.guard import asking
+from server.web.auth.guard import current_credential
 from server.web.edge.bucket import Bucket
-from server.web.http.changes import answer_json, answering, read_change
+from server.web.http.changes import answer_json, json_errors, read_change
 
 __all__ = ["ShownViews", "create_views"]
 
@@ -70,10 +70,10 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
 
     @routes.get("/api/views")
     def everything() -> Response:
-        return answer_json(shown.to(asking()))
+        return answer_json(shown.to(current_credential()))
 
     @routes.post("/api/views")
-    @answering(auth)
+    @json_errors(auth)
     def add() -> Response:
         values = read()
         whose = list_of(values.get("shared") is True)
@@ -82,16 +82,16 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
         return answer_json(added.model_dump(), 201)
 
     @routes.patch("/api/views")
-    @answering(auth)
+    @json_errors(auth)
     def choose() -> Response:
         key = read().get("default")
         name = list_of(shared=False)
         assert name is not None
         views.choose_default(name, key if isinstance(key, str) else None)
-        return answer_json(shown.to(asking()))
+        return answer_json(shown.to(current_credential()))
 
     @routes.patch("/api/views/<key>")
-    @answering(auth)
+    @json_errors(auth)
     def change(key: str) -> Response:
         values = read()
         whose = owner_of(key)
@@ -100,7 +100,7 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
         return answer_json(changed.model_dump())
 
     @routes.delete("/api/views/<key>")
-    @answering(auth)
+    @json_errors(auth)
     def remove(key: str) -> Response:
         read()
         whose = owner_of(key)
@@ -109,7 +109,7 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
         return answer_json(removed.model_dump())
 
     def read() -> dict[str, Any]:
-        if asking().by == "basic":
+        if current_credential().by == "basic":
             # Browsers repeat Basic credentials on their own, for any page that causes a request.
             raise RequestError("forbidden", BASIC)
         values = read_change(auth)
@@ -119,7 +119,7 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
 
     def list_of(shared: bool) -> str | None:
         """Return the owner of the list to change; raise RequestError if not allowed."""
-        credential = asking()
+        credential = current_credential()
         if shared and not may_share(credential):
             raise RequestError("forbidden", LIMITED)
         if not shared and not has_own(credential):
@@ -128,15 +128,19 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
 
     def owner_of(key: str) -> str | None:
         # A person without views of their own can only mean a shared one, perhaps just removed.
-        is_shared = any(one.id == key for one in views.shared()) or not has_own(asking())
+        is_shared = any(one.id == key for one in views.shared()) or not has_own(
+            current_credential()
+        )
         return list_of(is_shared)
 
     def note(what: str, whose: str | None, view: SavedView) -> None:
         if whose is not EVERYBODY:
             return
         where = flask.request.remote_addr or ""
-        who = asking().person.name or where
-        auth.audit.note(who, what, where, "ok", by=asking().by, view=view.id, name=view.name)
+        who = current_credential().person.name or where
+        auth.audit.note(
+            who, what, where, "ok", by=current_credential().by, view=view.id, name=view.name
+        )
 
     return routes
 

@@ -12,7 +12,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from server.delivery.fanout import Fanout
-from server.delivery.kernel import PEER_CHECK_S, peer_has_gone
+from server.delivery.kernel import PEER_CHECK_S, is_disconnected
 from server.errors import PictureError, RequestError
 from server.loop import hub
 from server.recording.media.clip import Clip, can_be_copied, lay_out_clip, read_clip
@@ -23,8 +23,8 @@ from server.recording.media.process import MediaError
 from server.recording.media.recent import Recent
 from server.recording.past import Past
 from server.web.auth.auth import Auth
-from server.web.auth.guard import answer, asking
-from server.web.http.changes import answer_json, answering, read_change, refuse_change
+from server.web.auth.guard import answer, current_credential
+from server.web.http.changes import answer_json, json_errors, read_change, refuse_change
 from server.web.http.routes import connection
 from server.web.past.ranges import answer_file, answer_part
 
@@ -94,7 +94,7 @@ def create_clips(
 
     def send_job(key: str) -> Response:
         job = jobs.find(key, requester())
-        if job is None or not asking().person.sees(job.camera):
+        if job is None or not current_credential().person.sees(job.camera):
             flask.abort(404, f"there is no clip {key[:40]!r}; they are kept for an hour")
         if job.error is not None:
             flask.abort(404, f"this clip could not be made: {job.error}")
@@ -127,11 +127,15 @@ def create_clips(
             flask.abort(404, "this clip is no longer there")
 
     @routes.post("/api/clips")
-    @answering(auth)
+    @json_errors(auth)
     def add() -> Response:
         body = read()
         name = body.get("camera")
-        if not isinstance(name, str) or name not in fanouts or not asking().person.sees(name):
+        if (
+            not isinstance(name, str)
+            or name not in fanouts
+            or not current_credential().person.sees(name)
+        ):
             raise refuse_change(auth, 404, "unknown_camera", f"there is no camera {name!r}")
         try:
             asked = read_span(body)
@@ -148,7 +152,7 @@ def create_clips(
         return answer_json(find_job(key).describe())
 
     @routes.delete("/api/clips/<key>")
-    @answering(auth)
+    @json_errors(auth)
     def cancel(key: str) -> Response:
         read()
         job = find_job(key)
@@ -156,7 +160,7 @@ def create_clips(
         return answer_json(job.describe())
 
     def read() -> dict[str, Any]:
-        if asking().by == "basic":
+        if current_credential().by == "basic":
             # Browsers repeat Basic credentials on their own, for any page that causes a request.
             raise RequestError("forbidden", "log in on the page, or send a token")
         return read_change(auth)
@@ -188,7 +192,7 @@ def create_clips(
         return Response(jpeg, headers=headers, content_type="image/jpeg")
 
     def require_camera(name: str) -> None:
-        if name not in fanouts or not asking().person.sees(name):
+        if name not in fanouts or not current_credential().person.sees(name):
             flask.abort(404, f"there is no camera {name[:40]!r}")
 
     def units_between(name: str, asked: tuple[float, float]) -> Sequence[Kept]:
@@ -209,12 +213,12 @@ def create_clips(
 
 def is_awaited() -> bool:
     """Return whether the client of the current request is still there."""
-    return not peer_has_gone(connection().fd)
+    return not is_disconnected(connection().fd)
 
 
 def requester() -> Hashable:
     """Return the owner of the clips that the current request may reach."""
-    person = asking().person
+    person = current_credential().person
     return person.kind, person.name
 
 

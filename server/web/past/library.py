@@ -17,9 +17,9 @@ from server.recording.media.pictures import PictureMaker
 from server.recording.media.process import MediaError
 from server.recording.media.recent import Recent
 from server.web.auth.auth import Auth
-from server.web.auth.guard import answer, asking
+from server.web.auth.guard import answer, current_credential
 from server.web.edge.bucket import Bucket
-from server.web.http.changes import answer_json, answering, read_change, refuse_change
+from server.web.http.changes import answer_json, json_errors, read_change, refuse_change
 from server.web.past.clips import read_number, read_width
 from server.web.past.libraries import Held, Libraries
 from server.web.past.ranges import answer_file, answer_part
@@ -126,22 +126,22 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
         return Response(jpeg, headers=NOT_KEPT, content_type="image/jpeg")
 
     @routes.patch("/api/recordings/<key>")
-    @answering(auth)
+    @json_errors(auth)
     def lock(key: str) -> Response:
         return set_locked("recording", key, libraries.recording, libraries.lock)
 
     @routes.patch("/api/events/<key>")
-    @answering(auth)
+    @json_errors(auth)
     def lock_event(key: str) -> Response:
         return set_locked("event", key, libraries.event, libraries.lock_event)
 
     @routes.delete("/api/recordings/<key>")
-    @answering(auth)
+    @json_errors(auth)
     def remove(key: str) -> Response:
         return delete("recording", key, libraries.recording, libraries.remove)
 
     @routes.delete("/api/events/<key>")
-    @answering(auth)
+    @json_errors(auth)
     def remove_event(key: str) -> Response:
         return delete("event", key, libraries.event, libraries.remove_event)
 
@@ -173,7 +173,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
 
     def cameras() -> list[str] | None:
         """Return the names of the requested cameras that are visible; None for all."""
-        person = asking().person
+        person = current_credential().person
         name = flask.request.args.get("camera")
         if name is not None:
             return [name] if person.sees(name) else []
@@ -205,7 +205,9 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
     def seen(find: Callable[[str], Held[Kept] | None], key: str) -> Held[Kept]:
         """Return the row with this id; asks no node if the person may not see the camera."""
         camera = camera_of(key)
-        held = find(key) if camera is not None and asking().person.sees(camera) else None
+        held = (
+            find(key) if camera is not None and current_credential().person.sees(camera) else None
+        )
         if held is None:
             raise missing(key)
         return held
@@ -214,7 +216,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
         flask.abort(404, f"there is no {key[:80]!r}; it may have been deleted")
 
     def read() -> dict[str, Any]:
-        if asking().by == "basic":
+        if current_credential().by == "basic":
             # Browsers repeat Basic credentials on their own, for any page that causes a request.
             raise RequestError("forbidden", "log in on the page, or send a token")
         values = read_change(auth)
@@ -231,7 +233,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
     def permitted(find: Callable[[str], Held[Kept] | None], key: str) -> Held[Kept]:
         """Return the row with this id, for operators who may see the camera."""
         held = seen(find, key)
-        if not asking().person.operates:
+        if not current_credential().person.operates:
             raise RequestError("forbidden", "only operators may do this")
         return held
 
@@ -250,10 +252,10 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
     def note(what: str, changed: Recorded | Event) -> None:
         who, where = requester()
         about = {"camera": changed.camera, "id": changed.id}
-        auth.audit.note(who, what, where, "ok", by=asking().by, **about)
+        auth.audit.note(who, what, where, "ok", by=current_credential().by, **about)
 
     def requester() -> tuple[str, str]:
         where = flask.request.remote_addr or ""
-        return asking().person.name or where, where
+        return current_credential().person.name or where, where
 
     return routes

@@ -10,7 +10,7 @@ from server.delivery.fanout import Fanout
 from server.errors import RequestError
 from server.recording.library import Query
 from server.recording.memory import Memory
-from server.web.auth.guard import asking
+from server.web.auth.guard import current_credential
 from server.web.http.changes import answer_json
 from server.web.past.libraries import Libraries
 
@@ -36,7 +36,7 @@ def create_past(
 
     @routes.get("/api/cameras/<camera>/past")
     def past(camera: str) -> Response:
-        if camera not in fanouts or not asking().person.sees(camera):
+        if camera not in fanouts or not current_credential().person.sees(camera):
             flask.abort(404, f"there is no camera {camera[:40]!r}")
         kept = memory_of(camera)
         try:
@@ -45,7 +45,7 @@ def create_past(
         except RequestError as error:
             flask.abort(503, str(error))
         begin, end = span or (None, None)
-        shows_events = span is not None and asking().person.kind != "embed"
+        shows_events = span is not None and current_credential().person.kind != "embed"
         marks = marks_of(camera, begin, end) if shows_events else []
         return answer_json({"from": begin, "to": end, "gaps": gaps, "marks": marks})
 

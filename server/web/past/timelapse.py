@@ -9,9 +9,9 @@ from server.commands import SetTimelapse
 from server.errors import RequestError
 from server.protocol import parse_payload
 from server.web.auth.auth import Auth
-from server.web.auth.guard import asking
+from server.web.auth.guard import current_credential
 from server.web.auth.permissions import may
-from server.web.http.changes import answer_json, answering, read_change, refuse_change
+from server.web.http.changes import answer_json, json_errors, read_change, refuse_change
 
 __all__ = ["create_timelapse"]
 
@@ -29,10 +29,10 @@ def create_timelapse(execute: Callable[[str, SetTimelapse], None], auth: Auth) -
     routes = Blueprint("timelapse", __name__)
 
     @routes.post("/api/timelapse/<camera>")
-    @answering(auth)
+    @json_errors(auth)
     def set_job(camera: str) -> Response:
-        person = asking().person
-        if asking().by == "basic":
+        person = current_credential().person
+        if current_credential().by == "basic":
             # Browsers repeat Basic credentials on their own, for any page that causes a request.
             raise RequestError("forbidden", "log in on the page, or send a token")
         body = read_change(auth)
@@ -52,7 +52,9 @@ def create_timelapse(execute: Callable[[str, SetTimelapse], None], auth: Auth) -
             if status is None:
                 raise
             raise refuse_change(auth, status, error.code, str(error)) from None
-        auth.audit.note(who, SetTimelapse.event, where, "ok", by=asking().by, **command.details())
+        auth.audit.note(
+            who, SetTimelapse.event, where, "ok", by=current_credential().by, **command.details()
+        )
         return answer_json({"camera": camera, "job": command.job})
 
     return routes

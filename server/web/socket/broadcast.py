@@ -22,7 +22,7 @@ BATCH = 25
 MAX_VISITED = 150
 """Dashboards visited in one batch, including those for which the message is only held."""
 
-HOLD_S = 0.25
+MAX_HOLD_S = 0.25
 """Longest wait for a frame; at five frames a second, one comes in time."""
 
 
@@ -78,7 +78,7 @@ class Broadcast:
             event: Name of the event.
             payload: Its payload.
             room: The Socket.IO room.
-            can_wait: Whether it may wait up to ``HOLD_S`` for the dashboard's next frame.
+            can_wait: Whether it may wait up to ``MAX_HOLD_S`` for the dashboard's next frame.
         """
         recipients = deque(self._server.manager.get_participants("/", room))
         if recipients:
@@ -99,7 +99,7 @@ class Broadcast:
             while not self._held_at:
                 self._held.wait()
             held_at = self._held_at.popleft()
-            hub.rest(max(0.0, held_at + HOLD_S - time.monotonic()))
+            hub.rest(max(0.0, held_at + MAX_HOLD_S - time.monotonic()))
             written = 0
             for session in list(self._sessions.values()):
                 written += session.websocket.release(held_at)  # Not those held since.

@@ -18,7 +18,7 @@ from server.recording.memory import Memory
 from server.web.auth.auth import Auth
 from server.web.auth.permissions import may
 from server.web.socket.announcements import Announcements, view_of
-from server.web.socket.looking_back import LookingBack
+from server.web.socket.seek_requests import SeekRequests
 from server.web.socket.session import Session
 from server.web.socket.sessions import Sessions
 from server.web.statistics import Statistics
@@ -82,7 +82,7 @@ class Events:
         socketio.on_event("ack", self._on_ack)
         self._answer("watch", protocol.WatchPayload, self._watch)
         self._answer("unwatch", protocol.CameraPayload, self._unwatch)
-        looking = LookingBack(control, memory_of, to_jpeg)
+        looking = SeekRequests(control, memory_of, to_jpeg)
         self._answer("seek", protocol.SeekPayload, looking.seek)
         self._answer("play", protocol.PlayPayload, looking.play)
         self._answer("clock", protocol.ClockPayload, self._clock)
@@ -114,7 +114,7 @@ class Events:
         for session in list(self._sessions.by_id.values()):
             session.follow(fanout)
 
-    def greet_anew(self) -> None:
+    def greet_all(self) -> None:
         """Send hello to everyone again."""
         self._announcements.greet_all()
 
@@ -173,7 +173,7 @@ class Events:
         self._socketio.server.enter_room(session.sid, protocol.room_of(camera.name))
         codecs, acks = frozenset(payload.video), payload.acks or 1
         if payload.rendition == AUTO:
-            viewer = session.watch_what_fits(fanout, payload.width, codecs, acks)
+            viewer = session.watch_auto(fanout, payload.width, codecs, acks)
         else:
             viewer = session.watch(fanout, payload.rendition, codecs, acks)
         choice = viewer.choice

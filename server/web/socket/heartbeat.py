@@ -5,7 +5,7 @@ from typing import Any
 from server.protocol import TEXT, websocket_frame
 from server.web.socket.websocket import WebSocket
 
-__all__ = ["PING_PERIOD_S", "PONG", "PONG_DEADLINE_S", "Heartbeat", "take_over_pings"]
+__all__ = ["PING_PERIOD_S", "PONG", "PONG_DEADLINE_S", "Heartbeat", "disable_engineio_pings"]
 
 PING_PERIOD_S = 10
 """Seconds from a pong to the next ping; clients are told this value and rely on it."""
@@ -48,7 +48,7 @@ class Heartbeat:
         return silent_s < PING_PERIOD_S + PONG_DEADLINE_S
 
 
-def take_over_pings(engine: Any) -> None:
+def disable_engineio_pings(engine: Any) -> None:
     """Turn off an Engine.IO server's pings and timeouts; call before any client connects."""
     base: Any = engine._async["queue"]
 

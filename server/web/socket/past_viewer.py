@@ -14,7 +14,7 @@ from server.delivery.packet import Packet
 from server.errors import RequestError
 from server.loop import hub
 from server.protocol import socket_head
-from server.recording.keeper import Keeper
+from server.recording.jpeg_demand import JpegDemand
 from server.recording.player import Player
 from server.web.socket.websocket import WebSocket
 
@@ -64,7 +64,7 @@ class PastViewer:
         self._sent = 0
         self._wake = hub.Signal()
         self._closed = False
-        self._keeper = Keeper()
+        self._keeper = JpegDemand()
         self.hold()
         hub.spawn(self._run)
 
@@ -73,7 +73,7 @@ class PastViewer:
         full = self._fanout.camera.videos.get(FULL.name)
         # Take the new hold before releasing the old one: without viewers the camera would close.
         if full is not None and full.passed_through and full.codec is not None:
-            self._fanout.hold_video(self, FULL.name)
+            self._fanout.read_video(self, FULL.name)
             self._fanout.leave(self._keeper)
         else:
             self._fanout.join(self._keeper, self._keeper)

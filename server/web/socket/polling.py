@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
-__all__ = ["NoPolling"]
+__all__ = ["RejectPolling"]
 
 PATH = "/socket.io/"
 
@@ -15,7 +15,7 @@ BODY = json.dumps({"code": 0, "message": "WebSocket only: transports: ['websocke
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-class NoPolling:
+class RejectPolling:
     """Rejects transports other than WebSocket with an explanation; passes on other requests.
 
     Args:

@@ -135,7 +135,7 @@ class Session:
         choice = FixedChoice(fanout.camera, rendition, codecs) if codecs else None
         return self._start_watching(fanout, rendition, choice, codecs, acks, self._initial_link())
 
-    def watch_what_fits(
+    def watch_auto(
         self,
         fanout: Fanout,
         width: int | None,
@@ -150,9 +150,7 @@ class Session:
             codecs: Video codecs the dashboard decodes, such as ``h264``; empty for JPEG only.
             acks: Most frames that one acknowledgement may cover.
         """
-        self._rewatch[fanout.camera.name] = lambda: self.watch_what_fits(
-            fanout, width, codecs, acks
-        )
+        self._rewatch[fanout.camera.name] = lambda: self.watch_auto(fanout, width, codecs, acks)
         # If only the tile has changed, the estimates of the link still hold.
         _, before = self._watching.get(fanout.camera.name, (None, None))
         known = before is not None and before.codecs == codecs
@@ -212,7 +210,7 @@ class Session:
         watched = self._watching.get(name)
         return watched[1].codecs if watched is not None else None
 
-    def in_past(self, name: str) -> PastViewer | None:
+    def past_viewer_of(self, name: str) -> PastViewer | None:
         """Return the viewer of a camera's past; None if live or not watched."""
         return self._past.get(name)
 

@@ -11,7 +11,7 @@ import re
 from enum import Enum
 from typing import Any
 
-__all__ = ["Json", "Verdict", "judge"]
+__all__ = ["Json", "Verdict", "check_message"]
 
 # Engine.IO protocol 4: 1 is close, 3 pong, 4 a message. In a message, Socket.IO protocol 5: 0 is
 # connect and 1 disconnect, with or without a namespace and a JSON object; 2 is an event.
@@ -45,7 +45,7 @@ class Json:
         return _DECODER.decode(text)
 
 
-def judge(message: str | bytes) -> Verdict:
+def check_message(message: str | bytes) -> Verdict:
     """Return what to do with a client's message."""
     if isinstance(message, bytes):
         return Verdict.END

@@ -22,7 +22,7 @@ from server.delivery.packet import SHARED_BYTES, Packet
 from server.loop import hub
 from server.loop.http_server import answer_was_sent
 from server.protocol import BINARY, TEXT, websocket_frame
-from server.web.socket.validation import Verdict, judge
+from server.web.socket.validation import Verdict, check_message
 
 __all__ = ["ENVIRON_KEY", "MAX_MESSAGE_BYTES", "WebSocket", "WebSocketDriver"]
 
@@ -331,7 +331,7 @@ class WebSocket:
                 self._count_refusal("flood")
                 self.close()
                 return
-        verdict = judge(message)
+        verdict = check_message(message)
         if verdict is Verdict.LEAVE:
             # Socket.IO would end only its session and leave the connection open, uncounted.
             self.close()

@@ -6,7 +6,7 @@ import { CAMERA_CHARTS } from './charts.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { closeDrawer, fitDrawers } from '../ui/drawer.js';
 import { loadEvents, noticeOf } from './happenings.js';
-import { Told, concerns, isOfState } from './notices.js';
+import { RecentToasts, concerns, repeatsState } from './notices.js';
 import { Plots } from './plots.js';
 import { CAMERA_S, Samples } from './samples.js';
 import { System } from './system.js';
@@ -28,7 +28,7 @@ export class Insight {
   #recentShown = '';
   #own;
   #showEvent;
-  #told = new Told();
+  #told = new RecentToasts();
   // Dismisses the toast of the last event.
   #dismiss = () => {};
 
@@ -135,7 +135,7 @@ export class Insight {
     const own = this.#own.has(notice);
     const isListed = this.#timeline.lists(notice);
     const isInSight = concerns(notice, screen);
-    if (isInSight && !own && !isListed && !isOfState(notice)) this.#toasts.show(notice.message, notice.level);
+    if (isInSight && !own && !isListed && !repeatsState(notice)) this.#toasts.show(notice.message, notice.level);
     this.#timeline.take(notice, own || (isInSight && !isListed && !document.hidden));
   }
 

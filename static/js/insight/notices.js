@@ -70,7 +70,7 @@ export class Notices {
 }
 
 /** Remembers which events had a toast: the same event of the same camera gets no other for a while. */
-export class Told {
+export class RecentToasts {
   #at = new Map();
 
   /** Whether an event is news, and remember it if so. @param {Notice} notice  Made from the event. */
@@ -97,7 +97,7 @@ export function concerns({ camera }, { focused, inView }) {
  *
  * @param {Notice} notice
  */
-export function isOfState({ camera, by, level }) {
+export function repeatsState({ camera, by, level }) {
   return camera !== undefined && by === undefined && level !== 'error';
 }
 

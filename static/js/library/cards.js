@@ -9,7 +9,7 @@ const SIGNS = { offline: 'offline', online: 'offline', [FILM]: 'film' };
 /**
  * @typedef {object} Item
  * @property {'events' | 'recordings'} kind
- * @property {import('./data.js').Happening | import('./data.js').Recording} row
+ * @property {import('./data.js').LibraryEvent | import('./data.js').Recording} row
  */
 
 /** A unique key for an item. @param {Item} item */

@@ -12,7 +12,7 @@
  * @property {boolean} open    Whether it is still being written.
  * @property {string | null} film   The time-lapse film it is part of: its job or its day.
  *
- * @typedef {object} Happening  An event, as the server sends it.
+ * @typedef {object} LibraryEvent  An event, as the server sends it.
  * @property {string | number} id
  * @property {string} camera
  * @property {string} label
@@ -115,7 +115,7 @@ function isDay(text) {
   return /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/.test(text ?? '');
 }
 
-/** The end of an event, or now while it goes on. @param {Happening} event @param {number} nowUnix */
+/** The end of an event, or now while it goes on. @param {LibraryEvent} event @param {number} nowUnix */
 export function endOf({ from, to }, nowUnix) {
   return to ?? Math.max(from, nowUnix);
 }
@@ -169,7 +169,7 @@ export function isInGap({ from }, at) {
 /**
  * The files of a time-lapse film: one, or several after a restart of the server.
  *
- * @param {Happening} event  Spans the film.
+ * @param {LibraryEvent} event  Spans the film.
  * @param {Recording[]} films  Newest first.
  * @param {number} nowUnix
  * @returns {Recording[]} oldest first
@@ -180,8 +180,8 @@ export function filmsOf(event, films, nowUnix) {
   return films.filter(isOf).reverse();
 }
 
-/** Films whose event was deleted. @param {Recording[]} films @param {Happening[]} events @param {Shown} shown @param {number} nowUnix */
-export function loneFilms(films, events, { camera, label, locked }, nowUnix) {
+/** Films whose event was deleted. @param {Recording[]} films @param {LibraryEvent[]} events @param {Shown} shown @param {number} nowUnix */
+export function orphanedFilms(films, events, { camera, label, locked }, nowUnix) {
   if (label !== '' && label !== FILM) return [];
   const told = new Set(events.flatMap((event) => filmsOf(event, films, nowUnix)));
   return films.filter((film) => !told.has(film) && (camera === '' || film.camera === camera) && (!locked || film.locked));
@@ -190,7 +190,7 @@ export function loneFilms(films, events, { camera, label, locked }, nowUnix) {
 /**
  * The events to mark in the timeline. Films are left out: one may take the whole day.
  *
- * @param {Happening[]} events
+ * @param {LibraryEvent[]} events
  * @param {number} nowUnix
  */
 export function marksOf(events, nowUnix) {
@@ -201,12 +201,12 @@ export function marksOf(events, nowUnix) {
   };
 }
 
-/** What to show in the library for an event. @param {Happening} event @returns {Partial<Shown>} */
+/** What to show in the library for an event. @param {LibraryEvent} event @returns {Partial<Shown>} */
 export function linkTo({ id, camera, from }) {
   return { event: String(id), moment: { camera, at: from } };
 }
 
-/** @param {Happening} event @param {Shown} shown */
+/** @param {LibraryEvent} event @param {Shown} shown */
 export function matches(event, { camera, label, locked }) {
   return (camera === '' || event.camera === camera) && (label === '' || event.label === label) && (!locked || event.locked);
 }

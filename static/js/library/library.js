@@ -6,12 +6,12 @@ import { Toasts } from '../ui/toasts.js';
 import { Cards, keyOf } from './cards.js';
 import { Changes } from './changes.js';
 import {
-  EVERYTHING, addDays, boundsOf, countDay, dateOf, dayOf, endOf, findRecording, loneFilms, marksOf, pictureOf, readLibrary, spansOf,
+  EVERYTHING, addDays, boundsOf, countDay, dateOf, dayOf, endOf, findRecording, orphanedFilms, marksOf, pictureOf, readLibrary, spansOf,
   writeLibrary,
 } from './data.js';
 import { DayStrip } from './days.js';
 import { Lanes } from './lanes.js';
-import { emptyOf, noteOf } from './states.js';
+import { describeEmpty, noteOf } from './states.js';
 import { LibraryStore } from './store.js';
 import { Playback } from './playback.js';
 
@@ -258,7 +258,7 @@ export class Library extends EventTarget {
     this.#days.render((one) => store.countsOf(one), camera);
     this.#showNote();
     this.#lanes.show(boundsOf(day), this.#rows(nowUnix), nowUnix);
-    const items = [...events.map((row) => ({ kind: 'events', row })), ...loneFilms(films, store.allEvents, this.#shown, nowUnix).map((row) => ({ kind: 'recordings', row }))];
+    const items = [...events.map((row) => ({ kind: 'events', row })), ...orphanedFilms(films, store.allEvents, this.#shown, nowUnix).map((row) => ({ kind: 'recordings', row }))];
     items.sort((one, other) => other.row.from - one.row.from);
     const { current } = this.#playback;
     const mayChange = this.#mayChange;
@@ -269,7 +269,7 @@ export class Library extends EventTarget {
     setText(this.#parts.counts, this.#countsOf(day, items.length));
     const filtered = camera !== '' || label !== '' || locked;
     const states = [...this.#grid.tiles.values()].map((tile) => tile.state);
-    this.#showEmpty(emptyOf({
+    this.#showEmpty(describeEmpty({
       state, message: store.message, cards: items.length, filtered, mayChange,
       recorded: store.cameras.size > 0, missing: store.missing.length > 0, anything: store.hasAnything, records: states.some(({ record }) => record && record !== 'off'),
       cameras: states.length, dayName: DAY.format(dateOf(day)), isToday: day === this.#today,

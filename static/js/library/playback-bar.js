@@ -70,7 +70,7 @@ export class PlaybackBar extends EventTarget {
    *
    * @param {object} what
    * @param {string} what.title                     The camera's title.
-   * @param {import('./data.js').Happening | null} what.event
+   * @param {import('./data.js').LibraryEvent | null} what.event
    * @param {import('./data.js').Recording | null} what.recording
    * @param {boolean} what.mayChange
    */

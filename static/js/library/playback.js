@@ -22,7 +22,7 @@ export class Playback extends EventTarget {
   #page;
   #player;
   #bar;
-  /** The event that was opened. @type {import('./data.js').Happening | null} */
+  /** The event that was opened. @type {import('./data.js').LibraryEvent | null} */
   #event = null;
   // Whether it was not recorded, so that its picture is shown.
   #still = false;
@@ -86,7 +86,7 @@ export class Playback extends EventTarget {
     return [this.current, recording && { kind: 'recordings', row: recording }].some((one) => one && keys.includes(keyOf(one)));
   }
 
-  /** @param {import('./data.js').Happening} event */
+  /** @param {import('./data.js').LibraryEvent} event */
   playEvent(event) {
     const [film] = filmsOf(event, this.#store.films, this.#page.nowUnix());
     if (film) {
@@ -112,7 +112,7 @@ export class Playback extends EventTarget {
     this.#emit('moment', linkTo(event));
   }
 
-  /** @param {import('./data.js').Recording} film @param {import('./data.js').Happening | null} [event]  The event of the film. */
+  /** @param {import('./data.js').Recording} film @param {import('./data.js').LibraryEvent | null} [event]  The event of the film. */
   playFilm(film, event = null) {
     this.#begin();
     this.#event = event;

@@ -21,7 +21,7 @@ const MAX_NAMED = 4;
  * @param {boolean} now.isToday
  * @returns {Empty | null} null if there is something to show, or it is not known yet
  */
-export function emptyOf({ state, message, cards, filtered, recorded, missing, anything, records, cameras, mayChange, dayName, isToday }) {
+export function describeEmpty({ state, message, cards, filtered, recorded, missing, anything, records, cameras, mayChange, dayName, isToday }) {
   if (state === 'loading' || cards > 0) return null;
   if (state === 'forbidden') return say('Not for you', message || 'You may not see recordings.');
   if (state === 'failed') return say('The library could not be loaded', message, [{ act: 'retry', word: 'Try again' }]);

@@ -21,7 +21,7 @@ export class LibraryStore extends EventTarget {
   #days = new Map();
   #months = new Map();
   #shown = EVERYTHING;
-  /** @type {import('./data.js').Happening[]} newest first */
+  /** @type {import('./data.js').LibraryEvent[]} newest first */
   #events = [];
   /** @type {import('./data.js').Recording[]} newest first */
   #recordings = [];
@@ -35,7 +35,7 @@ export class LibraryStore extends EventTarget {
   #missing = {};
   #more = false;
   #turn = 0;
-  /** Events that came while the day is being loaded; the answer may be older. @type {import('./data.js').Happening[] | null} */
+  /** Events that came while the day is being loaded; the answer may be older. @type {import('./data.js').LibraryEvent[] | null} */
   #told = null;
 
   get state() {
@@ -188,7 +188,7 @@ export class LibraryStore extends EventTarget {
     return ask('GET', `api/events/${encodeURIComponent(id)}`);
   }
 
-  /** Apply an event that has begun, changed or ended. @param {import('./data.js').Happening} event */
+  /** Apply an event that has begun, changed or ended. @param {import('./data.js').LibraryEvent} event */
   take(event) {
     this.#told?.push(event);
     if (this.#state !== 'ready' || !this.#isShown(event)) return;

@@ -1,6 +1,6 @@
 /** The tab where admins choose how others reach the server, beginning with creating the first admin. */
 import { ask } from './api.js';
-import { showWrong } from './fields.js';
+import { showFieldErrors } from './fields.js';
 import { make } from '../ui/dom.js';
 import { recall, remember } from '../ui/preferences.js';
 
@@ -99,14 +99,14 @@ export class ManageAccess {
   async #createAdmin(form) {
     const [name, password] = [form.elements.name.value.trim(), form.elements.password.value];
     if (!password) {
-      showWrong(form, { password: 'Choose a password: you log in with it.' });
+      showFieldErrors(form, { password: 'Choose a password: you log in with it.' });
       return;
     }
     const body = { name, role: 'admin', cameras: null, password };
     const { ok, data, message } = await ask('POST', 'api/admin/people/users', { body });
     // This browser is logged in now, but the page was rendered for everybody.
     if (ok) location.reload();
-    else showWrong(form, data?.fields ?? {}, message);
+    else showFieldErrors(form, data?.fields ?? {}, message);
   }
 
   async #apply() {
@@ -114,7 +114,7 @@ export class ManageAccess {
     button.disabled = true;
     const { ok, data, message } = await ask('POST', PATH, { body: this.#choice });
     button.disabled = false;
-    showWrong(this.#where, {}, ok ? '' : message);
+    showFieldErrors(this.#where, {}, ok ? '' : message);
     if (!ok) return;
     this.#note(data.restarts ? 'The server is restarting. Open it at one of the addresses below.' : 'Nothing has changed.');
     this.#find('[data-where]').hidden = data.restarts;

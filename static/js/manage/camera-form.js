@@ -2,7 +2,7 @@
 import { ask } from './api.js';
 import { Field } from './fields.js';
 import { Found } from './found.js';
-import { suggestName, wordsOf } from './naming.js';
+import { suggestName, nameFromSource } from './naming.js';
 import { Trial } from './trial.js';
 import { capitalize } from '../ui/format.js';
 
@@ -48,7 +48,7 @@ export class CameraForm extends EventTarget {
     }
     this.#source.addEventListener('input', () => {
       this.#trial.clear();
-      this.#suggest(wordsOf(this.#source.value.trim()));
+      this.#suggest(nameFromSource(this.#source.value.trim()));
     });
     this.#found.addEventListener('use', ({ detail: { source, words } }) => this.#use(source, words));
   }

@@ -131,7 +131,7 @@ export class Field {
  * @param {Record<string, string>} fields  Faults by field name; all other fields are valid.
  * @param {string} [message]  Shown if no field is wrong.
  */
-export function showWrong(form, fields, message = '') {
+export function showFieldErrors(form, fields, message = '') {
   for (const wrong of form.querySelectorAll('[data-wrong]')) {
     const text = fields[wrong.dataset.wrong] ?? '';
     wrong.textContent = capitalize(text);

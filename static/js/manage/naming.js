@@ -27,7 +27,7 @@ export function suggestName(words, taken) {
  * @param {string} source
  * @returns {string}
  */
-export function wordsOf(source) {
+export function nameFromSource(source) {
   const url = /^[a-z]+:\/\/(?:[^/@]*@)?(\[[^\]]*\]|[^/:?#]+)/i.exec(source);
   if (url) return url[1];
   const [, scheme, rest] = /^([a-z]+):(.*)$/i.exec(source) ?? [null, '', source];

@@ -1,6 +1,6 @@
 /** The dialog where logged-in people change their own password. */
 import { ask } from './api.js';
-import { showWrong } from './fields.js';
+import { showFieldErrors } from './fields.js';
 
 /**
  * @param {HTMLDialogElement} dialog
@@ -12,7 +12,7 @@ export function setUpOwnPassword(dialog, openers, tell) {
   for (const opener of openers) {
     opener.addEventListener('click', () => {
       form.reset();
-      showWrong(form, {});
+      showFieldErrors(form, {});
       dialog.showModal();
     });
   }
@@ -26,7 +26,7 @@ export function setUpOwnPassword(dialog, openers, tell) {
     const { ok, data, message } = await ask('POST', 'api/password', { body });
     save.disabled = false;
     if (!ok) {
-      showWrong(form, data?.fields ?? {}, message);
+      showFieldErrors(form, data?.fields ?? {}, message);
       return;
     }
     dialog.close();

@@ -1,6 +1,6 @@
 /** The form of one user or token, new or known. */
 import { ask } from './api.js';
-import { showWrong } from './fields.js';
+import { showFieldErrors } from './fields.js';
 import { describeConnection } from './people-list.js';
 import { make } from '../ui/dom.js';
 
@@ -53,7 +53,7 @@ export class PersonForm extends EventTarget {
     this.#isFirst = isFirst;
     this.#form.reset();
     this.#form.hidden = false;
-    showWrong(this.#form, {});
+    showFieldErrors(this.#form, {});
     const isNew = account === null;
     const isYou = !isNew && account.name === you;
     this.#find('[data-title]').textContent = isNew ? (kind === 'user' ? 'Add a user' : 'Add a token') : account.name;
@@ -140,7 +140,7 @@ export class PersonForm extends EventTarget {
   async #save() {
     const name = this.#form.elements.name.value.trim();
     if (this.#rights.cameras?.length === 0) {
-      showWrong(this.#form, { cameras: 'Choose a camera.' });
+      showFieldErrors(this.#form, { cameras: 'Choose a camera.' });
       return;
     }
     if (this.#account !== null && this.#kind === 'token') {
@@ -154,7 +154,7 @@ export class PersonForm extends EventTarget {
     } else {
       const password = this.#form.elements.password.value || null;
       if (this.#isFirst && password === null) {
-        showWrong(this.#form, { password: 'Choose a password: you log in with it.' });
+        showFieldErrors(this.#form, { password: 'Choose a password: you log in with it.' });
         return;
       }
       await this.#send('POST', `${PATH}/users`, { name, ...this.#rights, password }, () => `${name} was added.`);
@@ -176,7 +176,7 @@ export class PersonForm extends EventTarget {
 
   async #send(method, path, body, tell) {
     this.#setBusy(true);
-    showWrong(this.#form, {});
+    showFieldErrors(this.#form, {});
     const { ok, data, message } = await ask(method, path, { body });
     this.#setBusy(false);
     if (ok) {
@@ -186,7 +186,7 @@ export class PersonForm extends EventTarget {
       this.#emit('saved', detail);
       return;
     }
-    showWrong(this.#form, data?.fields ?? {}, message);
+    showFieldErrors(this.#form, data?.fields ?? {}, message);
   }
 
   #setBusy(busy) {

@@ -57,7 +57,7 @@ export function readLink(search) {
 }
 
 /** Whether a query says anything about what to show. @param {string} search */
-export function saysWhatIsShown(search) {
+export function hasViewParameters(search) {
   const query = new URLSearchParams(search);
   return query.has('token') || PARAMETERS.some((name) => query.has(name));
 }

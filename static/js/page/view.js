@@ -1,6 +1,6 @@
 /** Wires everything that changes how the cameras are shown: layout, filter, pages, zoom, address. */
 import { ClipboardError, copyPicture } from '../camera/clipboard.js';
-import { readLink, saysWhatIsShown, writeLink } from './deeplink.js';
+import { readLink, hasViewParameters, writeLink } from './deeplink.js';
 import { Departed, describeGone, describeMissing } from '../grid/departed.js';
 import { Filter } from '../grid/filter.js';
 import { isKiosk, setUpKiosk } from './kiosk.js';
@@ -77,7 +77,7 @@ export class View extends EventTarget {
     else this.#setUpTiles(list);
     this.#switchStatistics = setUpStatistics(find('[data-view-act="statistics"]'));
     this.#listen();
-    this.#opened = start !== null && !saysWhatIsShown(location.search);
+    this.#opened = start !== null && !hasViewParameters(location.search);
     this.#apply(readLink(this.#opened ? `?${start}` : location.search));
   }
 

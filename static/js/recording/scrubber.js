@@ -5,7 +5,7 @@
  */
 import { withToken } from '../bridge/embed.js';
 import { setText, setTitle } from '../ui/dom.js';
-import { formatAgo, formatLabel, formatWhen, sayAgo } from '../ui/format.js';
+import { formatAgo, formatLabel, formatWhen, formatAgoSpoken } from '../ui/format.js';
 import { MAX_CLIP_S, formatClip } from './clip.js';
 import { SPEEDS } from './past.js';
 import { ScrubberBar } from './scrubber-bar.js';
@@ -279,7 +279,7 @@ export class Scrubber extends EventTarget {
     track.ariaValueMin = (kept?.from ?? now - MIN_WHOLE_S).toFixed(0);
     track.ariaValueMax = now.toFixed(0);
     track.ariaValueNow = shown.toFixed(3);
-    const ago = at === null ? '' : sayAgo(now - (asked ?? at));
+    const ago = at === null ? '' : formatAgoSpoken(now - (asked ?? at));
     track.ariaValueText = disabled ? note || 'Loading' : at === null ? age : [clockTime, ago].filter(Boolean).join(', ');
     track.ariaDisabled = String(disabled);
   }

@@ -90,7 +90,7 @@ export function formatAgo(ageS, atUnix) {
 }
 
 /** The same for screen readers: `12 seconds ago`, `4 minutes 5 seconds ago`; empty once it is a time of day. @param {number} ageS */
-export function sayAgo(ageS) {
+export function formatAgoSpoken(ageS) {
   const whole = Math.max(0, Math.floor(ageS));
   if (!(whole < 600)) return '';
   const parts = [[Math.floor(whole / 60), 'minute'], [whole % 60, 'second']].filter(([count], index, { length }) => count > 0 || index === length - 1);

@@ -171,8 +171,8 @@ def test_a_busy_camera_is_told_now_and_then(blank: Page) -> None:
     """A toast for each car in a street would always cover a part of the picture."""
     events = [("Motion: Street", 0), ("Motion: Street", 12), ("Motion: Door", 13)]
     later = [("Motion: Street", 250), ("Motion: Street", 301), ("Motion: Street", 320)]
-    body = """({ Told }, events) => {
-      const told = new Told();
+    body = """({ RecentToasts }, events) => {
+      const told = new RecentToasts();
       return events.map(([message, at]) => told.isNews({ message, at }));
     }"""
     news = in_module(blank, "insight/notices", body, [*events, *later])

@@ -254,7 +254,9 @@ def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
 def test_how_long_ago_is_said_in_words(blank: Page) -> None:
     """A screen reader made a time of day of 2:05 min ago."""
     said = in_module(
-        blank, "ui/format", "({ sayAgo }) => [0.2, 1, 59.9, 60, 125, 599, 600, NaN].map(sayAgo)"
+        blank,
+        "ui/format",
+        "({ formatAgoSpoken }) => [0.2, 1, 59.9, 60, 125, 599, 600, NaN].map(formatAgoSpoken)",
     )
 
     assert said == [

@@ -143,11 +143,11 @@ def test_timeline_zooms_around_what_is_pointed_at(blank: Page) -> None:
 
 def test_empty_library_says_what_to_do(blank: Page) -> None:
     """Each emptiness has its own words, and offers what this person may do about it."""
-    body = """({ emptyOf, noteOf }, cases) => {
+    body = """({ describeEmpty, noteOf }, cases) => {
       const usual = { state: 'ready', message: '', cards: 0, filtered: false, recorded: false,
         missing: false, anything: true, records: true, cameras: 2, mayChange: true,
         dayName: 'Monday', isToday: false };
-      const told = cases.map((one) => emptyOf({ ...usual, ...one }));
+      const told = cases.map((one) => describeEmpty({ ...usual, ...one }));
       return [...told.map((one) => one && [one.title, one.acts.map(({ act }) => act)]),
         noteOf('', true, [], String), noteOf('No space left on device', true, [], String),
         noteOf('', true, [{ node: 'attic', cameras: ['door', 'yard'] }], (name) => `the ${name}`)];

@@ -12,7 +12,7 @@ import pytest
 from eventlet import greenio
 
 from server.loop import hub
-from server.loop.tls import TlsEnd
+from server.loop.tls import TlsSocket
 from server.web.edge.certificate import make_certificate, make_key
 from server.web.edge.certificate_sources import make_context
 
@@ -106,7 +106,7 @@ def secure(
     certified: Certified, server: greenio.GreenSocket, client: socket.socket
 ) -> tuple[greenio.GreenSocket, TlsClient]:
     """Return both ends of a connection after their handshake."""
-    ours = TlsEnd(server.fd)
+    ours = TlsSocket(server.fd)
     theirs = certified.trust().wrap_socket(
         client, server_hostname="localhost", do_handshake_on_connect=False
     )
@@ -120,7 +120,7 @@ def secure(
         except ssl.SSLWantReadError:
             pass
         if not done[1] and hub.wait_readable(ours, 2):
-            done[1] = ours.shake_hands()
+            done[1] = ours.do_handshake()
     return greenio.GreenSocket(ours), TlsClient(theirs)
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.support.film import Film, Screen, Shown, as_jpeg_has_it
+from bench.support.film import Film, Screen, Shown, to_full_range
 from server.capture.frames.encoding import encoding_of
 from server.capture.streams.units.encoder import VideoEncoder
 from tests.support.cameras.films import make_film
@@ -62,7 +62,7 @@ def test_a_grey_or_torn_jpeg_is_seen(film: Film) -> None:
 def test_smaller_video_is_compared_by_what_it_shows(film: Film) -> None:
     """A viewer that cannot follow is sent video that is encoded anew; its bytes are none of the
     film's, and five such pictures once counted as five faults."""
-    grey = [as_jpeg_has_it(one, one.shape) for one in film.pictures[:5]]
+    grey = [to_full_range(one, one.shape) for one in film.pictures[:5]]
     torn = [np.vstack((one[90:], one[:90])) for one in grey]
     faults = []
     for pictures in (grey, torn):

@@ -14,7 +14,7 @@ from server.capture import checker as check_module
 from server.capture.camera import Camera
 from server.capture.checker import Checker
 from server.capture.isolation.reader import IsolatedReader
-from server.capture.isolation.spare import Spare
+from server.capture.isolation.spare import SpareProcess
 from server.capture.sources.reader import Demand, Reader
 from server.config import models as config
 from server.config.address import Address, parse_address
@@ -323,7 +323,7 @@ def test_some_cameras_are_never_checked(
     assert opener.calls == 0
 
 
-def open_with(spare: Spare) -> IsolatedReader:
+def open_with(spare: SpareProcess) -> IsolatedReader:
     address = parse_address("test:?size=128x72", Path())
     return IsolatedReader(address, "door", 5.0, spare=spare)
 
@@ -339,7 +339,7 @@ def take_picture(reader: IsolatedReader) -> object:
 
 def test_process_of_a_check_serves_the_next_one() -> None:
     """One child serves several sources in turn; closing the checker ends it."""
-    spare = Spare()
+    spare = SpareProcess()
     pids = set()
     for _ in range(3):
         reader = open_with(spare)
@@ -355,7 +355,7 @@ def test_process_of_a_check_serves_the_next_one() -> None:
 
 def test_process_that_died_meanwhile_costs_no_camera_a_failure() -> None:
     """A child killed between two checks is replaced, and no camera fails because of it."""
-    spare = Spare()
+    spare = SpareProcess()
     first = open_with(spare)
     first.close()
     os.kill(first._process.pid, signal.SIGKILL)

@@ -433,7 +433,7 @@ def test_everybody_goes_on_with_a_camera_that_was_replaced(
 
 def test_a_video_that_nobody_watches_may_come_late(fanout: Fanout, told: Told) -> None:
     """A recorder alone is handed more at once, less often, and no picture; a viewer ends that."""
-    fanout.hold_video("recorder", "full", lazy=True)
+    fanout.read_video("recorder", "full", lazy=True)
     assert (told.videos, told.lazy) == ([["full"]], True)
     assert told.renditions == [[]]
 
@@ -442,7 +442,7 @@ def test_a_video_that_nobody_watches_may_come_late(fanout: Fanout, told: Told) -
     fanout.leave("viewer")
     assert told.lazy
 
-    fanout.hold_video("player", "full")
+    fanout.read_video("player", "full")
     assert not told.lazy
     fanout.leave("player")
     assert told.lazy

@@ -11,10 +11,10 @@ from eventlet import greenio
 
 from server.delivery.packet import SHARED_FROM, Packet
 from server.loop import hub
-from server.loop.tls import BATCH_BYTES, TlsEnd
+from server.loop.tls import BATCH_BYTES, TlsSocket
 from tests.support.network.certificates import Certified, TlsClient, secure
 
-Pair = tuple[TlsEnd, TlsClient]
+Pair = tuple[TlsSocket, TlsClient]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def connect(certified: Certified) -> Iterator[Callable[[], Pair]]:
             accepted, _ = listener.accept()
         server, theirs = secure(certified, greenio.GreenSocket(accepted), client)
         opened.extend((server, theirs))
-        ours: TlsEnd = server.fd
+        ours: TlsSocket = server.fd
         return ours, theirs
 
     yield make
@@ -44,7 +44,7 @@ def receive(theirs: TlsClient, size: int) -> bytes:
     return data
 
 
-def send_until_full(ours: TlsEnd, data: bytes) -> int:
+def send_until_full(ours: TlsSocket, data: bytes) -> int:
     """Send until the kernel accepts no more; return how much that was."""
     view, sent = memoryview(data), 0
     try:
@@ -55,7 +55,7 @@ def send_until_full(ours: TlsEnd, data: bytes) -> int:
     return sent
 
 
-def receive_at_ours(ours: TlsEnd) -> bytes:
+def receive_at_ours(ours: TlsSocket) -> bytes:
     """Return what the first read that brings anything brings."""
     while True:
         assert hub.wait_readable(ours, 2), "nothing came"
@@ -160,7 +160,7 @@ def test_what_is_no_record_is_an_error(connect: Callable[[], Pair]) -> None:
 def test_tls_without_content_ends(certified: Certified) -> None:
     """A hello without end, or new keys again and again, cost time and bring nothing."""
     ours_plain, theirs = socket.socketpair()
-    ours = TlsEnd(ours_plain)
+    ours = TlsSocket(ours_plain)
     ours.secure(certified.context())
     hello = b"\x16\x03\x01\x40\x00" + b"\x01\x01\xff\xff" + bytes(16380)
     more = b"\x16\x03\x01\x40\x00" + bytes(16384)
@@ -171,7 +171,7 @@ def test_tls_without_content_ends(certified: Certified) -> None:
         while rest:
             rest = rest[theirs.send(rest) :]
             while hub.wait_readable(ours, 0.01):
-                assert not ours.shake_hands()
+                assert not ours.do_handshake()
 
     with ours, theirs, pytest.raises(ConnectionAbortedError):
         send(hello + 5 * more)

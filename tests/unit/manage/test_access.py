@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from server.config.kept import FILE, read_kept
+from server.config.chosen import FILE, read_chosen
 from server.config.load import load_settings
 from server.config.models import Settings
 from server.errors import ConfigError
-from server.manage.access import LOOPBACK, NETWORK, Access, confirm, take_back
+from server.manage.access import LOOPBACK, NETWORK, Access, confirm, revert
 from server.manage.form import FormError
 
 
@@ -26,7 +26,7 @@ def test_a_choice_counts_from_the_next_start(tmp_path: Path) -> None:
     assert settings(tmp_path).server.host == NETWORK
     assert not Access(settings(tmp_path)).choose({"host": NETWORK})
     confirm(tmp_path)
-    assert not take_back(tmp_path, "the port is taken")
+    assert not revert(tmp_path, "the port is taken")
     assert settings(tmp_path).server.host == NETWORK
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
@@ -35,11 +35,11 @@ def test_a_choice_that_failed_is_forgotten(tmp_path: Path) -> None:
     """The one before counts again, and why is told."""
     Access(settings(tmp_path)).choose({"host": NETWORK})
 
-    assert take_back(tmp_path, "the port is taken")
+    assert revert(tmp_path, "the port is taken")
 
     assert settings(tmp_path).server.host == LOOPBACK
-    assert read_kept(tmp_path).failed == "the port is taken"
-    assert not take_back(tmp_path, "again")
+    assert read_chosen(tmp_path).failed == "the port is taken"
+    assert not revert(tmp_path, "again")
 
 
 def test_file_and_environment_count_more(tmp_path: Path) -> None:

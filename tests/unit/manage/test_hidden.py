@@ -4,7 +4,7 @@ import pytest
 
 from server.config.models import ServerSettings
 from server.manage.form import FormError, read_camera
-from server.manage.hidden import put_back
+from server.manage.hidden import restore_secrets
 
 SOURCE = "rtsp://joe:s3cret@10.0.0.7:554/live?token=abc&size=2"
 PUBLIC = "rtsp://···@10.0.0.7:554/live?token=···&size=···"
@@ -26,7 +26,7 @@ PUBLIC = "rtsp://···@10.0.0.7:554/live?token=···&size=···"
 )
 def test_what_was_not_retyped_is_kept(sent: str, kept: str) -> None:
     """The path of a camera can be changed by somebody who does not know its password."""
-    assert put_back(sent, PUBLIC, SOURCE) == kept
+    assert restore_secrets(sent, PUBLIC, SOURCE) == kept
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_what_was_not_retyped_is_kept(sent: str, kept: str) -> None:
 def test_a_password_is_not_sent_to_another_host(sent: str) -> None:
     """Whoever may not read it could have it sent to a host of their own, and read it there."""
     with pytest.raises(FormError, match="type it again"):
-        put_back(sent, PUBLIC, SOURCE)
+        restore_secrets(sent, PUBLIC, SOURCE)
 
 
 @pytest.mark.parametrize("sent", ["rtsp://10.0.0.7:554/live?other=···", "···", "file:···"])
 def test_dots_that_stand_for_nothing_are_refused(sent: str) -> None:
     """Otherwise they would be saved as a password of three dots."""
     with pytest.raises(FormError, match="type it again"):
-        put_back(sent, PUBLIC, SOURCE)
+        restore_secrets(sent, PUBLIC, SOURCE)
 
 
 def test_the_public_form_is_what_addresses_show() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from server.config.address import Address, parse_address
 from server.errors import SourceError
-from server.manage.reach import ReachError, may_be_tried
+from server.manage.reach import ReachError, check_reachable
 
 
 def address_of(text: str) -> Address:
@@ -29,7 +29,7 @@ def address_of(text: str) -> Address:
 def test_link_local_addresses_are_refused(scheme: str, host: str) -> None:
     """Clouds hand out credentials there, in whichever way the number is written."""
     with pytest.raises(ReachError, match="link-local"):
-        may_be_tried(address_of(f"{scheme}://{host}/x"), follow=False)
+        check_reachable(address_of(f"{scheme}://{host}/x"), follow=False)
 
 
 def test_a_name_counts_by_what_it_resolves_to() -> None:
@@ -40,7 +40,7 @@ def test_a_name_counts_by_what_it_resolves_to() -> None:
         return ["192.168.1.20", "169.254.169.254"]
 
     with pytest.raises(ReachError):
-        may_be_tried(address_of("rtsp://camera.example/live"), find=find)
+        check_reachable(address_of("rtsp://camera.example/live"), find=find)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_name_counts_by_what_it_resolves_to() -> None:
 )
 def test_cameras_on_local_networks_are_tried(source: str) -> None:
     """Nearly all of them have private addresses."""
-    may_be_tried(address_of(source))
+    check_reachable(address_of(source))
 
 
 def test_an_unknown_host_is_said() -> None:
@@ -58,7 +58,7 @@ def test_an_unknown_host_is_said() -> None:
         raise OSError
 
     with pytest.raises(SourceError, match="unknown") as caught:
-        may_be_tried(address_of("http://camera.invalid/"), find=find)
+        check_reachable(address_of("http://camera.invalid/"), find=find)
     assert not isinstance(caught.value, ReachError)
 
 
@@ -89,7 +89,7 @@ def redirecting(to: str) -> Iterator[tuple[str, list[str]]]:
 def test_a_redirect_leads_nowhere_else(to: str) -> None:
     """A host that may be tried could otherwise send the server where it must not go."""
     with redirecting(to) as (url, asked), pytest.raises(ReachError, match="link-local"):
-        may_be_tried(address_of(url))
+        check_reachable(address_of(url))
 
     assert asked == ["/a None"], "the password is for the camera"
 
@@ -97,6 +97,6 @@ def test_a_redirect_leads_nowhere_else(to: str) -> None:
 def test_redirects_end() -> None:
     """A circle is refused."""
     with redirecting("/a") as (url, asked), pytest.raises(ReachError, match="too often"):
-        may_be_tried(address_of(url))
+        check_reachable(address_of(url))
 
     assert len(asked) == 5

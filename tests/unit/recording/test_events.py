@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.capture.frames.happening import Happening
+from server.capture.frames.event_report import EventReport
 from server.loop import native
 from server.recording import events as module
 from server.recording.disk.check import check
@@ -116,7 +116,7 @@ def test_what_is_reported_becomes_events(desk: Desk) -> None:
     """The first of a label begins one, others go on with it, and the last one ends it."""
     camera = offline_camera()
     for at, score, ended in [(0, 0.2, False), (1, 0.6, False), (2, None, True)]:
-        desk.log.happen(camera, Happening("cat", AT + at, score, BOX, ended, None))
+        desk.log.happen(camera, EventReport("cat", AT + at, score, BOX, ended, None))
 
     (event,) = desk.kept()
     assert (event.camera, event.label) == (camera.name, "cat")
@@ -127,7 +127,7 @@ def test_a_processor_cannot_flood_it(desk: Desk) -> None:
     """A camera has so many labels at a time, and none is long."""
     camera = offline_camera()
     for number in range(module.MAX_LABELS + 10):
-        desk.log.happen(camera, Happening(f"{number}" + "x" * 100, AT))
+        desk.log.happen(camera, EventReport(f"{number}" + "x" * 100, AT))
 
     kept = desk.kept()
     assert len(kept) == module.MAX_LABELS
@@ -141,7 +141,7 @@ def test_changes_are_told_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPat
         desk.log.update(key, score / 10)
     desk.log.flush()
     before = len(desk.told)
-    monkeypatch.setattr(module, "TELL_S", 0.0)
+    monkeypatch.setattr(module, "SEND_INTERVAL_S", 0.0)
     desk.log.flush()
 
     assert (before, len(desk.told)) == (1, 2)

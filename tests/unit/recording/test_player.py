@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.capture.frames.unit import Unit
-from server.recording.memory import Lead
+from server.recording.memory import DecodeRun
 from server.recording.player import Player, Step
 from server.recording.rewind import Rewind
 from tests.support.cameras.units import make_units
@@ -16,7 +16,7 @@ from tests.unit.recording.test_rewind import B_FRAMES, T0, filled, jpeg, times, 
 def at(rewind: Rewind, moment: float, clock: FakeClock) -> Player:
     """Return a player that shows a moment."""
     player = Player(rewind)
-    player.seek(1, rewind.lead(T0 + moment), clock.now)
+    player.seek(1, rewind.decode_run(T0 + moment), clock.now)
     player.step(clock)
     return player
 
@@ -44,7 +44,7 @@ def test_a_seek_shows_one_picture_and_pauses(clock: FakeClock) -> None:
     rewind = filled(*video(3))
     player = Player(rewind)
 
-    player.seek(1, rewind.lead(T0 + 1.2), clock.now)
+    player.seek(1, rewind.decode_run(T0 + 1.2), clock.now)
     first, second = player.step(clock), player.step(clock)
     clock.advance(5)
 
@@ -57,8 +57,8 @@ def test_the_newest_seek_counts(clock: FakeClock) -> None:
     rewind = filled(*video(3))
     player = Player(rewind)
 
-    player.seek(1, rewind.lead(T0 + 1.2), clock.now)
-    player.seek(2, rewind.lead(T0 + 0.1), clock.now)
+    player.seek(1, rewind.decode_run(T0 + 1.2), clock.now)
+    player.seek(2, rewind.decode_run(T0 + 0.1), clock.now)
 
     assert times(player.step(clock).units) == [0.0, 0.1]
     assert player.step(clock) == Step([])
@@ -68,7 +68,7 @@ def test_a_seek_begins_with_a_key_picture_whatever_came_before(clock: FakeClock)
     """The client may have thrown away what it no longer wanted."""
     player = at(filled(*video(3)), 1.2, clock)
 
-    player.seek(2, player.memory.lead(T0 + 1.3), clock.now)
+    player.seek(2, player.memory.decode_run(T0 + 1.3), clock.now)
 
     assert times(player.step(clock).units) == [1.0, 1.1, 1.2, 1.3]
 
@@ -176,9 +176,9 @@ def test_seek_while_the_memory_is_asked_goes_first(clock: FakeClock) -> None:
     player = at(rewind, 1.0, clock)
 
     class Slow(Rewind):
-        def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
-            player.seek(2, rewind.lead(T0 + 3.0), clock.now)
-            return rewind.lead(at_unix)
+        def decode_run(self, at_unix: float, toward_s: float = 0.0) -> DecodeRun:
+            player.seek(2, rewind.decode_run(T0 + 3.0), clock.now)
+            return rewind.decode_run(at_unix)
 
     player.play(1.0, clock.now)
     clock.advance(0.5)
@@ -192,7 +192,7 @@ def test_what_pushed_out_a_picture_is_not_sent_again(clock: FakeClock, tmp_path:
     units = make_units(tmp_path, 2.0, *B_FRAMES)
     rewind = filled(*units)
     player = Player(rewind)
-    player.seek(1, rewind.lead(units[12].at_unix), clock.now)
+    player.seek(1, rewind.decode_run(units[12].at_unix), clock.now)
     first = player.step(clock)
     player.play(1.0, clock.now)
 

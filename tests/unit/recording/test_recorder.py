@@ -10,8 +10,8 @@ import pytest
 
 from server.capture.camera import Camera
 from server.capture.frames.unit import JPEG, Unit
-from server.config.keeping import Keeping, RecordMode
 from server.config.models import ServerSettings, Settings
+from server.config.recording_settings import RecordingSettings, RecordMode
 from server.delivery.fanout import Fanout
 from server.recording import recorder as module
 from server.recording.disk.index import Recorded
@@ -74,7 +74,7 @@ class Desk:
 
     def set(self, mode: RecordMode, before_s: float = 5.0, after_s: float = 10.0) -> None:
         """Set what is recorded."""
-        self.camera.keeping = Keeping(record=mode, before_s=before_s, after_s=after_s)
+        self.camera.keeping = RecordingSettings(record=mode, before_s=before_s, after_s=after_s)
         self.camera.tell()
 
     def recordings(self) -> list[Recorded]:

@@ -90,7 +90,7 @@ def test_picture_is_pushed_out_of_a_decoder_that_keeps_two(tmp_path: Path) -> No
     rewind = filled(*units)
 
     for place in (0, 5, 9, 10, 20, 22, 23, 24):
-        lead = rewind.lead(units[place].at_unix)
+        lead = rewind.decode_run(units[place].at_unix)
         shown = min(place, 22)
         begin = shown // 10 * 10
         assert lead.units == units[begin : shown + 1]
@@ -109,7 +109,7 @@ def test_with_b_frames_each_picture_has_its_own_time(tmp_path: Path) -> None:
     for place in (1, 2, 3, 11, 17, 22):
         at = shown[place]
         assert rewind.find(at)[-1].shown_unix == at
-        assert rewind.lead(at).units[-1].at_unix == at
+        assert rewind.decode_run(at).units[-1].at_unix == at
         assert rewind.neighbours(at) == (shown[place - 1], shown[place + 1])
         cut = sorted(one.shown_unix for one in rewind.between(shown[0], at))
         assert cut[-1] >= at
@@ -121,9 +121,9 @@ def test_nothing_is_pushed_without_b_frames(tmp_path: Path) -> None:
     """Each picture comes out of the decoder at once."""
     units = make_units(tmp_path, 0.5)
 
-    assert filled(*units).lead(units[3].at_unix) == (units[:4], [], False)
-    assert filled(*units).lead(units[-1].at_unix).newest
-    assert filled(jpeg(1.0)).lead(T0) == ([jpeg(1.0)], [], True)
+    assert filled(*units).decode_run(units[3].at_unix) == (units[:4], [], False)
+    assert filled(*units).decode_run(units[-1].at_unix).newest
+    assert filled(jpeg(1.0)).decode_run(T0) == ([jpeg(1.0)], [], True)
 
 
 def test_times_out_of_order_lead_to_the_same_picture_for_all() -> None:
@@ -134,7 +134,7 @@ def test_times_out_of_order_lead_to_the_same_picture_for_all() -> None:
     rewind = filled(*kept)
 
     for moment in (0.0, 0.15, 0.35, 0.5, 0.72, 9.0):
-        lead = rewind.lead(T0 + moment)
+        lead = rewind.decode_run(T0 + moment)
         assert lead.units == rewind.find(T0 + moment)
         assert lead.units[-1].at_unix <= T0 + moment + 1e-6
         assert lead.newest == (len(lead.units) == len(kept))

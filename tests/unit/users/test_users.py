@@ -15,7 +15,7 @@ from server.users.password import (
     check_password,
     hash_password,
     make_password,
-    take_password,
+    normalize_password,
 )
 from server.users.private import load_secret
 from server.users.users import UsersFile
@@ -199,7 +199,7 @@ def test_unusable_cameras_are_refused(file: UsersFile, camera: str) -> None:
 def test_short_and_endless_passwords_are_refused(text: str) -> None:
     """The message says how long it is, never what it is."""
     with pytest.raises(ConfigError) as caught:
-        take_password(text)
+        normalize_password(text)
 
     assert "accepted: 8 to 256" in str(caught.value)
     assert not text or text not in str(caught.value)
@@ -356,5 +356,5 @@ def test_a_made_password_is_accepted_and_easily_typed() -> None:
 
     assert len(made) == 20
     for one in made:
-        assert take_password(one) == one
+        assert normalize_password(one) == one
         assert not set(one) & set("01ilo")

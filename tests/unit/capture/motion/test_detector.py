@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from server.capture.frames.happening import Happening
+from server.capture.frames.event_report import EventReport
 from server.capture.motion.detector import Detector, Motion
 from server.capture.motion.pictures import shrink
-from server.capture.motion.settings import LOOK_S, MotionSettings
+from server.capture.motion.settings import MOTION_INTERVAL_S, MotionSettings
 from server.capture.motion.watch import MotionWatch
 from server.capture.sources.testpattern import TestPattern
 
@@ -56,8 +56,8 @@ def seen(
 def _see(
     detector: Detector, picture: Picture, seconds: float, noise: float
 ) -> Iterator[tuple[float, Motion]]:
-    for number in range(round(seconds / LOOK_S)):
-        at = number * LOOK_S
+    for number in range(round(seconds / MOTION_INTERVAL_S)):
+        at = number * MOTION_INTERVAL_S
         made = picture(at) + RNG.normal(0, noise, (HEIGHT, WIDTH))
         motion = detector.see(np.clip(made, 0, 255).astype(np.uint8), 100 + at)
         if motion is not None:
@@ -127,7 +127,7 @@ def bands(at: float) -> Plane:
 
 def shaking(at: float) -> Plane:
     """By a pixel of the small picture, which is eight of the camera's."""
-    shift = (round(at / LOOK_S) % 3 - 1, round(at / LOOK_S / 2) % 3 - 1)
+    shift = (round(at / MOTION_INTERVAL_S) % 3 - 1, round(at / MOTION_INTERVAL_S / 2) % 3 - 1)
     return np.roll(YARD, shift, axis=(0, 1))
 
 
@@ -140,7 +140,7 @@ def hot_pixels(at: float) -> Plane:
 
 def compressed(at: float) -> Plane:
     """An encoder that spends few bits, in large blocks that change with each picture."""
-    quality = 8 if round(at / LOOK_S) % 5 else 30
+    quality = 8 if round(at / MOTION_INTERVAL_S) % 5 else 30
     _, data = cv2.imencode(".jpg", YARD.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(float)
 
@@ -158,11 +158,11 @@ def test_what_is_no_motion_is_not_seen(picture: Picture, noise: float) -> None:
     assert seen(picture, 12.0, noise=noise) == []
 
 
-def told(picture: Picture, seconds: float) -> list[Happening]:
+def told(picture: Picture, seconds: float) -> list[EventReport]:
     """Return what is told if only key pictures are looked at, one in 2 s, and the one after it."""
     watch, found = MotionWatch(USUAL), []
-    for number in range(round(seconds / LOOK_S)):
-        at = number * LOOK_S
+    for number in range(round(seconds / MOTION_INTERVAL_S)):
+        at = number * MOTION_INTERVAL_S
         if number % 10 > 1 and not watch.in_doubt:
             continue
         made = picture(at) + RNG.normal(0, 2, (HEIGHT, WIDTH))
@@ -219,7 +219,7 @@ def test_a_screen_that_flickers_is_learned() -> None:
 
     def television(at: float) -> Plane:
         made = YARD.copy()
-        made[60:80, 100:130] = 90 + 60 * (round(at / LOOK_S) % 2)
+        made[60:80, 100:130] = 90 + 60 * (round(at / MOTION_INTERVAL_S) % 2)
         return made
 
     assert [at for at, _ in seen(television, 40.0) if at > 25] == []
@@ -260,8 +260,8 @@ def test_the_test_patterns_noise_is_no_motion() -> None:
     for number in range(50):
         if number == 30:
             pattern.set_control("brightness", 40.0)
-        image = pattern.render(1_700_000_000 + number * LOOK_S)
-        found.append(detector.see(shrink(image), number * LOOK_S))
+        image = pattern.render(1_700_000_000 + number * MOTION_INTERVAL_S)
+        found.append(detector.see(shrink(image), number * MOTION_INTERVAL_S))
     pattern.close()
 
     assert found == [None] * 50

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from server.capture.frames.happening import Happening
-from server.capture.motion.settings import LOOK_S, MotionSettings
+from server.capture.frames.event_report import EventReport
+from server.capture.motion.settings import MOTION_INTERVAL_S, MotionSettings
 from server.capture.motion.watch import END_S, PICTURE_S, MotionWatch
 
 UNIX = 1_700_000_000.0
@@ -17,20 +17,20 @@ class Film:
 
     def __init__(self, **settings: float) -> None:
         self.watch = MotionWatch(MotionSettings(**settings))  # type: ignore[arg-type]
-        self.told: list[tuple[float, Happening]] = []
+        self.told: list[tuple[float, EventReport]] = []
         self.at = 0.0
         self.encoded = 0
         self.left = itertools.cycle(range(0, 120, 12))
 
     def play(self, seconds: float, height: int = 0, grow: float = 0.0) -> None:
         """Look at so many seconds of a bar of this height, which grows by so much a second."""
-        for number in range(round(seconds / LOOK_S)):
+        for number in range(round(seconds / MOTION_INTERVAL_S)):
             picture = np.full((90, 160), 90, np.uint8)
             left = next(self.left)
-            picture[: round(height + grow * number * LOOK_S), left : left + 20] = 230
+            picture[: round(height + grow * number * MOTION_INTERVAL_S), left : left + 20] = 230
             told = self.watch.see(picture, self.at, UNIX + self.at, self.encode)
             self.told.extend((self.at, one) for one in told)
-            self.at += LOOK_S
+            self.at += MOTION_INTERVAL_S
 
     def encode(self) -> bytes:
         self.encoded += 1
@@ -98,7 +98,7 @@ def test_doubt_lasts_until_it_is_told() -> None:
     film = Film()
     film.play(2)
     assert not film.watch.in_doubt
-    film.play(LOOK_S, height=30)
+    film.play(MOTION_INTERVAL_S, height=30)
     assert film.watch.in_doubt
     film.play(1, height=30)
     assert not film.watch.in_doubt

@@ -6,7 +6,7 @@ import pytest
 
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.rendition import FULL, Rendition
-from server.capture.motion.settings import LOOK_S
+from server.capture.motion.settings import MOTION_INTERVAL_S
 from server.capture.pacing import demand as demand_module
 from server.capture.pacing import schedule as schedule_module
 from server.capture.pacing.demand import PROBE_S, UNSEEN_PROBE_S, PictureDemand
@@ -84,7 +84,7 @@ def test_pictures_are_wanted_to_be_looked_at_though_nobody_watches(
     assert wanted.demand.due() < clock.now
     assert not wanted.demand.keys_only()
     wanted.advance()
-    assert wanted.demand.due() == clock.now + LOOK_S
+    assert wanted.demand.due() == clock.now + MOTION_INTERVAL_S
     wanted.set_renditions([FULL])
     wanted.advance()
     assert wanted.demand.due() <= clock.now + 0.1
@@ -103,7 +103,7 @@ def test_a_polled_camera_is_looked_at_as_seldom_as_it_is_fetched(
         one.set_looking(True)
         one.advance()
 
-    assert wanted.demand.due() == clock.now + LOOK_S
+    assert wanted.demand.due() == clock.now + MOTION_INTERVAL_S
     assert polled.demand.due() == clock.now + 1.0
 
 

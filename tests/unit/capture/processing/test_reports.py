@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from server.capture.frames.event_report import EventReport
 from server.capture.frames.frame import Frame
-from server.capture.frames.happening import Happening
 from server.capture.processing import reports as module
 from server.capture.processing.report import Report, make_report
 from server.capture.processing.reports import MAX_GOING, Reports
@@ -22,14 +22,14 @@ def frame(seq: int) -> Frame:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[Happening]:
+def told(monkeypatch: pytest.MonkeyPatch) -> list[EventReport]:
     """What happens; what is not reported for 0.3 s has ended, and pictures may follow at once."""
     monkeypatch.setattr(module, "END_S", 0.3)
-    monkeypatch.setattr(module, "TELL_S", 0.0)
+    monkeypatch.setattr(module, "SEND_INTERVAL_S", 0.0)
     return []
 
 
-def test_what_is_reported_again_goes_on(told: list[Happening]) -> None:
+def test_what_is_reported_again_goes_on(told: list[EventReport]) -> None:
     """It begins with a picture, has another one with a higher score, and ends after a pause."""
     reports = Reports("door", told.append)
     for seq, score in enumerate((0.5, 0.4, 0.9, 0.9), 1):
@@ -47,7 +47,7 @@ def test_what_is_reported_again_goes_on(told: list[Happening]) -> None:
     assert told[0].box == (0.1, 0.2, 0.3, 0.4)
 
 
-def test_of_one_picture_the_strongest_counts(told: list[Happening]) -> None:
+def test_of_one_picture_the_strongest_counts(told: list[EventReport]) -> None:
     """Three people are one event, which shows the one that is certain."""
     reports = Reports("door", told.append)
     reports.take([Report("person", one) for one in (0.2, 0.8, None)], frame(1))
@@ -61,7 +61,7 @@ def test_of_one_picture_the_strongest_counts(told: list[Happening]) -> None:
     }
 
 
-def test_no_flood_of_labels(told: list[Happening], caplog: pytest.LogCaptureFixture) -> None:
+def test_no_flood_of_labels(told: list[EventReport], caplog: pytest.LogCaptureFixture) -> None:
     """A processor that numbers what it sees would make an event of each."""
     reports = Reports("door", told.append)
     for number in range(100):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.capture.rtsp.assembler import AccessUnit, Assembler
-from server.capture.rtsp.payloads import payloads_of
+from server.capture.rtsp.payloads import make_payloads
 from server.capture.rtsp.rtp import read_packet
 from server.capture.rtsp.splitter import Frame, Splitter
 from tests.support.cameras.rtp import interleave, packetize, rtp
@@ -44,7 +44,7 @@ def joined(units: Picture) -> bytes:
 
 
 def assemble(codec: str, packets: list[bytes]) -> list[AccessUnit]:
-    assembler = Assembler(payloads_of(codec))
+    assembler = Assembler(make_payloads(codec))
     for one in packets:
         packet = read_packet(memoryview(one))
         assert packet is not None
@@ -101,7 +101,7 @@ def test_pictures_come_out_as_they_were_sent(
     codec, pictures = stream
     joins = ALONE if marker == "each" else cycle(together)
     sent = b"".join(map(interleave, packets_of(pictures, codec, mtu, marker, joins)))
-    splitter, assembler = Splitter(), Assembler(payloads_of(codec))
+    splitter, assembler = Splitter(), Assembler(make_payloads(codec))
     at, sizes = 0, cycle(reads)
 
     while at < len(sent):
@@ -225,7 +225,7 @@ def test_a_camera_that_begins_anew_is_followed() -> None:
 
 def test_endless_pictures_take_no_memory() -> None:
     """A hostile camera never ends one; what has gathered is dropped."""
-    assembler = Assembler(payloads_of("h264"))
+    assembler = Assembler(make_payloads("h264"))
     payload = b"\x7c\x05" + b"x" * 60_000
     for number in range(600):
         header = b"\x7c\x85" if number == 0 else b"\x7c\x05"
@@ -247,7 +247,7 @@ def test_endless_pictures_take_no_memory() -> None:
 @given(data=st.lists(st.binary(max_size=40), max_size=20))
 def test_rubbish_is_survived(codec: str, data: list[bytes]) -> None:
     """Whatever a camera sends, at worst nothing comes of it."""
-    assembler = Assembler(payloads_of(codec))
+    assembler = Assembler(make_payloads(codec))
     for number, one in enumerate(data):
         for raw in (one, rtp(one, number, number)):
             packet = read_packet(memoryview(raw))

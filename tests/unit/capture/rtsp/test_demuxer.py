@@ -73,11 +73,11 @@ def test_units_and_stamps_are_those_of_ffmpeg(rtsp: RtspServer) -> None:
             for packet in other[4:count]
         ]
     )
-    decoded = [(packet.stamp_s or 0.0) for packet in one]
+    decoded = [(packet.timestamp_s or 0.0) for packet in one]
     steps = [after - before for before, after in pairwise(decoded[4:])]
     assert steps == pytest.approx([0.04] * len(steps))
     apart = [
-        mine - (packet.stamp_s or 0.0)
+        mine - (packet.timestamp_s or 0.0)
         for mine, packet in zip(decoded[4:count], other[4:count], strict=True)
     ]
     assert statistics.mode(round(one, 3) for one in apart) in (0.0, 0.04, 0.08)

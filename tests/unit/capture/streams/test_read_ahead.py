@@ -24,9 +24,9 @@ class Film:
         self.closed = threading.Event()
 
     def next(self) -> Packet:
-        for stamp_s in self._stamps:
+        for timestamp_s in self._stamps:
             self.read += 1
-            return Packet(None, True, self._nbytes, stamp_s, stamp_s, time.monotonic())  # type: ignore[arg-type]
+            return Packet(None, True, self._nbytes, timestamp_s, timestamp_s, time.monotonic())  # type: ignore[arg-type]
         raise SourceError("the stream ended")
 
 
@@ -42,14 +42,14 @@ def test_packets_come_in_order_and_not_before_their_time() -> None:
     while len(taken) < 20:
         if found := ahead.take(0.2):
             packet, due = found
-            taken.append((packet.stamp_s, time.monotonic() - began))
+            taken.append((packet.timestamp_s, time.monotonic() - began))
             assert due <= time.monotonic()
     with pytest.raises(SourceError, match="the stream ended"):
         ahead.take(0.2)
     ahead.close()
 
-    assert [stamp_s for stamp_s, _ in taken] == [number / 100 for number in range(20)]
-    assert all(at >= stamp_s for stamp_s, at in taken if stamp_s is not None)
+    assert [timestamp_s for timestamp_s, _ in taken] == [number / 100 for number in range(20)]
+    assert all(at >= timestamp_s for timestamp_s, at in taken if timestamp_s is not None)
 
 
 @pytest.mark.parametrize(("nbytes", "most"), [(1000, 100 * MAX_AHEAD_S), (1 << 20, 34)])
@@ -92,7 +92,7 @@ def test_a_film_goes_on_after_a_pause() -> None:
     began, taken = time.monotonic(), []
     while time.monotonic() - began < 0.2:
         if found := ahead.take(0.05):
-            taken.append(found[0].stamp_s)
+            taken.append(found[0].timestamp_s)
     ahead.close()
 
     assert taken[0] == 0.01

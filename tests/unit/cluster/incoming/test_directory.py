@@ -56,14 +56,14 @@ class Desk:
         self.changes: list[str] = []
         self.notices: list[tuple[str, str, str, str | None]] = []
         self.events: list[Event] = []
-        self.bus_is_here = True
+        self.is_bus_connected = True
         self.roster = Directory(
             cast(Any, self.bus),
             US,
             {"ours"},
             self.outbox,
             self.requests,
-            lambda: self.bus_is_here,
+            lambda: self.is_bus_connected,
             self._arrive,
             lambda camera: self.cameras.pop(camera.name),
             lambda camera: self.changes.append(camera.name),
@@ -175,13 +175,13 @@ def test_silence_is_a_lost_node(desk: Desk, clock: FakeClock) -> None:
 def test_silence_without_a_bus_blames_the_bus(desk: Desk, clock: FakeClock) -> None:
     """While nothing can be heard no node is blamed, and no camera forgotten however long."""
     desk.roster.on_presence(presence(status()))
-    desk.bus_is_here = False
+    desk.is_bus_connected = False
     clock.advance(SILENT_S + 0.1)
     until(lambda: desk.door.state == "retrying")
     reason = desk.door.reason
     clock.advance(FORGET_S * 2)
     until(lambda: desk.door.heard_at == clock.now)
-    desk.bus_is_here = True
+    desk.is_bus_connected = True
     clock.advance(SILENT_S + 0.1)
 
     until(lambda: "attic" in desk.door.reason)

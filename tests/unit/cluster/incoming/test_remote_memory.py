@@ -88,9 +88,9 @@ def test_it_answers_as_a_local_one(wire: Wire, rewind: Rewind) -> None:
         assert [one.seq - 5 for one in found] == [one.seq for one in expected]
         at = found[-1].at_unix
         assert wire.memory.neighbours(at) == rewind.neighbours(at)
-        shown = wire.memory.lead(T0 + moment)
-        assert times(shown.units) == times(rewind.lead(T0 + moment).units)
-        assert shown.newest == rewind.lead(T0 + moment).newest
+        shown = wire.memory.decode_run(T0 + moment)
+        assert times(shown.units) == times(rewind.decode_run(T0 + moment).units)
+        assert shown.newest == rewind.decode_run(T0 + moment).newest
         assert wire.memory.neighbours(at) == rewind.neighbours(at)
     assert wire.memory.span == rewind.span
     for begin, end in ((-5, -1), (-1, 0.5), (12.34, 15.6), (58, 99), (70, 80)):
@@ -105,7 +105,9 @@ def test_b_frames_come_with_what_pushes_them_out(tmp_path: Path) -> None:
     wire.open()
 
     for place in (3, 12, 48):
-        found, expected = (one.lead(units[place].at_unix) for one in (wire.memory, filled(*units)))
+        found, expected = (
+            one.decode_run(units[place].at_unix) for one in (wire.memory, filled(*units))
+        )
         assert times(found.units) == times(expected.units)
         assert times(found.push) == times(expected.push)
         assert len(found.push) == 2
@@ -115,7 +117,7 @@ def test_b_frames_come_with_what_pushes_them_out(tmp_path: Path) -> None:
 def test_playing_asks_about_once_a_second(wire: Wire) -> None:
     """What is played next comes with what is shown now."""
     for tenth in range(100, 150):
-        found = wire.memory.lead(T0 + tenth / 10 + 0.001, 1.0).units
+        found = wire.memory.decode_run(T0 + tenth / 10 + 0.001, 1.0).units
         assert times(found)[-1] == tenth / 10
         wire.memory.neighbours(found[-1].at_unix)
 

@@ -15,7 +15,7 @@ from server.app import ROOT
 from server.control.audit import Audit
 from server.users.users import UsersFile
 from server.web.auth.auth import Auth
-from server.web.auth.guard import asking, guard_requests
+from server.web.auth.guard import current_credential, guard_requests
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
 from server.web.http.login import create_login
@@ -46,7 +46,7 @@ class Site:
             self.flask.add_url_rule(path, path, self._tell)
 
     def _tell(self) -> dict[str, Any]:
-        credential = flask.g.credential and asking()
+        credential = flask.g.credential and current_credential()
         return {"name": credential and credential.person.name, "by": credential and credential.by}
 
     def client(self) -> Client:

@@ -133,7 +133,7 @@ def test_the_table_has_every_event_and_route() -> None:
 def test_control_is_what_viewers_may_not() -> None:
     """The audit log is told of exactly the events that need an operator."""
     operators = {
-        what for what, need in NEEDS.items() if need in (Need.OPERATOR, Need.WHOLE_OPERATOR)
+        what for what, need in NEEDS.items() if need in (Need.OPERATOR, Need.OPERATOR_OF_ALL)
     }
 
     assert {*CONTROLLING, "quit"} == set(COMMANDS) == operators

@@ -378,7 +378,7 @@ def test_a_state_is_written_with_the_next_frame(
 
     Who watches nothing has no next frame, and is told at once.
     """
-    monkeypatch.setattr(broadcast, "HOLD_S", 60.0)
+    monkeypatch.setattr(broadcast, "MAX_HOLD_S", 60.0)
     watching, other = connect(), connect()
     watching.ask("watch", {"camera": "door"})
     until(lambda: len(watching.frames) == 2)  # It owes two acknowledgements.
@@ -400,7 +400,7 @@ def test_a_state_does_not_wait_long_for_a_frame(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no frame comes, what is held leaves by itself."""
-    monkeypatch.setattr(broadcast, "HOLD_S", 0.05)
+    monkeypatch.setattr(broadcast, "MAX_HOLD_S", 0.05)
     watching = connect()
     watching.ask("watch", {"camera": "door"})
     until(lambda: len(watching.frames) == 2)

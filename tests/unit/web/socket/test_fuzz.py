@@ -18,7 +18,7 @@ from server.delivery.fanout import Fanout
 from server.errors import RequestError
 from server.loop import hub
 from server.web.socket.session import Session
-from server.web.socket.validation import Json, Verdict, judge
+from server.web.socket.validation import Json, Verdict, check_message
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket
 from tests.support.fakes import offline_camera, settle, until
 
@@ -141,7 +141,7 @@ def test_reading_survives_frames_valid_and_not(capfd: pytest.CaptureFixture[str]
         for message in feed(sent, cuts).got:
             assert isinstance(message, str)
             assert len(message.encode()) <= MAX_MESSAGE_BYTES
-            assert judge(message) is Verdict.PASS
+            assert check_message(message) is Verdict.PASS
 
     hold()
 
@@ -187,7 +187,7 @@ def test_reading_survives_mutated_frames(capfd: pytest.CaptureFixture[str]) -> N
 )
 def test_judging_knows_a_verdict_for_everything(message: str) -> None:
     """No text raises; what passes as an event is a list whose name is text, and not reserved."""
-    verdict = judge(message)
+    verdict = check_message(message)
 
     assert verdict in Verdict
     if verdict is Verdict.PASS and message.startswith("42"):

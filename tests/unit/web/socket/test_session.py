@@ -233,7 +233,7 @@ def test_what_fits_begins_small_and_grows_on_a_quick_link(
 ) -> None:
     """A viewer that takes what fits is sent the smallest first, and at once what fills its tile."""
     shown = picture(1280, 720)
-    choice = session.watch_what_fits(fanout, 900).choice
+    choice = session.watch_auto(fanout, 900).choice
     put_frame(camera, 1, shown)
     wait_sent(line, 1)
     assert choice.rendition == "320"
@@ -253,12 +253,12 @@ def test_tile_that_changes_keeps_what_is_known_of_the_link(
 ) -> None:
     """Watched anew with another width, the choice is the same one, and the next frame fits."""
     shown = picture(1280, 720)
-    choice = session.watch_what_fits(fanout, 900).choice
+    choice = session.watch_auto(fanout, 900).choice
     put_frame(camera, 1, shown)
     wait_sent(line, 1)
     line.on_message('42["ack","door",1,4]')
 
-    assert session.watch_what_fits(fanout, 300).choice is choice
+    assert session.watch_auto(fanout, 300).choice is choice
     put_frame(camera, 2, shown)
     wait_sent(line, 1, 2)
 
@@ -313,7 +313,7 @@ def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
     track = give_video(camera)
     fanout = Fanout(camera)
     fanout.open()
-    viewer = session.watch_what_fits(fanout, 900, H264)
+    viewer = session.watch_auto(fanout, 900, H264)
     track.put(unit(1, key=True))
     put_frame(camera, 1, np.random.default_rng(1).integers(0, 255, (720, 1280, 3), np.uint8))
     wait_sent(line, 1)
@@ -347,7 +347,7 @@ def test_what_is_known_of_the_link_holds_for_the_next_camera(
     session.unwatch("door")
     track.put(unit(2))
 
-    watch = session.watch_what_fits if fits else session.watch
+    watch = session.watch_auto if fits else session.watch
     viewer = watch(fanout, 900 if fits else "full", H264)  # type: ignore[operator]
     settle()
     session.leave()

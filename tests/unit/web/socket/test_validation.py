@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.web.socket.validation import Json, Verdict, judge
+from server.web.socket.validation import Json, Verdict, check_message
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ from server.web.socket.validation import Json, Verdict, judge
 )
 def test_sound_message_passes(message: str) -> None:
     """What dashboards and standard clients send is let through."""
-    assert judge(message) is Verdict.PASS
+    assert check_message(message) is Verdict.PASS
 
 
 @pytest.mark.parametrize("message", ["1", "41", "41/,", "41/admin,"])
 def test_goodbye_ends_the_connection(message: str) -> None:
     """Engine.IO's or Socket.IO's: there is one namespace, and nothing to stay for."""
-    assert judge(message) is Verdict.LEAVE
+    assert check_message(message) is Verdict.LEAVE
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_goodbye_ends_the_connection(message: str) -> None:
 )
 def test_senseless_event_is_dropped(message: str) -> None:
     """Half an event, or one with a name of the server's own, is forgotten."""
-    assert judge(message) is Verdict.DROP
+    assert check_message(message) is Verdict.DROP
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,19 @@ def test_senseless_event_is_dropped(message: str) -> None:
 )
 def test_message_against_the_protocol_ends_the_connection(message: str | bytes) -> None:
     """What no client of ours sends ends its connection: binary, acknowledgements, attachments."""
-    assert judge(message) is Verdict.END
+    assert check_message(message) is Verdict.END
 
 
 @given(st.text() | st.binary() | st.text().map(lambda text: "42" + text))
 def test_any_message_is_judged(message: str | bytes) -> None:
     """No message makes judging fail."""
-    assert judge(message) in Verdict
+    assert check_message(message) in Verdict
 
 
 def test_endless_integer_is_no_integer() -> None:
     """A number of thousands of digits costs nothing and is out of every range."""
     assert Json.loads('{"fps":' + "9" * 6000 + "}") == {"fps": float("inf")}
-    assert judge('42["fps",' + "9" * 6000 + "]") is Verdict.PASS
+    assert check_message('42["fps",' + "9" * 6000 + "]") is Verdict.PASS
     assert Json.loads("[1,2.5]") == [1, 2.5]
 
 

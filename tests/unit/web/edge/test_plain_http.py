@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.web.edge.in_the_clear import lead_to_tls
+from server.web.edge.plain_http import redirect_to_tls
 
 
 def ask(method: str, path: str = "/", query: str = "") -> tuple[str, dict[str, str], str]:
@@ -16,7 +16,7 @@ def ask(method: str, path: str = "/", query: str = "") -> tuple[str, dict[str, s
         "RAW_PATH_INFO": path,
         "QUERY_STRING": query,
     }
-    body = b"".join(lead_to_tls(environ, lambda *answer: told.extend(answer))).decode()
+    body = b"".join(redirect_to_tls(environ, lambda *answer: told.extend(answer))).decode()
     return told[0], dict(told[1]), body
 
 

@@ -1,4 +1,4 @@
-"""Explains FFmpeg's errors: what, which, and the way out; never a URL, which holds passwords."""
+"""Why a source cannot be read: what, which, and the way out; never a URL: it has passwords."""
 
 import errno
 import os

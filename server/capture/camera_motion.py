@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from server.capture.frames.event_report import EventReport
 from server.capture.frames.frame import Frame
-from server.capture.frames.happening import Happening
-from server.capture.motion.settings import LABEL, LOOK_S, MotionSettings
+from server.capture.motion.settings import LABEL, MOTION_INTERVAL_S, MotionSettings
 from server.capture.output import Output
 from server.capture.pacing.demand import PictureDemand
 from server.capture.processing.reports import Reports
 from server.capture.sources.reader import Reader
-from server.config.keeping import Keeping
+from server.config.recording_settings import RecordingSettings
 from server.errors import PictureError
 from server.loop import hub
 
@@ -25,8 +25,8 @@ class Host(Protocol):
     """What :class:`CameraMotion` needs of its camera."""
 
     name: str
-    keeping: Keeping
-    on_event: Callable[[Any, Happening], None]
+    keeping: RecordingSettings
+    on_event: Callable[[Any, EventReport], None]
 
     def set_duty(self, duty: str, on: bool) -> None: ...
 
@@ -100,7 +100,7 @@ class CameraMotion:
 
     def take(self) -> None:
         """Report what the child has found; called between two reads."""
-        for one in self._reader.take_happenings() if self._reader is not None else ():
+        for one in self._reader.take_event_reports() if self._reader is not None else ():
             if self._in_child:
                 self._report(one)
 
@@ -135,9 +135,9 @@ class CameraMotion:
     def _forget(self) -> None:
         self._watch = None
         if self._moving:
-            self._report(Happening(LABEL, time.time(), ended=True))
+            self._report(EventReport(LABEL, time.time(), ended=True))
 
-    def _report(self, one: Happening) -> None:
+    def _report(self, one: EventReport) -> None:
         if one.label == LABEL and self._moving == one.ended:
             self._moving = not one.ended
             self._announce()
@@ -149,7 +149,7 @@ class CameraMotion:
         if self._watch_settings is None or self._busy or (now := time.monotonic()) < self._due:
             return
         self._busy = True
-        self._due = max(self._due + LOOK_S, now + LOOK_S / 2)
+        self._due = max(self._due + MOTION_INTERVAL_S, now + MOTION_INTERVAL_S / 2)
         hub.spawn(self._look, now)
 
     def _look(self, now: float) -> None:
@@ -169,7 +169,7 @@ class CameraMotion:
 
 def _see(
     watch: "MotionWatch | None", settings: MotionSettings, frame: Frame, at: float
-) -> "tuple[MotionWatch, Sequence[Happening]]":
+) -> "tuple[MotionWatch, Sequence[EventReport]]":
     """Look for motion in a frame. Runs on a native thread."""
     from server.capture.motion.pictures import encode_small, shrink
     from server.capture.motion.watch import MotionWatch

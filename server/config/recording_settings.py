@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Keeping", "RecordMode"]
+__all__ = ["RecordMode", "RecordingSettings"]
 
 RecordMode = Literal["off", "motion", "always"]
 
@@ -12,7 +12,7 @@ DETECTION_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class RecordingSettings:
     """One camera's settings, with all defaults filled in.
 
     Attributes:

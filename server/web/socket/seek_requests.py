@@ -13,10 +13,10 @@ from server.recording.as_jpeg import AsJpeg, ToJpeg
 from server.recording.memory import SAME_S, Memory
 from server.web.socket.session import Session
 
-__all__ = ["LookingBack"]
+__all__ = ["SeekRequests"]
 
 
-class LookingBack:
+class SeekRequests:
     """Handles the events with which dashboards look back.
 
     Args:
@@ -42,7 +42,7 @@ class LookingBack:
         if payload.at is None or memory is None:
             session.show_live(name)
             return _answer(None, _span_of(memory), number)
-        found = memory.lead(payload.at + SAME_S)
+        found = memory.decode_run(payload.at + SAME_S)
         if not found.units:
             session.show_live(name)
             return _answer(None, None, number)
@@ -50,7 +50,7 @@ class LookingBack:
         codecs = session.codecs_of(name) if payload.video else None
         if codec != JPEG and not decodes(codecs or frozenset(), codec):
             memory = AsJpeg(memory, self._to_jpeg)
-            found = memory.lead(at_unix)
+            found = memory.decode_run(at_unix)
         answer = _answer(at_unix, memory.span, number, *memory.neighbours(at_unix))
         if session.codecs_of(name) is None:
             raise RequestError("unavailable", "it is no longer watched")
@@ -65,12 +65,12 @@ class LookingBack:
     def play(self, session: Session, payload: PlayPayload) -> dict[str, Any]:
         """Play from the dashboard's current position, or pause there."""
         name, speed = self._control.camera(payload.camera).name, payload.speed
-        looking = session.in_past(name)
+        looking = session.past_viewer_of(name)
         if looking is None:
             here = SeekPayload(camera=name, at=time.time() if speed <= 0 else None)
             if self.seek(session, here)["at"] is None:
                 return {"at": None, "speed": 1.0}
-            looking = session.in_past(name)
+            looking = session.past_viewer_of(name)
         if looking is None:
             raise RequestError("unavailable", "it is no longer watched")
         now = time.monotonic()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from server.recording.disk.event_end import estimate_end
 from server.recording.disk.index import Event, Recorded
-from server.recording.disk.last_sign import last_sign
 
 AT = 1_795_000_000.0
 EVENT = Event("door_1", "door", "motion", AT)
@@ -42,4 +42,4 @@ def test_it_ends_with_the_last_that_is_known(
     """Never after the restart, and never before it began."""
     found = [recorded(*one) for one in recordings]
 
-    assert last_sign(EVENT, found, AT + alive, AT + latest) == AT + end
+    assert estimate_end(EVENT, found, AT + alive, AT + latest) == AT + end

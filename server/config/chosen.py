@@ -11,7 +11,7 @@ from typing import Any
 
 from server.errors import ConfigError
 
-__all__ = ["FILE", "KEYS", "Kept", "read_kept"]
+__all__ = ["FILE", "KEYS", "ChosenSettings", "read_chosen"]
 
 FILE = "server.json"
 MAX_BYTES = 10_000
@@ -21,7 +21,7 @@ KEYS = ("host", "tls")
 
 
 @dataclass(frozen=True)
-class Kept:
+class ChosenSettings:
     """The content of the file.
 
     Attributes:
@@ -34,13 +34,13 @@ class Kept:
     before: dict[str, Any] | None = None
     failed: str = ""
 
-    def chosen(self, server: dict[str, Any]) -> "Kept":
+    def chosen(self, server: dict[str, Any]) -> "ChosenSettings":
         """Return the content after an admin has chosen other settings."""
-        return Kept(server, self.server)
+        return ChosenSettings(server, self.server)
 
-    def taken_back(self, why: str) -> "Kept":
+    def reverted(self, why: str) -> "ChosenSettings":
         """Return the content after a start has failed with the last choice."""
-        return Kept(self.before or {}, None, why)
+        return ChosenSettings(self.before or {}, None, why)
 
     def text(self) -> bytes:
         """Serialize it for the file."""
@@ -48,8 +48,8 @@ class Kept:
         return json.dumps(stored, indent=1).encode()
 
 
-def read_kept(folder: Path) -> Kept:
-    """Read the file in a state folder; without one, return an empty :class:`Kept`.
+def read_chosen(folder: Path) -> ChosenSettings:
+    """Read the file in a state folder; without one, return an empty :class:`ChosenSettings`.
 
     Raises:
         ConfigError: If the file cannot be read or is invalid.
@@ -59,7 +59,7 @@ def read_kept(folder: Path) -> Kept:
         document = json.loads(path.read_bytes()[:MAX_BYTES])
         server, before, failed = (document[key] for key in ("server", "before", "failed"))
     except (FileNotFoundError, NotADirectoryError):
-        return Kept()
+        return ChosenSettings()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -70,4 +70,4 @@ def read_kept(folder: Path) -> Kept:
             raise ConfigError(
                 f"{path}: has invalid content; remove the file, and choose the settings again"
             )
-    return Kept(server, before, str(failed))
+    return ChosenSettings(server, before, str(failed))

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Glance", "glance_at"]
+__all__ = ["MotionPicture", "motion_picture"]
 
 
-class Glance(NamedTuple):
+class MotionPicture(NamedTuple):
     """A picture for motion detection.
 
     Attributes:
@@ -24,7 +24,7 @@ class Glance(NamedTuple):
     full: Callable[[], Picture]
 
 
-def glance_at(picture: Picture) -> Glance:
+def motion_picture(picture: Picture) -> MotionPicture:
     """Return a picture in the form for motion detection.
 
     Raises:
@@ -32,4 +32,4 @@ def glance_at(picture: Picture) -> Glance:
     """
     from server.capture.motion.pictures import shrink  # It loads OpenCV.
 
-    return Glance(shrink(picture), lambda: picture)
+    return MotionPicture(shrink(picture), lambda: picture)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from server.capture.frames.stamp_clock import TOLERANCE_S, WATCHED_S, StampClock
+from server.capture.frames.timestamp_clock import TOLERANCE_S, WATCHED_S, TimestampClock
 
 STEP_S = 1 / 30
 
@@ -14,7 +14,7 @@ class Stream:
     """A stream of thirty pictures a second, and a clock that watches it from its beginning."""
 
     def __init__(self, drift: float = 0.0, jitter_s: float = 0.0, measured: bool = False) -> None:
-        self.clock = StampClock()
+        self.clock = TimestampClock()
         self._measured = measured
         self.sent = 0
         self.at = 1000.0
@@ -40,8 +40,8 @@ class Stream:
             self._see(False)
 
     def _see(self, awaited: bool, jumps_s: float = 0.0) -> None:
-        stamp_s = self.sent * STEP_S + jumps_s
-        came_at = self.clock.see(stamp_s, self.at, awaited, awaited and self._measured)
+        timestamp_s = self.sent * STEP_S + jumps_s
+        came_at = self.clock.see(timestamp_s, self.at, awaited, awaited and self._measured)
         self.errors.append(came_at - self.arrives_at(self.sent))
         self.times.append(came_at)
         self.sent += 1
@@ -114,7 +114,7 @@ def test_nothing_is_relied_on_at_first_and_after_a_jump() -> None:
 
 def test_a_clock_that_does_not_fit_is_never_relied_on() -> None:
     """Some cameras stamp at a rate of their own."""
-    clock = StampClock()
+    clock = TimestampClock()
     for number in range(1000):
         at = 50.0 + number * STEP_S
         assert clock.see(number * STEP_S * 1.2, at, True) == at
@@ -162,7 +162,7 @@ def test_times_only_grow_and_none_is_in_the_future() -> None:
 
 def test_a_stream_without_stamps_is_as_it_was_read() -> None:
     """There is nothing to go by."""
-    clock = StampClock()
+    clock = TimestampClock()
 
     assert [clock.see(None, at, True) for at in (1.0, 9.0)] == [1.0, 9.0]
     assert not clock.is_steady

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from server.recording.disk.index import Event, Recorded
 
-__all__ = ["last_sign"]
+__all__ = ["estimate_end"]
 
 # Recordings with a shorter gap are continuous: each file waits for a key picture to begin.
 GAP_S = 10.0
 
 
-def last_sign(
+def estimate_end(
     event: Event, recordings: Iterable[Recorded], alive_unix: float, latest_unix: float
 ) -> float:
     """Return the earliest time at which an event can have ended, in Unix seconds.

@@ -1,6 +1,6 @@
 """Estimates from timestamps when buffered pictures arrived. No I/O: times are passed in."""
 
-__all__ = ["StampClock"]
+__all__ = ["TimestampClock"]
 
 # How long the timestamps must have followed our clock before they are trusted.
 WATCHED_S = 3.0
@@ -23,7 +23,7 @@ SMOOTHING = 0.1
 LEAST_STEP_S = 0.001
 
 
-class StampClock:
+class TimestampClock:
     """Estimates when a stream's pictures arrived, even if they waited to be read.
 
     The picture with the shortest delay gives the offset between the stream's clock and ours, which
@@ -40,20 +40,22 @@ class StampClock:
         self._late_since: float | None = None
         self._came_at = float("-inf")
 
-    def see(self, stamp_s: float | None, at: float, awaited: bool, measured: bool = False) -> float:
+    def see(
+        self, timestamp_s: float | None, at: float, awaited: bool, measured: bool = False
+    ) -> float:
         """Return when the next picture arrived: by its timestamp, or when it was read.
 
         Args:
-            stamp_s: Its timestamp; None if it has none.
+            timestamp_s: Its timestamp; None if it has none.
             at: When it was read.
             awaited: Whether the reader waited for it, so that it arrived just then.
             measured: Whether to prefer the time of reading, up to half a step after the estimate,
                 which keeps pictures in order: a busy machine may wake the reader much later.
         """
-        self._follow(stamp_s, at, awaited)
+        self._follow(timestamp_s, at, awaited)
         if awaited:
             self._awaited_at = at
-        came_at = self._offset + stamp_s if stamp_s is not None and self.is_steady else at
+        came_at = self._offset + timestamp_s if timestamp_s is not None and self.is_steady else at
         came_at = max(came_at, self._came_at + LEAST_STEP_S)
         self._came_at = min(at, came_at + self._step_s / 2 if measured else came_at)
         return self._came_at
@@ -73,12 +75,12 @@ class StampClock:
         """When the next picture is expected."""
         return self._offset + (self._stamp or 0.0) + self._step_s
 
-    def _follow(self, stamp_s: float | None, at: float, awaited: bool) -> None:
-        before, self._stamp = self._stamp, stamp_s
-        if stamp_s is None:
+    def _follow(self, timestamp_s: float | None, at: float, awaited: bool) -> None:
+        before, self._stamp = self._stamp, timestamp_s
+        if timestamp_s is None:
             return
-        offset = at - stamp_s
-        step_s = 0.0 if before is None else stamp_s - before
+        offset = at - timestamp_s
+        step_s = 0.0 if before is None else timestamp_s - before
         late_s = offset - self._offset
         fallen_s = self._begun - offset - DRIFT * (at - self._since)
         if not 0 < step_s <= MAX_STEP_S:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from server.capture.frames.info import SourceInfo
-from server.capture.isolation import looking as module
+from server.capture.isolation import motion_sampler as module
 from server.capture.isolation.channel import Kind, Link, Message
-from server.capture.isolation.looking import MAX_BLIND_S, SHARE, Looking
-from server.capture.motion.glance import Glance
-from server.capture.motion.settings import LOOK_S, MotionSettings
+from server.capture.isolation.motion_sampler import MAX_BLIND_S, SHARE, MotionSampler
+from server.capture.motion.motion_picture import MotionPicture
+from server.capture.motion.settings import MOTION_INTERVAL_S, MotionSettings
 from tests.support.fakes import FakeClock
 
 FPS = 30
@@ -36,16 +36,16 @@ class FakeVideo:
         self.at_key = self._number % self._group == 0
         self.undecoded = 1 if self.at_key else self.undecoded + 1
 
-    def glance(self) -> Glance:
+    def motion_picture(self) -> MotionPicture:
         self._clock.spent += self.undecoded * self._cost_s
         self.undecoded = 0
         self.looked_at.append(self._clock.now)
         grey = np.full((90, 160), 90, np.uint8)
         if self.bar:
             grey[20:70, self._number % 100 : self._number % 100 + 30] = 220
-        return Glance(grey, lambda: np.zeros((90, 160, 3), np.uint8))
+        return MotionPicture(grey, lambda: np.zeros((90, 160, 3), np.uint8))
 
-    def pass_on(self, on_picture: object) -> None:
+    def set_on_unit(self, on_picture: object) -> None:
         raise NotImplementedError
 
     def rest(self) -> float:
@@ -76,14 +76,14 @@ def link() -> Iterator[Link]:
     ours.close()
 
 
-def watch(source: Any, link: Link, **settings: Any) -> Looking:
-    looking = Looking(source, link)
+def watch(source: Any, link: Link, **settings: Any) -> MotionSampler:
+    looking = MotionSampler(source, link)
     wanted = MotionSettings(**settings).describe()
     looking.configure(Message(Kind.MOTION, json.dumps(wanted).encode(), -1))
     return looking
 
 
-def play(source: FakeVideo, looking: Looking, clock: Clock, seconds: float) -> None:
+def play(source: FakeVideo, looking: MotionSampler, clock: Clock, seconds: float) -> None:
     for _ in range(round(seconds * FPS)):
         source.grab()
         if looking.is_due():
@@ -97,7 +97,7 @@ def test_a_cheap_video_is_looked_at_five_times_a_second(clock: Clock, link: Link
         source = FakeVideo(clock, group, 0.0005)
         play(source, watch(source, link), clock, 20)
 
-        assert len(source.looked_at) == pytest.approx(20 / LOOK_S, rel=0.1)
+        assert len(source.looked_at) == pytest.approx(20 / MOTION_INTERVAL_S, rel=0.1)
 
 
 def test_a_costly_video_is_looked_at_from_each_key_picture_on(clock: Clock, link: Link) -> None:
@@ -125,7 +125,10 @@ def test_long_groups_are_not_waited_for(clock: Clock, link: Link) -> None:
 
     steps = np.diff(source.looked_at)
     assert max(steps) < MAX_BLIND_S + 0.2
-    assert max(steps[np.array(source.looked_at[1:]) - source.looked_at[0] > 10]) < LOOK_S * 1.3
+    assert (
+        max(steps[np.array(source.looked_at[1:]) - source.looked_at[0] > 10])
+        < MOTION_INTERVAL_S * 1.3
+    )
 
 
 def test_doubt_is_resolved_at_once(clock: Clock, link: Link) -> None:
@@ -145,7 +148,7 @@ def test_doubt_is_resolved_at_once(clock: Clock, link: Link) -> None:
 def test_a_polled_camera_is_fetched_each_second(clock: Clock, link: Link) -> None:
     """Nobody else would ask for its pictures; without motion it is left alone."""
     source = FakeVideo(clock, 1, 0.001, polled=True)
-    assert Looking(source, link).wait_s is None  # type: ignore[arg-type]
+    assert MotionSampler(source, link).wait_s is None  # type: ignore[arg-type]
     looking = watch(source, link)
     assert looking.wait_s == 0.0
     source.grab()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from server.capture.camera import Camera
+from server.capture.frames.event_report import EventReport
 from server.capture.frames.frame import Image
-from server.capture.frames.happening import Happening
-from server.capture.motion.settings import LOOK_S
+from server.capture.motion.settings import MOTION_INTERVAL_S
 from server.capture.processing.transform import Transform
 from server.config.processors import parse_processors
 from server.loop import hub
@@ -34,7 +34,7 @@ class Watched:
     def __init__(self, make_camera: MakeCamera) -> None:
         self.source = FakeSource(fps=20, size=(160, 90))
         self.camera = make_camera(self.source)
-        self.happened: list[Happening] = []
+        self.happened: list[EventReport] = []
         self.camera.on_event = lambda camera, one: self.happened.append(one)
 
     def play(self, seconds: float, moving: bool = False) -> None:
@@ -43,7 +43,7 @@ class Watched:
         while time.monotonic() < ends:
             left = round(time.monotonic() * 100) % 140 if moving else None
             self.source.give(drawn(left))
-            hub.sleep(LOOK_S / 3)
+            hub.sleep(MOTION_INTERVAL_S / 3)
 
     @property
     def moving(self) -> bool | None:
@@ -94,7 +94,7 @@ def test_what_a_processor_reports_happens_at_its_camera(make_camera: MakeCamera)
     source = FakeSource(fps=20)
     functions = Path(__file__).parent / "processing"
     camera = make_camera(source, process=parse_processors(["processing_functions:spot"], functions))
-    happened: list[Happening] = []
+    happened: list[EventReport] = []
     camera.on_event = lambda camera, one: happened.append(one)
     camera.set_viewers(1)
     until(lambda: camera.meter.opened)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from server.capture.frames.frame import Picture
 from server.capture.isolation.channel import Link, Message
-from server.capture.isolation.happenings import send_happening
-from server.capture.motion.glance import Glance, glance_at
-from server.capture.motion.settings import LOOK_S, WIDTH, MotionSettings
+from server.capture.isolation.event_reports import send_event_report
+from server.capture.motion.motion_picture import MotionPicture, motion_picture
+from server.capture.motion.settings import MOTION_INTERVAL_S, WIDTH, MotionSettings
 from server.capture.sources.source import video_of
 
 if TYPE_CHECKING:
     from server.capture.motion.watch import MotionWatch
     from server.capture.sources.source import Source
 
-__all__ = ["Looking"]
+__all__ = ["MotionSampler"]
 
 # The interval at which a polled source is fetched for motion detection.
 POLL_S = 1.0
@@ -40,7 +40,7 @@ MAX_BLIND_S = 2.5
 WEIGHT = 0.2
 
 
-class Looking:
+class MotionSampler:
     """Detects motion in one source's pictures. For the thread that reads the source.
 
     Args:
@@ -93,7 +93,7 @@ class Looking:
         if now < self._due or not (self._fresh or self._is_affordable(now)):
             return False
         self._fresh = False
-        period_s = POLL_S if self._source.info.polled else LOOK_S
+        period_s = POLL_S if self._source.info.polled else MOTION_INTERVAL_S
         self._due = max(self._due + period_s, now + period_s / 2)
         return True
 
@@ -117,13 +117,13 @@ class Looking:
         began = time.thread_time()
         if self._own is not None:
             pictures = max(1, self._own.undecoded)
-            glance = self._own.glance()
+            small = self._own.motion_picture()
             self._cost_s += WEIGHT * ((time.thread_time() - began) / pictures - self._cost_s)
         else:
             picture = self._source.retrieve(BEST_QUALITY, WIDTH)
-            glance = None if picture is None else glance_at(picture)
-        if glance is not None:
-            self._see(glance)
+            small = None if picture is None else motion_picture(picture)
+        if small is not None:
+            self._see(small)
         self._credit_s = max(-MAX_CREDIT_S, self._credit_s - (time.thread_time() - began))
 
     def see(self, picture: Picture) -> None:
@@ -132,13 +132,13 @@ class Looking:
         Raises:
             PictureError: If it cannot be decoded.
         """
-        self._see(glance_at(picture))
+        self._see(motion_picture(picture))
 
-    def _see(self, glance: Glance) -> None:
+    def _see(self, picture: MotionPicture) -> None:
         from server.capture.motion.pictures import encode_small
 
         assert self._watch is not None
         at, at_unix = time.monotonic(), time.time()
-        encode: Callable[[], bytes] = lambda: encode_small(glance.full())  # noqa: E731
-        for one in self._watch.see(glance.grey, at, at_unix, encode):
-            send_happening(self._link, one)
+        encode: Callable[[], bytes] = lambda: encode_small(picture.full())  # noqa: E731
+        for one in self._watch.see(picture.grey, at, at_unix, encode):
+            send_event_report(self._link, one)

@@ -5,10 +5,10 @@ import sys
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Room
 
-__all__ = ["Keeper"]
+__all__ = ["JpegDemand"]
 
 
-class Keeper:
+class JpegDemand:
     """A viewer that keeps the encoder running and claims to have every frame already."""
 
     room: Room

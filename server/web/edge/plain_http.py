@@ -4,13 +4,15 @@ import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["lead_to_tls"]
+__all__ = ["redirect_to_tls"]
 
 # Characters allowed in a path and query, RFC 3986; % keeps what is already encoded.
 SAFE = "/?%:@!$&'()*+,;=~-._"
 
 
-def lead_to_tls(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+def redirect_to_tls(
+    environ: dict[str, Any], start_response: Callable[..., object]
+) -> Iterable[bytes]:
     """Redirect GET and HEAD to the same URL over TLS; a WSGI application.
 
     Other methods are refused: their body was sent unencrypted, which must not go unnoticed.

@@ -4,18 +4,18 @@ import json
 import math
 import os
 
-from server.capture.frames.happening import Box, Happening
+from server.capture.frames.event_report import Box, EventReport
 from server.capture.isolation.channel import Kind, Link, Message
 from server.capture.isolation.shared_memory import create_area
 from server.capture.motion.settings import LABEL
 
-__all__ = ["read_happening", "send_happening"]
+__all__ = ["read_event_report", "send_event_report"]
 
 # Far more than a small picture needs.
 MAX_BYTES = 1 << 20
 
 
-def send_happening(link: Link, one: Happening) -> None:
+def send_event_report(link: Link, one: EventReport) -> None:
     """Send an event to the server.
 
     Raises:
@@ -28,13 +28,13 @@ def send_happening(link: Link, one: Happening) -> None:
         if one.jpeg is not None:
             os.pwrite(fd, one.jpeg, 0)
         fields = [one.label, one.at_unix, one.score, one.box, one.ended]
-        link.send(Kind.HAPPENED, json.dumps(fields).encode(), fd)
+        link.send(Kind.EVENT_REPORT, json.dumps(fields).encode(), fd)
     finally:
         if fd >= 0:
             os.close(fd)
 
 
-def read_happening(message: Message) -> Happening:
+def read_event_report(message: Message) -> EventReport:
     """Return the event in a child's message, and close its descriptor.
 
     Raises:
@@ -52,7 +52,7 @@ def read_happening(message: Message) -> Happening:
     if not isinstance(fields, list) or len(fields) != 5 or fields[0] != LABEL:
         raise ValueError("not an event")
     _, at_unix, score, box, ended = fields
-    return Happening(
+    return EventReport(
         LABEL,
         _number(at_unix),
         None if score is None else min(1.0, max(0.0, _number(score))),

@@ -12,8 +12,8 @@ from server.capture.frames.unit import Unit
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
 from server.protocol import PlayPayload, SeekPayload
-from server.web.socket.looking_back import LookingBack
 from server.web.socket.past_viewer import MAX_PACK_BYTES, packs
+from server.web.socket.seek_requests import SeekRequests
 from server.web.socket.session import Session
 from tests.support.fakes import give_video, offline_camera, put_frame, settle, until
 from tests.unit.recording.test_rewind import T0, filled, jpeg, video
@@ -31,7 +31,7 @@ class Desk:
         self.rewind = filled(*kept)
         self.made: list[Sequence[Unit]] = []
         control: Any = SimpleNamespace(camera=lambda name: camera)
-        self._looking = LookingBack(control, lambda name: self.rewind, self._make)
+        self._looking = SeekRequests(control, lambda name: self.rewind, self._make)
         self.session.watch(fanout)
 
     def seek(self, at: float | None, video: bool = True, packed: bool = False) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def test_whatever_ends_watching_ends_the_past(desk: Desk, fanout: Fanout, how: s
     desk.ack(SEEN[3].seq)
     settle()
 
-    assert desk.session.in_past("door") is None
+    assert desk.session.past_viewer_of("door") is None
     assert desk.line.seqs == [1, SEEN[3].seq]
     assert len(fanout) == (how == "watch")
 
@@ -222,7 +222,7 @@ def test_playing_to_the_end_goes_on_live(desk: Desk, camera: Camera) -> None:
     assert desk.play(8.0)["speed"] == 8
     desk.expect(1, SEEN[18].seq, SEEN[19].seq)
     desk.ack(SEEN[19].seq)
-    until(lambda: desk.session.in_past("door") is None)
+    until(lambda: desk.session.past_viewer_of("door") is None)
     put_frame(camera, 9000)
 
     desk.expect(1, SEEN[18].seq, SEEN[19].seq, 9000)
@@ -231,7 +231,7 @@ def test_playing_to_the_end_goes_on_live(desk: Desk, camera: Camera) -> None:
 def test_live_can_be_paused(desk: Desk) -> None:
     """At its newest frame; played forward it stays live."""
     assert desk.play(2.0) == {"at": None, "speed": 1.0}
-    assert desk.session.in_past("door") is None
+    assert desk.session.past_viewer_of("door") is None
 
     assert desk.play(0.0)["at"] == SEEN[-1].at_unix
     desk.expect(1, SEEN[-1].seq)
@@ -300,7 +300,7 @@ def test_nothing_kept_is_live(desk: Desk) -> None:
     answer = desk.seek(0.5)
 
     assert (answer["at"], answer["from"], answer["to"]) == (None, None, None)
-    assert desk.session.in_past("door") is None
+    assert desk.session.past_viewer_of("door") is None
 
 
 def test_picture_that_cannot_be_made_changes_nothing(camera: Camera, fanout: Fanout) -> None:
@@ -314,7 +314,7 @@ def test_picture_that_cannot_be_made_changes_nothing(camera: Camera, fanout: Fan
 
     with pytest.raises(RequestError, match="too long"):
         desk.seek(0.5)
-    assert desk.session.in_past("door") is None
+    assert desk.session.past_viewer_of("door") is None
 
 
 def test_who_cannot_decode_a_moment_asks_for_jpeg(camera: Camera, fanout: Fanout) -> None:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Box", "Happening"]
+__all__ = ["Box", "EventReport"]
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height as fractions of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class EventReport:
     """Something that begins, continues or ends at a camera.
 
     The first with a label begins an event. Later ones with that label continue it, until one of
