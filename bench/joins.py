@@ -118,6 +118,7 @@ class Joins:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._places: dict[str, dict[int, int]] = {name: {} for name in self.films}
+        self._sent: dict[str, Counter[str]] = {name: Counter() for name in self.films}
         self._visits: list[tuple[str, Screen]] = []
         self._witnesses = [
             threading.Thread(target=self._try, args=(self._witness, name)) for name in self.films
@@ -141,8 +142,9 @@ class Joins:
         try:
             wait_until(lambda: all(self._places.values()) or self.faults, START_S)
             assert not self.faults, self.faults
-        except BaseException:
+        except BaseException as error:
             self.__exit__()
+            error.add_note(f"the witnesses were sent {self._sent}")
             raise
         return self
 
@@ -206,6 +208,7 @@ class Joins:
                 pump_for(viewer, 0.2)
                 with self._lock:
                     self._places[name] |= screen.places()
+                self._sent[name].update(one.get("codec", "JPEG") for one, _ in screen.frames)
                 screen.frames.clear()
 
     def _join(self, name: str) -> None:
