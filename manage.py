@@ -273,7 +273,7 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
         listener = listen(settings.server.host, settings.server.port)
     except ConfigError as error:
         # A setting made on the page must not lock everybody out of the page.
-        if access.take_back(settings.state_dir, str(error)):
+        if access.revert(settings.state_dir, str(error)):
             restart_process()
         raise
     access.confirm(settings.state_dir)

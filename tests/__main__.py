@@ -1,8 +1,8 @@
-"""The whole suite, as ``make test`` runs it: file by file, on several processes at once.
+"""Run the whole suite for ``make test``, file by file, in several processes.
 
-Tests in a browser mostly compute, all others mostly wait. Both go on as long as there are both, so
-that two cores have work for five processes, and not too much of it. ``tests/support/order.py`` says
-which file begins when.
+Browser tests mostly compute, all others mostly wait. Running both kinds side by side keeps two
+cores busy with five processes without overloading them. ``tests/support/order.py`` sets the order
+of files.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ import tempfile
 from tests.support.cameras.films import KEPT
 from tests.support.servers.fork_server import ADDRESS, ForkServer
 
-# What measures a rate or an age, and so wants a machine that does little else. Those of clusters
-# and of the link mostly wait. All but one begin at once; that of the slow link follows the wall.
+# Tests that measure a rate or an age, and so need a quiet machine. Those of clusters and of the
+# link mostly wait. All but one start together; the slow link's follows the wall's.
 QUIET = (
     "tests/browser/video/test_slow_link.py",
     "tests/browser/page/test_wall.py",
@@ -27,7 +27,7 @@ QUIET = (
 )
 
 QUIET_AT_ONCE, AT_ONCE = 6, 5
-# Of these, how many compute.
+# How many of these compute.
 QUIET_COMPUTING, COMPUTING = 1, 3
 
 SLOWEST = 10
@@ -46,9 +46,9 @@ def main() -> int:
 
 
 def run() -> int:
-    """Run what must be quiet, then all else; return 0 if nothing has failed."""
+    """Run the tests that need quiet, then the others; return 0 if nothing has failed."""
     waits, goes = os.pipe()
-    # Collects all else meanwhile.
+    # Collects the other tests meanwhile.
     others = [f"--after={waits}", *(f"--ignore={path}" for path in QUIET)]
     rest = start(AT_ONCE, COMPUTING, *others, pipe=waits)
     os.close(waits)
@@ -56,14 +56,14 @@ def run() -> int:
     with contextlib.suppress(BrokenPipeError):  # It may have died.
         os.write(goes, b"!")
     os.close(goes)
-    # A signal that ended pytest is a negative number.
+    # A negative number: the signal that ended pytest.
     return max(abs(quiet), abs(rest.wait()))
 
 
 def start(
     workers: int, computing: int, *arguments: str, pipe: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start pytest with so many workers, of which some prefer what computes."""
+    """Start pytest with this many workers, some of which prefer tests that compute."""
     numbers = (f"--workers={workers}", f"--computing={computing}", f"--durations={SLOWEST}")
     return subprocess.Popen(
         [*PYTEST, *numbers, *arguments], pass_fds=() if pipe is None else (pipe,)

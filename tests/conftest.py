@@ -1,4 +1,4 @@
-"""Fixtures that any test may use, and the order of tests; all of it is in ``tests/support``."""
+"""Shared fixtures and the order of tests, all defined in ``tests/support``."""
 
 from tests.support.browser.chromium import (
     blank,

@@ -1,4 +1,4 @@
-"""Servers for pages: on ports that last, so that Chromium has their files already."""
+"""Servers for pages, on ports that are reused so that Chromium has their files cached."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ Start = Callable[..., PortholeServer]
 
 @pytest.fixture
 def start_server(start_server: Start) -> Start:
-    """Start servers as everywhere, but on a port that lasts unless a port is given."""
+    """Start servers as usual, but on a reused port unless a port is given."""
 
     def start(*arguments: str, **more: Any) -> PortholeServer:
         port = () if "--port" in arguments else ("--port", lasting_port())
@@ -24,7 +24,7 @@ def start_server(start_server: Start) -> Start:
 
 @pytest.fixture(scope="module")
 def share_server(share_server: Start) -> Start:
-    """Share servers as everywhere, but on ports that last."""
+    """Share servers as usual, but on reused ports."""
     ports: dict[tuple[str, ...], str] = {}
 
     def share(*arguments: str) -> PortholeServer:

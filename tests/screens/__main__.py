@@ -1,7 +1,7 @@
-"""Take pictures of every state: ``make screens``, or ``make screens ARGS="grid focus"`` for some.
+"""Take screenshots of every state: ``make screens``, or ``make screens ARGS="grid focus"``.
 
-The pictures go to ``screens/``, with a contact sheet; look at them. The best go to ``docs/img/``
-as well, with ``ARGS=--docs``.
+The pictures go to ``screens/``, with a contact sheet; look at them. With ``ARGS=--docs`` the best
+also go to ``docs/img/``.
 """
 
 import argparse
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def main() -> int:
-    """Take pictures and return the exit code: 1 if a view could not be set up."""
+    """Take the screenshots; return the exit code: 1 if a view could not be set up."""
     parser = argparse.ArgumentParser(prog="make screens", description=__doc__)
     parser.add_argument("views", nargs="*", metavar="VIEW", help="all, unless some are named")
     parser.add_argument("--size", choices=[size.name for size in SIZES])

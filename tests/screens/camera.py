@@ -1,4 +1,4 @@
-"""A camera on the network that shows a scene, and has whatever fault it is told to have."""
+"""A network camera that shows a scene and can be given a fault."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ __all__ = ["SceneCamera"]
 
 
 class SceneCamera(BadCamera):
-    """MJPEG over HTTP of a film.
+    """Serves a film as MJPEG over HTTP.
 
     Args:
         film: Motion JPEG, as :mod:`tests.screens.scenes` writes it.

@@ -1,7 +1,7 @@
-"""Views of the dashboard: its grid, a camera in focus, and what cameras and the connection do.
+"""Views of the dashboard: its grid, a focused camera, and states of cameras and the connection.
 
-For what is one key or click away from a page with six cameras, a line in :data:`BY_KEY` or
-:data:`BY_CLICK` will do.
+A view that is one key or click away from a page with six cameras needs only a line in
+:data:`BY_KEY` or :data:`BY_CLICK`.
 """
 
 import shutil
@@ -32,14 +32,14 @@ BY_LINK: dict[str, str] = {
 }
 TABS = ("Image", "Motion", "Activity", "Statistics")
 
-# A scanner of one's own that was not finished.
+# A user's scanner that is not finished.
 PROCESSOR = """
 def find_parts(image, info):
     raise ValueError("template parts.png is missing")
 """
 
 
-# Live.
+# Live view.
 
 
 def _grid(count: int) -> View:
@@ -58,9 +58,9 @@ def focus(stage: Stage) -> Page:
 
 @view("panel")
 def panel(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """What is beside the camera in focus, on a phone below it, one part after the other."""
+    """The tabs beside the focused camera (below it on a phone), one after the other."""
     page = focus(stage)
-    # Plots want something to plot.
+    # Plots need data.
     settle(page, 5000)
     for name in TABS:
         show_tab(page, name)
@@ -73,7 +73,7 @@ def panel(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("past")
 def past(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """The time bar: a moment of the past, a part of it that is marked, and both in full screen."""
+    """The time bar: a moment of the past, a marked span, and both in full screen."""
     page = focus(stage)
     page.wait_for_selector("[data-scrubber][data-past='live']")
     settle(page, 6000)
@@ -92,7 +92,7 @@ def past(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("focus-processor")
 def focus_processor(stage: Stage) -> Page:
-    """A camera whose pictures go through code of people's own, which fails."""
+    """A camera whose frames go through user code that fails."""
     server = stage.server(
         stage.cameras(6)[-1:],
         each='process = ["timestamp", "parts:find_parts"]',
@@ -165,9 +165,9 @@ def undo(stage: Stage) -> Page:
 
 @view("toasts")
 def toasts(stage: Stage) -> Page:
-    """What others did; what was lost is told by its tile."""
+    """What others did; a lost camera is reported by its tile."""
     camera = stage.camera("reef")
-    # All on screen also on a phone: only what is concerns the person before it.
+    # All cameras are on screen, even on a phone: notices are only for visible ones.
     server = stage.server([("reef", "Reef tank", camera.url()), *stage.cameras(1)])
     page = live(stage.open(server.url))
     camera.disappear()
@@ -180,14 +180,14 @@ def toasts(stage: Stage) -> Page:
 
 # Video.
 
-# As on plain http elsewhere than on localhost.
+# As on plain http on a host other than localhost.
 PLAIN = """delete window.VideoDecoder;
 Object.defineProperty(window, 'isSecureContext', { value: false });"""
 
 
 @view("video")
 def video(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """What comes as the camera sends it, in the figures and beside the picture."""
+    """Video passed through from the camera, in the figures and beside the picture."""
     server = stage.server(stage.video_cameras(4))
     page = live(stage.open(server.url))
     page.wait_for_function(
@@ -205,12 +205,12 @@ def video(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 
 def _panel_of(page: Page) -> Page:
-    """Show what is beside the picture, which on a phone is below it."""
+    """Open a tab of the panel beside the picture (below it on a phone)."""
     page.locator("[data-tabs]").evaluate("(tabs) => tabs.scrollIntoView({ block: 'start' })")
     return settle(page, 3000)
 
 
-# Who may do what.
+# Permissions.
 
 
 @view("login")
@@ -244,7 +244,7 @@ def empty_for_you(stage: Stage) -> Page:
 
 @view("empty")
 def empty(stage: Stage) -> Page | None:
-    """A node that shows the cameras of others, and there are none."""
+    """A node that shows other nodes' cameras, when there are none."""
     if shutil.which("redis-server") is None:
         return None
     folder = tempfile.TemporaryDirectory(prefix="porthole-screens-")
@@ -263,12 +263,12 @@ def empty(stage: Stage) -> Page | None:
     return settle(page)
 
 
-# What cameras do.
+# States of cameras.
 
 
 @view("states")
 def states(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """Every state a camera can be in, side by side, and each of them large."""
+    """Every state of a camera, side by side and enlarged."""
     page = _troubled(stage)
     yield "states", page
     names = ("stalled", "frozen", "lost", "missing", "starting", "stopped", "ended")
@@ -296,7 +296,7 @@ def _troubled(stage: Stage) -> Page:
     )
     page = stage.open(server.url)
     _expect(page, street="live", reef="live", seedlings="live", printer="live")
-    # The film is five seconds long; on a phone nobody sees that camera until it is scrolled to.
+    # The film lasts five seconds; on a phone that camera is not seen until it is scrolled to.
     page.locator(".tile[data-camera='rack-b']").scroll_into_view_if_needed()
     _expect(page, rack_b="ended")
     page.locator(".grid").evaluate("(grid) => grid.scrollTo(0, 0)")
@@ -310,7 +310,7 @@ def _troubled(stage: Stage) -> Page:
 
 
 def _expect(page: Page, **expected: str) -> None:
-    """Wait for states, of what is on the screen."""
+    """Wait for states of cameras on screen."""
     for name, state in expected.items():
         tile = page.locator(f".tile[data-camera='{name.replace('_', '-')}']")
         tile.scroll_into_view_if_needed()
@@ -319,7 +319,7 @@ def _expect(page: Page, **expected: str) -> None:
 
 @view("idle")
 def idle(stage: Stage) -> Page:
-    """A page that was in the background, at the moment in which it is looked at again."""
+    """A page that was in the background, at the moment it becomes visible."""
     server = stage.server(stage.cameras(4), "--release-after", "0")
     page = live(stage.open(server.url))
     page.evaluate(SET_VISIBILITY, "hidden")
@@ -330,13 +330,13 @@ def idle(stage: Stage) -> Page:
     return settle(page)
 
 
-# What the connection does.
+# States of the connection.
 
 
 @view("loading")
 def loading(stage: Stage) -> Page:
-    """Before the first word from the server: the script is still under way."""
-    # Held back, and let go when the page is closed.
+    """Before the first message from the server: the script is still loading."""
+    # Held back until the page is closed.
     held = lambda page: page.route("**/static/*/js/main.js", lambda route: None)  # noqa: E731
     server = stage.shared()
     page = stage.open("about:blank", held)

@@ -1,4 +1,4 @@
-"""Views of what admins set up on the page: cameras, people, access."""
+"""Views of the forms where admins manage cameras, users and access."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.support.clients.admin_api import ask_api, revision_of
 
 @view("manage")
 def manage(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """An admin's list and form, one state after the other."""
+    """An admin's list and form, in successive states."""
     server = stage.server(stage.cameras(3))
     for number, (name, title, group) in enumerate(
         (("gate", "North gate", "Yard"), ("old", "Old camera", None))
@@ -22,7 +22,7 @@ def manage(stage: Stage) -> Iterator[tuple[str, Page]]:
         assert ask_api(server, "POST", "", camera).status == 201
     page = stage.open(f"{server.url}?manage=cameras")
     page.wait_for_selector(".managed-row")
-    settle(page, 1500)  # Behind the window, the tiles get their states.
+    settle(page, 1500)  # Behind the dialog, the tiles get their states.
     yield "list", settle(page)
     page.get_by_role("button", name="Add a camera").click()
     page.wait_for_selector(".found")
@@ -61,7 +61,7 @@ def manage(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("empty-admin")
 def empty_admin(stage: Stage) -> Page:
-    """A dashboard without a camera, for who may add one."""
+    """A dashboard without a camera, as an admin sees it."""
     server = stage.server([])
     assert ask_api(server, "DELETE", "/test").status == 200
     page = stage.open(server.url)
@@ -71,7 +71,7 @@ def empty_admin(stage: Stage) -> Page:
 
 @view("people")
 def people(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """An admin's lists and forms, from the first user on."""
+    """An admin's lists and forms, starting with the first user."""
     server = stage.server(stage.cameras(3))
     page = stage.open(f"{server.url}?manage=people")
     page.wait_for_selector(".people-connection")
@@ -124,7 +124,7 @@ def people(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("own-password")
 def own_password(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """A viewer's own password, and what is wrong with it."""
+    """A viewer's own password, and its errors."""
     page = live(log_in(stage, "vera"))
     page.locator("[popovertarget='page-menu']").click()
     page.locator("[data-open-password]").click()
@@ -138,7 +138,7 @@ def own_password(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("access")
 def access(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """Access from other devices, from the offer on."""
+    """Access from other devices, starting with the offer."""
     server = stage.server(stage.cameras(3))
     page = live(stage.open(server.url))
     yield "offer", page

@@ -32,7 +32,7 @@ def _views_server(stage: Stage, saved: bool = True) -> PortholeServer:
 
 
 def _begun(page: Page) -> Page:
-    """Wait for the first picture: here the page around them is looked at."""
+    """Wait for the first picture: the page around the pictures is what matters here."""
     page.wait_for_selector(".tile[data-state='live']")
     return settle(page, 2000)
 
@@ -51,7 +51,7 @@ def views(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("views-many")
 def views_many(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """Saved, organised and opened, where there are many."""
+    """Many saved views, organised and opened."""
     page = _begun(stage.open(_views_server(stage).url))
     page.locator("[data-dismiss]").click()
     page.keyboard.press("v")
@@ -86,7 +86,7 @@ def views_many(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("views-viewer")
 def views_viewer(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """Somebody who may see two cameras, and share nothing."""
+    """A user who may see two cameras and share nothing."""
     server = _views_server(stage)
     UsersFile(server.state).add_user("vera", "viewer", ["harbour", "printer"], PASSWORD)
     page = stage.open(server.url)
@@ -104,7 +104,7 @@ def views_viewer(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("patrol")
 def patrol(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """Chosen, and going on."""
+    """Chosen, and running."""
     page = _begun(stage.open(_views_server(stage).url))
     page.locator("[data-dismiss]").click()
     page.keyboard.press("a")
@@ -117,9 +117,9 @@ def patrol(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("patrol-pages")
 def patrol_pages(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """Through the pages of a layout, from the address on, and paused."""
+    """Patrol through the pages of a layout, started by the address, and paused."""
     page = _begun(stage.open(f"{_views_server(stage).url}?layout=2x2&patrol=30&through=pages"))
     page.locator("[data-dismiss]").click()
-    # Sideways, a phone has no room for its words, but for its buttons.
+    # Sideways, a phone has room for its buttons but not for its text.
     page.locator("[data-patrol-pause]").click()
     yield "patrol-paused", settle(page)

@@ -31,12 +31,12 @@ PAGE = """<!doctype html>
 
 
 def picture_name(view: str, size: str, scheme: str) -> str:
-    """Return what the picture of a view is called."""
+    """Return the file name of a view's picture."""
     return f"{view}-{size}-{scheme}.png"
 
 
 def write_sheet(folder: Path) -> None:
-    """Write ``index.html`` and ``sheet.jpg`` of what there is in the folder."""
+    """Write ``index.html`` and ``sheet.jpg`` for the pictures in the folder."""
     rows, strips = [], []
     for view in sorted({path.stem.rsplit("-", 2)[0] for path in folder.glob("*-*-*.png")}):
         names = [

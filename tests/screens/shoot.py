@@ -1,4 +1,4 @@
-"""Pictures of views, and those of them that go into the documentation."""
+"""Take screenshots of views, and publish some of them in the documentation."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +18,7 @@ FLAGS = [
     "--hide-scrollbars",
 ]
 
-# Of the documentation: its name, the view, size and scheme it is of, and how wide it is there.
+# Pictures in the documentation: name, view, size, scheme, and width there.
 PUBLISHED = (
     ("dashboard", "grid", "laptop", "light", 1280),
     ("focus", "focus", "laptop", "dark", 1280),
@@ -31,7 +31,7 @@ MAX_BYTES = 250_000
 
 
 def shoot(stage: Stage, view: str, sizes: Iterable[Size], folder: Path) -> list[Path]:
-    """Take a view's pictures, light and dark, and return where they are."""
+    """Take a view's pictures, light and dark; return their paths."""
     taken = []
     for size in sizes:
         stage.begin(size)
@@ -49,7 +49,7 @@ def shoot(stage: Stage, view: str, sizes: Iterable[Size], folder: Path) -> list[
 
 def _take(page: Page, scheme: str, path: Path) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    # Two frames: one in which the colours change, one in which that is on the screen.
+    # Two frames: the colours change in the first, which is on screen by the second.
     page.evaluate(
         "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
     )
@@ -57,7 +57,7 @@ def _take(page: Page, scheme: str, path: Path) -> None:
 
 
 def publish(folder: Path, target: Path) -> None:
-    """Write the pictures of the documentation, as good as ``MAX_BYTES`` allow."""
+    """Write the documentation's pictures at the best quality that ``MAX_BYTES`` allows."""
     for name, view, size, scheme, width in PUBLISHED:
         picture = cv2.imread(str(folder / picture_name(view, size, scheme)))
         assert picture is not None, f"there is no picture of {view}"

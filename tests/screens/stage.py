@@ -1,4 +1,4 @@
-"""What a view is set up with: cameras that show scenes, real servers, pages in a real browser."""
+"""Set up views: cameras that show scenes, real servers, pages in a real browser."""
 
 import subprocess
 import tempfile
@@ -30,7 +30,7 @@ __all__ = [
 
 PASSWORD = "correct horse battery"
 
-# Name, title and scene; the second half are the first one's neighbours, seen from the other side.
+# Name, title and scene; the second half are mirrored neighbours of the first.
 CAMERAS = (
     ("harbour", "Harbour", "harbour"),
     ("street", "Market Street", "street"),
@@ -53,7 +53,7 @@ LARGE, SMALL = (1280, 720), (640, 360)
 
 PATIENCE_MS = 20_000
 
-# What is on the screen is live, and has been for long enough to tell its numbers.
+# Everything on screen is live, and has been for long enough to have figures.
 ALL_LIVE = """() => [...document.querySelectorAll('.tile[data-camera]')].every((tile) => {
   const { top, bottom, left, right } = tile.getBoundingClientRect();
   const off = bottom < 1 || top > innerHeight - 1 || right < 1 || left > innerWidth - 1;
@@ -63,7 +63,7 @@ ALL_LIVE = """() => [...document.querySelectorAll('.tile[data-camera]')].every((
 
 @dataclass(frozen=True)
 class Size:
-    """What a page is looked at on."""
+    """A window size."""
 
     name: str
     width: int
@@ -87,7 +87,7 @@ class Stage:
 
     Args:
         browser: Where pages are opened.
-        folder: For films and state folders.
+        folder: Holds films and state folders.
     """
 
     def __init__(self, browser: Browser, folder: Path) -> None:
@@ -98,17 +98,17 @@ class Stage:
         self._view = ExitStack()
 
     def close(self) -> None:
-        """End everything."""
+        """Stop everything."""
         self.clear()
         self._drop_shared()
 
     def begin(self, size: Size) -> None:
-        """Set up anew, for pages of a size."""
+        """Start afresh, for pages of a given size."""
         self.clear()
         self._size = size
 
     def clear(self) -> None:
-        """End what was set up for one view only."""
+        """Stop what was set up for one view only."""
         self._view.close()
         self._view = ExitStack()
 
@@ -119,27 +119,27 @@ class Stage:
         )
         path = self._folder / f"{name}-{size[0]}.avi"
         if not path.exists():
-            # Under another name until it is whole: a run may be ended while it draws.
+            # Under a temporary name until complete: a run may be interrupted while drawing.
             part = path.with_suffix(".part.avi")
             film(scene, part, size, mirrored=number >= len(CAMERAS) // 2)
             part.rename(path)
         return path
 
     def camera(self, name: str) -> SceneCamera:
-        """Return a camera on the network, for this view."""
+        """Return a network camera for this view."""
         camera = SceneCamera(self.film(name, SMALL))
         self._view.callback(camera.close)
         return camera
 
     def cameras(self, count: int = 6) -> list[tuple[str, str, str]]:
-        """Return the first so many cameras as name, title and source."""
+        """Return the first cameras, this many, as name, title and source."""
         size = SMALL if count > 9 else LARGE
         return [
             (name, title, f"file:{self.film(name, size)}") for name, title, _ in CAMERAS[:count]
         ]
 
     def video_cameras(self, count: int) -> list[tuple[str, str, str]]:
-        """Return the first so many cameras, which send H.264."""
+        """Return the first cameras, this many, sending H.264."""
         return [(name, title, f"file:{self._h264(name)}") for name, title, _ in CAMERAS[:count]]
 
     def _h264(self, name: str) -> Path:
@@ -159,7 +159,7 @@ class Stage:
         return path
 
     def shared(self, count: int = 6, people: bool = False) -> PortholeServer:
-        """Return a server with the first so many cameras; views that follow each other share it."""
+        """Return a server with this many cameras, shared by consecutive views."""
         key = (count, people)
         if self._shared is None or self._shared[0] != key:
             self._drop_shared()
@@ -173,19 +173,19 @@ class Stage:
         each: str = "",
         beside: Mapping[str, str] | None = None,
     ) -> PortholeServer:
-        """Return a server of this view's own.
+        """Return a server for this view alone.
 
         Args:
-            cameras: By name, title and source.
-            arguments: Of the command line.
-            each: What else is in the settings of each camera.
+            cameras: Name, title and source of each.
+            arguments: Command-line arguments.
+            each: More settings for each camera.
             beside: Files beside the settings, name to text.
         """
         return self._start(self._view, cameras, *arguments, each=each, beside=beside)
 
     @staticmethod
     def tell(server: PortholeServer, event: str, **payload: Any) -> None:
-        """Be somebody else, who may do everything and does this."""
+        """Send commands as another user, who may do everything."""
         viewer = Viewer("127.0.0.1", server.port)
         try:
             viewer.connect()
@@ -195,11 +195,11 @@ class Stage:
             viewer.close()
 
     def keep(self, close: Callable[[], Any]) -> None:
-        """Have something ended after this view."""
+        """Register something to close after this view."""
         self._view.callback(close)
 
     def open(self, url: str, before: Callable[[Page], None] | None = None) -> Page:
-        """Return a page at an address, in a browser that remembers nothing."""
+        """Open an address in a fresh browser context; return the page."""
         size = self._size
         context = self._browser.new_context(
             viewport={"width": size.width, "height": size.height},
@@ -254,30 +254,30 @@ class Stage:
 
 
 def live(page: Page) -> Page:
-    """Wait until whatever is on the screen is live, and has its numbers."""
+    """Wait until everything on screen is live and has its figures."""
     page.wait_for_function("() => document.querySelector('.tile[data-camera]')")
     page.wait_for_function(ALL_LIVE)
-    # Rates are counted over a second, latency is a median of some pictures.
+    # Rates are counted over a second; latency is a median of several frames.
     page.wait_for_timeout(1800)
     page.wait_for_function(ALL_LIVE)
     return page
 
 
 def settle(page: Page, milliseconds: int = 400) -> Page:
-    """Give the page time to draw what it has just been told."""
+    """Give the page time to draw its latest messages."""
     page.wait_for_timeout(milliseconds)
     return page
 
 
 def open_focus(page: Page, number: int) -> Page:
-    """Show a camera large, as a person does who has no keyboard."""
+    """Focus a camera with the pointer."""
     page.locator(".tile[data-camera] .tile-open").nth(number).click()
     page.wait_for_selector(".grid[data-view='focus']")
     return page
 
 
 def log_in(stage: Stage, name: str, password: str = PASSWORD) -> Page:
-    """Return the page of whoever logs in, on the login page if that is refused."""
+    """Return the page after logging in, or the login page if that is refused."""
     page = stage.open(stage.shared(people=True).url + "login")
     page.locator("[name=name]").fill(name)
     page.locator("[name=password]").fill(password)

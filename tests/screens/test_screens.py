@@ -21,7 +21,7 @@ def small(stage: Stage) -> Page:
 def test_a_view_becomes_pictures(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A server, a page, a picture of it in each scheme, and the sheet that shows them."""
+    """A view of a server's page yields a picture in each scheme, and a sheet that shows them."""
     monkeypatch.setitem(VIEWS, "small", small)
     phone = SIZES[0]
     with closing(Stage(browser, tmp_path)) as stage:
@@ -38,7 +38,7 @@ def test_a_view_becomes_pictures(
 
 
 def test_scenes_move() -> None:
-    """Each scene is a picture, and another one a moment later."""
+    """Each scene is a picture that changes a moment later."""
     for name, scene in SCENES.items():
         now, later = scene(0.1), scene(0.35)
 

@@ -3,5 +3,5 @@
 from tests.screens import dashboard, forms, saved
 from tests.screens.registry import VIEWS
 
-# The modules are imported for the views that they name.
+# Imported so that the modules register their views.
 __all__ = ["VIEWS", "dashboard", "forms", "saved"]

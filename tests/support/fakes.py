@@ -28,7 +28,8 @@ from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
 from server.loop import hub
 
-# No example is too slow on a loaded machine, and no run depends on an earlier one.
+# No deadline, because a loaded machine is slow; derandomized, so that runs do not depend on earlier
+# ones.
 hypothesis.settings.register_profile("porthole", max_examples=50, deadline=None, database=None)
 hypothesis.settings.load_profile("porthole")
 
@@ -40,14 +41,14 @@ def until(condition: Callable[[], object], timeout_s: float = 4.0) -> None:
     clock_s = 0.0
     while not condition():
         assert clock_s < timeout_s, f"still not true after {timeout_s:g} s"
-        # The longer it lasts, the less it matters when it is seen.
+        # The longer the wait, the less a coarse poll matters.
         pause_s = max(0.002, min(0.01, clock_s / 20))
         hub.sleep(pause_s)
         clock_s += pause_s
 
 
 def settle(turns: int = 20) -> None:
-    """Let every green thread run that can, to show that nothing happens."""
+    """Let every runnable green thread run, to show that nothing happens."""
     for _ in range(turns):
         hub.sleep(0)
 
@@ -86,13 +87,13 @@ def encoded(
 
 
 def unit(seq: int, key: bool = False, size: int = 1000, fps: float = 30.0) -> Unit:
-    """Return a unit that looks like H.264, taken in time at a frame rate."""
+    """Return a unit that looks like H.264, timestamped at a frame rate."""
     data = f"{'key' if key else 'unit'} {seq} ".encode().ljust(size, b".")
     return Unit(data, key, seq, UNIX_EPOCH_OF_TESTS + seq / fps, "avc1.64001f", 64, 48)
 
 
 def give_video(camera: Camera, name: str = "full", passed_through: bool = True) -> VideoTrack:
-    """Give a camera a video, before anything watches it; the test puts the units in."""
+    """Give a camera video before anything watches it; the test puts the units in."""
     track = VideoTrack(name)
     track.codec, track.passed_through = "avc1.64001f", passed_through
     camera.videos = dict(camera.videos) | {name: track}
@@ -127,7 +128,7 @@ class FakeSource:
         self.info = SourceInfo(*size, fps, "raw", live)
         self.arrivals = Arrivals()
         self.grabs = 0
-        """How many pictures were grabbed, and each time it was asked."""
+        """How many pictures were grabbed, and the time of each call."""
         self.asked = 0
         self.decoded = 0
         self.closed = 0
@@ -136,7 +137,7 @@ class FakeSource:
         self.offer()
 
     def give(self, *pictures: Image | Exception) -> None:
-        """Deliver these next, in this order; an exception is raised instead."""
+        """Queue pictures to deliver in this order; an exception is raised instead."""
         for item in pictures or (picture(*self.size),):
             self._coming.put(item)
 
@@ -192,7 +193,7 @@ class UndecodableError(Exception):
 
 
 class FakeOpener:
-    """Opens the given sources one after the other, and then the last one again and again."""
+    """Opens the given sources in turn, then the last one again and again."""
 
     def __init__(self, *outcomes: Source | Exception) -> None:
         self.outcomes = list(outcomes)
@@ -212,7 +213,7 @@ class OpenLimiter:
     def __init__(self) -> None:
         self.inside = 0
         self.refusal: bytes | None = None
-        """The answer that turns new connections away, while there is one."""
+        """The response that rejects new connections, while set."""
 
     def enter(self, key: object, address: str, end: Callable[[], None]) -> None:
         self.inside += 1
@@ -231,7 +232,7 @@ class OpenLimiter:
 
 
 class RecordingViewer:
-    """A viewer that takes every frame unless it has an obstacle."""
+    """A viewer that accepts every frame unless it has an obstacle."""
 
     def __init__(self, last_seq: int = 0) -> None:
         self.last_seq = last_seq

@@ -1,4 +1,4 @@
-"""The order in which files of tests begin: what takes long does not begin last."""
+"""The order of test files: slow ones must not start last."""
 
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ __all__ = ["LONG", "computes", "pytest_collection_modifyitems"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Over 20 s each, the longest first: those that compute, and those that wait.
+# Over 20 s each, the slowest first: those that compute, and those that wait.
 LONG = (
     "tests/browser/page/test_wall.py",
     "tests/browser/video/test_slow_link.py",
@@ -50,7 +50,7 @@ LONG = (
     "tests/system/cluster/test_common.py",
 )
 
-# Then what starts servers, and at last what is short.
+# Then the tests that start servers, and last the short ones.
 BROWSERS = ("tests/browser", "tests/screens")
 SERVERS = (*BROWSERS, "tests/system")
 
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def computes(file: Path) -> bool:
-    """Return whether the tests of a file mostly compute, in a browser; all others mostly wait."""
+    """Return whether a file's tests mostly compute, in a browser; all others mostly wait."""
     return file.is_relative_to(ROOT) and file.relative_to(ROOT).as_posix().startswith(BROWSERS)
 
 

@@ -1,4 +1,4 @@
-"""Passwords of test users, which are known anyway, take less to check."""
+"""Hash test users' passwords cheaply, as they are known anyway."""
 
 from collections.abc import Iterator
 
@@ -14,9 +14,9 @@ HASHER = password.HASHER
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[None]:
-    """Hash what tests hash in a millisecond; whoever checks a hash goes by what is written in it.
+    """Hash test passwords in a millisecond; checking uses the parameters stored in the hash.
 
-    Servers hash as they always do.
+    Servers hash with the usual cost.
     """
     password.HASHER = PasswordHasher(1, 64, 1)
     yield
@@ -25,5 +25,5 @@ def cheap_passwords() -> Iterator[None]:
 
 @pytest.fixture
 def ordinary_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash as servers do. Name it before what makes users."""
+    """Hash at the servers' cost. Request it before fixtures that make users."""
     monkeypatch.setattr(password, "HASHER", HASHER)

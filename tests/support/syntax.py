@@ -1,4 +1,4 @@
-"""Python files as they are written."""
+"""Parse Python files."""
 
 import ast
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ __all__ = ["statements"]
 
 
 def statements(path: Path) -> Iterator[ast.AST]:
-    """Yield every statement of a file, inside functions and classes, too.
+    """Yield every statement of a file, including those inside functions and classes.
 
-    Statements are a tenth of what ``ast.walk`` goes through.
+    Statements are a tenth of the nodes that ``ast.walk`` visits.
     """
     waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while waiting:
@@ -18,5 +18,5 @@ def statements(path: Path) -> Iterator[ast.AST]:
         yield node
         for name in ("body", "orelse", "finalbody", "handlers", "cases"):
             inner = getattr(node, name, None)
-            if isinstance(inner, list):  # Of a lambda or a conditional expression it is one.
+            if isinstance(inner, list):  # A lambda's or conditional expression's body is one node.
                 waiting += inner

@@ -1,10 +1,9 @@
-"""Runs files of tests on several processes, forked from the one that has collected all tests.
+"""Run test files in several processes, forked from the one that collected all tests.
 
-Collecting takes five seconds of CPU time, which forks need not spend again. A worker takes one file
-after another, and sends its reports to the process it was forked from, which shows and counts them.
-Some of the workers take files that mostly compute as long as there are any, the others files that
-mostly wait: of one kind alone, all would wait or none would get on. ``tests/__main__.py`` loads
-this plugin by ``-p``.
+Collecting takes five seconds of CPU time, which forks do not spend again. A worker takes one file
+after another, and sends its reports to its parent, which shows and counts them. Some workers prefer
+files that mostly compute, the others files that mostly wait: with one kind alone, all would wait or
+compete for the CPU. ``tests/__main__.py`` loads this plugin with ``-p``.
 """
 
 import os
@@ -25,7 +24,7 @@ from tests.support.order import computes
 TURN_BYTES = 2
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""What libraries read when they are imported. Other threads would not be in a fork."""
+"""Libraries read these when imported. Other threads would not survive a fork."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests() -> Generator[None, object, object]:
-    """Import the fixtures, and what they import, without threads."""
+    """Import the fixtures and their imports, without starting threads."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ONE_THREAD.items():
             patch.setenv(name, value)
@@ -49,7 +48,7 @@ pytest_collection = pytest_load_initial_conftests
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Run the tests, unless some could not be collected."""
+    """Run the tests, unless collection failed."""
     config = session.config
     if config.option.after is not None:
         wait_for_turn(config)
@@ -86,14 +85,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 
 def fork() -> int:
-    """Fork, which eventlet warns of: a hub that runs would go on in both. None runs yet."""
+    """Fork; eventlet warns that a running hub would go on in both, but none runs yet."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
 
 def wait_for_turn(config: pytest.Config) -> None:
-    """Wait until those who run before have ended, and take over what they have noted."""
+    """Wait until earlier runs have ended, and take over their notes."""
     with open(config.option.after, "rb") as pipe:
         if not pipe.read(1):
             pytest.exit("who started this has ended", 1)
@@ -102,7 +101,7 @@ def wait_for_turn(config: pytest.Config) -> None:
 
 
 def fill(turns: Iterable[int]) -> int:
-    """Return a pipe with these numbers, of which whoever reads takes the next."""
+    """Return a pipe with these numbers; each reader takes the next."""
     reads, writes = os.pipe()
     os.write(writes, b"".join(turn.to_bytes(TURN_BYTES, "big") for turn in turns))
     os.close(writes)
@@ -110,7 +109,7 @@ def fill(turns: Iterable[int]) -> int:
 
 
 def take(files: list[list[pytest.Item]], queues: Sequence[int]) -> Iterator[list[pytest.Item]]:
-    """Yield the tests of one file after another, as long as there are some that nobody has."""
+    """Yield the tests of one file after another, as long as unclaimed files remain."""
     for queue in queues:
         while turn := os.read(queue, TURN_BYTES):
             yield files[int.from_bytes(turn, "big")]
@@ -119,21 +118,21 @@ def take(files: list[list[pytest.Item]], queues: Sequence[int]) -> Iterator[list
 def work(
     session: pytest.Session, files: Iterator[list[pytest.Item]], parent: Connection
 ) -> NoReturn:
-    """Run files of tests as long as there are some, and end this process."""
+    """Run test files as long as there are any, then end this process."""
     code = 1
     config = session.config
     try:
         config._tmp_path_factory._basetemp.mkdir()  # type: ignore[attr-defined]
         config.pluginmanager.unregister(name="terminalreporter")
         config.pluginmanager.register(Reports(config, parent))
-        # What is captured goes into a file, whose position the forks would share.
+        # Captured output goes into a file whose position the forks would share.
         if capture := config.pluginmanager.get_plugin("capturemanager"):
             capture.stop_global_capturing()
             capture.start_global_capturing()
             capture.suspend_global_capture()
         try:
             for tests in files:
-                # Which file is next is not known yet. It shares the fixtures of the session alone.
+                # The next file is not known yet, and shares only the session's fixtures.
                 for test, following in pairwise([*tests, session]):
                     config.hook.pytest_runtest_protocol(item=test, nextitem=following)
         finally:
@@ -149,22 +148,22 @@ def work(
 
 
 class Reports:
-    """Sends what happens in a worker to its parent."""
+    """Sends a worker's events to its parent."""
 
     def __init__(self, config: pytest.Config, parent: Connection) -> None:
         self._config = config
         self._parent = parent
 
     def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
-        """Say that a test begins."""
+        """Report that a test begins."""
         self._parent.send(("pytest_runtest_logstart", {"nodeid": nodeid, "location": location}))
 
     def pytest_runtest_logfinish(self, nodeid: str, location: object) -> None:
-        """Say that a test has ended."""
+        """Report that a test has ended."""
         self._parent.send(("pytest_runtest_logfinish", {"nodeid": nodeid, "location": location}))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Say how a part of a test went."""
+        """Report the outcome of a test's phase."""
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
         self._parent.send(("pytest_runtest_logreport", data))
 
@@ -175,9 +174,9 @@ def show(
     queues: Iterable[int],
     start: Callable[[], None],
 ) -> None:
-    """Report what the workers send, and as failed what none of them has come to the end of.
+    """Show the workers' reports, and report unfinished tests as failed.
 
-    For each that dies another is started: files that nobody has begun are not lost with it.
+    Each worker that dies is replaced: files not yet started are not lost with it.
     """
     config = session.config
     begun: set[Connection] = set()
@@ -191,7 +190,7 @@ def show(
                 line.close()
                 died = os.waitpid(workers.pop(line), 0)[1] != 0
                 session.testsfailed += died
-                if died and line in begun:  # Otherwise the next one would die as well.
+                if died and line in begun:  # Otherwise the next worker would die as well.
                     start()
                 continue
             begun.add(line)

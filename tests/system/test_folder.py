@@ -1,4 +1,4 @@
-"""The state folder: one server has it, and others of the machine do not get at it."""
+"""The state folder belongs to one server, and other accounts cannot access it."""
 
 import logging
 import os
@@ -26,9 +26,9 @@ def manage(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
 def test_a_second_server_is_told_who_has_the_folder(
     start_server: Callable[..., PortholeServer], tmp_path: Path
 ) -> None:
-    """Two servers once wrote over each other's settings.
+    """Two servers once overwrote each other's settings.
 
-    Commands go on working beside a server, and one that was killed leaves no lock behind.
+    Commands keep working beside a server, and a killed one leaves no lock behind.
     """
     state = str(tmp_path / "state")
     first = start_server("test:")
@@ -52,7 +52,7 @@ def test_a_second_server_is_told_who_has_the_folder(
 
 
 def test_a_web_and_a_camera_node_share_a_folder(tmp_path: Path) -> None:
-    """They keep different things there; two of a kind do not."""
+    """They keep different files there; two nodes of the same kind may not share."""
     FolderLock(tmp_path, "cameras").tell("redis://bus")
     FolderLock(tmp_path, "web")
 
@@ -64,7 +64,7 @@ def test_a_web_and_a_camera_node_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_what_a_lock_holds_is_not_believed(tmp_path: Path) -> None:
-    """Whatever stands in the file, the message is one line of plain text."""
+    """Whatever the lock file contains, the message is one line of plain text."""
     FolderLock(tmp_path, "web")
     (tmp_path / "web.lock").write_bytes(b"1 \x1b[31mhost\n2 x y\n")
 
@@ -78,7 +78,7 @@ def test_what_a_lock_holds_is_not_believed(tmp_path: Path) -> None:
 def test_what_others_can_get_at_is_told(
     tmp_path: Path, name: str, mode: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Users hear of it, and the log has the command that mends it."""
+    """Users see a warning, and the log has the command that fixes it."""
     folder = tmp_path / "a state"
     folder.mkdir(mode=0o755)
     path = folder / name
@@ -98,7 +98,7 @@ def test_what_others_can_get_at_is_told(
 def test_a_folder_as_it_should_be_is_not_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """State that everybody may read, but not write, is as earlier versions made it."""
+    """Files that everybody may read, but not write, are as earlier versions made them."""
     (tmp_path / "state.json").write_text("{}")
     (tmp_path / "state.json").chmod(0o644)
     tmp_path.chmod(0o755)
@@ -109,7 +109,7 @@ def test_a_folder_as_it_should_be_is_not_told(
 
 
 def test_nohup_stays_nohup() -> None:
-    """A server that was started to outlive its terminal does."""
+    """A server started to outlive its terminal does."""
     code = (
         "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); import manage\n"
         "manage.shut_down_by_signal(lambda: None)\n"

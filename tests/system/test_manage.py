@@ -28,7 +28,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def manage_fresh(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``manage.py`` to its end as people run it, once for each way to end."""
+    """Run ``manage.py`` to its end as people run it; used once for each kind of exit."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PORTHOLE_")}
     return subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), *arguments],
@@ -58,7 +58,7 @@ def test_version_is_told() -> None:
 
 
 def test_another_python_is_told_where_the_packages_are() -> None:
-    """``python3 manage.py`` without the environment says how to enter it, in one line."""
+    """``python3 manage.py`` outside the environment says how to enter it, in one line."""
     bare = [sys.executable, "-I", "-S", str(ROOT / "manage.py"), "run"]
     ended = subprocess.run(bare, capture_output=True, text=True, timeout=20)
 
@@ -70,7 +70,7 @@ def test_another_python_is_told_where_the_packages_are() -> None:
 
 
 def assert_refused(ended: subprocess.CompletedProcess[str], *said: str) -> None:
-    """Check for exit code 2 and one line that holds all of ``said``."""
+    """Check for exit code 2 and one line that contains all of ``said``."""
     assert ended.returncode == 2, ended.stderr
     assert ended.stdout == ""
     lines = ended.stderr.splitlines()
@@ -112,7 +112,7 @@ def test_wrong_file_ends_the_start(tmp_path: Path, text: str, said: tuple[str, .
 def test_wrong_settings_end_the_start(
     tmp_path: Path, arguments: list[str], environment: dict[str, str], said: tuple[str, ...]
 ) -> None:
-    """Wrong flags, variables and sources are refused the same way."""
+    """Wrong flags, variables and sources are rejected the same way."""
     state = [] if "--state" in arguments else ["--state", str(tmp_path)]
 
     assert_refused(manage("run", *state, *arguments, **environment), *said)
@@ -123,7 +123,7 @@ def test_wrong_settings_end_the_start(
     [(["rum"], "'run'"), (["run", "--prt", "1"], "'--port'"), (["user", "ad"], "'add'")],
 )
 def test_a_mistyped_command_is_answered_with_the_nearest(arguments: list[str], meant: str) -> None:
-    """Commands and their options are names, too."""
+    """Commands and their options are matched, too."""
     ended = manage(*arguments)
 
     assert ended.returncode == 2
@@ -141,7 +141,7 @@ def test_a_mistyped_command_is_answered_with_the_nearest(arguments: list[str], m
     ],
 )
 def test_wrong_processing_ends_the_start(tmp_path: Path, process: str, said: str) -> None:
-    """What is to be done to pictures is looked at before anything is served."""
+    """Processors are checked before the server starts to serve."""
     (tmp_path / "mine.py").write_text("def annotate(image, info): ...\n")
     (tmp_path / "broken.py").write_text("1 / 0\n")
     file = tmp_path / "porthole.toml"
@@ -153,7 +153,7 @@ def test_wrong_processing_ends_the_start(tmp_path: Path, process: str, said: str
 
 
 def test_taken_port_ends_the_start(tmp_path: Path) -> None:
-    """A port that another program has is named, with what to do."""
+    """The error names a port that another program has, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         ended = manage_fresh("run", "--state", str(tmp_path), "--port", port)
@@ -162,7 +162,7 @@ def test_taken_port_ends_the_start(tmp_path: Path) -> None:
 
 
 def test_probe_tells_what_a_source_delivers() -> None:
-    """A source that works is one line with what was measured of it."""
+    """A working source gives one line with what was measured."""
     ended = manage_fresh("probe", "test:?size=320x240&fps=25")
 
     assert ended.returncode == 0
@@ -201,7 +201,7 @@ def test_probe_tells_programs_in_json(tmp_path: Path) -> None:
 
 
 def test_probe_measures_a_camera_whose_password_is_not_encoded() -> None:
-    """A password with / @ : was "no URL"; it reaches the camera, and is shown nowhere."""
+    """A password with / @ : was "no URL"; it reaches the camera, and is never shown."""
     server = RtspServer()
     try:
         encoded = server.url("h264", login="digest")
@@ -230,19 +230,20 @@ def test_probe_tells_why_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_probe_lists_devices() -> None:
-    """Without a source, it lists the devices; on a machine without one it says so."""
+    """Without a source, it lists the devices, or says that there are none."""
     assert json.loads(manage("probe", "--json").stdout) == [] or find_devices()
 
 
 def test_probe_refuses_what_is_no_source() -> None:
-    """What can be no source is a wrong use, exit code 2."""
+    """An impossible source is a usage error, exit code 2."""
     assert_refused(manage("probe", "webcam:0"), "webcam:0")
 
 
 def test_users_are_named_in_any_capitals(tmp_path: Path) -> None:
-    """``user change ada`` for Ada ended in a traceback, and ``user passwd`` spoke of no characters.
+    """Names of users ignore case, and a byte order mark is no part of a password.
 
-    A byte order mark that a pipe puts in front is no part of the password.
+    ``user change ada`` for Ada ended in a traceback, and ``user passwd`` spoke of no characters. A
+    pipe may put the byte order mark in front of the password.
     """
 
     def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -251,10 +252,10 @@ def test_users_are_named_in_any_capitals(tmp_path: Path) -> None:
     password = "\ufeffcorrect horse\r\n"
     added = run("add", "Ada", "--role", "viewer", "--password-stdin", given=password)
     changed = run("change", "ada", "--role", "operator")
-    set_anew = run("passwd", "ADA", "--password-stdin", given=password)
+    new_password = run("passwd", "ADA", "--password-stdin", given=password)
 
-    assert added.returncode == changed.returncode == set_anew.returncode == 0
+    assert added.returncode == changed.returncode == new_password.returncode == 0
     assert changed.stdout == "User Ada may see and control all cameras.\n"
-    assert set_anew.stdout == "User Ada has a new password.\n"
+    assert new_password.stdout == "User Ada has a new password.\n"
     hashed = UsersFile(tmp_path).load().hash_of("ada")
     assert check_password(hashed, "correct horse")

@@ -1,4 +1,4 @@
-"""Fixtures of unit tests, and what holds for each."""
+"""Fixtures of the unit tests, some applied to every test."""
 
 import os
 from collections.abc import Iterator
@@ -17,10 +17,8 @@ __all__ = ["camera", "certified", "clock", "fanout", "link", "make_camera"]
 
 @pytest.fixture(scope="session", autouse=True)
 def native_threads() -> Iterator[None]:
-    """End the pool of native threads after the last test, and close its sockets.
-
-    A server must not wait for a stuck read at its exit, so an app takes that away from the process.
-    """
+    """Stop the pool of native threads after the last test, and close its sockets. A server must not
+    wait for a stuck read at exit, so an app removes that cleanup from the process."""
     yield
     tpool.killall()
 
@@ -37,5 +35,5 @@ def forked_children() -> Iterator[Forks]:
 
 @pytest.fixture
 def own_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start these processes as in real life, as children of this one."""
+    """Start these processes as in production, as children of this one."""
     monkeypatch.setattr(process, "os", os)

@@ -1,4 +1,4 @@
-"""What the docs cite exists: tests, files, functions, settings, options, metrics, paths."""
+"""Everything that the docs cite exists: tests, files, functions, settings, metrics, paths."""
 
 import ast
 import json
@@ -20,7 +20,7 @@ from tests.support.syntax import statements
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-# Names that belong to others: Python, its libraries, Linux, browsers, programs.
+# Names from elsewhere: Python, its libraries, Linux, browsers, programs.
 FOREIGN = frozenset(
     (
         *("VIDIOC_ENUM_FRAMESIZES", "VIDIOC_G_CTRL", "VIDIOC_QUERYCTRL", "VIDIOC_QUERYMENU"),
@@ -31,7 +31,7 @@ FOREIGN = frozenset(
     )
 )
 
-# What readers are to make, and what is called otherwise where they are.
+# Names that readers create, or that differ on their machines.
 EXAMPLES = frozenset(
     {"mymodule.py", "/porthole/", "snapshot_1", "stream_1", "newest.jpg", "ada", "octo"}
 )
@@ -43,27 +43,27 @@ WORD = re.compile(r"[A-Za-z_]\w*")
 
 @pytest.fixture(params=DOCS, ids=lambda path: path.name)
 def page(request: pytest.FixtureRequest) -> str:
-    """The text of a page."""
+    """A page's text."""
     text: str = request.param.read_text(encoding="utf-8")
     return text
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> App:
-    """A server, to be asked what it has."""
+    """A server to look up names in."""
     return create_app(load_settings(["test:"], None, tmp_path_factory.mktemp("state"), {}, {}))
 
 
 def spans(text: str) -> Iterator[str]:
-    """Yield what is set as code within a page's sentences."""
+    """Yield the code spans in a page's sentences."""
     for span in SPAN.findall(FENCE.sub("", text)):
         yield " ".join(span.split())
 
 
 def test_cited_tests_exist(page: str) -> None:
-    """A promise names the test that holds it; a renamed test would leave it without one.
+    """A promise names the test that covers it; renaming the test would break the reference.
 
-    Files are named from ``tests/`` on; ``::test_...`` is in the file that was named last.
+    Files are named from ``tests/`` on; ``::test_...`` is in the file named last.
     """
     defined, file = defined_tests(), ""
     for span in spans(page):
@@ -77,7 +77,7 @@ def test_cited_tests_exist(page: str) -> None:
 
 
 def test_cited_files_exist(page: str) -> None:
-    """Files are named by the end of their path, folders with a slash behind."""
+    """Files are named by the end of their path, folders with a trailing slash."""
     there = [f"/{path.relative_to(ROOT)}" for path in tracked()]
     for span in spans(page):
         path = span.partition("::")[0]
@@ -89,7 +89,7 @@ def test_cited_files_exist(page: str) -> None:
 
 
 def test_links_lead_somewhere(page: str, request: pytest.FixtureRequest) -> None:
-    """Links to other pages, their headings and pictures are there."""
+    """Links lead to existing pages, headings and pictures."""
     page_path = request.node.callspec.params["page"]
     for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page)):
         if "://" in target:
@@ -104,7 +104,7 @@ def test_links_lead_somewhere(page: str, request: pytest.FixtureRequest) -> None
 
 
 def test_every_row_belongs_to_a_table(page: str) -> None:
-    """Rows without a head above them, as after a blank line, are shown as text with bars in it."""
+    """Rows without a header, as after a blank line, are shown as text with bars in it."""
     for table in re.findall(r"(?:^\|.*\n)+", FENCE.sub("", page), re.M):
         head, rule = [*table.splitlines(), ""][:2]
         assert re.fullmatch(r"\|(-+\|)+", rule), head
@@ -112,7 +112,7 @@ def test_every_row_belongs_to_a_table(page: str) -> None:
 
 
 def test_cited_names_exist(page: str) -> None:
-    """Functions, classes, fields and settings stand somewhere in the code, dotted ones together."""
+    """Functions, classes, fields and settings occur in the code, dotted ones together."""
     unknown = []
     for span in spans(page):
         name = re.sub(r"\(\w*(, \w+)*\)$", "", span)
@@ -125,7 +125,7 @@ def test_cited_names_exist(page: str) -> None:
                 unknown.append(span)
         elif WORD.fullmatch(name) and name not in words():
             unknown.append(span)
-    # Where a name stands behind a file, it is in that file.
+    # A name that follows a file is in that file.
     for path, name in re.findall(r"`([\w/]+\.py)` `([A-Za-z_]\w*)`", page):
         (file,) = [one for one in (ROOT / path, ROOT / "server" / path) if one.exists()]
         if name not in WORD.findall(file.read_text(encoding="utf-8")):
@@ -134,21 +134,21 @@ def test_cited_names_exist(page: str) -> None:
 
 
 def test_cited_metrics_are_exported(page: str, app: App) -> None:
-    """What an alert is to be built on is there, under that name."""
+    """A metric that an alert may use is exported under that name."""
     cited = set(re.findall(r"\bporthole_[a-z_]+[a-z]\b", page))
     text = app.flask.test_client().get("/metrics").text
     assert cited <= set(re.findall(r"^\w+", text, re.M))
 
 
 def test_cited_variables_are_read(page: str) -> None:
-    """Every ``PORTHOLE_`` variable, in sentences and commands, is one that is read."""
+    """Every ``PORTHOLE_`` variable, in sentences and commands, is read somewhere."""
     known = {option.variable for option in server_options()}
 
     assert set(re.findall(r"\bPORTHOLE_[A-Z_]+[A-Z]\b", page)) <= known
 
 
 def test_cited_settings_are_accepted(page: str, tmp_path: Path) -> None:
-    """Every settings file that is shown can be used, but for where its cameras are."""
+    """Every settings file shown is valid, apart from where its cameras are."""
     for kind, text in FENCE.findall(page):
         if kind == "toml":
             file = tmp_path / "porthole.toml"
@@ -157,7 +157,7 @@ def test_cited_settings_are_accepted(page: str, tmp_path: Path) -> None:
 
 
 def test_cited_commands_exist(page: str) -> None:
-    """Commands, their options, and make's targets; in sentences and in examples."""
+    """Commands, their options and make targets exist, in sentences and in examples."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     code = [*spans(page), *(text for _, text in FENCE.findall(page))]
     for line in "\n".join(code).replace("\\\n", " ").splitlines():
@@ -173,7 +173,7 @@ def test_cited_commands_exist(page: str) -> None:
 
 
 def check_command(commands: Mapping[str, list[str]], arguments: list[str]) -> None:
-    """Check that a command line names a command and options that there are."""
+    """Check that the command and options of a command line exist."""
     name = " ".join(arguments[:2]) if " ".join(arguments[:2]) in commands else arguments[0]
     assert name in commands, arguments
     known = [*commands[name], "--help"]
@@ -184,18 +184,18 @@ def check_command(commands: Mapping[str, list[str]], arguments: list[str]) -> No
 
 @cache
 def commands() -> dict[str, list[str]]:
-    """Return the options of each command, as ``user add``.
+    """Return each command's options, by names such as ``user add``.
 
-    Asked in another process: whoever imports ``manage`` is patched by eventlet.
+    This runs in another process: importing ``manage`` lets eventlet patch it.
     """
     told = subprocess.run(
-        [sys.executable, "-c", TELL_COMMANDS], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PRINT_COMMANDS], cwd=ROOT, capture_output=True, text=True, check=True
     )
     found: dict[str, list[str]] = json.loads(told.stdout)
     return found
 
 
-TELL_COMMANDS = """
+PRINT_COMMANDS = """
 import json, manage
 def tell(group, name=""):
     for command in group.commands.values():
@@ -212,7 +212,7 @@ def options_of_bench() -> set[str]:
 
 
 def test_cited_paths_are_served(page: str, app: App) -> None:
-    """HTTP paths are routes, with the same placeholders, or what several begin with."""
+    """HTTP paths are routes with the same placeholders, or a prefix of several."""
     rules = {rule.rule for rule in app.flask.url_map.iter_rules()}
     for span in spans(page):
         path = span.partition("?")[0]
@@ -222,7 +222,7 @@ def test_cited_paths_are_served(page: str, app: App) -> None:
 
 
 def test_octoprint_can_fill_in_its_lines() -> None:
-    """It formats a command as Python does, with values in quotes: single braces would end it."""
+    """It uses Python's format() with values in quotes: single braces would fail."""
     text = (ROOT / "docs/recording.md").read_text(encoding="utf-8")
     lines = next(code for _, code in FENCE.findall(text) if "PrintStarted" in code)
     sent = []
@@ -234,7 +234,7 @@ def test_octoprint_can_fill_in_its_lines() -> None:
 
 
 def test_it_is_no_package() -> None:
-    """``pip install .`` failed. Nothing promises any more that it would work."""
+    """``pip install .`` failed. The docs no longer promise that it works."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
     assert "\n[project]" not in text
@@ -244,7 +244,7 @@ def test_it_is_no_package() -> None:
 
 @cache
 def tracked() -> list[Path]:
-    """Return the files of the project, without what tools and people leave in its folder."""
+    """Return the project's files, without those that tools and people leave in its folder."""
     folders = ("server", "static", "templates", "tests", "bench", "deploy", "docs")
     files = [path for one in folders for path in (ROOT / one).rglob("*") if path.is_file()]
     return [*files, *(path for path in ROOT.iterdir() if path.is_file())]
@@ -252,7 +252,7 @@ def tracked() -> list[Path]:
 
 @cache
 def defined_tests() -> dict[str, set[str]]:
-    """Return the tests in each file, by its path below ``tests/``."""
+    """Return the tests of each file by its path below ``tests/``."""
     return {
         str(path.relative_to(ROOT / "tests")): set(
             re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.M)
@@ -263,7 +263,7 @@ def defined_tests() -> dict[str, set[str]]:
 
 @cache
 def code() -> str:
-    """Return all code and settings in one, and the names of files, but neither docs nor tests."""
+    """Return all code, settings and file names as one text, without docs and tests."""
     kinds = (".py", ".js", ".html", ".service", ".conf", ".sh", ".yaml", ".toml")
     texts = []
     for path in tracked():
@@ -275,13 +275,13 @@ def code() -> str:
 
 @cache
 def words() -> frozenset[str]:
-    """Return every name and every word of the code."""
+    """Return every name and every word in the code."""
     return frozenset(WORD.findall(code()))
 
 
 @cache
 def members() -> dict[str, set[str]]:
-    """Return what is defined in each module and class of the server, by its name."""
+    """Return the definitions in each module and class of the server, by name."""
     found: dict[str, set[str]] = {}
     for path in (ROOT / "server").rglob("*.py"):
         for node in statements(path):

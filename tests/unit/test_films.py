@@ -1,4 +1,4 @@
-"""Films for tests, which a run makes once."""
+"""Films for tests, which a run makes only once."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.support.cameras import films
 
 
 def test_a_film_is_made_once_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever wants the same again gets a copy; another source is another film."""
+    """A repeated request gets a copy; another source makes another film."""
     kept = tmp_path / "kept"
     kept.mkdir()
     monkeypatch.setenv(films.KEPT, str(kept))

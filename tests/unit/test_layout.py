@@ -1,5 +1,4 @@
-"""The house: imports point one way and never in a circle, rooms are small, and some libraries
-are imported in one place only."""
+"""The layout: imports point one way, rooms are small, and some libraries have a single home."""
 
 import ast
 import graphlib
@@ -24,7 +23,7 @@ SCRIPTS = sorted((ROOT / "static" / "js").rglob("*.js"))
 MAX_FILES = 15
 MAX_LINES = 450
 
-# Each room of the server, and the rooms that it may use.
+# Each room of the server, and the rooms that it may import.
 SERVER = {
     "loop": set(),
     "config": {"errors", "protocol", "ranges"},
@@ -53,7 +52,7 @@ SERVER = {
     },
 }
 
-# The rooms within a room, the most basic first; what wires them lies beside them.
+# The rooms within a room, most basic first; the files that wire them are beside them.
 INNER = {
     "capture": (
         *("frames", "motion", "devices", "streams", "rtsp", "sources", "isolation", "pacing"),
@@ -65,7 +64,7 @@ INNER = {
     "web": ("edge", "auth", "http", "past", "socket"),
 }
 
-# Each room of the page, and the rooms that it may use; main.js knows them all.
+# Each room of the page, and the rooms that it may import; main.js may import all.
 PAGE = {
     "painting": set(),
     "stream": {"painting"},
@@ -93,7 +92,7 @@ HOMES = {
     "socketio": ("server/web/", "server/app.py"),
     "engineio": ("server/web/", "server/app.py"),
     "werkzeug": ("server/web/", "server/app.py"),
-    # It can crash and hang, as any decoder can: in child processes only.
+    # Like any decoder it can crash and hang: in child processes only.
     "av": (
         "server/capture/streams/",
         "server/recording/media/child.py",
@@ -107,7 +106,7 @@ HOMES = {
     "cryptography": ("server/web/edge/certificate.py",),
 }
 
-# An import statement of a script: static, for its effect, or at run time.
+# A script's import: static, for side effects, or at run time.
 IMPORT = re.compile(
     r"^(?:import|export)\b[^;'(]*'([^']+\.js)'|^(?!\s*/?\*).*\bimport\('([^']+)'\)(?!\.[A-Z])", re.M
 )
@@ -118,7 +117,7 @@ def shown(path: Path) -> str:
 
 
 class Declared(NamedTuple):
-    """What a file imports, by full name and inside functions too, and its classes' bases."""
+    """A file's imports by full name, including those inside functions, and its classes' bases."""
 
     imports: set[str]
     classes: dict[str, set[str]]
@@ -126,7 +125,7 @@ class Declared(NamedTuple):
 
 @cache
 def declared_in(path: Path) -> Declared:
-    """Read a file, which takes a while for all of the server: once."""
+    """Parse a file; cached, since that takes a while for the whole server."""
     found = Declared(set(), {})
     for node in statements(path):
         if isinstance(node, ast.Import):
@@ -143,30 +142,30 @@ def declared_in(path: Path) -> Declared:
 
 
 def modules_imported(path: Path) -> set[Path]:
-    """Return the files of the server that a file imports."""
+    """Return the server's files that a file imports."""
     files = (ROOT / name.replace(".", "/") for name in declared_in(path).imports)
     return {one.with_suffix(".py") for one in files} & set(PYTHON)
 
 
 def scripts_imported(path: Path) -> set[Path]:
-    """Return the scripts of ours that a script imports."""
+    """Return our scripts that a script imports."""
     found = IMPORT.findall(path.read_text(encoding="utf-8"))
     return {(path.parent / (one or other)).resolve() for one, other in found} & set(SCRIPTS)
 
 
 def room_of(path: Path, base: str) -> str:
-    """Return the first part of a file's path below a folder; of a file there, its name."""
+    """Return the first part of a path below a folder; for a file right there, its name."""
     return path.relative_to(ROOT / base).parts[0].removesuffix(".py")
 
 
 def in_order(graph: Mapping[Path, set[Path]]) -> list[Path]:
-    """Return files so that each follows what it imports; raises CycleError with a circle."""
+    """Return files in order of import; raise CycleError with a circle."""
     return list(graphlib.TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("room", SERVER)
 def test_rooms_of_the_server_use_those_below(room: str) -> None:
-    """Only ``app``, ``runtime`` and the commands know rooms that are not listed."""
+    """Only ``app``, ``runtime`` and the commands may import unlisted rooms."""
     for path in (ROOT / "server" / room).rglob("*.py"):
         used = {room_of(one, "server") for one in modules_imported(path)} - {room, "__init__"}
         assert used <= SERVER[room], shown(path)
@@ -174,7 +173,7 @@ def test_rooms_of_the_server_use_those_below(room: str) -> None:
 
 @pytest.mark.parametrize("room", INNER)
 def test_inner_rooms_use_those_before(room: str) -> None:
-    """Within a room, too, imports point one way; none imports the files that wire them."""
+    """Within a room, too, imports point one way, and none imports the files that wire it."""
     order = INNER[room]
     for at, inner in enumerate(order):
         for path in (ROOT / "server" / room / inner).rglob("*.py"):
@@ -185,20 +184,20 @@ def test_inner_rooms_use_those_before(room: str) -> None:
 
 @pytest.mark.parametrize("room", PAGE)
 def test_rooms_of_the_page_use_those_below(room: str) -> None:
-    """``stream`` and ``painting`` run in a worker and know nothing of the page."""
+    """``stream`` and ``painting`` run in a worker and do not know the page."""
     for path in (ROOT / "static" / "js" / room).rglob("*.js"):
         used = {room_of(one, "static/js") for one in scripts_imported(path)} - {room}
         assert used <= PAGE[room], shown(path)
 
 
 def test_no_circle() -> None:
-    """Neither in Python nor in the page: every file can be read after those that it uses."""
+    """In Python and in the page, every file can be read after those that it imports."""
     assert len(in_order({path: modules_imported(path) for path in PYTHON})) == len(PYTHON)
     assert len(in_order({path: scripts_imported(path) for path in SCRIPTS})) == len(SCRIPTS)
 
 
 def test_a_circle_would_be_seen() -> None:
-    """The rules above are held against something."""
+    """The rules above detect a circle."""
     app, hub = ROOT / "server" / "app.py", ROOT / "server" / "loop" / "hub.py"
 
     assert hub in modules_imported(app)
@@ -214,7 +213,7 @@ def test_a_circle_would_be_seen() -> None:
     "base", ["bench", "server", "static/css", "static/js", "templates", "tests"]
 )
 def test_rooms_are_small(base: str) -> None:
-    """A room has fifteen files at most, and a file 450 lines."""
+    """A room has at most fifteen files, and a file 450 lines."""
     for folder in (ROOT / base, *sorted((ROOT / base).rglob("*"))):
         if not folder.is_dir() or "vendor" in folder.parts:
             continue
@@ -226,14 +225,14 @@ def test_rooms_are_small(base: str) -> None:
 
 
 def test_long_tests_are_found() -> None:
-    """A file that was renamed would begin last, and the run would wait for it alone."""
+    """A renamed file would start last, and the run would wait for it alone."""
     assert [path for path in LONG if not (ROOT / path).is_file()] == []
     assert len(set(LONG)) == len(LONG)
 
 
 @pytest.mark.parametrize("library", HOMES)
 def test_library_is_imported_at_home_only(library: str) -> None:
-    """What would have to be replaced, or is dangerous, is in one place."""
+    """A library that may be replaced, or is dangerous, is used in one place."""
     users = {
         shown(path)
         for path in PYTHON
@@ -244,7 +243,7 @@ def test_library_is_imported_at_home_only(library: str) -> None:
 
 
 def test_every_error_is_listed() -> None:
-    """Those that are not defined in ``errors.py`` stand in its docstring, with their file."""
+    """Those defined outside ``errors.py`` are in its docstring, with their file."""
     errors = {"Exception", "BaseException", "OSError", "ValueError", "RuntimeError", "LookupError"}
     tree = ast.parse((ROOT / "server" / "errors.py").read_text(encoding="utf-8"))
     listed = ast.get_docstring(tree) or ""
@@ -263,7 +262,7 @@ def test_every_error_is_listed() -> None:
 
 
 def test_importing_the_app_starts_nothing() -> None:
-    """Importing makes no threads, opens no sockets, and patches nothing."""
+    """Importing creates no threads, opens no sockets, and patches nothing."""
     run(
         "import os, threading, socket, sys\n"
         "real = socket.socket, threading.Thread.start\n"
@@ -278,8 +277,8 @@ def test_importing_the_app_starts_nothing() -> None:
 
 
 def test_an_idle_server_loads_no_library_for_pixels() -> None:
-    """An idle server took 116 MB and 1.1 s to start, half of it for libraries that it did not use
-    then, or never: what draws, decodes and encodes, and what only clients of Socket.IO need."""
+    """Starting an idle server took 116 MB and 1.1 s, half of it for unused libraries. They draw,
+    decode and encode, or serve only Socket.IO clients."""
     run(
         "import sys, tempfile, manage\n"
         "from pathlib import Path\n"
@@ -291,7 +290,7 @@ def test_an_idle_server_loads_no_library_for_pixels() -> None:
         "    app = create_app(load_settings(sources, None, Path(folder), {}, {}))\n"
         "needless = {'numpy', 'cv2', 'av', 'cryptography', *manage.CLIENT_LIBRARIES}\n"
         "assert not needless & sys.modules.keys(), needless & sys.modules.keys()\n"
-        # Whoever opens the page will soon want pictures.
+        # Whoever opens the page soon wants pictures.
         "app.flask.test_client().get('/')\n"
         "while 'cv2' not in sys.modules:\n"
         "    manage.hub.sleep(0.01)\n"
@@ -299,8 +298,7 @@ def test_an_idle_server_loads_no_library_for_pixels() -> None:
 
 
 def test_a_camera_node_does_without_people() -> None:
-    """What ``manage.py camera`` imports holds neither Flask nor Socket.IO, nor anything of ours
-    that serves people."""
+    """``manage.py camera`` imports neither Flask nor Socket.IO, nor what serves users."""
     imports = [
         "import sys, manage\n",
         *(f"import {name}\n" for name in sorted(names_of_command("camera"))),
@@ -316,7 +314,7 @@ def test_a_camera_node_does_without_people() -> None:
 
 
 def names_of_command(command: str) -> set[str]:
-    """Return the modules that a command of ``manage.py`` imports when it is run."""
+    """Return the modules that a ``manage.py`` command imports when it runs."""
     tree = ast.parse((ROOT / "manage.py").read_text(encoding="utf-8"))
     functions = (node for node in tree.body if isinstance(node, ast.FunctionDef))
     body = next(node for node in functions if node.name == command)
@@ -324,7 +322,7 @@ def names_of_command(command: str) -> set[str]:
 
 
 def run(code: str) -> None:
-    """Run code in a Python of its own; fail with what it says if it fails."""
+    """Run code in a separate Python; on failure, fail with its output."""
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         cwd=ROOT,

@@ -1,11 +1,11 @@
-"""Counters into rates."""
+"""Turn counters into rates."""
 
 from server.metrics import CameraStats, Meter, ProcessMeter
 from tests.support.fakes import FakeClock
 
 
 def test_rates_are_since_the_last_call(clock: FakeClock) -> None:
-    """Rates are differences over the time that went by, and totals are totals."""
+    """Rates are differences over the elapsed time; totals are totals."""
     meter = Meter(captured=100)
     stats = CameraStats(meter, clock)
     meter.captured += 30
@@ -41,7 +41,7 @@ def test_encode_time_is_unknown_when_nothing_was_encoded(clock: FakeClock) -> No
 
 
 def test_two_calls_in_one_moment_are_harmless(clock: FakeClock) -> None:
-    """No time between two calls divides by nothing."""
+    """No time between two calls must not cause a division by zero."""
     stats = CameraStats(Meter(), clock)
 
     assert stats.take()["captured_fps"] == 0
@@ -70,7 +70,7 @@ def test_meters_share_nothing() -> None:
 
 
 def test_process_tells_its_age_and_memory(clock: FakeClock) -> None:
-    """The process's own figures have the units their names say."""
+    """The process's own figures are in the units of their names."""
     meter = ProcessMeter(clock)
     clock.advance(3)
 
@@ -82,7 +82,7 @@ def test_process_tells_its_age_and_memory(clock: FakeClock) -> None:
 
 
 def test_process_tells_what_it_holds_open() -> None:
-    """Every open file counts as one descriptor, and is gone when closed."""
+    """Every open file counts as a descriptor until it is closed."""
     meter = ProcessMeter()
     before = meter.take()["descriptors"]
 
@@ -94,7 +94,7 @@ def test_process_tells_what_it_holds_open() -> None:
 
 
 def test_cpu_use_is_since_the_last_call(clock: FakeClock) -> None:
-    """CPU time spent between two calls counts for the second, in percent of a core."""
+    """CPU time between two calls counts for the second, in percent of a core."""
     meter = ProcessMeter(clock)
     clock.advance(1)
     sum(number * number for number in range(400_000))

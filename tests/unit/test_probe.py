@@ -1,4 +1,4 @@
-"""Probing: what is waited for, for how long, and how it is told."""
+"""Probing a source: what it waits for, how long, and how it reports."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +19,11 @@ JPEG = Jpeg(b"", 640, 360, 90)
 KNOWN = Figures(fps=24.987, kbps=1499.6, group=50)
 
 Step = Jpeg | SourceError | str
-"""What a read does: it returns a picture, fails, or waits for something."""
+"""A read's result: a picture, a failure, or a reason for waiting."""
 
 
 class FakeReader:
-    """A reader that goes through steps, and then sends nothing."""
+    """A reader that plays these steps and then sends nothing."""
 
     clock = FakeClock()
 
@@ -34,7 +34,7 @@ class FakeReader:
         self._steps = list(steps)
 
     def read(self, _demand: Demand) -> Reading | None:
-        """Do the next step, in 10 ms; after the first picture the figures are known."""
+        """Play the next step, in 10 ms; after the first picture the figures are known."""
         self.clock.advance(0.01)
         step: Step = self._steps.pop(0) if self._steps else self.figures.waiting_for
         if isinstance(step, SourceError):
@@ -46,13 +46,13 @@ class FakeReader:
         return Reading(step, 0.0)
 
     def close(self) -> None:
-        """Note that it was closed."""
+        """Record the closing."""
         self.closed = True
 
 
 @pytest.fixture
 def find(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeReader], tuple[Finding, list[str]]]:
-    """A function that examines a reader, by its clock; returns what was said, too."""
+    """A function that probes a reader on its clock, and also returns the progress messages."""
     monkeypatch.setattr(probe, "time", FakeReader.clock)
     monkeypatch.setattr(probe, "MEASURE_S", 0.05)
     monkeypatch.setattr(probe, "MAX_MEASURE_S", 0.1)
@@ -72,7 +72,7 @@ Find = Callable[[FakeReader], tuple[Finding, list[str]]]
 
 
 def test_what_was_measured_is_told(find: Find) -> None:
-    """Rates are rounded, and what is not known is null."""
+    """Rates are rounded, and unknown values are null."""
     found, said = find(FakeReader(*[JPEG] * 20))
 
     assert found.first_picture_ms is not None
@@ -81,7 +81,7 @@ def test_what_was_measured_is_told(find: Find) -> None:
 
 
 def test_a_key_frame_is_waited_for_with_words(find: Find) -> None:
-    """While something else arrives, the time-out is not the source's."""
+    """While packets arrive, the source has not timed out."""
     found, said = find(FakeReader(*["a key frame"] * 20, JPEG))
 
     assert found.ok
@@ -89,7 +89,7 @@ def test_a_key_frame_is_waited_for_with_words(find: Find) -> None:
 
 
 def test_what_never_comes_is_told(find: Find) -> None:
-    """The wait has an end, and the reason says for what it was."""
+    """The wait is bounded, and the reason says what it waited for."""
     found, _ = find(FakeReader("a key frame"))
     silent, _ = find(FakeReader())
 
@@ -98,7 +98,7 @@ def test_what_never_comes_is_told(find: Find) -> None:
 
 
 def test_a_broken_picture_is_not_the_end(find: Find) -> None:
-    """The next one may be well; if none is, the reason says what was wrong with them."""
+    """The next one may be good; if none is, the reason says what was wrong with them."""
     broken = PictureError("a JPEG picture arrived that is not complete")
     found, _ = find(FakeReader(broken, JPEG, broken))
     never, _ = find(FakeReader(broken, *[""] * 5))
@@ -108,14 +108,14 @@ def test_a_broken_picture_is_not_the_end(find: Find) -> None:
 
 
 def test_a_short_film_is_measured_to_its_end(find: Find) -> None:
-    """A source that ends while it is measured has delivered."""
+    """A source that ends while being measured has delivered."""
     found, _ = find(FakeReader(JPEG, SourceEnded("played to its end")))
 
     assert found.ok
 
 
 def test_a_still_camera_is_not_hurried(find: Find) -> None:
-    """Measuring it would measure how often it is asked."""
+    """Measuring would give the rate at which it is polled."""
     reader = FakeReader(JPEG, SourceError("asked again"), polled=True)
     found, _ = find(reader)
 
@@ -139,5 +139,5 @@ def test_a_still_camera_is_not_hurried(find: Find) -> None:
     ],
 )
 def test_a_finding_is_one_line(finding: Finding, line: str) -> None:
-    """For people, what is not known is left out."""
+    """In the text for people, unknown values are left out."""
     assert str(finding) == line

@@ -1,4 +1,4 @@
-"""The wire contract: payloads, and frames as bytes that other implementations read back."""
+"""The wire contract: payloads, and frames as bytes that other implementations can read."""
 
 import json
 import math
@@ -83,12 +83,12 @@ anything_json = st.recursive(
     ],
 )
 def test_payload_is_read(kind: type[Payload], sent: object, expected: dict[str, Any]) -> None:
-    """What the contract allows is accepted, and keys that are not known are ignored."""
+    """What the contract allows is accepted, and unknown keys are ignored."""
     assert parse_payload(kind, (sent,)).model_dump() == expected
 
 
 def test_missing_payload_is_an_empty_one() -> None:
-    """``quit`` may come without any argument."""
+    """``quit`` may come without arguments."""
     assert parse_payload(Quit, ()) == Quit()
 
 
@@ -147,7 +147,7 @@ def test_missing_payload_is_an_empty_one() -> None:
 def test_wrong_payload_is_refused(
     kind: type[Payload], arguments: tuple[object, ...], named: str
 ) -> None:
-    """What the contract does not allow is a bad request that names the key."""
+    """Anything else is a bad request that names the key."""
     with pytest.raises(RequestError) as caught:
         parse_payload(kind, arguments)
 
@@ -157,7 +157,7 @@ def test_wrong_payload_is_refused(
 
 @given(st.sampled_from(KINDS), st.lists(anything_json | st.binary(max_size=4), max_size=3))
 def test_any_arguments_are_read_or_refused(kind: type[Payload], arguments: list[object]) -> None:
-    """No arguments make parsing fail in any other way than by refusing them."""
+    """Parsing any arguments accepts or rejects them, without another exception."""
     try:
         payload = parse_payload(kind, tuple(arguments))
     except RequestError as error:
@@ -172,7 +172,7 @@ def test_any_arguments_are_read_or_refused(kind: type[Payload], arguments: list[
 
 @given(st.sampled_from(KINDS), st.data())
 def test_likely_payloads_are_read_or_refused(kind: type[Payload], data: st.DataObject) -> None:
-    """Known keys with any value at all never get a value out of range through."""
+    """Known keys with arbitrary values never let a value out of range through."""
     values = data.draw(
         st.fixed_dictionaries({}, optional=dict.fromkeys(kind.model_fields, anything_json))
     )
@@ -189,7 +189,7 @@ def test_likely_payloads_are_read_or_refused(kind: type[Payload], data: st.DataO
 
 
 def test_room_names_the_camera() -> None:
-    """Each camera has a room of its own."""
+    """Each camera has its own room."""
     assert room_of("door") != room_of("yard")
 
 
@@ -205,7 +205,7 @@ def read_websocket(data: bytes) -> list[Frame]:
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 70000])
 def test_websocket_frame_is_read_back(size: int) -> None:
-    """Each of the three forms of length, and its bounds, is read back by the other side."""
+    """Each of the three length forms, at its limits, can be read by the other side."""
     payload = bytes(size)
 
     (frame,) = read_websocket(b"".join(websocket_frame(BINARY, payload)))
@@ -217,7 +217,7 @@ def test_websocket_frame_is_read_back(size: int) -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=300)), max_size=5))
 def test_websocket_frames_keep_apart(messages: list[tuple[bool, bytes]]) -> None:
-    """Messages written after each other are read back as they were, one by one."""
+    """Messages written one after the other are read back one by one."""
     payloads = [data.hex().encode() if text else data for text, data in messages]
     kinds = [TEXT if text else BINARY for text, _ in messages]
 
@@ -245,7 +245,7 @@ headers = st.fixed_dictionaries(
 
 @given(st.text(min_size=1, max_size=10).filter(lambda text: text), headers, st.binary())
 def test_packet_is_a_socketio_event(event: str, header: dict[str, Any], data: bytes) -> None:
-    """Both WebSocket messages of a frame, in one buffer, are what python-socketio reads."""
+    """python-socketio can read both WebSocket messages of a frame from one buffer."""
     first, second = read_websocket(socket_head(event, header, len(data)) + data)
 
     assert (first.opcode, second.opcode) == (Opcode.TEXT, Opcode.BINARY)
@@ -260,7 +260,7 @@ def test_packet_is_a_socketio_event(event: str, header: dict[str, Any], data: by
 
 
 def test_packet_is_what_socketio_writes() -> None:
-    """The packet is, to the byte, what python-socketio would have sent in two messages."""
+    """Byte for byte, the packet is what python-socketio would send in two messages."""
     header = {"camera": "door", "seq": 7, "at": 1.25, "width": 64, "height": 48}
     theirs = socketio_packet.Packet(
         socketio_packet.EVENT, data=["frame", header, b"jpeg"], binary=True
@@ -282,7 +282,7 @@ def test_packet_is_what_socketio_writes() -> None:
 def test_head_of_a_picture_is_that_of_the_same_event(
     camera: str, seq: int, at_unix: float, jpeg: bytes
 ) -> None:
-    """To the byte what is written of the header as JSON, with any name that a camera may have."""
+    """It equals the header's JSON byte for byte, for any valid camera name."""
     header = {"camera": camera, "seq": seq, "at": at_unix}
     header |= {"width": 64, "height": 48, "rendition": "320"}
 
@@ -295,7 +295,7 @@ def test_head_of_a_picture_is_that_of_the_same_event(
 def test_a_unit_is_a_socketio_event(
     seq: int, at_unix: float, key: bool, catch_up: bool, data: bytes
 ) -> None:
-    """Its header says which unit it is, and nothing of catching up where that is not so."""
+    """Its header identifies the unit, and mentions catching up only where needed."""
     same = "door", "full", "avc1.64001f", 640, 360
     head = unit_head(same, seq, at_unix, key, len(data), catch_up)
 
@@ -309,7 +309,7 @@ def test_a_unit_is_a_socketio_event(
 
 
 def read_multipart(stream: bytes) -> list[tuple[dict[str, str], bytes]]:
-    """Return the parts between the boundaries, read by their Content-Length."""
+    """Return the parts between the boundaries, read by Content-Length."""
     assert stream.startswith(b"--frame\r\n")
     parts = []
     rest = stream.removeprefix(b"--frame\r\n")
@@ -325,7 +325,7 @@ def read_multipart(stream: bytes) -> list[tuple[dict[str, str], bytes]]:
 
 @given(st.lists(st.tuples(st.binary(), st.floats(0, 4e9)), max_size=4))
 def test_multipart_stream_is_read_back(pictures: list[tuple[bytes, float]]) -> None:
-    """Every part has its type, length and time, and ends with the boundary of the next."""
+    """Every part has its type, length and time, and ends with the next boundary."""
     stream = b"--frame\r\n" + b"".join(mjpeg_part(jpeg, at_unix) for jpeg, at_unix in pictures)
 
     parts = read_multipart(stream)
@@ -337,12 +337,12 @@ def test_multipart_stream_is_read_back(pictures: list[tuple[bytes, float]]) -> N
 
 
 def test_part_ends_with_the_boundary() -> None:
-    """The boundary follows at once; with the next picture a page would be a frame behind."""
+    """The boundary follows directly; sent with the next picture, it would delay each by a frame."""
     assert mjpeg_part(b"jpeg", 1).endswith(b"jpeg\r\n--frame\r\n")
 
 
 def test_header_is_strict_json() -> None:
-    """The text of a packet is JSON without blanks that a browser's parser takes."""
+    """A packet's text is compact JSON that a browser can parse."""
     (first, _) = read_websocket(socket_head("frame", {"title": 'a "b" ä'}, 0))
 
     text = bytes(first.data).decode()
@@ -352,7 +352,7 @@ def test_header_is_strict_json() -> None:
 
 
 def test_every_payload_is_exported() -> None:
-    """Each payload model of the module is part of what others may use."""
+    """Each payload model is in the module's ``__all__``."""
     kinds = {name for name, value in vars(protocol).items() if name.endswith("Payload")}
 
     assert kinds <= set(protocol.__all__)

@@ -1,4 +1,4 @@
-"""What every node has: parts that are opened in order and closed in reverse."""
+"""SharedState to all nodes: parts that are opened in order and closed in reverse."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ from server.runtime import Runtime
 
 
 class Recording:
-    """A part that writes down when it was opened and closed."""
+    """A part that records when it is opened and closed."""
 
     def __init__(self, name: str, events: list[str]) -> None:
         self._name = name
@@ -41,7 +41,7 @@ class Hanging(Recording):
 
 @pytest.fixture
 def node(tmp_path: Path) -> Runtime:
-    """A camera node that is asked to end as soon as it has begun."""
+    """A camera node that is asked to stop as soon as it starts."""
     made = Runtime(load_settings(["door=test:"], None, tmp_path, {}, {}))
     made.prepare()
     made.shut_down()
@@ -49,11 +49,9 @@ def node(tmp_path: Path) -> Runtime:
 
 
 def test_native_threads_give_the_hub_its_turn_soon(node: Runtime) -> None:
-    """Beside a thread that works in Python, as the one that writes recordings, each system call of
-    the hub could take 5 ms.
-    """
+    """Beside a thread busy in Python, such as the writer, a system call could take 5 ms."""
     usual = 0.005
-    sys.setswitchinterval(usual)  # Others may have run a node in this process before.
+    sys.setswitchinterval(usual)  # Other tests may have run a node in this process before.
     try:
         node.run()
         assert sys.getswitchinterval() <= 0.0005
@@ -62,7 +60,7 @@ def test_native_threads_give_the_hub_its_turn_soon(node: Runtime) -> None:
 
 
 def test_parts_are_closed_in_reverse(node: Runtime) -> None:
-    """What was opened last is the first to go, wherever a part was put."""
+    """The last part opened is the first to close, wherever it was added."""
     events: list[str] = []
     first, second, last = (Recording(name, events) for name in ("first", "second", "last"))
     node.add(last)
@@ -77,7 +75,7 @@ def test_parts_are_closed_in_reverse(node: Runtime) -> None:
 def test_a_part_that_fails_keeps_no_other_open(
     node: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What cannot be closed is logged, and the rest is closed all the same."""
+    """A failure to close is logged, and the other parts are still closed."""
     events: list[str] = []
     node.add(Recording("first", events), Failing("second", events))
 
@@ -90,7 +88,7 @@ def test_a_part_that_fails_keeps_no_other_open(
 def test_a_part_that_hangs_does_not_hold_the_node(
     node: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All parts have one deadline, and the node ends without who misses it."""
+    """All parts share one deadline, and the node exits without those that miss it."""
     monkeypatch.setattr(runtime_module, "SHUTDOWN_DEADLINE_S", 0.05)
     node.add(Hanging("last", []))
 
@@ -102,7 +100,7 @@ def test_a_part_that_hangs_does_not_hold_the_node(
 def test_a_source_that_is_not_released_is_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On every kind of node; it was said on those with people only."""
+    """This holds on every kind of node; it used to be reported only on those with users."""
     monkeypatch.setattr(runtime_module, "SHUTDOWN_DEADLINE_S", 0.05)
     node = Runtime(load_settings(["door=test:"], None, tmp_path, {}, {}))
     stuck = hub.Signal()
@@ -117,7 +115,7 @@ def test_a_source_that_is_not_released_is_told_of(
 
 
 def test_what_happens_is_told_here_and_on_the_bus(node: Runtime) -> None:
-    """A node without people tells nobody here; the bus hears of cameras, not of the server."""
+    """A node without users announces nothing here; the bus gets camera events, not server ones."""
     here: list[tuple[object, ...]] = []
     elsewhere: list[tuple[object, ...]] = []
 

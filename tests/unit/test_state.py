@@ -1,4 +1,4 @@
-"""What is kept on disk over a restart."""
+"""State kept on disk across restarts."""
 
 import logging
 import os
@@ -11,14 +11,14 @@ from server.state import StateFile
 
 
 def test_document_comes_back(tmp_path: Path) -> None:
-    """What was saved is loaded by the next run."""
+    """A saved document is loaded by the next run."""
     StateFile(tmp_path).save({"cameras": {"door": {"fps": 5}}})
 
     assert StateFile(tmp_path).load() == {"cameras": {"door": {"fps": 5}}}
 
 
 def test_folder_is_made(tmp_path: Path) -> None:
-    """A folder that is not there is made, with those above it."""
+    """A missing folder is created, with its parents."""
     file = StateFile(tmp_path / "a" / "b")
 
     assert file.load() == {}
@@ -27,7 +27,7 @@ def test_folder_is_made(tmp_path: Path) -> None:
 
 
 def test_save_replaces_the_document(tmp_path: Path) -> None:
-    """The last save counts, and nothing else is left in the folder."""
+    """The last save counts, and leaves nothing else in the folder."""
     file = StateFile(tmp_path)
 
     file.save({"x": 1})
@@ -41,7 +41,7 @@ def test_save_replaces_the_document(tmp_path: Path) -> None:
 def test_broken_document_is_set_aside(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A document that cannot be read does not stop the start; it is kept aside and told once."""
+    """An unreadable document does not stop the start; it is set aside and reported once."""
     (tmp_path / "state.json").write_bytes(content)
 
     with caplog.at_level(logging.WARNING):
@@ -56,7 +56,7 @@ def test_broken_document_is_set_aside(
 def test_failed_save_keeps_the_old_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A save that breaks off half-way leaves what was there before."""
+    """A save that fails half-way leaves the previous document."""
     file = StateFile(tmp_path)
     file.save({"x": 1})
 
@@ -71,7 +71,7 @@ def test_failed_save_keeps_the_old_document(
 
 
 def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    """A state folder that cannot be one ends the start, in words."""
+    """An impossible state folder ends the start with a message."""
     (tmp_path / "taken").write_text("")
 
     with pytest.raises(ConfigError, match="accepted: a folder that can be written to"):
@@ -81,7 +81,7 @@ def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_written_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder without the right to write is found at the start, not at the first change."""
+    """A folder without write permission is found at the start, not at the first change."""
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # Root may write anywhere.
 
     with pytest.raises(ConfigError, match="cannot be written to"):

@@ -1,4 +1,4 @@
-"""The processes that run tests side by side."""
+"""The processes that run tests in parallel."""
 
 import os
 import re
@@ -24,7 +24,7 @@ ENDS_THE_WAIT = "import pathlib\n\ndef test_ends_the_wait(): pathlib.Path('goes'
 
 
 def test_a_process_that_dies_costs_its_own_file_only(tmp_path: Path) -> None:
-    """It was not replaced: with one process, all that came after a crash counted as failed."""
+    """It was not replaced: with one process, every test after a crash counted as failed."""
     (tmp_path / "test_1.py").write_text(DIES)
     for number in (2, 3):
         (tmp_path / f"test_{number}.py").write_text(PASSES)
@@ -37,7 +37,7 @@ def test_a_process_that_dies_costs_its_own_file_only(tmp_path: Path) -> None:
 
 
 def test_no_file_waits_behind_one_that_takes_long(tmp_path: Path) -> None:
-    """Who had one test that took long had already taken the next file, which nobody else could."""
+    """A process with one slow test had already taken the next file, which no other could run."""
     (tmp_path / "test_1.py").write_text(WAITS)
     (tmp_path / "test_2.py").write_text(ENDS_THE_WAIT)
     (tmp_path / "test_3.py").write_text(PASSES)
@@ -49,7 +49,7 @@ def test_no_file_waits_behind_one_that_takes_long(tmp_path: Path) -> None:
 
 
 def test_what_one_prefers_is_taken_first() -> None:
-    """And then what the others have left."""
+    """After that, it takes what the others have left."""
     files = [[name] for name in "abcd"]
     waiting, computing = fill([0, 2]), fill([1, 3])
 

@@ -146,6 +146,8 @@ class JpegParser:
             if value is None:
                 self._begin_part()
             elif is_type:
+                if self._expected or self._other:
+                    self._length = 0  # This part has a type already: it is another one's head.
                 self._begin_part()
                 self._expected = bool(JPEG_TYPES.match(value))
                 self._other = bool(OTHER_TYPES.match(value))

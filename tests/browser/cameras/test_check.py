@@ -1,4 +1,4 @@
-"""Cameras that nobody watches, dying and coming back, in a real server and on a real page."""
+"""Unwatched cameras that fail and recover, in a real server and on a real page."""
 
 import json
 import urllib.request
@@ -36,7 +36,7 @@ def get(server: PortholeServer, path: str) -> str:
 def test_a_camera_nobody_watches_dies_and_returns(
     start_server: Start, connect: Connect, camera: BadCamera
 ) -> None:
-    """Everybody is told the same, once when it goes and once when it comes back."""
+    """All viewers get the same notices, one when it fails and one when it recovers."""
     server = start_server(f"yard={camera.url()}", "halted=http://127.0.0.1:9/", *OPTIONS)
     viewer = connect(server)
     viewer.call("stop", {"camera": "halted"})
@@ -48,13 +48,13 @@ def test_a_camera_nobody_watches_dies_and_returns(
     viewer.pump(lambda: (state_of(viewer, "yard") or {}).get("width") == 320, 20)  # Checked once.
     assert state_of(viewer, "yard")["state"] == "idle"
 
-    # Cut off in the middle of a check, it would give another reason.
+    # A check cut off halfway would give another reason.
     wait_until(lambda: camera.streams)
     wait_until(lambda: not camera.streams)
     camera.disappear()
     dead = until_state("retrying")
     lost = 'porthole_source_lost_total{camera="yard"} '
-    # Checked again and again, and told once.
+    # Checked again and again, but reported once.
     wait_until(lambda: float(get(server, "metrics").split(lost)[1].split()[0]) >= 3, 20)
     (told,) = (one for one in json.loads(get(server, "api/cameras")) if one["name"] == "yard")
     state = 'porthole_camera_state{camera="yard",state="retrying"} 1.0'
@@ -77,7 +77,7 @@ def test_a_camera_nobody_watches_dies_and_returns(
 def test_a_dead_camera_on_another_page_is_in_the_top_bar(
     start_server: Start, page: Page, camera: BadCamera
 ) -> None:
-    """The tenth of ten, three by three: counted, named with its reason, and gone when it works."""
+    """The tenth of ten, at three by three, is counted, named with its reason, and later cleared."""
     camera.disappear()
     others = (f"cam-{number}=test:?size=128x72&fps=2" for number in range(1, 10))
     server = start_server(*others, f"yard={camera.url()}", *OPTIONS)

@@ -1,4 +1,4 @@
-"""The dashboard of a web node in a real browser, over cameras of other nodes."""
+"""The dashboard of a web node in a real browser, with cameras of other nodes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ DROPPED = "() => window.porthole.tiles.get('door').dropped"
 
 
 def test_cameras_elsewhere_look_like_our_own(start_node: Start, page: Page) -> None:
-    """A tile comes with its camera, is live, says when the node is gone, and goes on with it."""
+    """A remote camera's tile appears, is live, reports a lost node, and recovers with it."""
     web = start_node("web")
     page.goto(web.url)
     camera = start_node("camera", "door=test:?size=320x180&fps=8", state="camera")
@@ -33,15 +33,17 @@ def test_cameras_elsewhere_look_like_our_own(start_node: Start, page: Page) -> N
     wait_for_paint(page, "door", 10)
 
     assert age_ms < 1000
-    # What was never captured is no drop.
+    # A frame that was never captured is no drop.
     assert page.evaluate(DROPPED) < 200
 
 
 def test_what_another_node_records_looks_like_our_own(
     start_node: Start, page: Page, tmp_path: Path
 ) -> None:
-    """The tile says that it is recorded, the time bar has a mark for the motion, and the library
-    its event with a picture; it is played from the other node's disk."""
+    """Tile, time bar and library show another node's recording, event and picture.
+
+    The event plays from the other node's disk.
+    """
     options = ("-t", "8", "-g", "10", "-pix_fmt", "yuv420p")
     film = make_film(tmp_path / "film.mp4", *options, source=CROSSING)
     settings = tmp_path / "porthole.toml"

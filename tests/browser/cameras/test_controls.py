@@ -1,4 +1,4 @@
-"""Camera controls against a real server: by a program, and by hand in a real browser."""
+"""Camera controls on a real server, set by a program and by hand in a real browser."""
 
 import re
 import time
@@ -31,7 +31,7 @@ def newest(viewer: Viewer) -> Any:
 
 
 def test_a_program_sets_what_a_camera_offers(start_server: Start, connect: Connect) -> None:
-    """Set within half a second, seen in the picture, told to others, kept over a restart."""
+    """It applies in half a second, shows in the picture, reaches others, survives a restart."""
     server = start_server(SMALL)
     viewer, other = connect(server), connect(server)
     assert viewer.call("watch", {"camera": "test"})["ok"]
@@ -42,7 +42,7 @@ def test_a_program_sets_what_a_camera_offers(start_server: Start, connect: Conne
 
     started = time.monotonic()
     reply = ask("control", control="brightness", value=60)
-    assert time.monotonic() - started < 1.5  # Half a second, and what a busy machine adds.
+    assert time.monotonic() - started < 1.5  # Half a second, plus the delay of a busy machine.
     assert reply["ok"]
     assert held(reply["camera"], "brightness")["value"] == 60
     assert newest(viewer).mean() > before.mean() + 30
@@ -92,7 +92,7 @@ def test_a_program_sets_what_a_camera_offers(start_server: Start, connect: Conne
 def test_a_person_sets_what_a_camera_offers(
     start_server: Start, connect: Connect, new_context: NewContext
 ) -> None:
-    """Slider, switch, choice, crop frame and presets; what is refused is said at the control."""
+    """Slider, switch, choice, crop frame and presets work; a rejection shows at the control."""
     server = start_server(
         "test:?size=320x180&fps=8", program=("-m", "tests.support.servers.refusing")
     )
@@ -107,14 +107,14 @@ def test_a_person_sets_what_a_camera_offers(
     page.locator("summary", has_text="Picture").click()
     page.locator("summary", has_text="Colour").click()
 
-    # By keyboard, on the slider; then back with the button that has come up.
+    # With the keyboard, on the slider; then back with the button that has appeared.
     page.get_by_role("slider", name="Brightness", exact=True).press("ArrowRight")
     expect(row.locator("[data-reset]")).to_be_visible()
     expect(row.locator(".number")).to_have_value("1")
     row.locator("[data-reset]").click()
     expect(row.locator(".number")).to_have_value("0")
 
-    # Refused: the words stay at the control, and its value goes back.
+    # Rejected: the message shows at the control, and its value goes back.
     contrast = page.locator("[data-control='contrast']")
     contrast.locator(".number").fill("40")
     contrast.locator(".number").press("Tab")
@@ -123,7 +123,7 @@ def test_a_person_sets_what_a_camera_offers(
     )
     expect(contrast.locator("input[type=range]")).to_have_js_property("value", "100")
 
-    # An automatic gives back what it held, here and for everybody.
+    # Turning an automatic off restores the value it overrode, here and for everybody.
     balance = page.locator("[data-control='white_balance']")
     expect(balance.locator("input[type=range]")).to_be_disabled()
     page.get_by_role("switch", name="Automatic white balance").click()
@@ -133,7 +133,7 @@ def test_a_person_sets_what_a_camera_offers(
     assert reply["ok"]
     expect(balance.locator(".number")).to_have_value("8000")
 
-    # A preset, and a turned picture.
+    # A preset, and a rotated picture.
     page.get_by_role("button", name="Save as preset").click()
     page.get_by_label("Preset name").fill("Lamp light")
     page.keyboard.press("Enter")
@@ -146,7 +146,7 @@ def test_a_person_sets_what_a_camera_offers(
     expect(chip).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".tile canvas")).to_have_css("--ratio", "1.7778")
 
-    # The crop frame, by pointer and by keyboard; Escape takes away the frame and nothing else.
+    # The crop frame, by pointer and keyboard; Escape removes the frame and nothing else.
     page.locator("[data-adjust]").click()
     box = page.locator("[data-edges='se']").bounding_box()
     stage = page.locator(".cropper-stage").bounding_box()
@@ -168,7 +168,7 @@ def test_a_person_sets_what_a_camera_offers(
     expect(page.get_by_role("button", name="Reset all")).to_be_hidden()
     program.pump(lambda: last_event(program, "camera")["width"] == 320, 5)
 
-    # Without a server nothing can be set, and it is said why.
+    # Without a server nothing can be set, and the page says why.
     server.stop()
     expect(page.get_by_role("slider", name="Brightness", exact=True)).to_be_disabled()
     expect(page.locator("[data-locked]")).to_contain_text("once the server is connected")

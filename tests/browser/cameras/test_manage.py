@@ -29,13 +29,13 @@ DOOR = "door=test:?size=160x90&fps=2"
 
 @pytest.fixture
 def context_options() -> dict[str, Any]:
-    """A phone's width, where the form takes the place of the list."""
+    """A phone's width, where the form replaces the list."""
     return {"viewport": {"width": 390, "height": 800}, "bypass_csp": True, "has_touch": True}
 
 
 @pytest.fixture
 def server(start_server: Start, tmp_path: Path) -> PortholeServer:
-    """A camera of the command line; ann is an admin, otto an operator."""
+    """A camera from the command line; ann is an admin, otto an operator."""
     people = UsersFile(tmp_path / "state")
     people.add_user("ann", "admin", None, PASSWORD)
     people.add_user("otto", "operator", None, PASSWORD)
@@ -47,7 +47,7 @@ def rows(page: Page) -> Any:
 
 
 def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page: Page) -> None:
-    """Tried before it is saved, changed, moved by keyboard, removed, and brought back."""
+    """Tried before it is saved, changed, moved by keyboard, removed, and restored."""
     log_in(page, server, "ann")
     page.goto(f"{server.url}?manage=cameras")
     wait_for_paint(page, "door", 1)
@@ -101,7 +101,7 @@ def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page
     wait_for_paint(page, "yard", 1)
     wait_for_paint(page, "door", 1)
     assert "manage" not in page.url
-    # What was refused is told by the browser, too.
+    # The browser logs the rejected request, too.
     refusals = [text for text in page.complaints if "status of" in text]  # type: ignore[attr-defined]
     assert len(refusals) == 2
     page.complaints.clear()  # type: ignore[attr-defined]
@@ -110,7 +110,7 @@ def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page
 def test_a_film_of_the_media_folder_is_added(
     start_server: Start, page: Page, tmp_path: Path
 ) -> None:
-    """Chosen from what was found, it is tried, and has a name, without more being asked for."""
+    """Chosen from the files found, it is tried and named without more input."""
     folder = tmp_path / "media"
     folder.mkdir()
     make_film(folder / "film.mp4", "-t", "2", source="testsrc2=size=160x90:rate=5")
@@ -135,7 +135,7 @@ def drag_below(page: Page, handle: str, other: str) -> None:
     """Drag a camera by its handle to below another one."""
 
     def places() -> list[tuple[float, float]]:
-        # The list is built anew after each change: a row that is just replaced has no box.
+        # The list is rebuilt after each change: a row that is just replaced has no box.
         boxes = [page.get_by_role("button", name=one).bounding_box() for one in (handle, other)]
         return [(box["x"] + 10, box["y"] + 10) for box in boxes if box]
 
@@ -148,8 +148,10 @@ def drag_below(page: Page, handle: str, other: str) -> None:
 
 
 def test_a_late_answer_closes_no_other_form(start_server: Start, page: Page) -> None:
-    """An undo that took a while closed the form that was being filled in; its second try did
-    nothing. While a form is being saved, no other one can be opened beside it."""
+    """While a form is being saved, no other one can be opened beside it.
+
+    A slow undo once closed the form being filled in, and trying again did nothing.
+    """
     server = start_server(DOOR)
     assert ask_api(server, "POST", "", {"name": "yard", "source": SMALL}).status == 201
     page.set_viewport_size({"width": 1280, "height": 800})
@@ -158,7 +160,7 @@ def test_a_late_answer_closes_no_other_form(start_server: Start, page: Page) -> 
         page.route(f"**/api/admin/cameras/{path}", lambda route: late.append(route))
 
     def take_late() -> Route:
-        # Playwright tells of it only while it is asked for something.
+        # Playwright reports it only while a call is in progress.
         return wait_to_see(lambda: page.evaluate("1") and late) and late.pop()
 
     page.goto(f"{server.url}?manage=cameras")
@@ -186,7 +188,7 @@ def test_a_late_answer_closes_no_other_form(start_server: Start, page: Page) -> 
 
 
 def test_two_admins_are_told_of_each_other(server: PortholeServer, page: Page) -> None:
-    """What was typed stays, and theirs can be seen; a camera of the command line stays its."""
+    """Typed text stays, the other's values are shown; a command-line camera cannot be changed."""
     log_in(page, server, "ann")
     page.goto(f"{server.url}?manage=cameras")
     expect(page.locator(".managed-mark")).to_have_text("Command line")
@@ -210,7 +212,7 @@ def test_two_admins_are_told_of_each_other(server: PortholeServer, page: Page) -
 
 
 def test_nobody_else_is_sent_the_window(server: PortholeServer, page: Page) -> None:
-    """What an operator may not do is not on the page."""
+    """An operator's page does not contain the admins' window."""
     log_in(page, server, "otto")
     page.goto(f"{server.url}?manage=cameras")
     wait_for_paint(page, "door", 1)
@@ -219,7 +221,7 @@ def test_nobody_else_is_sent_the_window(server: PortholeServer, page: Page) -> N
 
 
 def test_an_empty_dashboard_offers_to_add_a_camera(start_server: Start, page: Page) -> None:
-    """The test pattern is nobody's; without it, one button leads to the first camera."""
+    """The test pattern belongs to no user; without it, one button leads to the first camera."""
     server = start_server()
     assert ask_api(server, "DELETE", "/test").status == 200
     page.goto(server.url)

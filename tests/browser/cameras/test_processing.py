@@ -1,4 +1,4 @@
-"""Users' code in the path of pictures, in a real server: bad code harms nobody but itself."""
+"""User code in the frame path of a real server: bad code harms only its own camera."""
 
 import re
 import time
@@ -54,7 +54,7 @@ BAD = ("sleepy", "burning", "raising", "shapeless")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """A server with one healthy camera, one well processed, and four with bad code."""
+    """A server with one healthy camera, one processed well, and four with bad code."""
     folder = tmp_path_factory.mktemp("processing")
     (folder / "mine.py").write_text(CODE)
     tables = ['[[camera]]\nname = "healthy"\nsource = "test:?size=320x180&fps=10"\n']
@@ -74,13 +74,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
 
 
 def processing(viewer: Viewer, camera: str) -> dict[str, Any]:
-    """Return the newest word on a camera's one processor."""
+    """Return the newest state of a camera's only processor."""
     states = [data for event, data in viewer.events if event == "camera" and data["name"] == camera]
     return states[-1]["process"][0] if states else {"state": "", "message": ""}
 
 
-def exchange_ms(crowd: Crowd, viewer: Viewer) -> float:
-    """Return what one control event takes, there and back, while all viewers are served."""
+def round_trip_ms(crowd: Crowd, viewer: Viewer) -> float:
+    """Return the round-trip time of one control event, while all viewers are served."""
     begun = time.perf_counter()
     number = viewer.ask("clock", {"t": time.time()})
     crowd.run(PATIENCE_S, until=lambda: viewer.reply(number) is not None)
@@ -96,15 +96,15 @@ def crowd() -> Iterator[Crowd]:
     made.close()
 
 
-# The measured rate, which on a busy machine is less than 20.
+# The measured rate, less than 20 on a busy machine.
 LEAVES = r"; [0-9.]+ fps leave \d+ ms"
 
 
 def test_bad_code_harms_nobody_else(server: PortholeServer, connect: Connect, crowd: Crowd) -> None:
-    """Beside code that sleeps, burns, raises and returns nonsense, all else goes on as ever.
+    """Code that sleeps, burns CPU, raises or returns nonsense leaves other cameras undisturbed.
 
-    Pictures of the healthy camera come at its pace, control events are answered at once, and STATE
-    says of each bad one what is wrong with it.
+    Frames of the healthy camera keep their pace, control events are answered promptly, and STATE
+    names each bad one's fault.
     """
     control = connect(server)
     crowd.add(control)
@@ -125,7 +125,7 @@ def test_bad_code_harms_nobody_else(server: PortholeServer, connect: Connect, cr
     )
     before = {name: len(viewer.arrivals) for name, viewer in viewers.items()}
     begun = time.monotonic()
-    took_ms = [exchange_ms(crowd, control) for _ in range(50)]
+    took_ms = [round_trip_ms(crowd, control) for _ in range(50)]
     crowd.run(20, until=lambda: len(viewers["sleepy"].arrivals) - before["sleepy"] >= 8)
     seconds = time.monotonic() - begun
     rates = {
@@ -140,7 +140,7 @@ def test_bad_code_harms_nobody_else(server: PortholeServer, connect: Connect, cr
     assert median(took_ms) < 50
     ends = 2 / seconds  # One may have been due at either end.
     assert 0 < rates["sleepy"] <= 5 + ends
-    # Whatever the machine: the same share of what it can do as the camera beside it without code.
+    # On any machine: the same share of its capacity as the camera beside it without code.
     assert rates["healthy"] > 2 * (rates["sleepy"] - ends)
     assert rates["raising"] > rates["healthy"] / 2
     for name in ("annotate", "shapeless"):
@@ -150,7 +150,7 @@ def test_bad_code_harms_nobody_else(server: PortholeServer, connect: Connect, cr
 
 
 def test_the_tile_says_what_is_wrong(server: PortholeServer, page: Page) -> None:
-    """A person sees on the tile which code fails, and how; and in the panel how all of it does."""
+    """The tile says which code fails and how; the panel lists how every processor does."""
     page.set_default_timeout(PAGE_MS)
     page.goto(server.url)
 

@@ -63,7 +63,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
 def test_rows_are_justified(
     blank: Page, count: int, width: int, height: int, scrolls: bool
 ) -> None:
-    """Tiles keep their order, lie inside and apart, and are equally high within a row."""
+    """Tiles keep their order, stay inside without overlap, and have one height in each row."""
     ratios = [(16 / 9, 4 / 3, 3 / 4)[index % 3] for index in range(count)]
     room = {"ratios": ratios, "width": width, "height": height, "gap": 12}
 
@@ -89,18 +89,18 @@ def test_rows_are_justified(
     for box, ratio in zip(boxes, ratios, strict=True):
         assert box["width"] == pytest.approx(ratio * box["height"], abs=2)
     if height > 136:
-        # All rows begin and end where the others do; of a page that scrolls, at its edges.
+        # All rows begin and end at the same edges; on a scrolling page, at the page's.
         edges = {(row[0]["x"], row[-1]["x"] + row[-1]["width"]) for row in rows.values()}
         assert len(edges) == 1
         assert not scrolls or edges == {(0, width)}
     if not scrolls:
-        # Large: no row could be taller in the width or the height that there is.
+        # As large as possible: no row could be taller in the available width or height.
         used = max(sum(box["width"] for box in row) + 12 * (len(row) - 1) for row in rows.values())
         assert used > width - 3 or max(ends) - min(rows) > height - len(rows) - 2
 
 
 def test_neighbours_and_drops(blank: Page) -> None:
-    """An arrow leads to what lies there; what is dropped goes beside the nearest tile."""
+    """An arrow leads to the neighbour there; a dropped tile goes beside the nearest one."""
     # Two wide ones over three narrow ones, and one alone below them.
     boxes = [
         {"x": x, "y": y, "width": width, "height": 90}
@@ -139,7 +139,7 @@ def test_neighbours_and_drops(blank: Page) -> None:
 
 
 def test_order_survives_what_comes_and_goes(blank: Page) -> None:
-    """New cameras are last, and one that is away comes back to where it was."""
+    """New cameras are appended, and one that returns takes its old place."""
 
     results = in_module(
         blank,
@@ -178,7 +178,7 @@ def test_layouts_and_pages(server: PortholeServer, page: Page) -> None:
 
 
 def test_cameras_are_dragged_into_order(server: PortholeServer, page: Page) -> None:
-    """By mouse and by keyboard, for this browser, until it is reset; a drag opens nothing."""
+    """By mouse and by keyboard, in this browser until reset; a drag opens nothing."""
     page.goto(server.url)
     wait_for_paint(page, "door", 1)
 
@@ -205,7 +205,7 @@ def test_cameras_are_dragged_into_order(server: PortholeServer, page: Page) -> N
 
 
 def test_a_finger_drags_after_a_rest(server: PortholeServer, new_context: NewContext) -> None:
-    """Held, a tile comes along; a tap opens it."""
+    """After a long press a tile follows the finger; a tap opens it."""
     context = new_context(viewport={"width": 900, "height": 700}, has_touch=True)
     page = context.new_page()
     page.goto(server.url)
@@ -224,7 +224,7 @@ def test_a_finger_drags_after_a_rest(server: PortholeServer, new_context: NewCon
 
 
 def test_a_kiosk_shows_only_pictures(server: PortholeServer, page: Page) -> None:
-    """The named cameras in their order, no bars, a plain word on what is missing, no way in."""
+    """The named cameras in order, no bars, a clear message for a missing one, no way in."""
     page.goto(server.url + "?view=kiosk&cameras=hall,door,nope")
     wait_for_paint(page, "hall")
 
@@ -243,7 +243,7 @@ def test_a_kiosk_shows_only_pictures(server: PortholeServer, page: Page) -> None
 
 
 def test_the_way_to_a_kiosk(server: PortholeServer, page: Page) -> None:
-    """The view menu has a link to a kiosk of what one sees, and copies it."""
+    """The view menu has a link to a kiosk of the current view, and copies it."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(server.url + "?filter=l&layout=2x2&camera=door")
     page.locator("[popovertarget='view-menu']").click()
@@ -264,7 +264,7 @@ def test_the_way_to_a_kiosk(server: PortholeServer, page: Page) -> None:
 
 
 def test_the_filter(server: PortholeServer, page: Page) -> None:
-    """By name while one types, by state by chips; nothing found is said, shown, and undone."""
+    """By name while typing, by state with chips; an empty result is explained and undone."""
     page.goto(server.url)
     expect_state(page, "ghost", "retrying")
 

@@ -1,4 +1,4 @@
-"""Links that say what is shown, and the way back."""
+"""Links that describe the view, and the way back."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ NewContext = Callable[..., BrowserContext]
 Start = Callable[..., PortholeServer]
 
 
-# What another browser remembers, put there before its first page.
+# Another browser's stored settings, set before its first page.
 OTHER_BROWSER = """if (!sessionStorage.begun) {
   sessionStorage.begun = 'yes';
   localStorage.setItem('porthole.layout', '"2x2"');
@@ -27,7 +27,7 @@ OTHER_BROWSER = """if (!sessionStorage.begun) {
   localStorage.setItem('porthole.sizes', '{"roof": "full"}');
 }"""
 
-# More of them take more than half of the time of a page.
+# With more, painting takes over half of a page's time.
 CAMERAS = tuple(
     f"{name}=test:?size=160x90&fps=2" for name in ("door", "yard", "gate", "roof", "lift")
 )
@@ -66,7 +66,7 @@ CAMERAS = tuple(
     ],
 )
 def test_links_say_what_is_shown(blank: Page, search: str, expected: dict[str, Any]) -> None:
-    """An address is read, nonsense left out, and written back so that it reads the same."""
+    """An address is parsed without its nonsense, and written back so that it parses the same."""
 
     shown, again, kept = in_module(
         blank,
@@ -84,7 +84,7 @@ def test_links_say_what_is_shown(blank: Page, search: str, expected: dict[str, A
 
 
 def test_links_and_the_way_back(pair: PortholeServer, page: Page) -> None:
-    """A camera in the address is in focus; Back leaves a focus that was gone into, as Esc does."""
+    """A camera in the address gets focus; Back leaves a focus that a user opened, as Esc does."""
     page.goto(pair.url + "?camera=yard&keep=1")
     expect(page.locator("#panel-title")).to_have_text("yard")
     page.keyboard.press("Escape")
@@ -109,9 +109,9 @@ def test_links_and_the_way_back(pair: PortholeServer, page: Page) -> None:
 def test_a_copied_link_shows_the_same_in_another_browser(
     share_server: Start, page: Page, new_context: NewContext
 ) -> None:
-    """The other browser has a layout, an order and sizes of its own; the link says all of the view.
+    """The other browser has its own layout, order and sizes; the link overrides all of them.
 
-    It changes nothing of what that browser remembers, and a reload shows the same again.
+    It does not change that browser's stored settings, and a reload shows the same again.
     """
     server = share_server(*CAMERAS, "ghost=/no/such/file.mp4")
     page.goto(server.url + "?filter=o&state=running")
@@ -149,7 +149,7 @@ def test_a_copied_link_shows_the_same_in_another_browser(
 
 
 def test_a_login_leads_back_to_the_view(start_server: Start, page: Page, tmp_path: Any) -> None:
-    """Who has to log in first gets to what the address says, and nowhere else."""
+    """After the login, users get to the view in the address, and nowhere else."""
     UsersFile(tmp_path / "state").add_user("ada", "viewer", None, PASSWORD)
     server = start_server(*CAMERAS)
 

@@ -1,4 +1,4 @@
-"""Looking closer: by wheel, keys and fingers, in the page and in full screen."""
+"""Zooming with wheel, keys and fingers, in the page and in full screen."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ NewContext = Callable[..., BrowserContext]
 
 
 def test_zoom_never_shows_an_edge(blank: Page) -> None:
-    """However a picture is zoomed and dragged, the frame stays filled; small is whole."""
+    """However a picture is zoomed and dragged, it fills the frame; zoomed out it is whole."""
 
     looks = in_module(
         blank,
@@ -54,7 +54,7 @@ def test_zoom_never_shows_an_edge(blank: Page) -> None:
 
 
 def test_a_swipe_is_wide_level_and_quick(blank: Page) -> None:
-    """A finger that scrolls, rests or trembles asks for nothing."""
+    """A finger that scrolls, rests or trembles does not count as a swipe."""
 
     strokes = [(-90, 10, 200), (90, -10, 200), (-90, 60, 200), (-30, 0, 100), (-90, 0, 2000)]
     swiped = in_module(
@@ -68,7 +68,7 @@ def test_a_swipe_is_wide_level_and_quick(blank: Page) -> None:
 
 
 def test_looking_closer(pair: PortholeServer, page: Page) -> None:
-    """A double click, the wheel and keys zoom; dragging pans as far as the edge; 0 is whole."""
+    """A double click, the wheel and keys zoom; dragging pans up to the edge; 0 resets."""
     page.goto(pair.url + "?camera=door")
     wait_for_paint(page, "door", 1)
     glass = tile(page, "door").locator(".viewport")
@@ -97,7 +97,7 @@ def test_looking_closer(pair: PortholeServer, page: Page) -> None:
 
 
 def test_full_page_without_full_screen(pair: PortholeServer, page: Page) -> None:
-    """Where a phone has no full screen the picture takes the page, zooms, and can be left."""
+    """Where a phone has no full screen the picture fills the page, zooms, and can be left."""
     page.add_init_script("Object.defineProperty(document, 'fullscreenEnabled', { value: false });")
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(pair.url + "?camera=door")
@@ -114,7 +114,7 @@ def test_full_page_without_full_screen(pair: PortholeServer, page: Page) -> None
 
 
 def test_full_screen_zooms_too(pair: PortholeServer, page: Page) -> None:
-    """A tile that fills the screen out of the grid is looked at closer, and is whole afterwards."""
+    """A tile in full screen from the grid can be zoomed, and is reset afterwards."""
     page.goto(pair.url)
     wait_for_paint(page, "door", 1)
 
@@ -130,7 +130,7 @@ def test_full_screen_zooms_too(pair: PortholeServer, page: Page) -> None:
 
 
 def covers(page: Page, camera: str) -> None:
-    """The picture reaches over all edges of its glass, in any direction in which it is larger."""
+    """Wait until the picture covers its glass in each direction in which it is larger."""
     wait_for(
         page,
         """(camera) => {
@@ -145,7 +145,7 @@ def covers(page: Page, camera: str) -> None:
 
 
 def test_fingers_pinch_and_swipe(pair: PortholeServer, new_context: NewContext) -> None:
-    """Two fingers zoom, one pans what is zoomed, and one that swipes goes to the next camera."""
+    """Two fingers zoom, one pans a zoomed picture, and a swipe goes to the next camera."""
     context = new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()
     page.goto(pair.url + "?camera=door")

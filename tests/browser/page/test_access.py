@@ -1,4 +1,4 @@
-"""The page for everybody: checked by axe-core, used by keyboard alone, and without motion."""
+"""Accessibility: checked by axe-core, usable by keyboard alone, and without motion."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ TRANSITIONS = "document.getAnimations().filter((one) => one instanceof CSSTransi
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """Cameras in three states, and ada, who may do everything."""
+    """Cameras in three states, and ada, who has full permissions."""
     state = tmp_path_factory.mktemp("access")
     UsersFile(state).add_user("ada", "operator", None, PASSWORD)
     server = PortholeServer(
@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
 
 @pytest.fixture
 def dashboard(server: PortholeServer, page: Page) -> Page:
-    """The page, as ada sees it."""
+    """The page with ada logged in."""
     log_in(page, server, "ada")
     page.goto(server.url)
     wait_for_paint(page, "two")
@@ -82,10 +82,10 @@ def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> N
 
 
 def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
-    """A camera is reached, shown large, changed, saved, stopped and left; dialogs come and go."""
+    """A camera is reached, focused, changed, saved, stopped and left; dialogs open and close."""
     page = dashboard
 
-    # To a camera, by the link that skips what is above them.
+    # To a camera, by the skip link.
     assert step(page)["name"] == "Skip to the cameras"
     page.keyboard.press("Enter")
     assert step(page)["camera"] == "one"
@@ -94,7 +94,7 @@ def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
     expect(page.locator("[data-panel]")).to_be_visible()
     assert page.evaluate(WHERE)["camera"] == "two"
 
-    # Its frame rate, a picture of it, stop and start.
+    # Its frame rate, a snapshot, stop and start.
     step_to(page, "tab-view")
     assert step(page, "ArrowRight")["name"] == "tab-image"
     step_to(page, "fps-slider")
@@ -105,7 +105,7 @@ def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
         page.keyboard.press("s")
     assert download.value.suggested_filename.startswith("two-")
     assert page.evaluate(WHERE)["name"] == "fps-slider"
-    # Not by the space bar here: it would be the slider's.
+    # Not with the space bar here: it would act on the slider.
     while page.locator("[data-action='toggle']:focus").count() == 0:
         step(page, "Shift+Tab")
     page.keyboard.press("Space")
@@ -113,17 +113,17 @@ def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
     page.keyboard.press("Space")
     expect_state(page, "two", "live")
 
-    # Back: the focus is where it came from.
+    # Back: the focus returns to where it was.
     page.keyboard.press("Escape")
     expect(page.locator("[data-panel]")).to_be_hidden()
     assert page.evaluate(WHERE)["camera"] == "two"
 
-    # Help, which takes the focus, and gives it back.
+    # Help takes the focus and returns it.
     assert step(page, "?")["dialog"]
     page.keyboard.press("Escape")
     assert page.evaluate(WHERE)["camera"] == "two"
 
-    # The question before the end, whose first answer is no.
+    # The confirmation before quitting, whose default is no.
     step_to(page, "System", "Shift+Tab")
     page.keyboard.press("Enter")
     step_to(page, "Shut down the server")
@@ -136,7 +136,7 @@ def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
 
 
 def test_no_motion_where_none_is_wanted(dashboard: Page) -> None:
-    """Who asks for less motion gets none that lasts, in any state and dialog."""
+    """With reduced motion nothing animates for long, in any state and dialog."""
     page = dashboard
     page.emulate_media(reduced_motion="reduce")
     page.reload()
@@ -151,10 +151,11 @@ def test_no_motion_where_none_is_wanted(dashboard: Page) -> None:
     found["toast"] = page.evaluate(MAX_MOTION)
     page.keyboard.press("?")
     found["help"] = page.evaluate(MAX_MOTION)
-    # Transitions however short take turns, level by level: a change of colours took many frames.
+    # Even the shortest transitions run one nesting level after another: a change of colours took
+    # many frames.
     page.emulate_media(color_scheme="dark")
     transitions = page.evaluate(TRANSITIONS)
-    # The same page moves for everybody else: what was looked for can be found.
+    # Without that preference the same page moves, so the check can find motion.
     page.emulate_media(reduced_motion="no-preference")
     moving = page.evaluate(MAX_MOTION)
 
@@ -164,8 +165,10 @@ def test_no_motion_where_none_is_wanted(dashboard: Page) -> None:
 
 
 def test_what_is_shown_is_looked_at(page: Page) -> None:
-    """What is hidden is taken out meanwhile, unless something shown refers to it, and is put back;
-    no fault that was planted is overlooked."""
+    """Hidden parts are removed meanwhile, unless a visible one refers to them, and restored.
+
+    No planted fault is overlooked.
+    """
     page.set_content(
         """<html lang="en"><title>Faults</title>
         <style>@media (orientation: portrait) { body { transform: rotate(90deg); } }</style><main>

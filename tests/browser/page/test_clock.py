@@ -1,4 +1,4 @@
-"""A server whose clock is set while a page is open."""
+"""The server's clock is set while a page is open."""
 
 import re
 import time
@@ -16,10 +16,10 @@ Start = Callable[..., PortholeServer]
 
 HOUR_S, DAY_S = 3600, 86400
 
-# A hundred of its pictures are waited for.
+# The test waits for a hundred of its frames.
 CAMERA = "test:?size=320x180&fps=12"
 
-# Keeps what the tile says of its latency, each time that is said anew.
+# Records the latency that the tile shows, each time it changes.
 KEEP_LATENCIES = """() => {
   const place = document.querySelector('.tile[data-camera] [data-readout="latency"]');
   window.latencies = [];
@@ -32,9 +32,9 @@ KEEP_LATENCIES = """() => {
 def test_a_clock_that_is_set_spoils_no_latency_and_ends_no_login(
     start_server: Start, page: Page, tmp_path: Path
 ) -> None:
-    """An hour forward was "-3599986 ms" for 20 s; three days back ended every login without a word.
+    """The page detects the change and measures again; until then latency is a dash.
 
-    The page sees that the clock was set and measures anew; until then latency is a dash.
+    An hour forward was "-3599986 ms" for 20 s; three days back ended every login silently.
     """
     step = tmp_path / "step"
     step.write_text("0")
@@ -56,12 +56,12 @@ def test_a_clock_that_is_set_spoils_no_latency_and_ends_no_login(
         (tmp_path / "next").write_text(str(offset_s))
         (tmp_path / "next").replace(step)  # Never seen empty.
         set_at = time.monotonic()
-        # On the way when the clock is set, the first of these are from before.
+        # Frames in flight when the clock is set still carry the old time.
         wait_for_paint(page, "test", 10)
         expect(latency).to_have_text(re.compile(r"^\d+(\.\d)? m?s$"))
         seconds = max(seconds, time.monotonic() - set_at)
         wait_for_paint(page, "test", 15)
-        # Logins hold for what is asked anew, and for the connection that is there.
+        # Logins stay valid for new requests and for the open connection.
         assert page.request.get(server.url + "api/cameras", max_redirects=0).status == 200
         expect(page.locator("[data-link-word]")).to_have_text("Connected")
 

@@ -1,4 +1,4 @@
-"""What the page calls a camera's condition, and the server's."""
+"""The condition of a camera and of the server, as the page shows it."""
 
 from playwright.sync_api import Page
 
@@ -6,8 +6,11 @@ from tests.support.browser.chromium import in_module
 
 
 def test_the_first_picture_is_waited_for(blank: Page) -> None:
-    """Of forty cameras on a slow machine ten were called stalled, three seconds after the page was
-    opened: their first pictures were on their way."""
+    """A first picture that is still on its way does not make a camera stalled.
+
+    Of forty cameras on a slow machine ten were called stalled, three seconds after the page was
+    opened.
+    """
     words = in_module(
         blank,
         "camera/condition",
@@ -22,7 +25,7 @@ def test_the_first_picture_is_waited_for(blank: Page) -> None:
 
 
 def test_what_is_wrong_is_one_badge(blank: Page) -> None:
-    """A narrow link, code that fails, a server that is late; nothing for what is well."""
+    """A narrow link, failing code, a slow server; no badge while all is well."""
     tiles = in_module(
         blank,
         "grid/trouble",

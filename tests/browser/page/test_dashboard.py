@@ -22,7 +22,7 @@ Connect = Callable[..., Viewer]
 
 
 def test_every_state_is_told_in_words(start_server: Start, connect: Connect, page: Page) -> None:
-    """Live, stopped and retrying tiles say so, with the reason."""
+    """Live, stopped and retrying tiles show their state, with the reason."""
     server = start_server(SMALL, f"halted={SMALL}", "ghost=/no/such/file.mp4")
     operator = connect(server)
     operator.call("stop", {"camera": "halted"})
@@ -39,7 +39,9 @@ def test_every_state_is_told_in_words(start_server: Start, connect: Connect, pag
 
 def test_keys_focus_stop_and_start(start_server: Start, connect: Connect, page: Page) -> None:
     """`2` focuses the second tile, space stops and starts it, Esc goes back; `?` shows the keys.
-    Digits that are typed into a field do not move the focus to another camera."""
+
+    Digits typed into a field do not move the focus to another camera.
+    """
     server = start_server(f"one={SMALL}", f"two={SMALL}")
     page.goto(server.url)
     wait_for_paint(page, "two")
@@ -67,7 +69,7 @@ def test_keys_focus_stop_and_start(start_server: Start, connect: Connect, page: 
 
 
 def test_sliders_change_the_camera(start_server: Start, connect: Connect, page: Page) -> None:
-    """The quality slider and the fps field reach the camera, and show what it says back."""
+    """The quality slider and the fps field reach the camera, and show its reply."""
     server = start_server(SMALL)
     viewer = connect(server)
     page.goto(server.url)
@@ -90,7 +92,7 @@ def test_sliders_change_the_camera(start_server: Start, connect: Connect, page: 
 
 
 def test_quit_asks_first(start_server: Start, page: Page) -> None:
-    """The server is shut down from the page, but only after a second yes."""
+    """The page shuts the server down only after a second confirmation."""
     server = start_server(SMALL)
     page.goto(server.url)
     wait_for_paint(page, "test")
@@ -107,9 +109,9 @@ def test_quit_asks_first(start_server: Start, page: Page) -> None:
 
 
 def test_the_page_resumes_when_the_server_is_back(start_server: Start, page: Page) -> None:
-    """A killed server is shown as gone; its successor's pictures appear without a reload.
+    """A stopped server is shown as gone; its successor's frames appear without a reload.
 
-    One that was shut down had closed its cameras: that nobody watched is not what is wrong.
+    It closed its cameras before it ended; their last reason, that nobody watched, must not show.
     """
     server = start_server(SMALL)
     page.goto(server.url + "?camera=test")
@@ -127,12 +129,13 @@ def test_the_page_resumes_when_the_server_is_back(start_server: Start, page: Pag
 
 
 def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> None:
-    """Opened for the first time while the server was gone, plots never came: that was kept."""
-    server = start_server(SMALL, "--port", "0")  # Where the browser has not been yet.
+    """Plots first opened while the server was gone never appeared: the failed load was cached."""
+    # A new origin, for which the browser has no files cached.
+    server = start_server(SMALL, "--port", "0")
     failed: list[str] = []
     page.on("requestfailed", lambda request: failed.append(request.url))
     page.goto(server.url)
-    # Plots are drawn once there are figures. These come once a second, pictures ten times.
+    # Plots are drawn once there are figures. These come once a second, frames ten times.
     wait_for(page, "window.porthole?.tiles.get('test')?.painted > 30")
     server.kill()
     expect_state(page, "test", "gone")
@@ -146,7 +149,7 @@ def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> 
 
 
 def test_nothing_overflows(share_server: Start, page: Page) -> None:
-    """On a phone, a laptop and a wall the page scrolls one way at most: down."""
+    """On a phone, a laptop and a wall the page scrolls down at most, never sideways."""
     server = share_server(
         "one=test:?size=320x180&fps=2", "two=test:?size=320x180&fps=2", "ghost=/no/such/file.mp4"
     )
@@ -162,7 +165,7 @@ def test_nothing_overflows(share_server: Start, page: Page) -> None:
 
 
 def test_the_page_works_under_a_prefix(share_server: Start, page: Page) -> None:
-    """Behind a proxy that strips a prefix everything works, and nothing asks for the root."""
+    """Behind a proxy that strips a prefix everything works, and no request goes to the root."""
     server = share_server(SMALL)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

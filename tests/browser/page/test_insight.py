@@ -1,4 +1,4 @@
-"""Seeing what goes on: the plots, the system, the timeline and the toasts, in a real browser."""
+"""Plots, system figures, timeline and toasts, in a real browser."""
 
 import itertools
 import re
@@ -50,7 +50,7 @@ TOPS = """async (cases) => {
   return cases.map(([value, least]) => roundTop(value, least));
 }"""
 
-# The green of the most opaque pixels at the left of a plot, where its scale is written.
+# Green of the most opaque pixels at the left of a plot, where its scale is.
 AXIS_INK = """(canvas) => {
   const { data } = canvas.getContext('2d').getImageData(0, 0, 45, canvas.height);
   let ink = [0, 0];
@@ -85,7 +85,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
 
 @pytest.fixture
 def context_options() -> dict[str, Any]:
-    """The dashboard under its real security policy."""
+    """The dashboard with its real security policy."""
     return {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 
 
@@ -102,9 +102,9 @@ def plot(area: Locator, title: str) -> Locator:
 
 
 def test_where_the_time_goes(blank: Page) -> None:
-    """The parts add up to the whole, what is unknown says so, and nothing is less than nothing."""
+    """The parts add up to the total, unknown ones say so, and none is negative."""
     server = {"capture_ms": 4, "encode_ms": 6, "wait_ms": 1}
-    # Ten frames that took 41 ms to come in by a clock which is 10 ms behind, 3 and 2 from then on.
+    # Ten frames that took 41 ms to arrive by a clock 10 ms behind, 3 and 2 from then on.
     spent = {"transitMs": 310, "decodeMs": 30, "paintMs": 20}
 
     whole, unknown, clocks, still, unmeasured = blank.evaluate(
@@ -129,7 +129,7 @@ def test_where_the_time_goes(blank: Page) -> None:
 
 
 def test_samples_are_bounded(blank: Page) -> None:
-    """A ring keeps the newest, in order; what is unknown does not count in a summary."""
+    """A ring keeps the newest in order; unknown values do not count in a summary."""
     ats, newest, summary = blank.evaluate(RING, {"capacity": 5, "count": 12})
 
     assert ats == [8, 9, 10, 11, 12]
@@ -138,14 +138,14 @@ def test_samples_are_bounded(blank: Page) -> None:
 
 
 def test_scales_end_on_round_numbers(blank: Page) -> None:
-    """The top is round, holds the value, and does not make mountains of noise."""
+    """The top is round, above the value, and does not magnify noise."""
     cases = [[0, 4], [None, 20], [31, 4], [0.3, 0.1], [101, 4], [8, 2], [185e6, 1e8]]
 
     assert blank.evaluate(TOPS, cases) == [4, 20, 40, pytest.approx(0.4), 200, 8, 2e8]
 
 
 def test_what_is_known_of_the_day(blank: Page) -> None:
-    """Nothing is known twice, a dragged slider is one notice, and toasts are for what one sees."""
+    """Entries are not duplicated, a dragged slider is one notice, toasts are for visible ones."""
 
     def notice(at: float, message: str, camera: str | None = None) -> dict[str, Any]:
         return {"at": at, "level": "info", "message": message} | (
@@ -168,7 +168,7 @@ def test_what_is_known_of_the_day(blank: Page) -> None:
 
 
 def test_a_busy_camera_is_told_now_and_then(blank: Page) -> None:
-    """A toast for each car in a street would always cover a part of the picture."""
+    """A toast for each car in a street would always cover part of the picture."""
     events = [("Motion: Street", 0), ("Motion: Street", 12), ("Motion: Door", 13)]
     later = [("Motion: Street", 250), ("Motion: Street", 301), ("Motion: Street", 320)]
     body = """({ RecentToasts }, events) => {
@@ -181,7 +181,7 @@ def test_a_busy_camera_is_told_now_and_then(blank: Page) -> None:
 
 
 def test_plots_show_and_say_what_is_measured(page: Page) -> None:
-    """In focus a camera's figures are drawn, described, pointed at by keyboard, and in tables."""
+    """A focused camera's figures are plotted, described, readable by keyboard, and in tables."""
     page.keyboard.press("1")
     show_tab(page, "Statistics")
     area = page.locator("[data-plots]")
@@ -197,7 +197,7 @@ def test_plots_show_and_say_what_is_measured(page: Page) -> None:
         "aria-label", re.compile(r"^Frame rate, the last 2 minutes\. Captured now .* from .* to ")
     )
 
-    # A rate is known, so there are two samples at least.
+    # A rate is known, so there are at least two samples.
     page.keyboard.press("ArrowLeft")
     expect(rate.locator(".plot-of")).to_have_text(re.compile(r"^\d+ s ago$"))
     expect(rate.locator(".plot-spoken")).to_have_text(re.compile(r"^\d+ s ago: Captured \d"))
@@ -205,7 +205,7 @@ def test_plots_show_and_say_what_is_measured(page: Page) -> None:
     expect(rate.locator(".plot-of")).to_have_text("fps painted")
     expect(tile(page, "front")).to_have_attribute("data-focused", "")
 
-    # The scale is written in the colours of the scheme, at once when it changes.
+    # The scale uses the colour scheme's colours, and follows a change immediately.
     def ink() -> int:
         shade: int = drawing.locator("canvas").evaluate(AXIS_INK)
         return shade
@@ -223,21 +223,21 @@ def test_plots_show_and_say_what_is_measured(page: Page) -> None:
 
 
 def test_a_camera_in_focus_goes_on_below_the_fold(page: Page) -> None:
-    """On a phone one reads the plots with the picture scrolled away; it is painted all the same."""
+    """On a phone a picture scrolled away from the plots is still painted."""
     page.set_viewport_size({"width": 390, "height": 844})
     page.keyboard.press("1")
     show_tab(page, "Statistics")
     plot(page.locator("[data-plots]"), "Viewers").scroll_into_view_if_needed()
     expect(tile(page, "front").locator("canvas")).not_to_be_in_viewport()
 
-    # It would end 0.6 s after it has left the screen.
+    # It would end 0.6 s after leaving the screen.
     painted = "() => window.porthole.tiles.get('front').painted"
     target = page.evaluate(painted) + 25
     wait_to_see(lambda: page.evaluate(painted) >= target)
 
 
 def test_the_system_is_in_a_drawer(page: Page) -> None:
-    """``i`` opens it, the server's figures and plots are in it, and Esc gives the keyboard back."""
+    """``i`` opens it, it has the server's figures and plots, and Esc restores the focus."""
     page.keyboard.press("ArrowRight")
     opener = page.locator("[data-open-system]")
     opener.focus()
@@ -257,13 +257,13 @@ def test_the_system_is_in_a_drawer(page: Page) -> None:
 def test_the_timeline_tells_what_one_did_not_see(
     server: PortholeServer, connect: Connect, page: Page
 ) -> None:
-    """A toast is for what is on screen; the rest is a dot, an entry, and a click to the camera."""
+    """A toast is for what is on screen; the rest is a dot, an entry, and a link to the camera."""
     operator = connect(server)
     button = page.locator("[data-open-timeline]")
     page.keyboard.press("1")
     expect(tile(page, "front")).to_have_attribute("data-focused", "")
 
-    # Of the camera in focus: a toast, and nothing that is new.
+    # Of the focused camera: a toast, and no new entry.
     assert operator.call("quality", {"camera": "front", "quality": 71})["ok"]
     expect(page.locator(".toast-text")).to_have_text(re.compile("71"))
     expect(page.locator("[data-recent]")).to_contain_text("71")
@@ -282,7 +282,7 @@ def test_the_timeline_tells_what_one_did_not_see(
     expect(drawer).to_contain_text("The server was started")
     expect(button).not_to_have_attribute("data-unread", "")
 
-    # Only warnings; then only of one camera.
+    # Only warnings; then only one camera.
     drawer.get_by_role("button", name="Warnings").click()
     expect(drawer.locator('.entry:not([data-level="warning"])')).to_have_count(0)
     drawer.get_by_role("combobox").select_option(label="yard")
@@ -291,7 +291,7 @@ def test_the_timeline_tells_what_one_did_not_see(
     drawer.locator(".entry-open").first.click()
     expect(tile(page, "yard")).to_have_attribute("data-focused", "")
 
-    # It is all there after a reload, and not new.
+    # After a reload all of it is there, and not marked new.
     page.reload()
     expect(tile(page, "front")).to_have_attribute("data-state", "live")
     page.keyboard.press("t")
@@ -300,7 +300,7 @@ def test_the_timeline_tells_what_one_did_not_see(
 
 
 def test_drawers_fit(page: Page) -> None:
-    """On a phone they are sheets over the whole screen; nothing is wider than its place."""
+    """On a phone they are full-screen sheets; no content is wider than its container."""
     drawers = (("t", "Activity"), ("i", "System"))
     for (width, height), (key, name) in itertools.product(((360, 740), (1280, 800)), drawers):
         page.set_viewport_size({"width": width, "height": height})
@@ -308,7 +308,7 @@ def test_drawers_fit(page: Page) -> None:
         drawer = page.get_by_role("dialog", name=name)
         expect(drawer).to_be_visible()
 
-        # It slides in, if for a moment only.
+        # It slides in, if only for a moment.
         right = partial(drawer.evaluate, RIGHT)
         wait_until(lambda right=right, width=width: right() == width)  # type: ignore[misc]
         shown = drawer.evaluate("(drawer) => drawer.getBoundingClientRect().width")

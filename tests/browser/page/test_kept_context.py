@@ -1,4 +1,4 @@
-"""What the page of a test promises, though its browser context is kept for the next one."""
+"""A test's page is clean although its browser context is reused."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +44,7 @@ def test_a_page_finds_nothing_of_the_one_before(
     keep_context: Callable[[dict[str, Any]], KeptContext],
     context_options: dict[str, Any],
 ) -> None:
-    """Whatever a test and its page have left is gone, so that the order of tests never matters."""
+    """Everything that a test and its page leave is cleared, so that test order does not matter."""
     address = share_server(SMALL).url + "static/js/main.js"
     context = keep_context(context_options)
 
@@ -75,8 +75,10 @@ def test_webcodecs_are_switched_off_in_every_page(
     page: Page,
     new_context: Callable[..., BrowserContext],
 ) -> None:
-    """Since most pages have a context that is kept, only the others were without it, and a run that
-    was to show that the page works like that showed nothing."""
+    """Every page lacks WebCodecs in such a run, including those in the reused context.
+
+    Once only pages with their own context lacked it, so a run without WebCodecs proved nothing.
+    """
     address = share_server(SMALL).url + "static/js/main.js"
 
     found = []
@@ -92,7 +94,7 @@ def test_files_are_kept_for_the_next_server_on_a_port(
     keep_context: Callable[[dict[str, Any]], KeptContext],
     context_options: dict[str, Any],
 ) -> None:
-    """Each server had a port of its own, so that for each the page was loaded and compiled anew."""
+    """Each server once had its own port, so the page was loaded and compiled again for each."""
     context = keep_context(context_options)
 
     def load() -> tuple[int, list[int]]:

@@ -1,4 +1,4 @@
-"""What keys and typed numbers do to the page, and that one needs nothing else."""
+"""Keys and typed numbers: what they do on the page, which needs no other input."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,11 +22,11 @@ from tests.support.servers.server import PortholeServer, wait_until
 
 Connect = Callable[..., Viewer]
 
-# Of one, it is looked at.
+# The tests look at one of these.
 FPS = {"one": 5, "two": 2, "three": 2}
 CAMERAS = [f"{name}=test:?size=320x180&fps={fps}" for name, fps in FPS.items()]
 
-# What a keyboard of another country sends, and what the same key does on an American one.
+# What a foreign keyboard sends, and what the same key does on an American one.
 OTHER_KEYBOARDS = [
     ("ы", "KeyS", False, "s"),
     ("Ш", "KeyI", True, "i"),
@@ -41,7 +41,8 @@ OTHER_KEYBOARDS = [
     ("ß", "Minus", False, "q"),
     ("/", "Digit7", True, "/"),
     ("!", "Digit1", True, "q"),
-    # By what is typed, where that is a Latin letter: the key of the American S has an O there.
+    # By the typed character, where that is a Latin letter: the key of the American S has an O
+    # there.
     ("o", "KeyS", False, "q"),
     ("s", "Semicolon", False, "s"),
 ]
@@ -65,7 +66,7 @@ def open_page(page: Page, server: PortholeServer, camera: str = "") -> None:
 
 
 def focus_of(page: Page) -> Any:
-    """Return the camera whose tile has the keyboard focus, or the tag that has it."""
+    """Return the camera whose tile has the keyboard focus, or the focused element's tag."""
     return page.evaluate(
         """() => document.activeElement.closest('.tile')?.dataset.camera
           ?? document.activeElement.tagName"""
@@ -73,7 +74,7 @@ def focus_of(page: Page) -> Any:
 
 
 def crop_of(viewer: Viewer, camera: str) -> Any:
-    """Return what of the picture is shown, as shares of it."""
+    """Return the visible part of the picture, as shares of it."""
     controls = camera_state(viewer, camera)["controls"]
     return next(control["value"] for control in controls if control["name"] == "crop")
 
@@ -118,7 +119,7 @@ def test_keys_belong_to_what_has_the_focus(
     expect_state(page, "two", "live")
     assert camera_state(connect(server), "two")["state"] == "live"
     assert page.locator("[contenteditable]").text_content() == "1 3s"
-    # Out of the field with Esc, and with the next one out of the camera.
+    # Esc leaves first the field, then the camera.
     page.keyboard.press("Escape")
     expect(page.locator("#panel-title")).to_be_visible()
     page.keyboard.press("Escape")
@@ -128,8 +129,10 @@ def test_keys_belong_to_what_has_the_focus(
 def test_arrows_lead_from_tile_to_tile_and_space_opens_one(
     server: PortholeServer, page: Page
 ) -> None:
-    """On a fresh page the first arrow goes to the first tile, whichever it is. Beside a large
-    camera, space on another one's tile stopped the large one."""
+    """On a fresh page any arrow key first goes to the first tile.
+
+    Beside a focused camera, space on another one's tile stopped the focused one.
+    """
     open_page(page, server)
 
     page.keyboard.press("ArrowDown")
@@ -147,7 +150,7 @@ def test_arrows_lead_from_tile_to_tile_and_space_opens_one(
 
 
 def test_other_keyboards_have_the_same_keys(blank: Page) -> None:
-    """Letters by their place where they are not Latin, digits where they need Shift."""
+    """Letters by position where they are not Latin, digits where they need Shift."""
     found = blank.evaluate(
         """async (presses) => {
           const { actionFor } = await import(new URL('static/js/page/keymap.js', document.baseURI));
@@ -165,7 +168,7 @@ def test_other_keyboards_have_the_same_keys(blank: Page) -> None:
 
 
 def test_cyrillic_and_french_keyboards_work(server: PortholeServer, page: Page) -> None:
-    """As the browser tells of them: i and t open their drawers, digits lead to cameras."""
+    """As the browser reports them: i and t open their drawers, digits lead to cameras."""
     open_page(page, server)
     keys = page.context.new_cdp_session(page)
 
@@ -182,7 +185,7 @@ def test_cyrillic_and_french_keyboards_work(server: PortholeServer, page: Page) 
 
 
 def test_numbers_are_read_as_people_write_them(blank: Page) -> None:
-    """A comma is a decimal point; an invalid or excessive number is named with what is accepted."""
+    """A comma is a decimal point; a bad number is quoted with the accepted range."""
     texts = [
         "7,5",
         "7.5",
@@ -231,7 +234,7 @@ def test_numbers_are_read_as_people_write_them(blank: Page) -> None:
 def test_a_comma_reaches_the_camera_and_nonsense_is_refused_in_words(
     server: PortholeServer, page: Page, connect: Connect
 ) -> None:
-    """ "7,5" was 75 frames a second; the same in the fields of controls and of the crop frame."""
+    """The text "7,5" was 75 frames a second, also in fields of controls and of the crop frame."""
     open_page(page, server, "one")
     show_tab(page, "Image")
     viewer = connect(server)
@@ -273,7 +276,7 @@ def test_a_comma_reaches_the_camera_and_nonsense_is_refused_in_words(
 
 
 def test_the_sources_own_is_a_choice(server: PortholeServer, page: Page, connect: Connect) -> None:
-    """A frame rate set once could be changed for ever, but not taken back; nor could quality."""
+    """A frame rate or a quality, once set, could not be returned to the source's own."""
     open_page(page, server, "one")
     show_tab(page, "Image")
     viewer = connect(server)
@@ -293,7 +296,7 @@ def test_the_sources_own_is_a_choice(server: PortholeServer, page: Page, connect
 
 
 def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Connect) -> None:
-    """From a fresh load to everything the page can do and back, without a pointer."""
+    """From a fresh load through every function of the page and back, without a pointer."""
     open_page(page, server)
     press = page.keyboard.press
     panel = page.locator("[data-panel]")
@@ -309,7 +312,7 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     assert focus_of(page) == "two"
     press("Shift+ArrowRight")
 
-    # Layouts, help, and the drawers: each gives back the focus where it was.
+    # Layouts, help, and the drawers: each returns the focus.
     for word in ("One at a time", "Two by two", "Three by three", "Automatic"):
         press("l")
         expect(page.locator("[data-announcer]")).to_contain_text(f"Layout: {word}")
@@ -338,7 +341,7 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     expect(panel).to_be_hidden()
     tile(page, "two").locator(".tile-open").focus()
 
-    # One camera: open, look closer, look around, stop, start, save.
+    # One camera: open, zoom, pan, stop, start, save.
     press("Enter")
     expect(page.locator("#panel-title")).to_have_text("two")
     press("+")
@@ -361,7 +364,7 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     press("f")
     wait_for(page, "() => document.fullscreenElement === null")
 
-    # Its settings, in the order in which they stand; no key of theirs does anything else.
+    # Its settings, in order; none of their keys has another effect.
     viewer = connect(server)
     seen: list[str] = []
     while "JPEG quality" not in seen[-1:] and len(seen) < 40:
@@ -389,7 +392,7 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     expect(panel).to_be_hidden()
     assert focus_of(page) == "two"
 
-    # By number, on to the next one, and back.
+    # By number, to the next one, and back.
     press("3")
     expect(page.locator("#panel-title")).to_have_text("three")
     press("PageDown")

@@ -1,4 +1,4 @@
-"""How the page looks: pictures large, words on them legible, fingers find their targets."""
+"""The page's appearance: large pictures, legible text on them, targets large enough for fingers."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -27,12 +27,12 @@ VIEWERS = {
 }
 SECRET = "/srv/films/of-10.9.8.7.mp4"
 
-# The share of the window that pictures cover.
+# Share of the window covered by pictures.
 SHARE = """() => [...document.querySelectorAll('.tile:not([hidden]) canvas')]
   .map((canvas) => canvas.getBoundingClientRect())
   .reduce((sum, { width, height }) => sum + width * height, 0) / (innerWidth * innerHeight)"""
 
-# What can be pressed and is smaller than a finger: [name, width, height].
+# Controls smaller than a finger: [name, width, height].
 SMALL = """(root) => [...document.querySelectorAll(root)]
   .flatMap((part) => [...part.querySelectorAll('button, select, a[href]')])
   .filter((one) => one.checkVisibility({ opacityProperty: true }) && !one.matches('.tile-open'))
@@ -40,7 +40,7 @@ SMALL = """(root) => [...document.querySelectorAll(root)]
   .filter(([, { width, height }]) => Math.min(width, height) < 43.9)
   .map(([name, { width, height }]) => [name, width, height])"""
 
-# Parts of the top line that are cut, or lie outside it.
+# Parts of the top bar that are clipped or lie outside it.
 CUT = """() => {
   const bar = document.querySelector('.topbar');
   return [...bar.querySelectorAll('*')].filter((part) => {
@@ -55,7 +55,7 @@ CUT = """() => {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """Nine cameras, a white one and a broken one, and people who may see some of them."""
+    """Nine cameras, a white and a broken one among them, and users who may see some of them."""
     folder = tmp_path_factory.mktemp("look")
     white = folder / "white.avi"
     writer = cv2.VideoWriter(str(white), cv2.VideoWriter_fourcc(*"MJPG"), 5, (320, 180))  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
 
 @pytest.fixture(scope="module")
 def cookies(server: PortholeServer) -> dict[str, str]:
-    """Everybody is logged in once: the server slows down who tries too often."""
+    """Everybody logs in once: the server slows down frequent attempts."""
     kept = {}
     for name in ("ada", *VIEWERS):
         visitor = Visitor(server)
@@ -89,7 +89,7 @@ def cookies(server: PortholeServer) -> dict[str, str]:
 
 @pytest.fixture
 def open_as(server: PortholeServer, page: Page, cookies: dict[str, str]) -> OpenAs:
-    """Show a view to somebody, and wait for the first camera."""
+    """Open a view as a user, and wait for the first camera."""
 
     def open_view(name: str, view: str = "", page: Page = page) -> Page:
         key, _, value = cookies[name].partition("=")
@@ -135,7 +135,7 @@ def test_pictures_fill_a_laptops_window(
 
 
 def test_words_are_legible_on_a_white_picture(open_as: OpenAs, page: Page) -> None:
-    """The shade behind name and state is dark enough for any picture: 4.5 to 1 at the least."""
+    """The shade behind name and state gives a contrast of at least 4.5 to 1 on any picture."""
     open_as("wide")
     wait_for_paint(page, "white")
     page.keyboard.press("n")
@@ -150,13 +150,13 @@ def test_words_are_legible_on_a_white_picture(open_as: OpenAs, page: Page) -> No
         page.add_style_tag(content=".no-words .caption * { color: transparent; }")
         ground = cv2.imdecode(np.frombuffer(page.screenshot(clip=box), np.uint8), cv2.IMREAD_COLOR)  # type: ignore[arg-type]
         page.evaluate("() => document.body.classList.remove('no-words')")
-        # Without the outline of letters, whose shadow stays: the lightest tenth counts.
+        # Without the letters' outline, but with its shadow: the lightest tenth counts.
         lightest = float(np.percentile([luminance(*pixel) for pixel in ground.reshape(-1, 3)], 90))
         assert (luminance(*channels) + 0.05) / (lightest + 0.05) >= 4.5, part
 
 
 def luminance(*channels: float) -> float:
-    """Return the relative luminance of a colour that is nearly grey, whatever the order."""
+    """Return the relative luminance of a nearly grey colour, whatever the channel order."""
     linear = [
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
         for part in (float(channel) / 255 for channel in channels)
@@ -165,7 +165,7 @@ def luminance(*channels: float) -> float:
 
 
 def test_figures_are_for_who_asks(open_as: OpenAs, page: Page) -> None:
-    """Nothing but name and state, until one points at a picture, goes there, or switches."""
+    """Only name and state show until a picture is hovered or focused, or figures are turned on."""
     open_as("four")
     figures = [tile(page, name).locator(".readout") for name in NAMES[:2]]
     page.mouse.move(5, 5)
@@ -194,7 +194,7 @@ def test_figures_are_for_who_asks(open_as: OpenAs, page: Page) -> None:
 def test_a_picture_has_buttons_and_a_menu(
     open_as: OpenAs, page: Page, new_context: NewContext
 ) -> None:
-    """By pointer, by Tab, by right click, and by a finger that rests: the same, and on that one."""
+    """Pointer, Tab, right click and long press show the same actions, for the right picture."""
     open_as("four")
     wait_for_paint(page, NAMES[1])
     with page.expect_download() as saved:
@@ -222,13 +222,13 @@ def test_a_picture_has_buttons_and_a_menu(
     wait_for_paint(held, NAMES[0])
     hold(held, NAMES[0])
     with held.expect_download() as saved:
-        # A tap that a busy machine takes long over would be another finger that rests.
+        # A tap that takes long on a busy machine would be another long press.
         held.locator("[data-tile-menu]").get_by_role("button", name="Snapshot").click()
     assert saved.value.suggested_filename.startswith(NAMES[0])
 
 
 def hold(page: Page, camera: str) -> None:
-    """Rest a finger on a picture until the page has noticed, and lift it."""
+    """Hold a finger on a picture until the page reacts, then lift it."""
     box = tile(page, camera).bounding_box()
     assert box is not None
     at = [{"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}]
@@ -242,7 +242,7 @@ def hold(page: Page, camera: str) -> None:
         try:
             page.wait_for_selector(f'[data-camera="{camera}"][data-dragged]', timeout=3000)
         except PlaywrightTimeout:
-            # A page that is slow to answer is told that the finger went elsewhere.
+            # Cancel the touch if the page is slow to react, and try again.
             touch("touchCancel", [])
             return False
         return True
@@ -255,7 +255,7 @@ def hold(page: Page, camera: str) -> None:
 
 
 def test_the_panel_has_tabs_and_can_be_closed(open_as: OpenAs, page: Page) -> None:
-    """Arrows lead from tab to tab; closed, the picture has the whole width, after a reload too."""
+    """Arrows move between tabs; closed, the picture has the whole width, after a reload too."""
     open_as("ada", f"?camera={NAMES[0]}")
     panel = page.locator("[data-panel]")
     shown = page.locator("[role='tabpanel']:visible")
@@ -285,7 +285,7 @@ def test_the_panel_has_tabs_and_can_be_closed(open_as: OpenAs, page: Page) -> No
 
 
 def test_a_stop_can_be_undone(open_as: OpenAs, page: Page) -> None:
-    """It stops the picture for everybody, says so, and takes it back."""
+    """Stopping affects everybody, is announced, and can be undone."""
     open_as("ada", f"?camera={NAMES[0]}")
     wait_for_paint(page, NAMES[0])
 
@@ -299,7 +299,7 @@ def test_a_stop_can_be_undone(open_as: OpenAs, page: Page) -> None:
 
 
 def test_viewers_see_no_controls(open_as: OpenAs, page: Page) -> None:
-    """Not even disabled ones, in no tab; and neither the way to shut down."""
+    """Not even disabled ones, in any tab, and no way to shut down."""
     open_as("four", f"?camera={NAMES[0]}")
     wait_for_paint(page, NAMES[0])
 
@@ -313,11 +313,11 @@ def test_viewers_see_no_controls(open_as: OpenAs, page: Page) -> None:
     expect(page.get_by_role("button", name="Shut down the server")).to_have_count(0)
 
 
-# --- Phones, and who needs it larger ----------------------------------------------------------
+# --- Phones and zoomed pages -----------------------------------------------------------------
 
 
 def test_the_top_line_fits_a_phone(open_as: OpenAs, new_context: NewContext) -> None:
-    """At 320, 360 and 390 pixels nothing is cut, and whatever a finger presses has 44."""
+    """At 320, 360 and 390 pixels nothing is clipped, and touch targets measure 44."""
     page = open_as("four", page=phone(new_context, 320))
     for width in (320, 360, 390):
         page.set_viewport_size({"width": width, "height": 740})
@@ -336,7 +336,7 @@ def test_the_top_line_fits_a_phone(open_as: OpenAs, new_context: NewContext) -> 
 
 
 def test_a_phone_held_sideways_shows_the_picture(open_as: OpenAs, new_context: NewContext) -> None:
-    """In focus it fills the screen; in the grid the bar is at the side, and takes no height."""
+    """A focused picture fills the screen; in the grid the bar is at the side, using no height."""
     page = open_as("four", page=phone(new_context, 844, 390))
     assert page.evaluate(SHARE) > 0.7
     for name in ("View", "Activity", "System", "Menu"):
@@ -370,7 +370,7 @@ def test_everything_is_there_at_twice_the_size(open_as: OpenAs, page: Page) -> N
 
 
 def test_a_kiosk_says_no_more_than_it_should(open_as: OpenAs, page: Page) -> None:
-    """Pictures from edge to edge, names and a clock if asked for, and never an address."""
+    """Pictures from edge to edge, names and a clock on request, and never an address."""
     page.set_viewport_size({"width": 1280, "height": 720})
     open_as("four", "?view=kiosk&layout=2x2")
     wait_to_see(lambda: page.evaluate(SHARE) > 0.999)
@@ -389,7 +389,7 @@ def test_a_kiosk_says_no_more_than_it_should(open_as: OpenAs, page: Page) -> Non
 
 
 def test_a_kiosk_turns_its_pages(open_as: OpenAs, page: Page) -> None:
-    """Camera after camera, but not while somebody touches the screen."""
+    """It shows camera after camera, but not while somebody touches the screen."""
     open_as("four", "?view=kiosk&rotate=2")
     shown = page.locator(".tile[data-camera]:not([hidden])")
     expect(shown).to_have_count(1)

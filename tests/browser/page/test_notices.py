@@ -1,4 +1,4 @@
-"""What the page tells: once, whole, by one clock, and covering nothing; in a real browser."""
+"""Notices appear once, whole, by one clock, and cover nothing; in a real browser."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ CAMERAS = {
 
 NEED_A_PICTURE = ("snapshot", "copy", "popout")
 
-# Of a phone, a laptop, and a screen on a wall.
+# Sizes of a phone, a laptop, and a screen on a wall.
 SIZES = ((360, 740), (1280, 800), (1920, 1080))
 
 GO_TO = """(view) => {
@@ -39,7 +39,7 @@ GO_TO = """(view) => {
   dispatchEvent(new PopStateEvent('popstate'));
 }"""
 
-# A machine whose clock is two hours behind, while the page's whole backstage is beside it.
+# A machine whose clock is two hours behind, with painting in the page itself.
 BEHIND = (
     NO_WORKER
     + """
@@ -54,8 +54,8 @@ BEHIND = (
 }"""
 )
 
-# Words on a tile that do not lie wholly within it, lie under its name, or end in the middle of a
-# line: [camera, text].
+# Text on a tile that is not wholly inside it, lies under its name, or is cut within a line:
+# [camera, text].
 CUT = """() => {
   const cut = [];
   for (const glass of document.querySelectorAll('.tile[data-camera]:not([hidden]) .viewport')) {
@@ -75,7 +75,7 @@ CUT = """() => {
   return cut;
 }"""
 
-# A grid whose cameras come and go; the moment after which it is said who went is when we say.
+# A grid whose cameras come and go; the test decides when a loss is reported.
 DEPARTED = """async () => {
   const { Departed } = await import(new URL('static/js/grid/departed.js', document.baseURI));
   const waiting = [];
@@ -100,7 +100,7 @@ DEPARTED = """async () => {
   return gone;
 }"""
 
-# Words of tiles that a toast lies on.
+# Text of tiles that a toast covers.
 COVERED = """() => {
   const toast = document.querySelector('.toast').getBoundingClientRect();
   return [...document.querySelectorAll('.tile:not([hidden]) :is(.caption, .overlay > p)')]
@@ -114,7 +114,7 @@ COVERED = """() => {
 
 
 def settings(folder: Path, cameras: dict[str, str], titles: dict[str, str]) -> str:
-    """Write settings, and return the name of the file."""
+    """Write a settings file, and return its name."""
     tables = [
         f"[[camera]]\nname = {json.dumps(name)}\nsource = {json.dumps(source)}\n"
         f"title = {json.dumps(titles.get(name, name))}\n"
@@ -145,9 +145,9 @@ def toasts(page: Page) -> Locator:
 def test_nothing_is_told_twice_or_covered(
     server: PortholeServer, connect: Connect, page: Page
 ) -> None:
-    """A tile tells its own state, and a page what was done on it: neither gets a toast.
+    """A tile shows its own state, and a page the effect of its own actions: neither gets a toast.
 
-    What another one does gets one, with names as they are, and not over the words of a tile.
+    Another user's action gets one, with the original names, not over the text of a tile.
     """
     page.goto(server.url)
     wait_for_paint(page, "door")
@@ -157,7 +157,8 @@ def test_nothing_is_told_twice_or_covered(
     page.keyboard.press("t")
     expect(toasts(page)).to_have_count(0)
 
-    # Done here: the other one is told, this page is not. (Before, its pings would go unanswered.)
+    # Done here: the other page is told, this one is not. (Not earlier, or its pings would go
+    # unanswered.)
     other = connect(server)
     page.locator('.tile[data-camera="door"] .tile-open').focus()
     page.keyboard.press("Enter")
@@ -178,7 +179,7 @@ def test_nothing_is_told_twice_or_covered(
     assert toasts(page).evaluate(first_letter) == "none"
     assert page.evaluate(COVERED) == []
 
-    # With the timeline open it is there, and nowhere else.
+    # With the timeline open it shows there, and nowhere else.
     page.locator(".toast-close").click()
     page.keyboard.press("t")
     assert other.call("quality", {"camera": "lift", "quality": 62})["ok"]
@@ -186,7 +187,7 @@ def test_nothing_is_told_twice_or_covered(
     expect(toasts(page)).to_have_count(0)
     expect(page.locator("[data-open-timeline]")).not_to_have_attribute("data-unread", "")
 
-    # What one sees at once is said to those who do not see it, and laid over nothing.
+    # A visible effect is announced only to screen readers, and covers nothing.
     page.keyboard.press("t")
     page.keyboard.press("l")
     expect(page.locator("[data-announcer]")).to_contain_text("Layout: One at a time")
@@ -194,7 +195,7 @@ def test_nothing_is_told_twice_or_covered(
 
 
 def test_long_reasons_are_not_cut(server: PortholeServer, page: Page) -> None:
-    """In every layout a reason ends with a whole line, and all of it is on hover and read aloud."""
+    """In every layout a reason ends with a whole line; hover and screen readers have all of it."""
     page.goto(server.url)
     views = {"?layout=auto": "dead", "?layout=1&page=6": "dead", "?layout=2x2&page=2": "dead"}
     views |= {"?layout=3x3": "dead", "?camera=void": "void"}
@@ -215,7 +216,7 @@ def test_long_reasons_are_not_cut(server: PortholeServer, page: Page) -> None:
 
 
 def test_long_titles_can_be_read(server: PortholeServer, page: Page) -> None:
-    """A title that is cut is whole on hover; in the panel it has two lines."""
+    """A truncated title is whole on hover; in the panel it has two lines."""
     page.goto(server.url)
     wait_for_paint(page, "yard")
     expect(tile(page, "yard").locator(".tile-open")).to_have_attribute("title", LONG)
@@ -228,9 +229,9 @@ def test_long_titles_can_be_read(server: PortholeServer, page: Page) -> None:
 
 
 def test_what_needs_a_picture_is_off_without_one(server: PortholeServer, page: Page) -> None:
-    """Of a dead camera nothing can be saved, copied or popped out, neither by button nor by key.
+    """Without a picture nothing can be saved, copied or popped out, by button or by key.
 
-    Copy was not off: it asked the server in vain, and told of that.
+    Copy was enabled: it requested a picture in vain, and reported that.
     """
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -254,10 +255,10 @@ def test_what_needs_a_picture_is_off_without_one(server: PortholeServer, page: P
 
 
 def test_one_time_for_one_event(server: PortholeServer, connect: Connect, page: Page) -> None:
-    """With a clock two hours behind, all lists say when it was by the server's clock.
+    """With a clock two hours behind, all lists show an event at the server's time.
 
-    One list was made before the page knew how far the clocks are apart, the other one after it:
-    they were two hours apart for the same event.
+    One list was made before the page knew the clocks' difference, the other after it: for the same
+    event they were two hours apart.
     """
     other = connect(server)
     assert other.call("quality", {"camera": "hall", "quality": 63})["ok"]
@@ -285,7 +286,7 @@ def test_one_time_for_one_event(server: PortholeServer, connect: Connect, page: 
 
 
 def test_chips_of_the_timeline_select(server: PortholeServer, page: Page) -> None:
-    """A chip shows what it names, as the chips of the filter do, and not all but that."""
+    """A chip selects what it names, as the chips of the filter do, not everything else."""
     page.goto(server.url)
     expect_state(page, "dead", "retrying")
     page.keyboard.press("t")
@@ -306,9 +307,9 @@ def test_chips_of_the_timeline_select(server: PortholeServer, page: Page) -> Non
 def test_a_camera_that_was_renamed_is_told_of(
     start_server: Start, page: Page, tmp_path: Path
 ) -> None:
-    """After a restart without it, page, kiosk and small window say so; the address lets it go.
+    """After a restart without it, page, kiosk and small window say so; the address drops it.
 
-    Nothing was said, and the address kept asking for a camera that is no more.
+    There was no notice, and the address kept asking for a camera that no longer existed.
     """
     source = "test:?size=160x90&fps=5"
     before = settings(tmp_path, {"old": source, "door": source}, {})
@@ -336,14 +337,14 @@ def test_a_camera_that_was_renamed_is_told_of(
     expect(kiosk.locator("[data-kiosk-missing]")).to_have_text(said)
     kiosk.close()
 
-    # Who comes with an old link is told, too.
+    # A user with an old link is told, too.
     page.goto(server.url + "?camera=old")
     expect(toasts(page)).to_have_text("There is no camera “old” here.")
     page.wait_for_url(server.url)
 
 
 def test_a_camera_that_is_only_late_is_not_told_of(blank: Page) -> None:
-    """Cameras of other nodes come one by one after a restart: what is back in time never went."""
+    """Cameras of other nodes come one by one after a restart: one back in time was not lost."""
     gone = blank.evaluate(DEPARTED)
 
     assert gone == [{"were": ["hall"], "never": ["attic"]}]

@@ -1,4 +1,4 @@
-"""What people do with a picture and the page: copy, pop out, install."""
+"""Actions on a picture and the page: copy, pop out, install."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ NewContext = Callable[..., BrowserContext]
 
 @pytest.fixture
 def pair(share_server: Start) -> PortholeServer:
-    """Two cameras of two shapes."""
+    """Two cameras of different shapes."""
     return share_server("door=test:?size=320x180&fps=2", "yard=test:?size=320x240&fps=2")
 
 
@@ -50,7 +50,7 @@ UNKNOWN = {"fps": None, "group": None, "kbps": None}
 def test_source_is_described_in_words(
     blank: Page, source: dict[str, object] | None, words: str
 ) -> None:
-    """Codec, size, rate, bitrate and key frames, with a dash for what is not known."""
+    """Codec, size, rate, bitrate and key frames, with a dash for unknown values."""
     body = "({ describeSource }, source) => describeSource(source)"
 
     shown = in_module(blank, "camera/source", body, source)
@@ -59,7 +59,7 @@ def test_source_is_described_in_words(
 
 
 def test_a_camera_may_have_any_name(blank: Page) -> None:
-    """What every object in JavaScript has is no choice that somebody made."""
+    """Names that every JavaScript object inherits do not count as stored choices."""
     names = ["constructor", "toString", "hasOwnProperty"]
     chosen = in_module(
         blank, "camera/sizechoice", "(module, all) => all.map(module.chosenSize)", names
@@ -77,7 +77,7 @@ def test_a_camera_may_have_any_name(blank: Page) -> None:
     ids=["garbage", "no storage"],
 )
 def test_what_is_remembered_may_be_missing(pair: PortholeServer, page: Page, script: str) -> None:
-    """With garbage in storage, or none, the page is as for the first time, and works."""
+    """With corrupt or no storage the page starts as for the first time."""
     page.add_init_script(script)
     page.goto(pair.url)
     wait_for_paint(page, "door", 1)
@@ -88,7 +88,7 @@ def test_what_is_remembered_may_be_missing(pair: PortholeServer, page: Page, scr
 
 
 def test_a_picture_is_copied(pair: PortholeServer, page: Page) -> None:
-    """`c` puts the picture onto the clipboard as PNG, in full size."""
+    """`c` copies the picture to the clipboard as PNG, in full size."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(pair.url + "?camera=yard")
     wait_for_paint(page, "yard")
@@ -107,7 +107,7 @@ def test_a_picture_is_copied(pair: PortholeServer, page: Page) -> None:
 
 
 def test_a_refused_copy_is_told(pair: PortholeServer, page: Page) -> None:
-    """Where the browser does not let a page copy, it says so and what to do instead."""
+    """Where the browser denies copying, the page says so and what to do instead."""
     page.add_init_script(
         "Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined });"
         "Object.defineProperty(window, 'isSecureContext', { value: false });"
@@ -122,7 +122,7 @@ def test_a_refused_copy_is_told(pair: PortholeServer, page: Page) -> None:
 
 @pytest.mark.parametrize("own_window", [True, False], ids=["document", "video"])
 def test_a_camera_pops_out(pair: PortholeServer, page: Page, own_window: bool) -> None:
-    """In a small window the camera goes on while the page is hidden, and ends with it."""
+    """A small window goes on while the page is hidden, and ends with it."""
     if not own_window:
         page.add_init_script("delete window.documentPictureInPicture;")
     page.goto(pair.url + "?camera=yard")
@@ -136,7 +136,7 @@ def test_a_camera_pops_out(pair: PortholeServer, page: Page, own_window: bool) -
             page,
             "() => documentPictureInPicture.window.document.querySelector('canvas').width === 320",
         )
-        # Its keys lead through time there, too.
+        # Its keys move through time there, too.
         press = """(key) => documentPictureInPicture.window.document.body.dispatchEvent(
           new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }))"""
         assert page.evaluate(press, "k") is False
@@ -155,7 +155,7 @@ def test_a_camera_pops_out(pair: PortholeServer, page: Page, own_window: bool) -
 
 
 def test_the_page_can_be_installed(pair: PortholeServer, new_context: NewContext) -> None:
-    """Chromium would install it, under a path prefix too: manifest, icons, scope."""
+    """Chromium would install it, also under a path prefix: manifest, icons, scope."""
     page = new_context().new_page()
     with PrefixProxy(pair.port, b"/cams/") as proxy:
         base = f"http://127.0.0.1:{proxy.port}/cams/"
@@ -169,7 +169,7 @@ def test_the_page_can_be_installed(pair: PortholeServer, new_context: NewContext
 
     assert content_type.startswith("application/manifest+json")
     assert told["errors"] == []
-    # A private window, as tests have it, installs nothing; that must be all there is to say.
+    # A private window, as tests use it, installs nothing; that must be the only complaint.
     assert [error["errorId"] for error in errors] in ([], ["in-incognito"])
     assert told["manifest"]["startUrl"] == base
     assert told["manifest"]["scope"] == base

@@ -1,4 +1,4 @@
-"""What the page may not do, or a browser styles all of it anew."""
+"""Changes that make a browser restyle the whole page, and which the page must avoid."""
 
 from playwright.sync_api import Page
 
@@ -38,7 +38,7 @@ FIT = """async () => {
 
 
 def test_a_text_is_changed_in_its_place(blank: Page) -> None:
-    """A new node for each figure had the page styled anew around it, several times a second."""
+    """A new text node for each figure restyled the page around it, several times a second."""
     texts, same, nodes = blank.evaluate(CHANGE_TEXT)
 
     assert texts == ["one", "two", "", "three", "four"]
@@ -47,5 +47,5 @@ def test_a_text_is_changed_in_its_place(blank: Page) -> None:
 
 
 def test_drawers_are_told_where_they_are_and_nobody_else(blank: Page) -> None:
-    """It was written on the body, and all of the page inherited it: thrice styled while loading."""
+    """Set on the body, their place was inherited by the whole page: styled three times on load."""
     assert blank.evaluate(FIT) == ["50px", 0]

@@ -51,14 +51,14 @@ def open_as(server: PortholeServer, page: Page, name: str, query: str = "") -> P
 
 
 def entries(page: Page, part: str) -> list[str]:
-    """Return what a part of the switcher's menu offers."""
+    """Return the entries of a section of the switcher's menu."""
     return page.locator(
         f"#switcher [data-{part}] .menu-item > span:first-child"
     ).all_text_contents()
 
 
 def shown(page: Page) -> str:
-    """Return the cameras that are shown in the grid, in their order."""
+    """Return the cameras shown in the grid, in order."""
     names = "all => all.filter(one => !one.hidden).map(one => one.dataset.camera).join()"
     return str(page.locator(".tile[data-camera]").evaluate_all(names))
 
@@ -66,8 +66,7 @@ def shown(page: Page) -> str:
 def test_views_are_saved_shared_and_brought_back(
     server: PortholeServer, page: Page, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """By keyboard: a group, saved for everybody; a viewer's open page has it at once, and in it
-    only what they may see; renamed, removed, brought back, and opened at the start."""
+    """By keyboard: saved for everybody, limited for a viewer, renamed, removed, restored."""
     open_as(server, page, "ann")
     vera = open_as(server, new_context(bypass_csp=True).new_page(), "vera")
 
@@ -120,7 +119,7 @@ def test_views_are_saved_shared_and_brought_back(
     expect(page.locator("[data-switcher]")).to_be_visible()
     expect(page.locator("[data-switcher-word]")).to_have_text("Dusk")
     assert shown(page) == "door,yard"
-    # The refusal of a view without a name.
+    # A view without a name is rejected.
     assert len(page.complaints) == 1  # type: ignore[attr-defined]
     page.complaints.clear()  # type: ignore[attr-defined]
     lines = (Path(server.state) / "audit.log").read_text().splitlines()
@@ -134,7 +133,7 @@ def test_views_are_saved_shared_and_brought_back(
 
 
 def test_a_key_counts_as_soon_as_the_menu_is_closed(server: PortholeServer, page: Page) -> None:
-    """Until the next frame, the focus stays in the menu that was closed; keys went nowhere."""
+    """Until the next frame the focus stayed in the closed menu, and keys had no effect."""
     open_as(server, page, "vera")
     expect(page.locator(".tile[data-camera]")).to_have_count(2)
 
@@ -147,8 +146,7 @@ def test_a_key_counts_as_soon_as_the_menu_is_closed(server: PortholeServer, page
 
 
 def test_a_patrol_turns_and_waits(server: PortholeServer, page: Page) -> None:
-    """Started by dialog, it says what comes next; it waits while a menu is open, is in the address,
-    and ends with its key."""
+    """It announces the next view, waits for an open menu, is in the address, ends with its key."""
     open_as(server, page, "ann", "?layout=1&group=Outside")
     wait_for_paint(page, "door", 1)
     page.keyboard.press("a")
@@ -169,7 +167,7 @@ def test_a_patrol_turns_and_waits(server: PortholeServer, page: Page) -> None:
 
     page.keyboard.press("v")
     expect(bar).to_contain_text("waits")
-    # Now, because it may take longer than a page is shown.
+    # Check it now: doing so may take longer than a page is shown.
     assert faults(page, "the patrol", "[data-patrol]") == []
     page.wait_for_timeout(2600)
     assert shown(page) == "yard"
@@ -181,8 +179,7 @@ def test_a_patrol_turns_and_waits(server: PortholeServer, page: Page) -> None:
 
 
 def test_a_turner_waits_for_people_and_for_pictures(blank: Page) -> None:
-    """It turns when the time is over, but not while somebody uses the page, nor while what is shown
-    still loads, unless that takes for ever."""
+    """It turns when time is up, but not while the page is in use, nor for long while it loads."""
     turns = in_module(
         blank,
         "views/turner",
@@ -214,7 +211,7 @@ def test_a_turner_waits_for_people_and_for_pictures(blank: Page) -> None:
 
 
 def test_what_comes_next(blank: Page) -> None:
-    """Groups in the order of their cameras, the one after, and what a patrol shows next."""
+    """Groups in the order of their cameras, the next one, and a patrol's next view."""
     groups = in_module(
         blank,
         "views/groups",
@@ -242,7 +239,7 @@ def test_what_comes_next(blank: Page) -> None:
 
 
 def test_groups_are_shown_alone_or_together(blank: Page) -> None:
-    """A group in its order; with all of them, each where its first camera is, others at the end."""
+    """A group in its order; all of them by their first camera, other cameras at the end."""
     shown = in_module(
         blank,
         "grid/arrangement",
@@ -267,7 +264,7 @@ def test_groups_are_shown_alone_or_together(blank: Page) -> None:
 
 
 def test_a_browser_keeps_views_by_the_same_rules(blank: Page) -> None:
-    """Added at a place, renamed, moved, removed; a name that is taken or empty is refused."""
+    """Views are inserted, renamed, moved and removed; a taken or empty name is rejected."""
     results = in_module(
         blank,
         "views/local",
@@ -296,7 +293,7 @@ def test_a_browser_keeps_views_by_the_same_rules(blank: Page) -> None:
 
 
 def test_a_view_is_told_in_words(blank: Page) -> None:
-    """What is the same but for where somebody has looked is not changed."""
+    """A view that differs only in where somebody has zoomed counts as unchanged."""
     told = in_module(
         blank,
         "views/describe",

@@ -1,4 +1,4 @@
-"""How many pictures one acknowledgement covers."""
+"""How many frames one acknowledgement covers."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from tests.support.servers.server import PATIENCE_S, PortholeServer, wait_until
 Start = Callable[..., PortholeServer]
 
 
-# Where it runs is where pictures are acknowledged: keeps [number, when in Unix ms] of each.
+# Runs where frames are acknowledged: records [number, Unix ms] of each acknowledgement.
 KEEP_ACKS = """() => {
   self.acks = [];
   const send = WebSocket.prototype.send;
@@ -35,9 +35,9 @@ BLOCK = """(ms) => {
   return [began, now()];
 }"""
 
-# Shows a Thinning frames that come at a steady pace, one run after another. Of each run: after how
-# many seconds an acknowledgement might first cover more than one frame, or null; and how many it
-# covered in the end.
+# Feeds a Thinning frames at a steady pace, one run after another. For each run: after how many
+# seconds an acknowledgement might first cover more than one frame, or null; and how many it covered
+# in the end.
 RUN_THINNING = """async ([runs, window_]) => {
   const { Thinning } = await import(new URL('static/js/stream/thinning.js', document.baseURI));
   const thinning = new Thinning();
@@ -77,7 +77,7 @@ RUN_ACKNOWLEDGER = """async () => {
 
 
 def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
-    """While a script keeps the page from doing anything, pictures are painted and acknowledged."""
+    """While a script blocks the page, frames are still painted and acknowledged."""
     server = share_server("test:?size=320x180&fps=20")
     page.goto(server.url)
     wait_for_paint(page, "test")
@@ -87,7 +87,7 @@ def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
     began, ended = page.evaluate(BLOCK, 1500)
     acks = backstage(page).evaluate("() => self.acks")
 
-    # If they had to wait for the page there would be none; a machine that is busy as well is slow.
+    # If they had to wait for the page there would be none; a busy machine makes them slow.
     meanwhile = [seq for seq, at in acks if began < at < ended]
     assert len(meanwhile) >= 2
     assert meanwhile == sorted(set(meanwhile))
@@ -100,7 +100,7 @@ def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
 
 
 def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
-    """A page that keeps up acknowledges two pictures at a time."""
+    """A page that keeps up acknowledges two frames at a time."""
     server = start_server("test:?size=160x90&fps=25")
     page.goto(server.url)
     wait_for_paint(page, "test")
@@ -112,7 +112,7 @@ def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
         wait_for_paint(page, "test", 10)
         return bool(backstage(page).evaluate(count) < 8)
 
-    # A moment's hiccup takes it back for some seconds.
+    # A short hiccup returns it to single frames for some seconds.
     wait_until(thinned, 3 * PATIENCE_S)
 
 
@@ -131,7 +131,7 @@ def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
 def test_when_acknowledgements_may_thin_out(
     blank: Page, fps: int, hold: float, round_trip: float | None, expected: bool
 ) -> None:
-    """One may cover two pictures when that leaves time, and after two seconds of proof."""
+    """One may cover two frames if that leaves time, after two seconds of evidence."""
     run = {"seconds": 5, "fps": fps, "hold": hold, "roundTrip": round_trip}
     ((thin_after_s, covered),) = blank.evaluate(RUN_THINNING, [[run], 2])
 
@@ -141,7 +141,7 @@ def test_when_acknowledgements_may_thin_out(
 
 
 def test_a_gap_ends_thinning_for_longer_each_time(blank: Page) -> None:
-    """Where thinning costs pictures it is tried less and less often."""
+    """Where thinning costs frames it is retried less and less often."""
     steady = {"seconds": 20, "fps": 30, "hold": 8, "roundTrip": 1}
     runs = blank.evaluate(RUN_THINNING, [[steady] + 3 * [{**steady, "gap": True}], 2])
 
@@ -172,7 +172,7 @@ def test_a_gap_ends_thinning_for_longer_each_time(blank: Page) -> None:
 def test_a_wider_window_allows_four_frames_for_one_acknowledgement(
     blank: Page, fps: int, hold: float, round_trip: float, expected: int
 ) -> None:
-    """As many as may be in flight and come in 250 ms, where the link is quick."""
+    """On a quick link, as many as may be in flight and arrive within 250 ms."""
     run = {"seconds": 8, "fps": fps, "hold": hold, "roundTrip": round_trip}
     ((_, covered),) = blank.evaluate(RUN_THINNING, [[run], 6])
 
@@ -183,7 +183,7 @@ def test_a_wider_window_allows_four_frames_for_one_acknowledgement(
     ("fps", "expected"), [(30, 6), (25, 5), (15, 3)], ids=["keeps up", "all in flight", "few"]
 )
 def test_six_frames_of_video_share_an_acknowledgement(blank: Page, fps: int, expected: int) -> None:
-    """They are small, and what of them is in flight is limited by time; JPEG is four again."""
+    """They are small, and time limits how many are in flight; for JPEG it is four again."""
     run = {"seconds": 10, "fps": fps, "hold": 8, "roundTrip": 1}
     (_, covered), (_, after) = blank.evaluate(RUN_THINNING, [[{**run, "video": True}, run], 8])
 
@@ -191,5 +191,5 @@ def test_six_frames_of_video_share_an_acknowledgement(blank: Page, fps: int, exp
 
 
 def test_no_acknowledgement_waits_for_ever(blank: Page) -> None:
-    """When no second picture comes, the first is acknowledged all the same."""
+    """When no second frame comes, the first is acknowledged all the same."""
     assert blank.evaluate(RUN_ACKNOWLEDGER) == 1

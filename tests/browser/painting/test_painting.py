@@ -30,7 +30,7 @@ NewContext = Callable[..., BrowserContext]
 Start = Callable[..., PortholeServer]
 
 
-# What older browsers lack.
+# Missing in older browsers.
 NO_OFFSCREEN = "delete HTMLCanvasElement.prototype.transferControlToOffscreen;"
 
 SHAPES = {"wide": "test:?size=640x360&fps=15", "tall": "test:?size=360x640&fps=4"}
@@ -38,7 +38,7 @@ SHAPES = {"wide": "test:?size=640x360&fps=15", "tall": "test:?size=360x640&fps=4
 
 @pytest.fixture(params=["worker", "no offscreen canvas", "no worker"])
 def place(request: pytest.FixtureRequest, page: Page) -> str:
-    """Have the page paint in a worker, or be unable to, in one way or the other."""
+    """Have the page paint in a worker, or prevent that in one of two ways."""
     name: str = request.param
     scripts = {"no offscreen canvas": NO_OFFSCREEN, "no worker": NO_WORKER}
     if name in scripts:
@@ -49,16 +49,16 @@ def place(request: pytest.FixtureRequest, page: Page) -> str:
 def test_pictures_wherever_they_are_painted(
     share_server: Start, page: Page, place: str, tmp_path: Path
 ) -> None:
-    """They are of now, fill their glass on the screen, are saved whole; a broken one stops none.
+    """Pictures are fresh, fill their glass, are saved whole; a broken one does not stop the next.
 
-    All on one page: to load it takes half of the CPU time of looking at one of these.
+    All on one page: loading it takes half of the CPU time of one of these checks.
     """
     server = share_server(
         "front-door=test:?fps=3", *(f"{name}={it}" for name, it in SHAPES.items())
     )
     # In full size, or a browser without a GPU would get smaller ones.
     page.add_init_script("localStorage.setItem('porthole.sizes', '{\"wide\": \"full\"}')")
-    # All glasses are equal there.
+    # All glasses have the same size there.
     page.goto(server.url + "?layout=2x2")
     for name in ("front-door", *SHAPES):
         wait_for_paint(page, name)
@@ -74,18 +74,18 @@ def test_pictures_wherever_they_are_painted(
 
 
 def see_now(page: Page, camera: str) -> None:
-    """The time burned into the picture on the canvas is the present."""
+    """Check that the time burned into the picture on the canvas is the present."""
     ages = []
     for _ in range(30):
         age = page.evaluate(READ_TIME, f'.tile[data-camera="{camera}"] canvas')
         assert age is not None, "the strip could not be read"
         ages.append(age)
-    # How low it gets is measured in bench/; here it must not be a backlog.
+    # The minimum is measured in bench/; here it only must not be a backlog.
     assert sorted(ages)[len(ages) // 2] < 500
 
 
 def see_on_screen(page: Page, camera: str) -> None:
-    """What is on the canvas is what people see, fitted into its glass whatever its ratio."""
+    """Check that the canvas is what people see, fitted into its glass at any aspect ratio."""
     glass = page.locator(f'[data-camera="{camera}"] .viewport').screenshot()
     shown = cv2.imdecode(np.frombuffer(glass, np.uint8), cv2.IMREAD_COLOR)
     assert shown is not None
@@ -97,9 +97,9 @@ def see_on_screen(page: Page, camera: str) -> None:
 
 
 def break_every_other(page: Page, camera: str) -> None:
-    """After bytes that are no JPEG the page acknowledges all the same, and paints the next.
+    """Check that the page acknowledges bytes that are not JPEG, and paints the next picture.
 
-    Nobody can tell a broken picture from a whole one before trying to decode it.
+    Only decoding can tell a broken picture from a whole one.
     """
     backstage(page).evaluate(
         """() => {
@@ -116,9 +116,9 @@ def break_every_other(page: Page, camera: str) -> None:
 
 
 def save_first(page: Page, path: Path) -> None:
-    """`s` saves the picture on screen in full size, under the camera's name and the time."""
+    """Check that `s` saves the full-size picture on screen, named after the camera and the time."""
     page.keyboard.press("1")
-    expect_state(page, "front-door", "live")  # Otherwise it is what is seen.
+    expect_state(page, "front-door", "live")  # Otherwise it is the visible one.
     with page.expect_download() as started:
         page.keyboard.press("s")
     download = started.value
@@ -134,7 +134,7 @@ def save_first(page: Page, path: Path) -> None:
 
 @pytest.mark.skipif(WITHOUT_WEBCODECS, reason="then there is no policy")
 def test_the_policy_allows_the_worker(share_server: Start, new_context: NewContext) -> None:
-    """Under the page's own security policy it paints in a worker, and nothing is refused."""
+    """With the page's own security policy it paints in a worker, without a violation."""
     page = new_context().new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -149,7 +149,7 @@ def test_the_policy_allows_the_worker(share_server: Start, new_context: NewConte
 def test_a_login_opens_the_line_of_the_worker(
     start_server: Start, page: Page, tmp_path: Path
 ) -> None:
-    """The connection that the worker opens is that of whoever is logged in on the page."""
+    """The connection opened by the worker belongs to the page's logged-in user."""
     people = UsersFile(tmp_path / "state")
     people.add_user("ada", "operator", None, PASSWORD)
     server = start_server(SMALL)
@@ -182,7 +182,7 @@ def test_what_is_off_screen_is_not_watched(
 
 
 def test_a_hidden_tab_is_no_viewer(start_server: Start, connect: Connect, page: Page) -> None:
-    """When the page says it is hidden the room is left, and joined again when it is shown."""
+    """A page that becomes hidden leaves the room, and joins again when it is visible."""
     server = start_server(SMALL)
     viewer = connect(server)
     page.goto(server.url)

@@ -1,4 +1,4 @@
-"""What the time bar says and asks for, without a camera."""
+"""What the time bar shows and requests, without a camera."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.support.browser.chromium import (
 
 
 def test_the_bar_zooms_about_a_moment(blank: Page) -> None:
-    """That stays where it is as far as the ends allow; ticks are at round local times."""
+    """That moment stays in place as far as the ends allow; ticks are at round local times."""
     zoomed, end, followed, ticks = in_module(
         blank,
         "ui/timescale",
@@ -63,8 +63,7 @@ def test_ticks_are_round_on_the_day_on_which_clocks_are_set(
 
 
 def test_every_state_of_the_bar_has_its_words(blank: Page) -> None:
-    """A camera without a past is told from one that is only being asked about, and what cannot be
-    had says why; nothing is called live that is not."""
+    """Each state of a camera has its own text, errors say why, and only live is called live."""
     kept = {"from": 1000, "to": 1060}
     past = {"fault": "", "short": False, "span": None, "speed": 0}
     usual = {
@@ -89,7 +88,7 @@ def test_every_state_of_the_bar_has_its_words(blank: Page) -> None:
         ({"kept": None, "condition": "stopped"}, "empty", "Stopped", "is stopped, and nothing"),
         ({"kept": None, "off": True}, "empty", "", "not remembered"),
         ({"kept": None, "status": 403}, "empty", "", "may not look back"),
-        ({"kept": None, "status": 503}, "empty", "", "cannot be asked for now"),
+        ({"kept": None, "status": 503}, "empty", "", "cannot be loaded now"),
         ({"at": 1030}, "past", "", "^$"),
         ({"at": 1000}, "past", "", "the oldest picture"),
         ({"at": 990}, "past", "", "Only this picture is left"),
@@ -111,7 +110,7 @@ def test_every_state_of_the_bar_has_its_words(blank: Page) -> None:
 
 
 def show_bar(page: Page, listen: str) -> None:
-    """Show a bar of 400 s and pixels, 100 from the corner, and run a script with it."""
+    """Show a bar of 400 s and 400 pixels, 100 from the corner, and run a script with it."""
     page.set_content(
         """<div id="bar" style="position: fixed; top: 100px; left: 100px; width: 400px">
         <div data-bar-track style="height: 30px" tabindex="0"></div></div>"""
@@ -138,8 +137,7 @@ def show_bar(page: Page, listen: str) -> None:
 
 
 def test_a_click_asks_once(blank: Page) -> None:
-    """Pressed and let go at one place, the server was asked twice for one moment, and the picture
-    that the pointer had rested on was fetched at the same time, beside it."""
+    """A press and release at one place sends one request, without fetching a preview."""
     show_bar(
         blank,
         """bar.addEventListener('seek', ({ detail: { at, done, moved } }) => {
@@ -162,8 +160,11 @@ def test_a_click_asks_once(blank: Page) -> None:
 
 
 def test_a_press_is_told_before_anything_is_drawn(blank: Page) -> None:
-    """To draw the bar and to focus it took 5 ms of the 9 that passed until the server was asked;
-    half of that was the page being laid out in the middle of it, to measure the bar again."""
+    """A press sends its request before the bar is redrawn and focused.
+
+    Drawing the bar and focusing it took 5 of the 9 ms until the request was sent; half of that was
+    a page layout in the middle, to measure the bar again.
+    """
     show_bar(
         blank,
         """const head = () => element.style.getPropertyValue('--head');
@@ -194,7 +195,7 @@ def test_a_press_is_told_before_anything_is_drawn(blank: Page) -> None:
 
 
 def test_who_shows_one_camera_is_told_which_has_moved(blank: Page) -> None:
-    """The bar was drawn for each of four cameras that had moved together."""
+    """The bar was drawn once for each of four cameras that moved together."""
     told = in_module(
         blank,
         "recording/past",
@@ -215,7 +216,7 @@ def test_who_shows_one_camera_is_told_which_has_moved(blank: Page) -> None:
 
 
 def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
-    """What is live can be stopped for everybody by a space bar; of the past it is paused."""
+    """The space bar stops a live camera for everybody; in the past it only pauses."""
     presses = [
         ("ArrowLeft", "large", "here"),
         ("ArrowLeft", "large", "past"),
@@ -252,7 +253,7 @@ def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
 
 
 def test_how_long_ago_is_said_in_words(blank: Page) -> None:
-    """A screen reader made a time of day of 2:05 min ago."""
+    """A screen reader read "2:05 min ago" as a time of day."""
     said = in_module(
         blank,
         "ui/format",

@@ -29,7 +29,7 @@ PLAY = """async (url) => {
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
   const drawn = canvas.getContext('2d', { willReadFrequently: true });
   const pixels = async (second) => {
-    // It may be told that it has moved before there is another picture to draw.
+    // `seeked` may fire before the new picture can be drawn.
     const shown = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
     const seeked = until('seeked');
     video.currentTime = second;
@@ -52,8 +52,10 @@ def test_browser_plays_a_clip_from_its_first_picture_on(
     tmp_path: Path,
     connect: Callable[..., Viewer],
 ) -> None:
-    """The picture at 0 is the one of the moment that was asked for, not the key picture before it;
-    the player knows how long it is, seeks in it, and gets to its end."""
+    """The picture at 0 is the requested moment's, not that of the key frame before it.
+
+    The player knows the duration, seeks, and reaches the end.
+    """
     server = share_server(f"door=file:{make_film(tmp_path / 'film.mp4', *FILM)}")
     viewer = connect(server)
     viewer.call("watch", {"camera": "door", "video": ["h264"]})
@@ -75,7 +77,7 @@ def test_browser_plays_a_clip_from_its_first_picture_on(
 
 
 def decode(url: str) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    """Return the pictures that FFmpeg shows of a clip: height, width, RGB."""
+    """Return the pictures that FFmpeg decodes from a clip: height, width, RGB."""
     command = ["ffmpeg", "-v", "error", "-i", url, "-fps_mode", "passthrough"]
     command += ["-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     raw = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout

@@ -1,4 +1,4 @@
-"""What the library shows of a day, and its words, without a page."""
+"""The library's data for a day, and its texts, without a page."""
 
 from playwright.sync_api import Page
 
@@ -6,7 +6,7 @@ from tests.support.browser.chromium import in_module
 
 
 def test_event_that_ends_while_the_day_is_asked_for_has_ended(blank: Page) -> None:
-    """The answer is older than what was told meanwhile, so it must not bring "now" back."""
+    """A response older than a notice must not turn an ended event back into "now"."""
     body = """async ({ LibraryStore }) => {
       const at = Date.now() / 1000;
       const now = new Date();
@@ -35,7 +35,7 @@ def test_event_that_ends_while_the_day_is_asked_for_has_ended(blank: Page) -> No
 
 
 def test_address_says_what_is_shown(blank: Page) -> None:
-    """What is written can be read; what is invalid is ignored; other parameters stay."""
+    """What is written can be parsed; invalid values are ignored; other parameters stay."""
     found = in_module(
         blank,
         "library/data",
@@ -68,8 +68,10 @@ def test_address_says_what_is_shown(blank: Page) -> None:
 
 
 def test_recordings_are_found_by_their_time(blank: Page) -> None:
-    """The one that holds a moment, in a gap the next, after all of them none; files that follow
-    each other are one bar, and one that is open reaches to now."""
+    """The one that holds a moment; in a gap the next; after the last none.
+
+    Consecutive files are one bar, and an open one reaches to now.
+    """
     found = in_module(
         blank,
         "library/data",
@@ -90,7 +92,7 @@ def test_recordings_are_found_by_their_time(blank: Page) -> None:
 
 
 def test_days_begin_at_midnight_here(blank: Page) -> None:
-    """A day holds its own seconds, whatever the clocks did; days count over months and years."""
+    """A day has its own length, whatever the clocks did; days count across months and years."""
     found = in_module(
         blank,
         "library/data",
@@ -108,8 +110,7 @@ def test_days_begin_at_midnight_here(blank: Page) -> None:
 
 
 def test_timeline_zooms_around_what_is_pointed_at(blank: Page) -> None:
-    """The moment under the pointer stays; it never leaves the day; ticks are round times, and
-    marks that would lie on each other are one."""
+    """The moment under the pointer stays, within the day; ticks are round, close marks merge."""
     found = in_module(
         blank,
         "library/data",
@@ -142,7 +143,7 @@ def test_timeline_zooms_around_what_is_pointed_at(blank: Page) -> None:
 
 
 def test_empty_library_says_what_to_do(blank: Page) -> None:
-    """Each emptiness has its own words, and offers what this person may do about it."""
+    """Each empty state has its own text, and offers what this user may do about it."""
     body = """({ describeEmpty, noteOf }, cases) => {
       const usual = { state: 'ready', message: '', cards: 0, filtered: false, recorded: false,
         missing: false, anything: true, records: true, cameras: 2, mayChange: true,

@@ -38,13 +38,13 @@ MANY = 130
 SPARE = YESTERDAY - timedelta(days=3)
 FILMED = YESTERDAY - timedelta(days=4)
 
-# What was recorded of door: two files that follow each other, and after a gap a third.
+# The door's recordings: two consecutive files, and after a gap a third.
 RECORDED = (NOON, NOON + 4, NOON + 60)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """A day with recordings and events, a busy one, and a camera that is recorded now.
+    """A day with recordings and events, a busy one, and a camera being recorded now.
 
     ann is an operator; vera sees one camera.
     """
@@ -109,7 +109,7 @@ def cards(page: Page) -> Locator:
 
 
 def shown(page: Page, day: datetime = YESTERDAY) -> float:
-    """Return the moment that is on the screen, in Unix seconds; 0 while there is none."""
+    """Return the moment on the screen, in Unix seconds; 0 while there is none."""
     return float(page.evaluate(SHOWN, f"{day:%Y-%m-%d}") or 0)
 
 
@@ -118,10 +118,9 @@ def ask(page: Page, path: str) -> Any:
 
 
 def test_day_is_shown_and_restored(server: PortholeServer, page: Page) -> None:
-    """By keyboard: a key opens it, another day, a filter; the address has all of it, and brings
-    it back; Escape and Back close it."""
+    """By keyboard: a key opens it, then a day, a filter; the address restores all; Esc closes."""
     open_as(server, page, "ann", "?camera=attic")
-    # Until something is recorded today, the library opens with the day before.
+    # Until something is recorded today, the library opens with yesterday.
     wait_to_see(lambda: ask(page, "api/recordings?camera=lane")["recordings"], 20)
     page.keyboard.press("e")
     expect(page.locator("[data-library]")).to_be_visible()
@@ -159,7 +158,7 @@ def test_day_is_shown_and_restored(server: PortholeServer, page: Page) -> None:
 
 
 def first_mark(page: Page) -> float | None:
-    """Return where the first event of a day is in the timeline, as a share of the day."""
+    """Return the position of a day's first event in the timeline, as a share of the day."""
     share: float | None = page.evaluate(
         """() => {
           const path = document.querySelector('[data-camera=yard] .lane-events');
@@ -171,8 +170,7 @@ def first_mark(page: Page) -> float | None:
 
 
 def test_long_day_is_shown_while_it_is_scrolled(server: PortholeServer, page: Page) -> None:
-    """There are a hundred cards at first, the rest comes when it is needed, and at the end the
-    day before is offered. The timeline has all of the day, where it once had what was scrolled."""
+    """Cards load on scrolling, and the end offers yesterday; the timeline has the whole day."""
     open_as(server, page, "ann", day_of(BUSY))
     wait_to_see(lambda: first_mark(page) == pytest.approx(0.5, abs=0.01))
     expect(cards(page)).to_have_count(100)
@@ -184,8 +182,7 @@ def test_long_day_is_shown_while_it_is_scrolled(server: PortholeServer, page: Pa
 
 
 def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
-    """An event is played from before it, on into the next file, and over the gap to what was
-    recorded after it; other events are a key away; a part is marked and saved."""
+    """An event plays from before its start into the next files; a span is marked and saved."""
     open_as(server, page, "ann", day_of(YESTERDAY))
     cards(page).nth(2).get_by_role("button", name=re.compile("^Motion door")).click()
     expect(page.locator("[data-playing-what]")).to_have_text("Motion")
@@ -195,7 +192,7 @@ def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
     page.keyboard.press("i")
     page.keyboard.press("+")
     page.keyboard.press("+")
-    # Into the second file, and over the gap into the third.
+    # Into the second file, and across the gap into the third.
     wait_to_see(lambda: NOON + 4 <= shown(page) < NOON + 9, 10)
     wait_to_see(lambda: NOON + 60 <= shown(page) < NOON + 65, 10)
     expect(page.locator("[data-screen-note]")).to_contain_text("52 s without a recording")
@@ -216,7 +213,7 @@ def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
     page.keyboard.press("p")
     expect(page.locator("[data-playing-camera]")).to_have_text("door")
     expect(page).to_have_url(re.compile(r"event=door_\w+&at=door@\d+$"))
-    # By its id alone, too: a link without its moment was told that it is no longer kept.
+    # Its id is enough: a link without its moment once said that it is no longer kept.
     page.goto(re.sub("&at=.*", "", page.url))
     expect(page.locator("[data-playing-what]")).to_have_text("Motion")
     page.keyboard.press("Escape")
@@ -225,9 +222,11 @@ def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
 
 
 def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
-    """A moment that is pointed at has a picture, and a click shows it: what the press opened made
-    the lanes narrower, and where it was let go was half a minute later. Paused, frames go one by
-    one. In full screen, the buttons go while nobody moves."""
+    """A hovered moment has a picture, and a click shows that moment.
+
+    What the press opened once made the lanes narrower, so the release was half a minute later.
+    Paused, frames step one by one. In full screen, the buttons hide while the pointer rests.
+    """
     open_as(server, page, "ann", day_of(YESTERDAY))
     lane = page.get_by_role("slider", name="door")
     lane.focus()
@@ -243,7 +242,7 @@ def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
     wait_for(page, "() => document.querySelector('[data-lanes-peek] img').naturalWidth > 0")
     page.mouse.down()
     page.mouse.up()
-    # At once: it plays for six seconds, and a busy machine may be that late.
+    # Immediately: it plays for six seconds, and a busy machine may be that late.
     page.keyboard.press("k")
     wait_to_see(lambda: shown(page) == pytest.approx(NOON + 2, abs=1), 10)
 
@@ -264,7 +263,7 @@ def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
 
 
 def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) -> None:
-    """A file that grows is played to its end as it was, and goes on when there is more."""
+    """A growing file plays to its present end, and continues when there is more."""
     open_as(server, page, "ann")
     expect(page.locator('.tile[data-camera="lane"] .tile-rec')).to_be_visible()
 
@@ -284,7 +283,7 @@ def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) 
 
 
 def test_film_of_several_files_is_one(server: PortholeServer, page: Page) -> None:
-    """A restart while it was made is not seen: one card with its name, played to its end."""
+    """A restart while it was made does not show: one card with its name, played to its end."""
     open_as(server, page, "ann", day_of(FILMED))
     expect(cards(page)).to_have_count(1)
     expect(cards(page)).to_contain_text("benchy")
@@ -302,7 +301,7 @@ def test_film_of_several_files_is_one(server: PortholeServer, page: Page) -> Non
 
 
 def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None:
-    """An operator keeps an event for ever, deletes one and takes that back, and deletes it."""
+    """An operator keeps an event for good, deletes one and undoes that, and deletes it again."""
     open_as(server, page, "ann", day_of(SPARE))
     path = f"api/events?since={SPARE.timestamp() - 1}&before={SPARE.timestamp() + 1}"
     card = cards(page).locator("[data-card-open]")
@@ -332,7 +331,7 @@ def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None
 
 
 def test_viewer_sees_their_cameras_only(server: PortholeServer, new_context: NewContext) -> None:
-    """Of what others have, not even the camera's name; and no switch for recording."""
+    """A viewer sees nothing of other cameras, not even names, and no switch for recording."""
     page = open_as(server, new_context(bypass_csp=True).new_page(), "vera", day_of(YESTERDAY))
 
     expect(page.locator("[data-empty-title]")).to_have_text("Nothing is recorded yet")
@@ -348,8 +347,7 @@ def test_viewer_sees_their_cameras_only(server: PortholeServer, new_context: New
 
 
 def test_events_are_told_on_the_page(server: PortholeServer, page: Page) -> None:
-    """An event of a camera that is not on the screen is a toast, which leads to it; the activity
-    has it with its picture. Recording is switched in the panel."""
+    """An event elsewhere is a toast that leads to it; the panel lists it, and stops recording."""
     open_as(server, page, "ann", "?camera=attic")
     expect(page.locator("[data-toasts] .toast", has_text="Motion: lane")).to_be_visible()
     page.get_by_role("tab", name="Activity").click()

@@ -1,4 +1,4 @@
-"""Where a viewer looks: seeks, steps and answers, without a camera."""
+"""A viewer's position in the past: seeks, steps and replies, without a camera."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.support.browser.chromium import (
     in_module,
 )
 
-# A Past, and a server that answers when the test says so; `asked` is what it was asked for.
+# A Past, and a server that replies when the test says so; `asked` records its requests.
 RIG = """(() => {
   const asked = [];
   const waiting = [];
@@ -41,13 +41,15 @@ RIG = """(() => {
 
 
 def with_past(page: Page, body: str) -> Any:
-    """Run a test of where a viewer looks."""
+    """Run a test of a viewer's position."""
     return in_module(page, "stream/past", f"async (module) => {{ const rig = {RIG}; {body} }}")
 
 
 def test_frames_of_an_older_seek_are_not_shown(blank: Page) -> None:
-    """A frame may come before the answer to its seek; one of the seek before is late, and so are
-    live ones that were on their way. When live ones follow the past, that has caught up."""
+    """Frames may precede their seek's reply; those of an older seek or of live are ignored.
+
+    When live frames follow the past, it has caught up.
+    """
     result = with_past(
         blank,
         """
@@ -74,7 +76,7 @@ def test_frames_of_an_older_seek_are_not_shown(blank: Page) -> None:
 
 
 def test_only_the_newest_wish_is_asked_for(blank: Page) -> None:
-    """While somebody drags, one seek is in flight, and of the wishes meanwhile the last counts."""
+    """During a drag one seek is in flight; of the moments wanted meanwhile only the last counts."""
     result = with_past(
         blank,
         """
@@ -98,7 +100,7 @@ def test_only_the_newest_wish_is_asked_for(blank: Page) -> None:
 
 
 def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
-    """As the server names them; after playing it is asked first where that has got to."""
+    """Steps use the server's times of neighbours; after playing they first ask for the position."""
     result = with_past(
         blank,
         """
@@ -128,8 +130,7 @@ def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
 
 
 def test_a_held_key_stops_when_it_is_let_go(blank: Page) -> None:
-    """It repeats faster than pictures come, and went on for as many as were missing then. Another
-    moment that is wanted ends it at once."""
+    """Releasing the key, or seeking another moment, ends the steps still outstanding."""
     result = with_past(
         blank,
         """
@@ -155,8 +156,7 @@ def test_a_held_key_stops_when_it_is_let_go(blank: Page) -> None:
 
 
 def test_a_moment_that_could_not_be_decoded_is_sought_again(blank: Page) -> None:
-    """It is the one that is wanted, though that is not answered yet: not the one from before, which
-    came back. If it fails once more it comes as JPEG, and what is sought next too, until live."""
+    """The moment sought last is repeated, even before its reply; failing again, it is JPEG."""
     result = with_past(
         blank,
         """
@@ -192,8 +192,7 @@ def test_a_moment_that_could_not_be_decoded_is_sought_again(blank: Page) -> None
 
 
 def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
-    """Each has a picture of its own time, and beside each other they said 12 and 13 seconds ago.
-    A picture from long before does not stand for the moment that was asked for."""
+    """Cameras at one moment show one time, unless a picture is from long before it."""
     result = with_past(
         blank,
         """
@@ -220,8 +219,7 @@ def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
 
 
 def test_what_was_found_is_told_with_its_picture(blank: Page) -> None:
-    """The page was drawn for the answer and again for the picture, of each camera, while those of
-    the others were still decoded. Without a picture, it is told all the same."""
+    """The page updates with the picture, not the reply; without a picture it still does."""
     result = with_past(
         blank,
         """
@@ -242,7 +240,7 @@ def test_what_was_found_is_told_with_its_picture(blank: Page) -> None:
 
 
 def test_where_one_looked_is_sought_again(blank: Page) -> None:
-    """After the connection was lost, or the tile was out of sight; without memory it is live."""
+    """After a lost connection, or a hidden tile; if nothing is remembered it is live."""
     result = with_past(
         blank,
         """

@@ -1,12 +1,12 @@
-"""The player of recordings, with video elements that do what the test says."""
+"""The player of recordings, with scripted video elements."""
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.support.browser.chromium import in_module
 
-# A player at the beginning of a recording of 25 fps, paused; `tell` is what a browser does when it
-# has shown a frame.
+# A player at the beginning of a recording of 25 fps, paused; `tell` acts as a browser that has
+# shown a frame.
 RIG = """
 class FakeVideo extends EventTarget {
   #time = 0;
@@ -36,8 +36,10 @@ const step = (by) => { player.step(by); return video.currentTime; };
 
 
 def test_a_step_leads_to_the_frame_beside(blank: Page) -> None:
-    """Though the browser tells late which frame it shows, or has not told it yet: a step from the
-    frame before led to where one was, and the next one, too."""
+    """The browser reports its frame late or not at all, and a step still moves by one frame.
+
+    Counted from a stale frame, a step led to the current frame, and so did the next step.
+    """
     found = in_module(
         blank,
         "library/player",
@@ -57,7 +59,7 @@ def test_a_step_leads_to_the_frame_beside(blank: Page) -> None:
 
 @pytest.mark.parametrize("at", [1.001, 1.02, 1.039])
 def test_a_step_before_anything_is_told_is_one_frame(blank: Page, at: float) -> None:
-    """Wherever in its frame the video stands."""
+    """Wherever the video stands within its frame."""
     found = in_module(
         blank,
         "library/player",

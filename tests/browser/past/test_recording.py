@@ -1,4 +1,4 @@
-"""A recording in a browser's own player, while it is written."""
+"""A recording plays in a browser while it is being written."""
 
 import json
 import urllib.request
@@ -40,7 +40,7 @@ SEEK = """async ([url, at]) => {
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings of one camera, which is always recorded."""
+    """Settings of one camera that always records."""
     folder = tmp_path_factory.mktemp("config")
     film = make_film(folder / "film.mp4", *FILM)
     file = folder / "porthole.toml"
@@ -53,7 +53,7 @@ def test_browser_seeks_in_what_is_being_written(
     new_context: Callable[..., BrowserContext],
     config: Path,
 ) -> None:
-    """It knows how long the file is by now, and shows a moment of it that was asked for."""
+    """The browser knows the current length of the file, and seeks to a requested moment."""
     server = share_server("--config", str(config))
 
     def recording() -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The time bar: what it and the tiles say of the past, and clips that are marked on it."""
+"""The time bar, the tiles' texts for the past, and clips marked on the bar."""
 
 import json
 import re
@@ -37,10 +37,10 @@ from tests.support.servers.server import PortholeServer
 Start = Callable[..., PortholeServer]
 
 FRAME_S = 0.2
-# The pattern cuts its time to milliseconds, and the page rounds.
+# The pattern truncates its time to milliseconds, and the page rounds.
 ROUNDED_S = 0.0015
 
-# In the worker that decodes: how many units each of its decoders was given.
+# In the decoding worker: the number of units given to each decoder.
 COUNT_DECODED = """() => {
   globalThis.decoded = [];
   const { decode } = VideoDecoder.prototype;
@@ -54,7 +54,7 @@ COUNT_DECODED = """() => {
 
 @pytest.fixture(scope="module")
 def server(share_server: Start) -> Iterator[PortholeServer]:
-    """Two cameras whose pictures are encoded here, and one that sends H.264."""
+    """Two cameras whose frames are encoded here, and one that sends H.264."""
     rtsp = RtspServer()
     small = "test:?size=320x180"
     yield share_server(*(f"door={small}&fps=5", f"hall={small}&fps=5", f"yard={rtsp.url('small')}"))
@@ -72,8 +72,7 @@ def server(share_server: Start) -> Iterator[PortholeServer]:
 def test_a_drag_shows_the_picture_of_that_moment(
     server: PortholeServer, page: Page, camera: str, late_s: float, script: str
 ) -> None:
-    """Encoded here and H.264 alike, which is late by its way from the camera; the tile says how
-    long ago, and nothing counts as lost."""
+    """For frames encoded here and for H.264; the tile says how long ago, and none is lost."""
     page.add_init_script(script)
     open_camera(page, server, camera)
 
@@ -91,7 +90,7 @@ def test_a_drag_shows_the_picture_of_that_moment(
     stood = burned(page, camera)
     assert page.evaluate("(name) => window.porthole.tiles.get(name).dropped", camera) == dropped
 
-    # One key leads back to live, and the next one out of the camera.
+    # One key leads back to live, and the next one leaves the camera.
     page.keyboard.press("Escape")
     expect_state(page, camera, "live")
     wait_for_paint(page, camera, 5)
@@ -113,7 +112,7 @@ def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
     assert press_until_changed(page, "ArrowLeft", "door") < before < here
     assert press_until_changed(page, "ArrowRight", "door") == before
     assert press_until_changed(page, ".", "door") == here
-    # The newest that is not later; a busy machine makes fewer.
+    # The newest that is not later; a busy machine captures fewer.
     assert here - 3 < press_until_changed(page, "Shift+ArrowLeft", "door") < here - 1 + FRAME_S / 2
     oldest = press_until_changed(page, "Home", "door")
     assert oldest < here - 2
@@ -131,7 +130,7 @@ def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
 
 
 def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None:
-    """And all go back with one key, from the grid as well."""
+    """All of them go back with one key, from the grid as well."""
     open_camera(page, server, "door")
     for name in ("hall", "yard"):
         wait_for_past(page, server, name, 5)
@@ -146,7 +145,7 @@ def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None
     page.keyboard.press("Shift+ArrowLeft")
 
     def newest(name: str) -> list[float]:
-        """Return the newest that is not later, of what is remembered; a moment is told rounded."""
+        """Return the newest remembered frame that is not later; times on the page are rounded."""
         moments = (moment - ROUNDED_S, moment, moment + ROUNDED_S)
         found = sorted({remembered(page, server, name, one) for one in moments})
         assert found[-1] <= moment + 0.002
@@ -168,7 +167,7 @@ def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None
 
 @NEEDS_WEBCODECS
 def test_the_past_is_decoded_in_its_own_worker(server: PortholeServer, page: Page) -> None:
-    """Under the page's own security policy; it is started when a camera comes into focus."""
+    """It works under the page's own security policy, and starts when a camera gets focus."""
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     open_camera(page, server, "yard")
@@ -186,10 +185,10 @@ def test_the_past_is_decoded_in_its_own_worker(server: PortholeServer, page: Pag
 
 
 def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, page: Page) -> None:
-    """A card over the bar has its time, and once the pointer rests its picture."""
+    """A card over the bar has the time, and once the pointer rests, the picture."""
     open_camera(page, server, "door")
 
-    # Of what it shows, four seconds are kept at least.
+    # At least four seconds of the hovered camera are kept.
     page.mouse.move(*point(page, 0.8))
     card = page.locator("[data-scrub-card]")
     expect(card).to_have_attribute("data-picture", "")
@@ -200,7 +199,7 @@ def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, 
 
 
 def test_a_time_that_was_not_kept_has_no_picture(server: PortholeServer, page: Page) -> None:
-    """The card had the picture from before it, beside a time at which nobody had looked."""
+    """The card showed the picture from before the gap, beside a time at which nobody watched."""
 
     begin = time.time() - 100
     seen = {"from": begin, "gaps": [[begin, begin + 60]]}
@@ -232,8 +231,11 @@ def test_a_time_that_was_not_kept_has_no_picture(server: PortholeServer, page: P
 
 
 def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> None:
-    """It had stayed behind on the page. While nobody moves it goes; another camera that is chosen
-    fills the screen in its turn, and whoever came from the grid is back there afterwards."""
+    """The bar once stayed behind on the page; now it shows there, and hides when left alone.
+
+    Another camera can be chosen in full screen; leaving it returns to the grid if the user came
+    from there.
+    """
     page.goto(server.url)
     wait_for_paint(page, "door")
     tile(page, "door").locator(".tile-open").focus()
@@ -244,7 +246,7 @@ def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> 
 
     page.mouse.move(300, 300)
     expect(bar).to_have_css("opacity", "1")
-    # The words of the picture are above it.
+    # The picture's text is above it.
     place = (
         "(part) => { const { top, bottom } = part.getBoundingClientRect(); return [top, bottom]; }"
     )
@@ -267,7 +269,7 @@ def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> 
 def test_a_marked_part_is_saved(
     server: PortholeServer, page: Page, camera: str, tmp_path: Path
 ) -> None:
-    """Whether the server copies video or has to make it first; its length is what was shown."""
+    """It works by copying video and by encoding; the length is the one shown."""
     open_camera(page, server, camera)
     drag_to(page, 0.3)
     expect_state(page, camera, "past")
@@ -288,7 +290,7 @@ def test_a_marked_part_is_saved(
     probed = json.loads(told.stdout)
     assert started.value.suggested_filename.startswith(f"{camera} 20")
     assert [stream["codec_name"] for stream in probed["streams"]] == ["h264"]
-    # It begins with the picture that was seen then, and a busy camera's may be there for long.
+    # It starts with the picture shown at that time, which a busy camera may have kept for long.
     times = sorted(float(packet["pts_time"]) for packet in probed["packets"])
     off_s = max(0.5, *(after - before for before, after in pairwise(times)))
     assert float(probed["format"]["duration"]) == pytest.approx(float(length.split()[0]), abs=off_s)
@@ -298,8 +300,7 @@ def test_a_marked_part_is_saved(
 def test_fingers_tap_zoom_and_scroll(
     server: PortholeServer, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """Two fingers zoom the bar, and not the page; a finger that scrolls the page from there led
-    away from live, and so did the first of two."""
+    """Two fingers zoom only the bar; scrolling the page from the bar does not leave live."""
     page = new_context(
         viewport={"width": 390, "height": 600}, has_touch=True, is_mobile=True
     ).new_page()
@@ -347,7 +348,7 @@ def test_fingers_tap_zoom_and_scroll(
 
 
 def test_a_clip_that_begins_now_goes_on(server: PortholeServer, page: Page) -> None:
-    """Begun where nothing is later, it was 0.0 s long, and stayed so."""
+    """A mark at the newest moment was 0.0 s long, and stayed so."""
     open_camera(page, server, "door", 2)
     length = page.locator("[data-scrub-length]")
     page.locator("[data-bar-track]").focus()
@@ -363,20 +364,22 @@ def test_a_clip_that_begins_now_goes_on(server: PortholeServer, page: Page) -> N
 
 
 def test_a_clip_that_is_gone_is_told(server: PortholeServer, page: Page) -> None:
-    """In words, and what was marked is still marked."""
+    """The page says so, and the marks stay."""
     open_camera(page, server, "yard")
     drag_to(page, 0.5)
     page.keyboard.press("i")
     page.route("**/clip/**", lambda route: route.fulfill(status=404))
     page.get_by_role("button", name="Save clip").click()
 
-    expect(page.locator("[data-toasts]")).to_contain_text("yard was not saved. Nothing is remem")
+    expect(page.locator("[data-toasts]")).to_contain_text(
+        "yard was not saved. That time is no longer remem"
+    )
     expect(page.get_by_role("button", name="Save clip")).to_be_enabled()
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
 def test_a_name_that_is_cut_keeps_its_beginning(server: PortholeServer, page: Page) -> None:
-    """Of a name that is written from right to left, the beginning was cut off."""
+    """A name written from right to left was truncated at its beginning."""
     page.goto(f"{server.url}?camera=hall")
     wait_for_paint(page, "hall")
 
@@ -392,7 +395,7 @@ def test_a_name_that_is_cut_keeps_its_beginning(server: PortholeServer, page: Pa
 
 
 def test_the_time_bar_can_be_used_by_everybody(server: PortholeServer, page: Page) -> None:
-    """What axe finds on it, light and dark, with everything on it that can be."""
+    """axe checks the bar, light and dark, with every part visible."""
     open_camera(page, server, "door", 2)
     drag_to(page, 0.5)
     page.keyboard.press("i")
@@ -404,7 +407,7 @@ def test_the_time_bar_can_be_used_by_everybody(server: PortholeServer, page: Pag
 def test_nothing_is_called_live_without_a_picture_of_now(
     share_server: Callable[..., PortholeServer], page: Page
 ) -> None:
-    """Of a camera that cannot be reached nobody is in the past, and yet it is not live."""
+    """An unreachable camera is not in the past, and yet not live."""
     server = share_server("gone=http://127.0.0.1:9/live")
     page.goto(f"{server.url}?camera=gone")
 

@@ -1,4 +1,4 @@
-"""Zones for motion, drawn on the picture."""
+"""Motion zones drawn on the picture."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ Connect = Callable[..., Viewer]
 
 
 def test_zones_are_drawn_and_undone(blank: Page) -> None:
-    """Corners stay within the picture; a zone with less than three is none."""
+    """Corners stay within the picture; a zone with fewer than three is dropped."""
     result = in_module(
         blank,
         "recording/zones-shape",
@@ -49,7 +49,7 @@ def test_zones_are_drawn_and_undone(blank: Page) -> None:
 def test_zones_are_drawn_by_pointer_and_by_keys(
     start_server: Start, page: Page, connect: Connect
 ) -> None:
-    """On a zoomed picture too, in shares of the whole one; nothing is set before it is done."""
+    """On a zoomed picture too, in shares of the whole one; nothing is set until it is finished."""
     server = start_server("hall=test:?size=320x180&fps=5")
     page.goto(f"{server.url}?camera=hall")
     wait_for_paint(page, "hall")

@@ -1,4 +1,4 @@
-"""The users of this room's tests, and their server."""
+"""Users and a server for this room's tests."""
 
 from tests.support.servers.users import people, server
 

@@ -1,4 +1,4 @@
-"""A page of another origin that shows one camera, by a token in the address, in a real browser."""
+"""A page of another origin embeds one camera, with a token in the address, in a real browser."""
 
 import http.client
 import json
@@ -8,7 +8,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 
-# Never as an attribute of http: there lies eventlet's copy, whose locks block other threads.
+# Do not use it as an attribute of http: that is eventlet's copy, whose locks block other threads.
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ CAMERAS = ("door=test:?size=320x180&fps=5", "yard=test:?size=320x180&fps=5")
 PANEL = """<!doctype html><title>Panel</title>
 <iframe src="{kiosk}" width="400" height="240"></iframe><img src="{feed}" id="feed">"""
 
-# What a script of the panel gets to read: a status, or nothing.
+# What a script of the panel can read: a status, or nothing.
 READ = """async ({ address, ...options }) => {
   try {
     const answer = await fetch(address, options);
@@ -47,7 +47,7 @@ PAINTED = """() => {
 
 
 class Panel:
-    """Somebody else's web server; the same page under two names, which are two sites."""
+    """Another web server: the same page under two names, which are two sites."""
 
     def __init__(self) -> None:
         self.body = b""
@@ -61,7 +61,7 @@ class Panel:
                 self.wfile.write(panel.body)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         port = self.server.server_address[1]
@@ -72,7 +72,7 @@ class Panel:
 
 @pytest.fixture
 def panel() -> Iterator[Panel]:
-    """Let somebody else have a page."""
+    """A page on another site."""
     panel = Panel()
     yield panel
     panel.server.shutdown()
@@ -81,7 +81,7 @@ def panel() -> Iterator[Panel]:
 
 @pytest.fixture
 def server(start_server: Callable[..., PortholeServer], panel: Panel, tmp_path: Path) -> Any:
-    """Two cameras, and a page elsewhere that may show them."""
+    """Two cameras, and another site that may embed them."""
     people = UsersFile(tmp_path / "state")
     people.add_user("ada", "operator", None, PASSWORD)
     origins = ("--allowed-origins", panel.allowed, "--frame-ancestors", panel.allowed)
@@ -89,7 +89,7 @@ def server(start_server: Callable[..., PortholeServer], panel: Panel, tmp_path: 
 
 
 def embed_addresses(server: PortholeServer, state: Path) -> list[str]:
-    """Have the command print a kiosk's, a feed's and a snapshot's address, of the door."""
+    """Return the addresses that the command prints for the door: kiosk, feed and snapshot."""
     command = [sys.executable, "manage.py", "token", "add", "panel", "--camera", "door", "--embed"]
     options = ["--url", server.url, "--state", str(state)]
     made = subprocess.run(
@@ -110,7 +110,7 @@ def status_of(address: str) -> int:
 
 
 def watching_door(server: PortholeServer) -> int:
-    """Ask, as ada, how many watch the door: a frame, a feed and a viewer."""
+    """Return, as ada, the number of the door's viewers: a frame, a feed and a socket."""
     headers = basic("ada")
     with urllib.request.urlopen(
         urllib.request.Request(server.url + "api/cameras", headers=headers), timeout=10
@@ -120,7 +120,7 @@ def watching_door(server: PortholeServer) -> int:
 
 @pytest.fixture
 def page(keep_context: Callable[[dict[str, Any]], KeptContext]) -> Iterator[Page]:
-    """Open a page under its own security policy."""
+    """Open a page with its own security policy."""
     context = keep_context({})
     yield context.open_page()
     context.empty()
@@ -129,10 +129,10 @@ def page(keep_context: Callable[[dict[str, Any]], KeptContext]) -> Iterator[Page
 def test_another_page_shows_one_camera(
     server: PortholeServer, panel: Panel, page: Page, tmp_path: Path, connect: Callable[..., Viewer]
 ) -> None:
-    """A frame with the kiosk and an ``<img>`` with the feed live in a page of another site.
+    """A frame with the kiosk and an ``<img>`` with the feed are live in a page of another site.
 
-    Nothing else opens to the token, no log and no Referer has it, and within a second of its
-    removal the frame, the feed and the socket have ended.
+    The token opens nothing else and is in no log or Referer; within a second of its removal the
+    frame, the feed and the socket have ended.
     """
     state = tmp_path / "state"
     kiosk, feed, snapshot = embed_addresses(server, state)
@@ -149,7 +149,8 @@ def test_another_page_shows_one_camera(
     expect(frame.locator(".topbar")).to_be_hidden()
     page.screenshot(path=str(tmp_path / "panel.png"))
 
-    # Its script reads pictures, with the token in the address or in a header, never by a cookie.
+    # The panel's script reads pictures, with the token in the address or a header, never by a
+    # cookie.
     bare = snapshot.partition("?")[0]
     header = {"Authorization": f"Bearer {token}"}
     assert page.evaluate(READ, {"address": snapshot}) == [200, True]
@@ -168,7 +169,7 @@ def test_another_page_shows_one_camera(
     ):
         assert viewer.call(event, {"camera": camera})["error"] == error
     assert viewer.call("watch", {"camera": "door"})["ok"]
-    viewer.pump(lambda: len(viewer.arrivals) > 12, 10)  # More than a second of it.
+    viewer.pump(lambda: len(viewer.arrivals) > 12, 10)  # Watch for more than a second.
     assert {event for event, _ in viewer.events} <= {"hello", "camera"}
     assert watching_door(server) == 3
 
@@ -178,7 +179,7 @@ def test_another_page_shows_one_camera(
     expect(frame.locator("[data-banner]")).to_be_visible()
     assert status_of(snapshot) == status_of(kiosk) == 401
 
-    # It was kept nowhere.
+    # It was stored nowhere.
     assert panel.allowed + "/" in referers
     assert not any(token in referer for referer in referers)
     server.stop()
@@ -189,7 +190,7 @@ def test_another_page_shows_one_camera(
 def test_pages_that_are_not_named_show_and_read_nothing(
     server: PortholeServer, panel: Panel, page: Page, tmp_path: Path
 ) -> None:
-    """With the same address: no frame, and nothing for a script."""
+    """The same address shows no frame and gives a script nothing."""
     kiosk, feed, snapshot = embed_addresses(server, tmp_path / "state")
     wait_until(lambda: status_of(snapshot) == 200)
     panel.body = PANEL.format(kiosk=kiosk, feed=feed).encode()
@@ -204,7 +205,7 @@ def test_pages_that_are_not_named_show_and_read_nothing(
 def test_a_kiosk_with_a_token_does_without_websocket(
     server: PortholeServer, page: Page, tmp_path: Path
 ) -> None:
-    """Where a network blocks it, states and MJPEG are asked for with the token, too."""
+    """Where a network blocks it, the kiosk fetches states and MJPEG with the token."""
     kiosk, _, snapshot = embed_addresses(server, tmp_path / "state")
     wait_until(lambda: status_of(snapshot) == 200)
 

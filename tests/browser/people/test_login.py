@@ -1,4 +1,4 @@
-"""Logging in and out by hand, and what the page shows to whom."""
+"""Logging in and out by hand, and what the page shows each user."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,20 +15,20 @@ Start = Callable[..., PortholeServer]
 
 @pytest.fixture
 def context_options() -> dict[str, Any]:
-    """Pages under their own security policy."""
+    """Pages with their own security policy."""
     return {"viewport": {"width": 1280, "height": 800}}
 
 
 @pytest.fixture
 def page(page: Page) -> Iterator[Page]:
-    """A page that may not break its policy; a browser also complains when a login is refused."""
+    """A page that must not violate its policy; the browser also logs refused logins."""
     yield page
     complaints: list[str] = page.complaints  # type: ignore[attr-defined]
     complaints[:] = [text for text in complaints if "Content Security Policy" in text]
 
 
 def test_logging_in_by_hand(server: PortholeServer, page: Page) -> None:
-    """From the login page to live pictures and back, without one violation of the policy."""
+    """From the login page to live pictures and back, without a policy violation."""
     page.goto(server.url)
     expect(page).to_have_url(server.url + "login")
 
@@ -47,7 +47,7 @@ def test_logging_in_by_hand(server: PortholeServer, page: Page) -> None:
 
 
 def test_a_viewer_sees_what_is_for_viewers(server: PortholeServer, page: Page) -> None:
-    """The page of somebody with a list shows those cameras, and no way to shut down."""
+    """The page shows only the cameras on the user's list, and no way to shut down."""
     page.goto(server.url)
     log_in_by_hand(page, "dora")
 
@@ -59,7 +59,7 @@ def test_a_viewer_sees_what_is_for_viewers(server: PortholeServer, page: Page) -
 def test_a_removed_users_page_goes_to_the_login(
     server: PortholeServer, people: Users, page: Page
 ) -> None:
-    """Nobody is left looking at a page that no longer moves."""
+    """No page is left frozen."""
     page.goto(server.url)
     log_in_by_hand(page, "vera")
     expect(page.locator('.tile[data-camera="door"]')).to_have_attribute("data-state", "live")
@@ -73,9 +73,9 @@ def test_a_removed_users_page_goes_to_the_login(
 def test_the_first_users_login_page_says_why(
     start_server: Start, people: Users, page: Page
 ) -> None:
-    """Who looked on when there were no users is told that there are, and gets back to the view.
+    """The login page says that there are users now, and leads back to the view.
 
-    A bare login page took the place of the pictures, without a word.
+    A bare login page replaced the pictures without an explanation.
     """
     server = start_server("door=test:?size=320x180&fps=5", "yard=test:?size=320x180&fps=5")
     page.goto(server.url + "?camera=yard")
@@ -92,7 +92,7 @@ def test_the_first_users_login_page_says_why(
 
 
 def test_an_open_server_shows_no_account(start_server: Start, page: Page) -> None:
-    """Without users there is nothing to log out of."""
+    """Without users there is no logout."""
     server = start_server(f"test={SMALL}")
     page.goto(server.url)
 

@@ -21,7 +21,7 @@ OTHER = "another horse battery"
 
 @pytest.fixture
 def context_options() -> dict[str, Any]:
-    """A phone's width, where the form takes the place of the list."""
+    """A phone's width, where the form replaces the list."""
     return {"viewport": {"width": 390, "height": 800}, "bypass_csp": True, "has_touch": True}
 
 
@@ -65,7 +65,7 @@ def test_people_come_and_go_without_a_terminal(
     row.locator("[data-open]").click()
     form = page.get_by_role("form", name="bea")
     expect(form).to_contain_text("watching yard")
-    # The form goes on telling who is on, as the list does.
+    # The form keeps showing who is online, as the list does.
     phone.goto("about:blank")
     expect(form).to_contain_text("Not on now.")
     phone.goto(server.url)
@@ -82,7 +82,7 @@ def test_people_come_and_go_without_a_terminal(
     page.get_by_role("button", name="Remove", exact=True).click()
     page.get_by_role("dialog", name="Remove ann?").get_by_role("button", name="Remove").click()
     refusal = page.locator("[data-manage-toasts] .toast", has_text="add such an admin first")
-    # It lay on the next button for ten seconds.
+    # It covered the next button for ten seconds.
     expect(refusal).to_be_visible()
     page.get_by_role("form", name="ann").get_by_role("button", name="Cancel").click()
     page.locator(".person-row", has_text="bea").locator("[data-open]").click()
@@ -122,7 +122,7 @@ def test_people_come_and_go_without_a_terminal(
 def test_ones_own_password_is_changed_on_the_page(
     start_server: Start, tmp_path: Path, page: Page
 ) -> None:
-    """A viewer needs the old one; the page stays, and goes on after it has connected again."""
+    """A viewer needs the old one; the page stays, and goes on after reconnecting."""
     UsersFile(tmp_path / "state").add_user("vera", "viewer", None, PASSWORD)
     server = start_server(*CAMERAS)
     page.goto(server.url)
@@ -152,7 +152,7 @@ def test_ones_own_password_is_changed_on_the_page(
 
 
 def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, page: Page) -> None:
-    """Without users: an offer, the first admin, who stays logged in, and then where to listen."""
+    """Without users: an offer, the first admin, who stays logged in, then the address."""
     server = start_server(*CAMERAS)
     page.goto(f"{server.url}?manage=people")
     people = page.locator("[data-people]")
@@ -179,7 +179,7 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
     access.get_by_role("button", name="Create").click()
 
     everybody.check()
-    # Where others open it: not as localhost, which is another machine for each.
+    # The link for other devices must not be localhost, which is another machine for each.
     expect(access.locator("[data-places-note]")).not_to_contain_text("Only this machine")
     expect(access.locator("[data-places]")).not_to_contain_text("localhost")
     assert faults(page, "the second step", "[data-manage]") == []
@@ -191,8 +191,7 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
 
 
 def test_the_offer_to_set_up_access_goes_with_the_server(start_server: Start, page: Page) -> None:
-    """There is nothing to set up while the server is gone, and the message about that has the
-    place."""
+    """While the server is gone the offer gives its place to the connection message."""
     server = start_server("door=test:?size=160x90&fps=2")
     page.goto(server.url)
     offer = page.locator("[data-offer]")

@@ -1,4 +1,4 @@
-"""What people do on a tour, one function each; every step waits for what it leads to."""
+"""The steps of tours, one function each; every step waits for its result."""
 
 from tests.support.browser.tab import Tab
 from tests.support.browser.visitor import PASSWORD
@@ -11,7 +11,7 @@ SECRET = f"{MANAGE} [data-secret]"
 PANEL = "[data-panel]"
 OTHER = "another horse battery"
 
-# More than there are to be passed.
+# More Tab presses than there are stops.
 MAX_STOPS = 60
 
 SHOWN = """(selector) => [...document.querySelectorAll(selector)]
@@ -25,8 +25,8 @@ IS_WORKERS = """(selector) => {
   }
 }"""
 
-# How often what a page asked of a path was answered.
-TIMES_ASKED = """(path) => performance.getEntriesByType('resource')
+# Number of responses to the page's requests for a path.
+COUNT_REQUESTS = """(path) => performance.getEntriesByType('resource')
   .filter((one) => new URL(one.name).pathname.endsWith(path)).length"""
 
 ACTIVE = """() => {
@@ -36,7 +36,7 @@ ACTIVE = """() => {
 
 
 def person(tab: Tab, name: str) -> str:
-    """Return the user of a role in this browser: what one changes must not matter to another."""
+    """Return the user for a role in this browser: changes must not affect the other browser."""
     return name if "-" in name else f"{name}-{tab.browser}"
 
 
@@ -49,7 +49,7 @@ def log_in(
     """Log in, and wait for the first pictures."""
     tab.open(server.url)
     if by_keys:
-        # The first field has the focus already.
+        # The first field already has the focus.
         tab.wait("() => document.activeElement.name === 'name'")
         tab.type(person(tab, name))
         tab.press("Tab")
@@ -81,17 +81,17 @@ def log_out(tab: Tab, by_keys: bool = False) -> None:
 
 
 def change_own_password(tab: Tab) -> None:
-    """Change it; the page connects anew, and goes on."""
+    """Change it; the page reconnects, and goes on."""
     dialog = "[data-password]"
     tab.click("button", "Menu")
     tab.click("button", "Change your password")
     tab.fill("Current password", PASSWORD, dialog)
     tab.fill("New password", OTHER, dialog)
-    asked = tab.evaluate(TIMES_ASKED, "api/views")
+    asked = tab.evaluate(COUNT_REQUESTS, "api/views")
     tab.click("button", "Change", dialog)
     tab.wait_for_text(".toast", "Your password was changed.")
-    # Asked for when it has connected anew. To who logs out before that, the answer would be 401.
-    tab.wait(f"(path, asked) => ({TIMES_ASKED})(path) > asked", "api/views", asked)
+    # Requested after reconnecting. Logging out before that would make it a 401.
+    tab.wait(f"(path, asked) => ({COUNT_REQUESTS})(path) > asked", "api/views", asked)
     tab.wait_for_paint("one")
 
 
@@ -99,17 +99,17 @@ def change_own_password(tab: Tab) -> None:
 
 
 def watch_live(tab: Tab) -> None:
-    """See both cameras go on, by what the page counts and by what is on the canvas."""
+    """Check that both cameras go on, by the page's counts and by the canvas itself."""
     for camera in ("one", "two"):
         tab.wait_for_state(camera, "live")
         tab.wait_for_paint(camera)
         tab.wait_for_new_pixels(camera)
-    # Where a page is busy, pictures go on: a worker paints them, and has the canvas.
+    # While a page is busy, frames go on: a worker paints them, and owns the canvas.
     assert tab.evaluate(IS_WORKERS, ".tile[data-camera='one'] canvas")
 
 
 def open_camera(tab: Tab, camera: str) -> None:
-    """Show a camera large, by a click on its picture."""
+    """Focus a camera by clicking its picture."""
     tab.click("button", camera, f".tile[data-camera='{camera}']")
     tab.wait_for_text("#panel-title", camera)
     assert f"camera={camera}" in tab.view
@@ -137,18 +137,18 @@ def save_picture(tab: Tab, camera: str) -> None:
 
 
 def fill_screen(tab: Tab) -> None:
-    """Have the picture fill the screen, and no longer."""
+    """Show the picture in full screen, and leave that."""
     tab.click("button", "Full screen", PANEL)
     tab.wait("() => document.fullscreenElement?.matches('.tile') ?? false")
     tab.press("f")
     tab.wait("() => document.fullscreenElement === null")
 
 
-# --- What is not there ------------------------------------------------------------------------
+# --- Missing permissions ----------------------------------------------------------------------
 
 
 def see_nothing_for_admins(tab: Tab) -> None:
-    """Neither the window nor what opens it is in the page, whatever the address says."""
+    """Check that the page contains neither the admins' window nor its button, at any address."""
     tab.open(tab.evaluate("() => location.origin") + "/?manage=people")
     tab.wait("() => window.porthole?.tiles.size > 0")
     parts = "[data-manage], [data-open-manage], [data-people], [data-access], [data-offer]"
@@ -161,7 +161,7 @@ def see_nothing_for_admins(tab: Tab) -> None:
 
 
 def see_nothing_for_operators(tab: Tab) -> None:
-    """No control of the camera in focus, not even a key; neither the way to shut down."""
+    """Check that the focused camera has no controls, not even keys, and no way to shut down."""
     for role in ("spinbutton", "switch"):
         assert tab.count(role) == 0, role
     assert tab.count("slider") == tab.count("slider", "Time"), "more than the time bar"
@@ -179,7 +179,7 @@ def see_nothing_for_operators(tab: Tab) -> None:
 
 
 def set_camera(tab: Tab, camera: str) -> None:
-    """Set a camera's frame rate, and go back to the source's own."""
+    """Set a camera's frame rate, and return to the source's own."""
     knob = f"{PANEL} [data-knob=fps]"
     tab.click("tab", "Image", PANEL)
     tab.focus("Frame rate", PANEL)
@@ -201,7 +201,7 @@ def stop_and_take_back(tab: Tab, camera: str) -> None:
 
 
 def go_round_by_keys(tab: Tab) -> None:
-    """To a camera, large, stopped, started, saved, filling the screen, and back; help, layouts."""
+    """Focus a camera, stop, start, save, full screen, and back; help, layouts; all by keys."""
     tab.press("Tab")
     assert tab.evaluate(ACTIVE) == "Skip to the cameras"
     tab.press("Enter")
@@ -235,7 +235,7 @@ def go_round_by_keys(tab: Tab) -> None:
 
 
 def go_to(tab: Tab, name: str, key: str = "Tab") -> None:
-    """Press a key until something has the keyboard focus."""
+    """Press a key until the wanted element has the focus."""
     passed = []
     for _ in range(MAX_STOPS):
         tab.press(key)
@@ -249,7 +249,7 @@ def go_to(tab: Tab, name: str, key: str = "Tab") -> None:
 
 
 def open_manage(tab: Tab) -> None:
-    """Open the window for admins."""
+    """Open the admins' window."""
     tab.click("button", "Menu")
     tab.click("button", "Cameras and people")
     tab.wait_for_text(f"{MANAGE} .managed-row", "two")
@@ -303,13 +303,13 @@ def remove_camera(tab: Tab, name: str, title: str, undo: bool = True) -> None:
         tab.click("button", act, newest)
         if act == "Undo":
             tab.wait_for_text(newest, f"{title} is back.")
-            # Where it goes by itself, what is below a click may move.
+            # When the notice hides by itself, elements below a click may move.
             tab.click("button", "Dismiss", newest)
             tab.wait_for_paint(name)
 
 
 def open_row(tab: Tab, title: str) -> None:
-    """Open the form of a camera or somebody in a list, by a click on the name."""
+    """Open the form of a camera or user in a list, by clicking the name."""
     name = tab.wait(
         f"""(title) => [...document.querySelectorAll('{MANAGE} .managed-row')]
           .find((row) => row.querySelector('.managed-title').textContent === title)
@@ -320,7 +320,7 @@ def open_row(tab: Tab, title: str) -> None:
 
 
 def add_user(tab: Tab) -> tuple[str, str]:
-    """Add a viewer; return the name, and the password that is shown once."""
+    """Add a viewer; return the name, and the password, which is shown once."""
     name = person(tab, "bea")
     tab.click("button", "Add a user", MANAGE)
     tab.fill("Name", name, PERSON)
@@ -334,7 +334,7 @@ def add_user(tab: Tab) -> tuple[str, str]:
 
 
 def sign_out(tab: Tab, name: str, other: Tab) -> None:
-    """End all logins of somebody, whose page tells why."""
+    """End all logins of a user, whose page says why."""
     tab.wait(
         f"""(name) => [...document.querySelectorAll('{MANAGE} .person-row')]
           .some((one) => one.textContent.includes(name)
@@ -348,7 +348,7 @@ def sign_out(tab: Tab, name: str, other: Tab) -> None:
 
 
 def add_embed_link(tab: Tab, camera: str) -> str:
-    """Add a token for another page; return the link that is shown once."""
+    """Add a token for another page; return the link, which is shown once."""
     tab.click("button", "Add a token", MANAGE)
     tab.fill("Name", f"panel-{tab.browser}", PERSON)
     tab.click("radio", camera, PERSON)

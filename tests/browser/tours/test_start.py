@@ -1,7 +1,7 @@
-"""From a bare machine to a second camera on a phone, as ``docs/start.md`` tells it.
+"""From a bare machine to a second camera on a phone, as ``docs/start.md`` describes.
 
-With a folder in the environment it also writes the pictures of that page:
-``PICTURES=docs/img/start make test ARGS=tests/browser/tours/test_start.py``.
+With a folder in the environment it also writes that page's pictures: ``PICTURES=docs/img/start make
+test ARGS=tests/browser/tours/test_start.py``.
 """
 
 import os
@@ -24,15 +24,15 @@ PHONE = {"width": 390, "height": 760}
 
 MAX_BYTES = 80_000
 
-# Python starts from the beginning, which takes long on a busy machine.
+# Python starts from scratch, which takes long on a busy machine.
 START_S = 60.0
 
-# Of the machine in the pictures; the real ones differ from run to run.
+# Addresses in the pictures; the real ones differ between runs.
 EXAMPLE = "https://192.168.1.20:8000/"
 
 
 class Album:
-    """The pictures of the page, if they are wanted.
+    """The pictures of the page, if requested.
 
     Args:
         folder: Where to write them; None for nowhere.
@@ -43,7 +43,7 @@ class Album:
         self._taken: dict[str, list[np.ndarray]] = {}
 
     def take(self, name: str, page: Page) -> None:
-        """Take a picture; those of the same name stand side by side."""
+        """Take a picture; those of the same name are placed side by side."""
         if self._folder is None:
             return
         page.evaluate(
@@ -59,7 +59,7 @@ class Album:
         self._taken.setdefault(name, []).append(picture)
 
     def write(self) -> None:
-        """Write all that were taken, each as good as its size allows."""
+        """Write all pictures, each at the best quality that its size allows."""
         for name, pictures in self._taken.items():
             assert self._folder is not None
             gap = np.full((len(pictures[0]), 24, 3), 255, np.uint8)
@@ -75,14 +75,14 @@ class Album:
 
 @pytest.fixture
 def album() -> Album:
-    """Take pictures if somebody wants them."""
+    """Take pictures if a folder is given."""
     folder = os.environ.get("PICTURES")
     return Album(Path(folder) if folder else None)
 
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[PortholeServer]:
-    """What ``make run`` starts on a bare machine: no settings, no cameras, no users."""
+    """The server that ``make run`` starts on a bare machine: no settings, no cameras, no users."""
     (port,) = free_ports(1)
     # Otherwise its 30 fps take most of a core.
     rate = {"PORTHOLE_FPS": "5"}
@@ -97,7 +97,7 @@ def bare(tmp_path: Path) -> Iterator[PortholeServer]:
 def test_from_a_bare_machine_to_a_phone(
     bare: PortholeServer, new_context: Callable[..., BrowserContext], album: Album
 ) -> None:
-    """First admin, network, TLS; then the phone logs in and adds a camera. No terminal anywhere."""
+    """First admin, network, TLS; then the phone logs in and adds a camera, without a terminal."""
     page = new_context(viewport=LAPTOP, bypass_csp=True, ignore_https_errors=True).new_page()
     page.goto(f"http://localhost:{bare.port}/")
     wait_for_paint(page, "test")
@@ -113,7 +113,7 @@ def test_from_a_bare_machine_to_a_phone(
     album.take("access", page)
     access.get_by_role("button", name="Apply").click()
 
-    # The server starts anew, and the page follows it to TLS without being told; ann is still there.
+    # The server restarts, and the page follows it to TLS by itself; ann is still logged in.
     wait_until(lambda: sum("Ctrl-C stops it." in line for line in bare.log) == 2, START_S)
     page.wait_for_url(f"https://localhost:{bare.port}/?manage=access")
     expect(access.get_by_role("switch", name="Encrypt")).to_be_checked()
@@ -121,7 +121,7 @@ def test_from_a_bare_machine_to_a_phone(
     places = access.get_by_role("link").all_text_contents()
     page.context.close()
 
-    # A machine without a network has this address at least.
+    # A machine without a network has at least this address.
     place = [*places, f"https://127.0.0.1:{bare.port}/"][0]
     phone = new_context(
         viewport=PHONE, is_mobile=True, has_touch=True, bypass_csp=True, ignore_https_errors=True

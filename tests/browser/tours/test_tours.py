@@ -1,4 +1,4 @@
-"""Tours of an admin, an operator and a viewer in Firefox, one of them in Chromium, too."""
+"""Tours of an admin, an operator and a viewer in Firefox; one of them also in Chromium."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,17 +20,17 @@ StartServer = Callable[..., PortholeServer]
 BROWSERS = ("chromium", "firefox")
 ROLES = {"ann": "admin", "otto": "operator", "vera": "viewer"}
 SIZE = (1280, 800)
-# Firefox draws the whole window for each picture.
+# Firefox draws the whole window for each screenshot.
 SMALL = "test:?size=160x90&fps=3"
 
 
-# In Chromium, tests of their own show the parts of these; a tour takes up to 14 s of CPU time.
+# In Chromium, other tests cover the single steps; a tour takes up to 14 s of CPU time.
 IN_FIREFOX = pytest.mark.parametrize("open_tab", ["firefox"], indirect=True)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """Two cameras, a film that can be added, and people of each role for each browser."""
+    """Two cameras, a film that can be added, and users of each role for each browser."""
     folder = tmp_path_factory.mktemp("tours")
     (folder / "media").mkdir()
     make_film(folder / "media" / "film.mp4", "-t", "2", source="testsrc2=size=160x90:rate=5")
@@ -61,7 +61,7 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 
 @pytest.fixture(params=BROWSERS)
 def open_tab(request: pytest.FixtureRequest) -> Iterator[OpenTab]:
-    """Open windows that know nothing of each other; what their pages complain about fails."""
+    """Open isolated windows; any error that their pages log fails the test."""
     tabs: list[Tab] = []
     width, height = SIZE
 
@@ -85,7 +85,7 @@ def open_tab(request: pytest.FixtureRequest) -> Iterator[OpenTab]:
 
 
 def test_a_viewers_tour(server: PortholeServer, open_tab: OpenTab) -> None:
-    """Sees pictures, saves one, has them large, and finds nothing that is for others."""
+    """Watches cameras, saves a picture, focuses a camera, and finds no controls for others."""
     tab = open_tab()
     steps.log_in(tab, server, "vera")
     steps.watch_live(tab)
@@ -102,8 +102,7 @@ def test_a_viewers_tour(server: PortholeServer, open_tab: OpenTab) -> None:
 
 @IN_FIREFOX
 def test_an_operators_tour(server: PortholeServer, open_tab: OpenTab) -> None:
-    """Goes round by keys alone, from the login to the way out; sets a camera in between, stops it
-    and takes that back."""
+    """By keys alone from login to logout; sets a camera, stops it and undoes that."""
     tab = open_tab()
     steps.log_in(tab, server, "otto", by_keys=True)
     steps.watch_live(tab)
@@ -118,7 +117,7 @@ def test_an_operators_tour(server: PortholeServer, open_tab: OpenTab) -> None:
 
 @IN_FIREFOX
 def test_an_admins_tour(server: PortholeServer, open_tab: OpenTab) -> None:
-    """Adds cameras, renames one, removes them, takes that back; adds people, and signs them out."""
+    """Adds, renames and removes cameras, undoes that; adds users, and signs them out."""
     tab = open_tab()
     steps.log_in(tab, server, "ann")
     steps.watch_live(tab)
@@ -141,7 +140,7 @@ def test_an_admins_tour(server: PortholeServer, open_tab: OpenTab) -> None:
 
 
 def test_firefox_shows_a_cameras_video(share_server: StartServer, firefox: Firefox) -> None:
-    """Where it decodes H.264 it gets that, otherwise JPEG; either way the picture is of now."""
+    """Firefox gets H.264 where it decodes it, otherwise JPEG; either way the picture is fresh."""
     rtsp = RtspServer()
     tab = firefox.open_tab(*SIZE)
     try:
@@ -167,8 +166,10 @@ def test_firefox_shows_a_cameras_video(share_server: StartServer, firefox: Firef
 
 
 def test_pictures_over_tls(start_server: StartServer, open_tab: OpenTab) -> None:
-    """With the server's own certificate, once accepted, on the way via http: a secure context, in
-    which clipboard, wake lock and installing are there."""
+    """With the server's own certificate, accepted once after http: a secure context.
+
+    Clipboard, wake lock and installation work there.
+    """
     server = start_server(f"one={SMALL}", "--tls", "auto")
     tab = open_tab()
 

@@ -1,4 +1,4 @@
-"""The windows for admins and the guided start: at twice the size, by keys alone, without motion."""
+"""The admins' windows and the guided start: at 200 %, by keys alone, without motion."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support.browser.motion import MAX_MOTION
 from tests.support.browser.visitor import PASSWORD
 from tests.support.servers.server import PortholeServer
 
-# What is cut at a side, or wider than what it stands in: [element, its width, the room it has].
+# Elements clipped at a side, or wider than their container: [element, width, room].
 SPILL = """() => {
   const window = document.querySelector('dialog:modal') ?? document.documentElement;
   const parts = [window, ...window.querySelectorAll('*')];
@@ -31,7 +31,7 @@ SPILL = """() => {
 
 @pytest.fixture
 def context_options() -> dict[str, Any]:
-    """A laptop zoomed to 200 %, for somebody who wants no motion."""
+    """A laptop zoomed to 200 %, with reduced motion."""
     size = {"width": 720, "height": 450}
     return {"viewport": size, "bypass_csp": True, "reduced_motion": "reduce"}
 
@@ -39,7 +39,7 @@ def context_options() -> dict[str, Any]:
 def test_the_guided_start_and_its_windows_at_twice_the_size(
     start_server: Callable[..., PortholeServer], page: Page
 ) -> None:
-    """From the offer to a camera and a user, without a pointer: nothing is cut, hidden or moves."""
+    """From the offer to a camera and a user by keyboard: nothing is clipped, hidden or moves."""
     server = start_server(f"one={SMALL}")
     page.goto(server.url)
     wait_for_paint(page, "one")
@@ -58,7 +58,7 @@ def test_the_guided_start_and_its_windows_at_twice_the_size(
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
 
-    # The page is loaded anew, and knows ann.
+    # The page has reloaded, with ann logged in.
     expect(page.get_by_role("radio", name="Every device")).to_be_enabled()
     expect(page.locator("[data-offer]")).to_have_count(0)
     look("who can open it")

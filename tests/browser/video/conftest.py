@@ -13,7 +13,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def clip() -> Clip:
-    """One second of moving pictures; every eighth is a key picture."""
+    """One second of moving pictures; every eighth is a key frame."""
     return encode_clip()
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with video leads to JPEG, and back."""
+"""Video that fails falls back to JPEG, and returns."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ FALL_BACK = """
   const began = performance.now();
   await until(() => rig.asked.length === 2);
   const { payload, atMs } = rig.asked[1];
-  // What was under way is acknowledged, but not looked at.
+  // Units in flight are acknowledged, but not decoded.
   rig.send(9, { seq: 99 });
   await rig.sendJpeg(100);
   await until(() => rig.report.lastSeq === 100);
@@ -58,7 +58,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_goes_wrong_with_video_leads_to_jpeg_at_once(run: Run, fault: str) -> None:
-    """JPEG is asked for within a second, and shown; nothing is left open."""
+    """JPEG is requested within a second, and shown; nothing is left open."""
     told, script = FAULTS[fault]
     result = run(script + FALL_BACK)
 
@@ -71,7 +71,7 @@ def test_what_goes_wrong_with_video_leads_to_jpeg_at_once(run: Run, fault: str) 
 
 
 def test_a_codec_that_is_not_supported_is_not_asked_for_again(run: Run) -> None:
-    """This browser may decode one family and not the other, and is asked once for each codec."""
+    """This browser may decode only one of two families, and is queried once for each codec."""
     videos, supported, questions = run(
         """let questions = 0;
         const ask = Object.getPrototypeOf(VideoDecoder).isConfigSupported;
@@ -102,7 +102,7 @@ def test_a_codec_that_is_not_supported_is_not_asked_for_again(run: Run) -> None:
 
 
 def test_h265_that_is_promised_and_not_decoded_leads_to_jpeg(run: Run) -> None:
-    """Some browsers say that they decode H.265 and then do not, as a driver is missing."""
+    """Some browsers announce H.265 and then fail to decode it, as a driver is missing."""
     result = run(
         """VideoDecoder.isConfigSupported = async () => ({ supported: true });
         rig.viewer.close();
@@ -126,7 +126,7 @@ def test_h265_that_is_promised_and_not_decoded_leads_to_jpeg(run: Run) -> None:
 
 
 def test_a_codec_that_is_announced_is_looked_at_before_it_comes(run: Run) -> None:
-    """The answer to `watch` tells the codec: what cannot be decoded need not be sent first."""
+    """The reply to `watch` names the codec: an undecodable one need not be sent first."""
     videos = run(
         """rig.viewer.close();
         rig = new Rig(clip, ['h264', 'h265'], 'hev1.1.6.L63.B0');
@@ -140,7 +140,7 @@ def test_a_codec_that_is_announced_is_looked_at_before_it_comes(run: Run) -> Non
 
 
 def test_a_long_sleep_is_no_fault(run: Run) -> None:
-    """After a laptop slept, timers are due before what was decoded is handed out."""
+    """After a laptop slept, timers fire before the decoder returns its pictures."""
     result = run(
         """await rig.play(0, 2);
         for (let at = 2; at < 6; at += 1) rig.send(at);
@@ -154,7 +154,7 @@ def test_a_long_sleep_is_no_fault(run: Run) -> None:
 
 
 def test_an_idle_decoder_may_be_taken_away(run: Run) -> None:
-    """A browser takes decoders away that have nothing to do; the next key picture gets another."""
+    """A browser reclaims idle decoders; the next key frame gets a new one."""
     result = run(
         """await rig.play(0, 2);
         await sleep(20);
@@ -168,7 +168,7 @@ def test_an_idle_decoder_may_be_taken_away(run: Run) -> None:
 
 
 def test_video_is_tried_again_later_and_later(blank: Page) -> None:
-    """After 2 s, 4 s, ... up to 5 minutes; a fault after a good while counts as the first."""
+    """After 2 s, 4 s, ... up to 5 minutes; a fault after a long good period counts as the first."""
     pauses = blank.evaluate(
         """async () => {
           const url = new URL('static/js/stream/video-choice.js', document.baseURI);
@@ -200,9 +200,9 @@ def test_video_is_tried_again_later_and_later(blank: Page) -> None:
 def test_a_slow_browser_does_not_catch_up_again_and_again(
     run: Run, delay_ms: int, fault: str
 ) -> None:
-    """Each time it would decode a whole group for nothing; where the link is slow, it may."""
+    """Each time it would decode a whole group in vain; on a slow link catching up is allowed."""
     told = run(
-        """// What a busy machine adds would count, too.
+        """// A fake clock: delays of a busy machine would count, too.
         let nowMs = performance.now();
         performance.now = () => nowMs;
         const { decode } = VideoDecoder.prototype;
@@ -228,7 +228,7 @@ def test_a_slow_browser_does_not_catch_up_again_and_again(
 
 
 def test_a_refused_change_to_jpeg_is_asked_for_again(run: Run) -> None:
-    """Otherwise video would keep coming, which is no longer looked at."""
+    """Otherwise video would keep coming, which the page no longer decodes."""
     videos = run(
         """await rig.play(0, 2);
         rig.refusing = true;
@@ -243,7 +243,7 @@ def test_a_refused_change_to_jpeg_is_asked_for_again(run: Run) -> None:
 
 
 def test_video_comes_back_after_a_fault(run: Run) -> None:
-    """The pause over, video is asked for again, and painted."""
+    """After the pause, video is requested again, and painted."""
     videos, painted = run(
         """rig.send(3);
         await until(() => rig.asked.length === 3);
@@ -256,13 +256,13 @@ def test_video_comes_back_after_a_fault(run: Run) -> None:
 
 
 def test_without_webcodecs_nothing_is_asked_for(blank: Page) -> None:
-    """On plain http there is no VideoDecoder: JPEG is asked for, and painted."""
+    """On plain http there is no VideoDecoder: JPEG is requested, and painted."""
     payload, families, painted = blank.evaluate(
         """async () => {
           const real = globalThis.VideoDecoder;
           delete globalThis.VideoDecoder;
           try {
-            // As in a page that was opened without it.
+            // As in a page that was opened without WebCodecs.
             const codecs = new URL('static/js/painting/codecs.js?without', document.baseURI);
             const families = await (await import(codecs)).decodableFamilies();
             const url = new URL('tests/support/browser/video_rig.js', document.baseURI);

@@ -1,4 +1,4 @@
-"""The video of a real camera on the dashboard, and the same page without WebCodecs."""
+"""A real camera's video on the dashboard, and the same page without WebCodecs."""
 
 import os
 import re
@@ -29,25 +29,25 @@ Start = Callable[..., PortholeServer]
 
 CANVAS = '.tile[data-camera="door"] canvas'
 
-# A page on plain http that is not on localhost.
+# A page on plain http on a host other than localhost.
 PLAIN = NO_WEBCODECS + "Object.defineProperty(window, 'isSecureContext', { value: false });"
 
 PAINTED = "() => window.porthole.tiles.get('door').painted"
 
-# Longer than a viewer may have frames in flight, and shorter than it takes to be disconnected.
+# Longer than a viewer may have frames in flight, and too short to be disconnected.
 ASLEEP_MS = 4000
 
 
 @pytest.fixture(scope="module")
 def server(share_server: Start) -> Iterator[PortholeServer]:
-    """A server with a camera of 640 x 360 that sends H.264, a key picture a second."""
+    """A server with a 640 x 360 camera that sends H.264, a key frame a second."""
     rtsp = RtspServer()
     yield share_server(f"door={rtsp.url('h264')}")
     rtsp.stop()
 
 
 def wait_for_codec(page: Page, codec: str | None) -> None:
-    """Wait until pictures come as video of a codec, or with None as JPEG."""
+    """Wait until frames come as video in a codec, or with None as JPEG."""
     wait_for(
         page,
         """(codec) => {
@@ -60,7 +60,7 @@ def wait_for_codec(page: Page, codec: str | None) -> None:
 
 @contextmanager
 def suspended(page: Page) -> Iterator[None]:
-    """Have the processes of all pages, with their workers, do nothing for a while."""
+    """Suspend the processes of all pages and workers for a while."""
     browser = page.context.browser
     assert browser is not None
     found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
@@ -85,7 +85,7 @@ def suspended(page: Page) -> Iterator[None]:
 def test_the_dashboard_works_with_and_without_video(
     server: PortholeServer, page: Page, tmp_path: Path, codec: str | None
 ) -> None:
-    """The picture is of now, is there again after the tab was hidden, and can be saved."""
+    """The picture is fresh, returns after the tab was hidden, and can be saved."""
     if codec is None:
         page.add_init_script(NO_WEBCODECS)
     page.add_init_script("localStorage.setItem('porthole.sizes', '{\"door\": \"full\"}')")
@@ -113,7 +113,7 @@ def test_the_dashboard_works_with_and_without_video(
     taken = read_time(saved)
     assert saved.shape == (360, 640, 3)
     assert taken is not None
-    # Its name tells when that was.
+    # Its name contains the capture time.
     minute = page.evaluate("(at) => new Date(at * 1000).toISOString()", taken)[:16]
     assert minute.replace("-", "").replace(":", "") in started.value.suggested_filename
 
@@ -137,7 +137,7 @@ def test_the_page_says_what_it_gets(server: PortholeServer, page: Page) -> None:
 
 @NEEDS_WEBCODECS
 def test_video_can_be_switched_off(server: PortholeServer, page: Page) -> None:
-    """JPEG comes then, at once and when the page is opened again; and back."""
+    """JPEG then comes immediately, and after a reload; and back."""
     page.goto(server.url)
     wait_for_codec(page, "avc1")
     page.keyboard.press("1")
@@ -157,7 +157,7 @@ def test_video_can_be_switched_off(server: PortholeServer, page: Page) -> None:
 def test_on_plain_http_it_is_told_what_encryption_would_save(
     server: PortholeServer, page: Page
 ) -> None:
-    """One quiet line beside the picture, with both bit rates; and no switch that does nothing."""
+    """One quiet line beside the picture, with both bit rates; and no switch without effect."""
     page.add_init_script(PLAIN)
     page.add_init_script("localStorage.setItem('porthole.sizes', '{\"door\": \"full\"}')")
     page.goto(server.url)
@@ -172,7 +172,7 @@ def test_on_plain_http_it_is_told_what_encryption_would_save(
 
 @NEEDS_WEBCODECS
 def test_a_page_that_was_suspended_shows_what_is_now(server: PortholeServer, page: Page) -> None:
-    """As after a laptop slept: what came meanwhile is not shown, and video goes on by itself."""
+    """As after a laptop slept: frames from meanwhile are not shown, and video resumes by itself."""
     page.goto(server.url)
     wait_for_codec(page, "avc1")
     wait_for_paint(page, "door")

@@ -1,4 +1,4 @@
-"""How pictures of video are drawn, and how often, on machines that are short of time."""
+"""How video is drawn, and how often, on slow machines."""
 
 from collections.abc import Callable
 from statistics import median
@@ -11,7 +11,7 @@ from tests.support.cameras.video_clip import Clip, difference, encode_clip
 
 Run = Callable[..., Any]
 
-# Draws pictures that differ, as if each way to do so took so long, or could not convert them.
+# Draws pictures that differ, as if each way to draw took a given time, or failed to convert them.
 DRAW = """async ([drawMs, copyMs, refused]) => {
   const url = new URL(`static/js/painting/drawing.js?${Math.random()}`, document.baseURI);
   const { drawPicture } = await import(url);
@@ -53,7 +53,7 @@ DRAW = """async ([drawMs, copyMs, refused]) => {
 @pytest.mark.parametrize(
     ("times", "ways"),
     [
-        # Without a GPU, to draw a picture of 720p took 7 ms of the thread that paints all tiles.
+        # Without a GPU, drawing a 720p picture took 7 ms of the thread that paints all tiles.
         ([3, 0, False], ["draw"] * 10 + ["put"] * 20),
         # With one, a copy may have to be read back from it.
         ([1, 4, False], ["draw"] * 10 + ["put"] * 10 + ["draw"] * 10),
@@ -64,7 +64,7 @@ DRAW = """async ([drawMs, copyMs, refused]) => {
 def test_pictures_are_drawn_in_the_faster_way(
     blank: Page, times: list[object], ways: list[str]
 ) -> None:
-    """Either way shows the same picture; which one takes less is found out by trying both."""
+    """Both ways show the same picture; the faster one is found by trying both."""
     went, wrong = blank.evaluate(DRAW, times)
 
     assert went == " ".join(ways)
@@ -72,8 +72,7 @@ def test_pictures_are_drawn_in_the_faster_way(
 
 
 def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
-    """With sixteen tiles and two cores without a GPU, half of them starved: each picture was
-    painted, and the whole page composited for it, while others waited for their decoders."""
+    """Painting slows down while pictures wait for decoders: half of sixteen tiles starved."""
     intervals = blank.evaluate(
         """async () => {
           const { Pace } = await import(new URL('static/js/painting/pace.js', document.baseURI));
@@ -87,11 +86,11 @@ def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
           };
           const intervals = [
             seconds(10, 10), seconds(1.1, 150), seconds(1, 150), seconds(5, 900), // slower
-            seconds(10, 60), seconds(2, 10), seconds(2, 10), // kept, and carefully faster
+            seconds(10, 60), seconds(2, 10), seconds(2, 10), // kept, then gradually faster
             seconds(10, 10), seconds(0.9, 2000), seconds(20, 10),
           ];
           now += 3600e3;
-          pace.decoded(9000, now, false); // One after a silence is none too many.
+          pace.decoded(9000, now, false); // A single late one after a silence does not count.
           return [...intervals, seconds(1, 10)];
         }"""
     )
@@ -107,8 +106,7 @@ def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
 
 
 def test_many_pictures_are_painted_together_without_a_gpu(blank: Page) -> None:
-    """There the whole page is composited for each refresh that shows any new picture: 60 times a
-    second for sixteen cameras, though less often shows each of their pictures, too."""
+    """Without a GPU all tiles paint in one refresh, as each composites the whole page."""
     intervals = blank.evaluate(
         """async () => {
           const { Pace } = await import(new URL('static/js/painting/pace.js', document.baseURI));
@@ -125,13 +123,13 @@ def test_many_pictures_are_painted_together_without_a_gpu(blank: Page) -> None:
         }"""
     )
 
-    # No camera of 30 pictures a second loses any.
+    # No camera with 30 frames a second loses any.
     assert 16 < intervals[0] == intervals[3] < 33
     assert intervals[1:3] == [0, 0]
 
 
 def test_at_a_slow_pace_all_are_decoded_and_the_newest_is_painted(run: Run, clip: Clip) -> None:
-    """What is left out is painting only; what was asked for of the past is painted at once."""
+    """Only painting is skipped; a requested picture of the past is painted immediately."""
     live, decoded, past, pixels, left = run(
         """const url = new URL('static/js/painting/refresh.js', document.baseURI);
         const { pace } = await import(url);
@@ -170,8 +168,7 @@ def test_at_a_slow_pace_all_are_decoded_and_the_newest_is_painted(run: Run, clip
 
 
 def test_what_b_frames_hold_back_is_not_late(blank: Page) -> None:
-    """With B-frames a picture comes out when one of the next goes in, 200 ms later at 10 a second:
-    a browser with nothing else to do would have painted half of them."""
+    """A picture that B-frames delay, by 200 ms at 10 a second, is still painted."""
     clip = encode_clip(group=12, options=("-preset", "fast", "-bf", "2", "-refs", "1"))
     times = blank.evaluate(
         """async (clip) => {
@@ -203,8 +200,10 @@ def test_what_b_frames_hold_back_is_not_late(blank: Page) -> None:
 
 
 def test_jpeg_that_waits_is_no_reason_to_paint_less(run: Run) -> None:
-    """Sixteen tiles of JPEG were painted 4.7 times a second, though of JPEG only the newest is
-    decoded: what was left out of painting had been decoded in vain."""
+    """Waiting JPEG must not slow painting down: only the newest is decoded.
+
+    Sixteen tiles of JPEG were painted 4.7 times a second: those skipped were decoded in vain.
+    """
     noted = run(
         """const url = new URL('static/js/painting/refresh.js', document.baseURI);
         const { pace } = await import(url);

@@ -9,10 +9,10 @@ from playwright.sync_api import BrowserContext
 from tests.support.cameras.films import make_film
 from tests.support.servers.server import ROOT, PortholeServer
 
-# Two seconds, over and over: so no picture of it is of a time beyond that.
+# Two seconds in a loop: so no picture has a time beyond that.
 FILM = ("-t", "2", "-c:v", "libx264", "-bf", "0", "-g", "25", "-pix_fmt", "yuv420p")
 
-# What people are told to put into their pages.
+# The code that the documentation tells people to put into their pages.
 TAG = next(
     line
     for line in (ROOT / "docs" / "clients.md").read_text().splitlines()
@@ -44,7 +44,7 @@ PLAY = """async (tag) => {
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the camera shows."""
+    """The film that the camera sends."""
     return make_film(tmp_path_factory.mktemp("film") / "film.mp4", *FILM)
 
 
@@ -55,11 +55,11 @@ def test_browser_plays_a_cameras_video(
     film: Path,
     begin: str,
 ) -> None:
-    """A video element shows it, beyond the end of the film.
+    """A video element plays it beyond the end of the film.
 
-    With ``autoplay`` alone, as our documentation had it, Chromium begins once its memory is full
-    and it reads no more, which takes seconds. A machine that is too busy loses pictures up to the
-    next key picture, so it may take longer than two seconds until fifty have come.
+    With ``autoplay`` alone, as our documentation had it, Chromium starts only once its buffer is
+    full and it stops reading, which takes seconds. A machine that is too busy loses pictures up to
+    the next key frame, so fifty may take longer than two seconds to arrive.
     """
     server = share_server(f"door=file:{film}")
     page = new_context(bypass_csp=True).new_page()

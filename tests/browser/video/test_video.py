@@ -11,7 +11,7 @@ Run = Callable[..., Any]
 
 
 def test_painted_pictures_are_those_of_the_video(run: Run, clip: Clip) -> None:
-    """Each unit becomes its own picture at once, as another decoder sees it."""
+    """Each unit becomes its own picture immediately, the same as in another decoder."""
     painted = run(
         """const pictures = [];
         for (let at = 0; at < 10; at += 1) {
@@ -24,12 +24,12 @@ def test_painted_pictures_are_those_of_the_video(run: Run, clip: Clip) -> None:
     reference = clip.decode()
     for at, pixels in enumerate(painted):
         assert difference(pixels, reference[at]) < 4, at
-        # The scene moves: the neighbours are told apart.
+        # The scene moves, so neighbours are distinguishable.
         assert difference(pixels, reference[at]) < difference(pixels, reference[at + 1]), at
 
 
 def test_what_catches_up_is_decoded_and_not_painted(run: Run, clip: Clip) -> None:
-    """Who joins in mid-group sees the newest picture first, and acknowledges only that."""
+    """A viewer who joins in mid-group sees the newest picture first, and acknowledges only that."""
     pixels, painted, acks, made = run(
         """for (let at = 0; at < 5; at += 1) rig.send(at, { catch_up: true });
         rig.send(5);
@@ -42,7 +42,7 @@ def test_what_catches_up_is_decoded_and_not_painted(run: Run, clip: Clip) -> Non
 
 
 def test_a_burst_is_decoded_three_at_a_time(run: Run, clip: Clip) -> None:
-    """However many arrive at once, the decoder holds three, and no picture is left open."""
+    """However many arrive together, the decoder holds three, and no picture is left open."""
     most, left, last, pixels = run(
         """for (let at = 0; at < 16; at += 1) rig.send(at, { catch_up: at < 15 });
         await until(() => rig.report.lastSeq === 15);
@@ -56,7 +56,7 @@ def test_a_burst_is_decoded_three_at_a_time(run: Run, clip: Clip) -> None:
 
 
 def test_a_new_key_picture_makes_waiting_units_needless(run: Run) -> None:
-    """What still waits for the decoder when a key picture comes is skipped, and counted."""
+    """Units still waiting for the decoder when a key frame comes are skipped, and counted."""
     result = run(
         """rig.send(0, { catch_up: true });
         for (let at = 1; at < 9; at += 1) rig.send(at);
@@ -66,7 +66,7 @@ def test_a_new_key_picture_makes_waiting_units_needless(run: Run) -> None:
         return [skippedHere, dropped, rig.acks.at(-1).seq, counts.open.size];"""
     )
 
-    # Unlike a JPEG that waits, the others of the old group would have had to be decoded.
+    # Unlike a waiting JPEG, the others of the old group would have had to be decoded.
     assert result[0] >= 4
     assert result[2:] == [8, 0]
 
@@ -77,11 +77,11 @@ def test_jpeg_and_video_alternate(run: Run, clip: Clip) -> None:
         """await rig.play(0, 3);
         await rig.sendJpeg(5);
         await until(() => rig.report.lastSeq === 5);
-        // The chain again: all of this group up to the newest.
+        // Resume the chain: all units of this group up to the newest.
         for (let at = 0; at < 7; at += 1) rig.send(at, { catch_up: at < 6 });
         await until(() => rig.report.lastSeq === 6);
         await rig.sendJpeg(7);
-        // Decoded later than the picture that came after it.
+        // Decoded later than the JPEG that came after it.
         rig.send(7, { seq: 8 });
         await until(() => rig.report.lastSeq === 8);
         return [rig.painted, rig.asked.length, rig.pixels()];"""
@@ -93,7 +93,7 @@ def test_jpeg_and_video_alternate(run: Run, clip: Clip) -> None:
 
 
 def test_an_older_unit_is_decoded_and_not_painted(run: Run, clip: Clip) -> None:
-    """A unit that is older than what is shown keeps the chain, is acknowledged, and never seen."""
+    """A unit older than the shown picture keeps the chain and is acknowledged, but never shown."""
     painted, acks, pixels = run(
         """await rig.play(0, 2);
         await rig.sendJpeg(4);
@@ -112,7 +112,7 @@ def test_an_older_unit_is_decoded_and_not_painted(run: Run, clip: Clip) -> None:
 
 
 def test_pictures_out_of_order_keep_their_numbers_in_order(run: Run) -> None:
-    """With B-frames the decoder gives out other pictures than it was given last."""
+    """With B-frames the decoder returns other pictures than it was given last."""
     clip = encode_clip(group=12, options=("-preset", "fast", "-bf", "2", "-refs", "1"))
     painted, pixels, dropped, most = run(
         """const pictures = [];
@@ -133,7 +133,7 @@ def test_pictures_out_of_order_keep_their_numbers_in_order(run: Run) -> None:
 
 
 def test_a_hidden_tile_has_no_decoder(run: Run) -> None:
-    """Hidden, it gives the decoder back; shown again, it begins with a key picture."""
+    """Hidden, it closes its decoder; shown again, it begins with a key frame."""
     result = run(
         """await rig.play(0, 3);
         rig.send(3);
@@ -154,7 +154,7 @@ def test_a_hidden_tile_has_no_decoder(run: Run) -> None:
 
 
 def test_a_camera_may_change_its_size(run: Run, clip: Clip) -> None:
-    """With a key picture the size may change; the canvas gets it with the first such picture."""
+    """At a key frame the size may change; the canvas gets it with the first such picture."""
     larger = encode_clip(4, size="640x360")
     width, height, pixels, made = run(
         """await rig.play(0, 3);
@@ -172,8 +172,7 @@ def test_a_camera_may_change_its_size(run: Run, clip: Clip) -> None:
 
 
 def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> None:
-    """A group is many pictures at once. Between two of them a browser waits for the thread that
-    owns the decoder, and that one is busy painting what is live; so another one owns it."""
+    """A worker decodes the past: painting live frames would delay every picture of a group."""
     made, pixels, acks, live = run(
         """await rig.play(0, 1);
         rig.request = async (event, { at }) => ({ ok: true, at, from: 900, to: 1100, seek: 1 });
@@ -196,8 +195,7 @@ def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> Non
 
 
 def test_a_group_in_few_frames_shows_its_last_picture(run: Run, clip: Clip) -> None:
-    """Each unit of a frame is decoded, in a thread of its own or here, and only the last painted;
-    what has another size than its header says is no frame."""
+    """Each unit of a frame is decoded, the last is painted; a frame of wrong size is dropped."""
     pixels, acks, here, asked = run(
         """await rig.play(0, 1);
         const asked = [];
@@ -225,8 +223,11 @@ def test_a_group_in_few_frames_shows_its_last_picture(run: Run, clip: Clip) -> N
 
 
 def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip) -> None:
-    """A browser took up to 50 ms to find a decoder, after the first picture had come; and beside
-    three cameras of 720p that are live, painting those took the time of a sought one's decoder."""
+    """A decoder for seeks is ready beforehand, and painting live frames yields to it.
+
+    A browser took up to 50 ms to find a decoder, after the first picture had come; and beside three
+    live cameras of 720p, painting them took the decoder's time.
+    """
     painted, told, spared_ms, resumed, pixels = run(
         """const url = new URL('static/js/painting/refresh.js', document.baseURI);
         const { pace } = await import(url);
@@ -242,7 +243,7 @@ def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip)
         try {
           rig.viewer.seek(1000);
           const spared = pace.intervalMs(now());
-          rig.send(1); // On its way already.
+          rig.send(1); // Already in flight.
           for (let at = 8; at < 10; at += 1) {
             rig.send(at, { live: false, seek: 1, catch_up: at < 9 });
           }
@@ -262,8 +263,7 @@ def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip)
 
 
 def test_the_next_seek_has_the_decoder_of_the_last(run: Run, clip: Clip) -> None:
-    """After each return to live there was a new one, of which the first picture took 10 to 50 ms
-    and not 2. One that still decodes is closed: its picture must not come after live."""
+    """The next seek reuses the decoder, unless it is still busy: a new one took 10 to 50 ms."""
     kept, closed, pixels = run(
         """await rig.play(0, 1);
         const told = [];
@@ -307,7 +307,7 @@ def test_the_next_seek_has_the_decoder_of_the_last(run: Run, clip: Clip) -> None
 
 
 def test_a_camera_in_focus_has_the_decoder_for_a_seek(run: Run, clip: Clip) -> None:
-    """Also one whose first picture comes afterwards, as where a link leads to it."""
+    """Even if its first picture comes later, as when a link leads to the focused camera."""
     told = run(
         """const told = [];
         const { postMessage } = Worker.prototype;
@@ -329,7 +329,7 @@ def test_a_camera_in_focus_has_the_decoder_for_a_seek(run: Run, clip: Clip) -> N
 
 
 def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> None:
-    """As where a policy forbids more workers; what was on its way to one is sought again."""
+    """Without a worker, as under a policy that forbids more, seeks in flight are repeated here."""
     result = run(
         """const { Worker } = globalThis;
         globalThis.Worker = class extends Worker {
@@ -361,8 +361,7 @@ def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> N
 
 
 def test_a_moment_that_cannot_be_decoded_comes_as_jpeg(run: Run) -> None:
-    """Its group fails once, whatever of it follows, and it is sought again; then as JPEG. The
-    server had waited for ever for what was lost in the decoder, and sent nothing more."""
+    """A group fails once and is sought again, then as JPEG; the server used to wait forever."""
     videos, acks, report = run(
         """await rig.play(0, 1);
         rig.units[0] = new ArrayBuffer(200);
@@ -392,7 +391,7 @@ def test_a_moment_that_cannot_be_decoded_comes_as_jpeg(run: Run) -> None:
 
 
 def test_decoders_give_back_each_picture_without_the_next(run: Run) -> None:
-    """A decoder that is not told so returns a picture only when it is given another one."""
+    """By default a decoder returns a picture only when it is given another one."""
     configs = run("await rig.play(0, 1); return counts.configs;")
 
     assert [config["optimizeForLatency"] for config in configs] == [True]
@@ -400,7 +399,7 @@ def test_decoders_give_back_each_picture_without_the_next(run: Run) -> None:
 
 
 def test_a_canvas_that_was_taken_away_keeps_the_stream(run: Run, clip: Clip) -> None:
-    """While the browser has taken the canvas, frames are acknowledged and not called painted."""
+    """While the browser has taken the canvas, frames are acknowledged, not counted as painted."""
     meanwhile, painted, pixels = run(
         """await rig.play(0, 2);
         const context = rig.canvas.getContext('2d');
@@ -420,8 +419,7 @@ def test_a_canvas_that_was_taken_away_keeps_the_stream(run: Run, clip: Clip) -> 
 
 
 def test_all_tiles_wait_for_one_refresh(blank: Page) -> None:
-    """Each had a frame of the browser's and a timer for every picture; and what one of them throws
-    does not keep the others from painting, or from waiting for the next one."""
+    """All tiles share one animation frame, and an error in one does not stop the others."""
     called, asked = blank.evaluate(
         """async () => {
           const url = new URL('static/js/painting/refresh.js?one', document.baseURI);
@@ -447,4 +445,4 @@ def test_all_tiles_wait_for_one_refresh(blank: Page) -> None:
     )
 
     assert called == ["broken", "painted", "again"]
-    assert asked == 3  # One of them was canceled, as nobody else waited.
+    assert asked == 3  # One of them was cancelled, as nothing else waited.

@@ -1,4 +1,4 @@
-"""What scenes are drawn with: light as float32, BGR, shape (HEIGHT, WIDTH, 3), where 1 is white."""
+"""Drawing helpers for scenes: light as float32, BGR, shape (HEIGHT, WIDTH, 3), where 1 is white."""
 
 import math
 from typing import Any
@@ -22,7 +22,7 @@ __all__ = [
 
 WIDTH, HEIGHT = 1280, 720
 
-Light = Any  # np.ndarray; spelled out above.
+Light = Any  # np.ndarray, as described above.
 
 
 def bgr(text: str) -> tuple[float, float, float]:
@@ -41,7 +41,7 @@ def gradient(*stops: tuple[float, str]) -> Light:
 
 
 def clouds(seed: int, scale: tuple[int, int], size: tuple[int, int] = (WIDTH, HEIGHT)) -> Light:
-    """Return soft noise from 0 to 1; ``scale`` is how many lumps there are across and down."""
+    """Return soft noise from 0 to 1; ``scale`` is the number of lumps across and down."""
     chance = np.random.default_rng(seed)
     total = np.zeros((size[1], size[0]), np.float32)
     for octave in range(4):
@@ -72,7 +72,7 @@ def line(
 
 
 def shine(light: Light, x: float, y: float, radius: float, colour: str, gain: float) -> None:
-    """Add a soft light around a place."""
+    """Add a soft light around a point."""
     left, right = max(0, int(x - 3 * radius)), min(WIDTH, int(x + 3 * radius))
     top, bottom = max(0, int(y - 3 * radius)), min(HEIGHT, int(y + 3 * radius))
     if left >= right or top >= bottom:

@@ -1,8 +1,8 @@
-"""Scenes for cameras that are not there: drawn, the same every time, and pleasant to look at.
+"""Draw scenes for cameras that do not exist: the same every time, and pleasant to look at.
 
 Each is a function of the share of its loop that has passed, 0 to 1, and loops without a seam. It
-draws light as float32, BGR, shape (HEIGHT, WIDTH, 3), where 1 is white; :func:`_develop` makes of
-it what a camera makes of light: glow, vignette, noise.
+draws light as float32, BGR, shape (HEIGHT, WIDTH, 3), where 1 is white; :func:`_develop` turns
+light into a camera's picture: glow, vignette, noise.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Scene = Callable[[float], Light]
 
 
 def film(name: str, path: Path, size: tuple[int, int], mirrored: bool = False) -> None:
-    """Write a scene's loop as motion JPEG, which a server passes through as it is."""
+    """Write a scene's loop as motion JPEG, which a server passes through."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), FPS, size)  # type: ignore[attr-defined]
     writer.set(cv2.VIDEOWRITER_PROP_QUALITY, 88)
     for picture in _pictures(name):

@@ -1,4 +1,4 @@
-"""Scenes with what lives: fish and plants."""
+"""Scenes with living things: fish and plants."""
 
 import math
 from functools import cache

@@ -50,7 +50,7 @@ def _printer_still() -> Light:
 
 
 def printer(share: float) -> Light:
-    """A vase that grows under a nozzle which goes round."""
+    """A vase that grows under a circling nozzle."""
     light = _printer_still().copy()
     layers = 46
     for index in range(layers):
@@ -58,7 +58,7 @@ def printer(share: float) -> Light:
         radius = 92 + 46 * math.sin(2.1 + 5.0 * part) + 12 * part
         y = 572 - 3.9 * index
         lit = 0.62 + 0.38 * ((index % 2) * 0.35 + part * 0.65)
-        # Ripples along the outline turn with the height: a twisted vase.
+        # The ripples of the outline rotate with height: a twisted vase.
         turn = np.linspace(0, 2 * math.pi, 73)
         wave = radius * (1 + 0.045 * np.sin(9 * turn + 2.6 * part * math.pi))
         points = np.stack([640 + wave * np.cos(turn), y + 0.26 * wave * np.sin(turn)], axis=1)

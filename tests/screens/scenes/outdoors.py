@@ -100,7 +100,7 @@ def street(share: float) -> Light:
         near = _near((side, offset, body), share) ** 2.4
         x, y = 640 + side * (16 + 330 * near), 424 + 330 * near
         size = 4 + 96 * near
-        # Those on the right drive away from us and show their tail lights.
+        # Cars on the right drive away from us and show their tail lights.
         lamp, glow = ("ff2a1c", "ff3020") if side > 0 else ("fffbe8", "fff0c8")
         fill(
             light,
@@ -171,7 +171,7 @@ def _harbour_still() -> Light:
 
 @cache
 def _ripples() -> tuple[Light, Light, Light]:
-    # At half the size: water is soft, and this is what takes time.
+    # At half the size: water is soft, and drawing it is the slow part.
     y, x = 2 * np.mgrid[0 : (HEIGHT - 360) // 2, 0 : WIDTH // 2].astype(np.float32)
     depth = 1 / (y / 90 + 0.16)
     return y, x, depth
@@ -254,7 +254,7 @@ def sky(share: float) -> Light:
     band = np.exp(-((_tilted() + 0.02) ** 2) / 0.045) * (0.35 + 0.65 * clouds(40, (9, 6)))
     light += (0.30 * band)[..., None] * np.array(bgr("b9b4e8"), np.float32)
     for radius, angle, bright, warm in _stars():
-        # Nearly still, like the real ones, and back where they were at the end of the loop.
+        # Nearly still, like real ones, and back in place at the end of the loop.
         at = angle + 0.006 * math.sin(2 * math.pi * share)
         x, y = 520 + radius * math.cos(at), 250 + 0.8 * radius * math.sin(at)
         if 0 <= x < WIDTH and 0 <= y < 640:

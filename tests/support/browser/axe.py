@@ -1,4 +1,4 @@
-"""What axe-core finds on a page."""
+"""Check a page for accessibility with axe-core."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ __all__ = ["faults"]
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
 SERIOUS = ("serious", "critical")
 
-# Returns what puts everything back. Nine in ten elements are not shown: axe walks through all of
-# them for each rule, and finds nothing on them. In place of each hidden part there is an empty one,
-# unless something shown refers to what is in it.
-TAKE_OUT = """() => {
+# Replaces hidden parts with empty elements, and returns a function that restores them. Nine in ten
+# elements are hidden: axe walks through all of them for each rule and finds nothing. A part that a
+# visible element refers to stays.
+REMOVE_HIDDEN = """() => {
   const hidden = [];
   const texts = new Set();
   const others = new Set();
@@ -45,9 +45,9 @@ TAKE_OUT = """() => {
   };
 }"""
 
-# Violations as [impact, rule, [selector, what is wrong]...]. A rule of which all violations are of
-# less impact would only cost time. Nothing else runs meanwhile: axe waits for timers of 0 ms only,
-# as long as it does not read style sheets, of which one rule is.
+# Violations as [impact, rule, [selector, message]...]. Rules whose violations all have a lower
+# impact would only cost time. Nothing else runs meanwhile: axe waits only for timers of 0 ms unless
+# it reads style sheets, which one rule does.
 RUN_AXE = f"""async ([within, tags, serious]) => {{
   const ids = [...document.querySelectorAll('[id]')].map(({{ id }}) => id);
   const twice = ids.filter((id, at) => ids.indexOf(id) !== at);
@@ -59,7 +59,7 @@ RUN_AXE = f"""async ([within, tags, serious]) => {{
   window.setTimeout = (act, ms, ...more) => (
     ms === 0 ? queueMicrotask(act) : setTimeout(act, ms, ...more)
   );
-  const putBack = ({TAKE_OUT})();
+  const putBack = ({REMOVE_HIDDEN})();
   const {{ violations }} = await axe.run(within, how).finally(() => {{
     putBack();
     window.setTimeout = setTimeout;
@@ -70,7 +70,7 @@ RUN_AXE = f"""async ([within, tags, serious]) => {{
 }}"""
 
 
-# The rule that reads style sheets: whether a phone may be held as one likes.
+# The rule that reads style sheets: it checks that a page does not lock a phone's orientation.
 RUN_ON_SHEETS = """async () => {
   const { violations } = await axe.run({ runOnly: ['css-orientation-lock'] });
   return violations.map(({ impact, id, nodes }) => [impact, id, ...nodes.map(({ html }) => html)]);
@@ -78,9 +78,9 @@ RUN_ON_SHEETS = """async () => {
 
 
 def faults(page: Page, where: str, within: str = "html") -> list[Any]:
-    """Return what axe-core finds in the page as it is, light and dark, beyond small things.
+    """Return axe-core's findings in the page as it is, light and dark, without minor ones.
 
-    What is new on a page that was looked at is ``within`` a selector.
+    On a page that was checked before, ``within`` selects the new part.
     """
     found = []
     if not page.evaluate("'axe' in window"):

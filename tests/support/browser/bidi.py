@@ -1,4 +1,4 @@
-"""WebDriver BiDi, as much of it as tests need: commands, their results, and events.
+"""A minimal WebDriver BiDi client: commands, their results, and events.
 
 Debian has Firefox but no geckodriver, and Firefox itself speaks BiDi over a WebSocket.
 https://w3c.github.io/webdriver-bidi/
@@ -19,7 +19,7 @@ class BiDiError(Exception):
 
 
 class BiDi:
-    """One connection to a browser; events are handed out while something is waited for.
+    """One connection to a browser; events are delivered while waiting for something.
 
     Args:
         url: Where the browser listens, ``ws://...``.
@@ -28,7 +28,7 @@ class BiDi:
 
     def __init__(self, url: str, patience_s: float) -> None:
         self._patience_s = patience_s
-        # Firefox takes a connection with an Origin for one of a web page.
+        # Firefox takes a connection with an Origin for one from a web page.
         self._socket = websocket.create_connection(url, timeout=patience_s, suppress_origin=True)
         self._results: dict[int, dict[str, Any]] = {}
         self._sent = 0
@@ -47,7 +47,7 @@ class BiDi:
         return result
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        """Take what the browser sends until a condition holds."""
+        """Handle the browser's messages until a condition holds."""
         deadline = time.monotonic() + self._patience_s
         while not condition():
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""One Chromium for the whole run, and what tests do with the page in it."""
+"""One Chromium for the whole run, and helpers for the page in it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,26 +24,26 @@ from tests.support.browser.visitor import PASSWORD, Visitor
 from tests.support.browser.webcodecs import NO_WEBCODECS, WITHOUT_WEBCODECS
 from tests.support.servers.server import PATIENCE_S, ROOT, PortholeServer, wait_until
 
-# Otherwise 5 s, less than a page may take on a busy machine.
+# The default, 5 s, is less than a page may take on a busy machine.
 expect.set_options(timeout=PATIENCE_S * 1000)
 
-# Without the windows of the whole browser: a fifth of the CPU time of opening the dashboard.
+# Chromium without its window system: opening the dashboard takes a fifth of the CPU time.
 CHROMIUM = "/usr/bin/chromium-headless-shell"
 
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    "--renderer-process-limit=1",  # tests/support/browser/kept_context.py says why.
+    "--renderer-process-limit=1",  # See tests/support/browser/kept_context.py.
 ]
 
-# Playwright asks for motion unless told otherwise, whatever Chromium's flags say; without a GPU,
-# what moves is a fifth of the CPU time of a page.
+# Playwright enables animations unless told otherwise, whatever Chromium's flags say; without a GPU,
+# animations are a fifth of a page's CPU time.
 STILL = {"reduced_motion": "reduce"}
 
-# How often a condition is looked at. Each animation frame would have the page produce 60 of them a
-# second.
+# How often a condition is checked. Checking in each animation frame would make the page produce 60
+# of them a second.
 LOOK_S = 0.05
 
-# Looks often, and for a second: each question from outside costs more than ten looks.
+# Polls inside the page for a second: one call from outside costs more than ten checks.
 WAIT = f"""async (look, values) => {{
   for (let tries = 0; tries < 20; tries += 1) {{
     const value = await look(...values);
@@ -53,16 +53,16 @@ WAIT = f"""async (look, values) => {{
   return null;
 }}"""
 
-# By the address from which the page has it, so that it is the same one.
+# Imported by the address that the page uses, so that it is the same module instance.
 IN_MODULE = """async ([name, body, argument]) => {
   const module = await import(new URL(`static/js/${name}.js`, document.baseURI));
   return new Function('module', 'argument', `return (${body})(module, argument)`)(module, argument);
 }"""
 
-# For pages that need any picture: one of 1280 x 720 at 30 fps takes 0.8 s of CPU time a second.
+# For pages that need any picture: 1280 x 720 at 30 fps takes 0.8 s of CPU time a second.
 SMALL = "test:?size=320x180&fps=6"
 
-# Reads the strip that the test pattern burns in; capture/sources/testpattern.py tells its layout.
+# Reads the strip that the test pattern burns in; see capture/sources/testpattern.py for its layout.
 READ_TIME = """(selector) => {
   const source = document.querySelector(selector);
   if (!source || source.width < 128) return null;
@@ -72,7 +72,7 @@ READ_TIME = """(selector) => {
   const context = canvas.getContext('2d', { willReadFrequently: true });
   context.imageSmoothingEnabled = false;
   const top = 4 * side + Math.floor(side / 2);
-  // All cells at once: each time, Chromium copies the whole picture that a worker painted.
+  // Read all cells in one call: each call copies the whole picture that a worker painted.
   context.drawImage(source, 4 * side, top, 56 * side, 1, 0, 0, 56, 1);
   const { data } = context.getImageData(0, 0, 56, 1);
   const bytes = [];
@@ -88,7 +88,7 @@ READ_TIME = """(selector) => {
   return Date.now() - bytes.slice(0, 6).reduce((all, byte) => all * 256 + byte, 0);
 }"""
 
-# Headless Chromium never hides a tab; the page hears what a browser would tell it.
+# Headless Chromium never hides a tab, so dispatch the event that a browser would send.
 SET_VISIBILITY = """(state) => {
   const pretend = (name, value) =>
     Object.defineProperty(document, name, { value, configurable: true });
@@ -97,7 +97,7 @@ SET_VISIBILITY = """(state) => {
   document.dispatchEvent(new Event('visibilitychange'));
 }"""
 
-# What newer browsers do when a policy on the way forbids workers.
+# Newer browsers do this when a policy set on the way forbids workers.
 NO_WORKER = """window.Worker = class extends EventTarget {
   constructor() { super(); setTimeout(() => this.dispatchEvent(new Event('error'))); }
   terminate() {}
@@ -106,9 +106,9 @@ NO_WORKER = """window.Worker = class extends EventTarget {
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once: Playwright allows a thread only one instance, and starting takes time.
+    """Start Chromium once: Playwright allows only one instance a thread, and starting is slow.
 
-    Pages of one test would cost the next ones time: open them with ``new_context`` or ``page``.
+    A page left open by one test would slow the next ones: use ``new_context`` or ``page``.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -117,7 +117,7 @@ def browser() -> Iterator[Browser]:
 
 
 def serve(route: Route) -> None:
-    """Answer with a file of the page, and at the top with an empty page."""
+    """Serve a file of the page, and an empty page at the root."""
     path = urlsplit(route.request.url).path.strip("/")
     if path:
         route.fulfill(path=ROOT / path)
@@ -127,9 +127,9 @@ def serve(route: Route) -> None:
 
 @pytest.fixture(scope="session")
 def blank(browser: Browser) -> Iterator[Page]:
-    """Open one page without the dashboard, from which tests import the dashboard's modules.
+    """Open one page without the dashboard, for tests that import the dashboard's modules.
 
-    It needs no server. Tests leave it as it was: its globals and its storage.
+    It needs no server. Tests must leave its globals and its storage unchanged.
     """
     context = browser.new_context()
     context.route("http://localhost/**", serve)
@@ -140,8 +140,8 @@ def blank(browser: Browser) -> Iterator[Page]:
 
 
 def open_context(browser: Browser, options: dict[str, Any]) -> BrowserContext:
-    """Open a browser context as all tests have it."""
-    # The page's policy allows no worker that is changed.
+    """Open a browser context with the options that all tests share."""
+    # The page's policy forbids modified workers.
     without = {"bypass_csp": True} if WITHOUT_WEBCODECS else {}
     context = browser.new_context(**STILL | options | without)
     context.set_default_timeout(PATIENCE_S * 1000)
@@ -152,9 +152,9 @@ def open_context(browser: Browser, options: dict[str, Any]) -> BrowserContext:
 
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Open browsers that know nothing of each other, and close them after the test.
+    """Open isolated browser contexts, and close them after the test.
 
-    Take ``page`` if one will do, because it costs less.
+    Prefer ``page`` where it will do: it costs less.
     """
     contexts: list[BrowserContext] = []
 
@@ -169,7 +169,7 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 @pytest.fixture(scope="session")
 def keep_context(browser: Browser) -> Iterator[Callable[[dict[str, Any]], KeptContext]]:
-    """Open contexts that are kept for the whole run, one for each set of options."""
+    """Open contexts that last for the whole run, one for each set of options."""
     kept: dict[str, KeptContext] = {}
 
     def open_or_find(options: dict[str, Any]) -> KeptContext:
@@ -185,9 +185,9 @@ def keep_context(browser: Browser) -> Iterator[Callable[[dict[str, Any]], KeptCo
 
 @pytest.fixture
 def context_options() -> dict[str, Any]:
-    """What ``page`` is opened with; a module may have its own.
+    """Options for ``page``; a module may override them.
 
-    The page's own security policy would forbid what Playwright evaluates in it.
+    The page's own security policy would forbid the scripts that Playwright evaluates.
     """
     return {"viewport": {"width": 1280, "height": 800}, "bypass_csp": True}
 
@@ -196,7 +196,7 @@ def context_options() -> dict[str, Any]:
 def page(
     keep_context: Callable[[dict[str, Any]], KeptContext], context_options: dict[str, Any]
 ) -> Iterator[Page]:
-    """Open a page; whatever it complains about in the console fails the test."""
+    """Open a page; anything it logs as an error fails the test."""
     context = keep_context(context_options)
     page = context.open_page()
     complaints: list[str] = []
@@ -210,7 +210,7 @@ def page(
     page.complaints = complaints  # type: ignore[attr-defined]
     yield page
     context.empty()
-    # A page whose server is gone cannot help it that the browser logs refused connections.
+    # When the server is gone, the browser logs refused connections; that is not the page's fault.
     told = [text for text in complaints if "ERR_CONNECTION" not in text]
     assert told == [], told
 
@@ -226,7 +226,7 @@ def expect_state(page: Page, camera: str, state: str) -> None:
 
 
 def wait_for_paint(page: Page, camera: str, more: int = 3) -> int:
-    """Wait until so many more frames of a camera have been painted; return how many there are."""
+    """Wait until this many more frames of a camera are painted; return the total."""
     painted = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
     target = page.evaluate(painted, camera) + more
     wait_for(page, f"([name, target]) => ({painted})(name) >= target", [camera, target])
@@ -236,9 +236,9 @@ def wait_for_paint(page: Page, camera: str, more: int = 3) -> int:
 def wait_for(
     page: Page | Frame, condition: str, argument: Any = None, patience_s: float = PATIENCE_S
 ) -> None:
-    """Wait until a function or an expression of the page is true, whatever it shows by then.
+    """Wait until a function or an expression is true in the page, even across page loads.
 
-    Playwright's own way runs a script of 300 KB in each page first, which takes 0.05 s of CPU time.
+    Playwright's own wait first runs a script of 300 KB in each page, 0.05 s of CPU time.
     """
     look = f"""(argument) => ({WAIT})(() => {{
       const value = ({condition});
@@ -251,7 +251,7 @@ def wait_for(
         except Error as error:
             if "context was destroyed" not in str(error):
                 raise
-            return False  # Another page is being loaded.
+            return False  # Another page is loading.
 
     try:
         wait_until(holds, patience_s)
@@ -260,12 +260,12 @@ def wait_for(
 
 
 def wait_to_see(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
-    """Return the first true value of a condition that asks a page: 3 to 6 ms of CPU time a look."""
+    """Poll a condition in the page, at 3 to 6 ms of CPU time each; return its first true value."""
     return wait_until(condition, patience_s, LOOK_S)
 
 
 def show_tab(page: Page, name: str) -> None:
-    """Show a part of the panel beside the camera in focus: View, Image, Activity or Statistics."""
+    """Open a tab of the panel beside the focused camera: View, Image, Activity or Statistics."""
     page.get_by_role("tab", name=name).click()
 
 
@@ -275,12 +275,12 @@ def backstage(page: Page) -> Page | Worker:
 
 
 def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
-    """Return what a function of a script's module and an argument, in JavaScript, comes to."""
+    """Return JavaScript that evaluates a function with an argument in a script's module."""
     return page.evaluate(IN_MODULE, [name, body, argument])
 
 
 def log_in(page: Page, server: PortholeServer, name: str) -> None:
-    """Log in without the login page, which takes half as long as the dashboard."""
+    """Log in without the login page, which takes half as long as loading the dashboard."""
     visitor = Visitor(server)
     assert visitor.log_in(name)[0] == 303
     key, _, value = visitor.cookie.partition("=")
@@ -288,13 +288,13 @@ def log_in(page: Page, server: PortholeServer, name: str) -> None:
 
 
 def log_out(page: Page) -> None:
-    """Log out, by the menu."""
+    """Log out through the menu."""
     page.locator("[popovertarget='page-menu']").click()
     page.get_by_role("button", name="Log out").click()
 
 
 def log_in_by_hand(page: Page, name: str, password: str = PASSWORD) -> None:
-    """Fill in the login page, and send it."""
+    """Fill in the login form and submit it."""
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()

@@ -1,11 +1,11 @@
-"""What fingers and pointers do on a page."""
+"""Touch and pointer input on a page."""
 
 import itertools
 import time
 
 from playwright.sync_api import CDPSession, Locator
 
-# When fingers do something, Unix seconds.
+# When each finger acts, in Unix seconds.
 MOMENTS = itertools.count(time.time(), 0.05)
 
 
@@ -17,6 +17,6 @@ def middle(locator: Locator) -> tuple[float, float]:
 
 def touch(fingers: CDPSession, kind: str, *points: tuple[float, float]) -> None:
     at = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
-    # However slow the machine is, the fingers are not.
+    # Fingers keep their timing however slow the machine is.
     moment = next(MOMENTS)
     fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at, "timestamp": moment})

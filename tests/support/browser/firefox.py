@@ -1,4 +1,4 @@
-"""Debian's Firefox without a screen, and its windows."""
+"""Debian's Firefox, headless, and its windows."""
 
 import base64
 import json
@@ -23,12 +23,12 @@ FIREFOX = "/usr/bin/firefox-esr"
 START_S = 60.0
 
 PREFERENCES = {
-    # As Chromium is started, too.
+    # Same as for Chromium.
     "ui.prefersReducedMotion": 1,
     "full-screen-api.transition-duration.enter": "0 0",
     "full-screen-api.transition-duration.leave": "0 0",
     "full-screen-api.warning.timeout": 0,
-    # One process for pages, and none in advance.
+    # One process for pages, none started in advance.
     "fission.autostart": False,
     "dom.ipc.processCount": 1,
     "dom.ipc.processPrelaunch.enabled": False,
@@ -37,7 +37,7 @@ PREFERENCES = {
     "network.process.enabled": False,
     "media.rdd-process.enabled": False,
     "media.utility-process.enabled": False,
-    # Nothing is kept for another start, and nothing is done in the background.
+    # Keep nothing for another start, and do nothing in the background.
     "browser.sessionstore.interval": 3_600_000,
     "browser.sessionstore.resume_from_crash": False,
     "places.history.enabled": False,
@@ -48,7 +48,7 @@ PREFERENCES = {
     "media.gmp-manager.updateEnabled": False,
     "accessibility.force_disabled": 1,
     "toolkit.cosmeticAnimations.enabled": False,
-    # Nothing but loopback is asked for anything.
+    # Connect to loopback only.
     "network.proxy.type": 0,
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
@@ -60,7 +60,7 @@ PREFERENCES = {
     "toolkit.telemetry.server": "",
     "browser.newtabpage.enabled": False,
     "browser.startup.page": 0,
-    # What starts with it and is never used takes a second of its CPU time.
+    # Services that start with it and are never used take a second of its CPU time.
     "extensions.enabledScopes": 0,
     "extensions.screenshots.disabled": True,
     "extensions.formautofill.addresses.enabled": False,
@@ -99,7 +99,7 @@ KEYS = {
     "Home": "\ue011",
 }
 
-# Said of a page that is left while it connects anew, as when its login has ended.
+# Logged by a page that is left while it reconnects, as when its login has ended.
 LEFT = "was interrupted while the page was loading"
 
 # Where to press an element: [x, y], or why it cannot be pressed yet.
@@ -121,8 +121,8 @@ PLACE = """async (one) => {
   return reached ? [x, y] : `${hit?.outerHTML.slice(0, 80)} covers it`;
 }"""
 
-# Those in sight with a role and a name. Firefox's own locator for this walks through the whole
-# page, and takes more than a second of CPU time.
+# Visible elements with a role and a name. Firefox's own locator for this walks through the whole
+# page and takes more than a second of CPU time.
 FIND = """(role, name, inside) => {
   const TAGS = {
     button: 'button, summary', radio: 'input[type=radio]', slider: 'input[type=range]',
@@ -142,7 +142,7 @@ FIND = """(role, name, inside) => {
   ));
 }"""
 
-# Goes to a field by its label, as a person finds it, and selects what is in it.
+# Focuses a field by its label and selects its text.
 GO_TO_FIELD = """(label, inside) => {
   const isLabel = ({ textContent }) => textContent.trim() === label;
   const named = (one) => [...(one.labels ?? [])].some(isLabel) || one.ariaLabel === label;
@@ -153,12 +153,12 @@ GO_TO_FIELD = """(label, inside) => {
   return field !== undefined && document.activeElement === field;
 }"""
 
-# Puts a text in place of what is selected, as if it were pasted: a key costs 9 ms of CPU time.
+# Replaces the selection with a text, as if pasted: each key press costs 9 ms of CPU time.
 PASTE = "(text) => document.execCommand(text ? 'insertText' : 'delete', false, text)"
 
 
 class Firefox:
-    """The browser; start it once, because that takes long.
+    """The browser; start it only once, because that is slow.
 
     Args:
         folder: For its profile and what it saves.
@@ -203,7 +203,7 @@ class Firefox:
         self._bidi.on_event = self._on_event
 
     def open_tab(self, width: int, height: int) -> "FirefoxTab":
-        """Open a window that remembers nothing of the others."""
+        """Open a window that shares no data with the others."""
         user = self._bidi.ask("browser.createUserContext")["userContext"]
         tab = FirefoxTab(self._bidi, user, self.saved)
         tab.resize(width, height)
@@ -250,17 +250,17 @@ class FirefoxTab(Tab):
         self._user = user
         self._saved: list[str] = []
         self.complaints = []
-        # In a window of its own: tabs of one window hide each other.
+        # In its own window: tabs of one window hide each other.
         opened = bidi.ask("browsingContext.create", type="window", userContext=user)
         self.context: str = opened["context"]
 
     def resize(self, width: int, height: int) -> None:
-        """Give the window another size."""
+        """Resize the window."""
         size = {"width": width, "height": height}
         self._bidi.ask("browsingContext.setViewport", context=self.context, viewport=size)
 
     def take(self, name: str, parameters: dict[str, Any]) -> None:
-        """Take an event of this window."""
+        """Handle an event of this window."""
         if name == "browsingContext.downloadEnd":
             self._saved.append(parameters["filepath"])
         elif parameters["level"] == "error" and LEFT not in str(parameters["text"]):

@@ -1,4 +1,4 @@
-"""Pages that find nothing of the ones before, though they share a browser context."""
+"""Pages that find no data of earlier ones, although they share a browser context."""
 
 import os
 import socket
@@ -8,25 +8,25 @@ from playwright.sync_api import BrowserContext, Frame, Page
 
 __all__ = ["KeptContext", "lasting_port"]
 
-# Below those that the system gives to who asks for any.
+# Below the ports that the system assigns by itself.
 FIRST_PORT, PORTS = 10_000, 20_000
 
 
 class KeptContext:
     """A browser context that is emptied instead of closed.
 
-    With Chromium's ``--renderer-process-limit=1`` its pages share a process that has started and
-    is warm: they take a third less CPU time than the first page of a new context. A page's own
-    tab holds its session storage, history, scripts, routes, viewport and emulated media. Files of
-    the page are kept, as their addresses tell their contents; see :func:`lasting_port`.
+    With Chromium's ``--renderer-process-limit=1`` its pages share a process that is already started
+    and warm: they take a third less CPU time than the first page of a new context. Session storage,
+    history, scripts, routes, viewport and emulated media belong to a page's tab. Cached static
+    files are kept, because their addresses change with their contents; see :func:`lasting_port`.
 
     Args:
-        context: Where to open pages; nobody else opens any.
+        context: Where to open pages; nothing else may open any.
     """
 
     def __init__(self, context: BrowserContext) -> None:
         self._context = context
-        # Without a page its process would end.
+        # Without a page the renderer process would end.
         self._first = context.new_page()
         self._devtools = context.new_cdp_session(self._first)
         self._origins: set[str] = set()
@@ -37,7 +37,7 @@ class KeptContext:
         return self._context.new_page()
 
     def empty(self) -> None:
-        """Close what is open, and forget all that a page can leave to the next one."""
+        """Close all pages, and clear everything that a page can leave to the next one."""
         for page in self._context.pages:
             if page is not self._first:
                 page.close()
@@ -45,7 +45,7 @@ class KeptContext:
         while self._origins:
             kinds = {"origin": self._origins.pop(), "storageTypes": "all"}
             self._devtools.send("Storage.clearDataForOrigin", kinds)
-        # Last: an answer on its way when its page was closed may have brought one.
+        # Last: a response in flight when its page was closed may have set one.
         self._context.clear_cookies()
         left = [page.url for page in self._context.pages if page is not self._first]
         assert left == [], f"still open: {left}"
@@ -63,10 +63,10 @@ class KeptContext:
 
 
 def lasting_port() -> str:
-    """Return a port of this process on which nobody listens: the same one again, if possible.
+    """Return a port reserved for this process that is free: the same one again, if possible.
 
-    To a browser, servers on one port are one place, so it has the page's files already: a fifth of
-    a second of CPU time for each server.
+    To a browser, servers on one port are the same origin, so it has the page's files cached: a
+    fifth of a second of CPU time for each server.
     """
     first = FIRST_PORT + 2 * os.getpid() % PORTS
     for port in (first, first + 1):

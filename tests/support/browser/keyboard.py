@@ -1,4 +1,4 @@
-"""The page as somebody uses it who has a keyboard only."""
+"""Use the page with the keyboard only."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ from playwright.sync_api import Page
 
 __all__ = ["WHERE", "step", "step_to"]
 
-# Everything that may take the Tab key is passed well before this.
+# More Tab presses than the page has stops.
 MAX_STOPS = 60
 
-# Where the keyboard focus is: what it is called, and whether a person can see that it is there.
+# The focused element: its name, and whether its focus is visible.
 WHERE = """async () => {
-  // What slides into sight when it has the focus is there after a frame, however short that is.
+  // An element that slides in on focus is visible after one frame, however short.
   const frame = () => new Promise(requestAnimationFrame);
   await frame();
   await frame();
-  // A tile wears the ring of its button, as a shadow without blur.
+  // A tile shows its button's focus ring, as a shadow without blur.
   const RING = /rgb[^,]*(, [^,]*)* 0px 0px 0px [2-9]/;
   const element = document.activeElement;
   const ring = (one) => {
@@ -38,15 +38,15 @@ WHERE = """async () => {
 
 
 def step(page: Page, key: str = "Tab") -> Any:
-    """Press a key, and return where the keyboard focus then is; it must be somewhere in sight."""
+    """Press a key, and return the newly focused element, which must be visible."""
     page.keyboard.press(key)
     where = page.evaluate(WHERE)
-    assert where["visible"], f"after {key} the focus is not to be seen: {where}"
+    assert where["visible"], f"after {key} the focus is not visible: {where}"
     return where
 
 
 def step_to(page: Page, name: str, key: str = "Tab") -> None:
-    """Press a key until something of a name has the keyboard focus."""
+    """Press a key until an element with this name has the focus."""
     passed = []
     for _ in range(MAX_STOPS):
         passed.append(step(page, key)["name"])

@@ -1,8 +1,8 @@
-"""How long anything in the page moves."""
+"""Measure how long animations in the page last."""
 
 __all__ = ["MAX_MOTION"]
 
-# The longest animation or transition of anything there is, in ms, and whose it is.
+# The longest animation or transition of any element, in ms, and its element.
 MAX_MOTION = """() => {
   const ms = (text) => Math.max(...text.split(',').map((one) => (
     parseFloat(one) * (one.trim().endsWith('ms') ? 1 : 1000)

@@ -1,4 +1,4 @@
-"""A window of a browser, as a person uses it: the same words for every browser."""
+"""A browser window used as a person would, with the same methods for every browser."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from tests.support.servers.server import wait_until
 
 __all__ = ["PATIENCE_S", "ChromiumTab", "Tab"]
 
-# A second browser is one more that has to share the machine with the other tests.
+# A second browser competes with the other tests for the machine.
 PATIENCE_S = 40.0
 
 PAINTED = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
 
 
 class Tab(ABC):
-    """What tours use; names are whole accessible names, and ``inside`` is a CSS selector.
+    """Used by tours; names are whole accessible names, and ``inside`` is a CSS selector.
 
-    Whatever is asked for is waited for. What the page complains about collects in ``complaints``.
+    Every method waits for its element. Errors that the page logs collect in ``complaints``.
     """
 
     browser: str
@@ -30,15 +30,15 @@ class Tab(ABC):
 
     @abstractmethod
     def open(self, url: str) -> None:
-        """Go to an address, and wait until it is loaded."""
+        """Go to an address, and wait until it has loaded."""
 
     @abstractmethod
     def evaluate(self, function: str, *values: Any) -> Any:
-        """Return what a function of the page returns, or its promise, as JSON would."""
+        """Return the result of a function in the page, or of its promise, as JSON would."""
 
     @abstractmethod
     def click(self, role: str, name: str, inside: str = "body") -> None:
-        """Press what has a role and a name, with the pointer."""
+        """Click the element with a role and a name."""
 
     @abstractmethod
     def fill(self, label: str, text: str, inside: str = "body") -> None:
@@ -50,7 +50,7 @@ class Tab(ABC):
 
     @abstractmethod
     def count(self, role: str, name: str | None = None) -> int:
-        """Return how many there are to be seen with a role and a name, at once."""
+        """Return how many visible elements have a role and a name, without waiting."""
 
     @abstractmethod
     def press(self, keys: str) -> None:
@@ -58,11 +58,11 @@ class Tab(ABC):
 
     @abstractmethod
     def type(self, text: str) -> None:
-        """Type a text where the keyboard focus is."""
+        """Type a text into the focused element."""
 
     @abstractmethod
     def save(self, act: Callable[[], None]) -> str:
-        """Do what offers a file; return the file's name once it is saved."""
+        """Call a function that starts a download; return the file's name once it is saved."""
 
     @abstractmethod
     def screenshot(self) -> bytes:
@@ -70,7 +70,7 @@ class Tab(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close the window, and forget everything."""
+        """Close the window, and discard its data."""
 
     @property
     def view(self) -> str:
@@ -79,7 +79,7 @@ class Tab(ABC):
         return parts.path + ("?" + parts.query if parts.query else "")
 
     def wait(self, function: str, *values: Any) -> Any:
-        """Return what a function of the page returns, once that is true."""
+        """Return the result of a function in the page once it is true."""
         function = f"(...values) => ({WAIT})({function}, values)"
         why = "never true"
 
@@ -88,7 +88,7 @@ class Tab(ABC):
             try:
                 return self.evaluate(function, *values)
             except self.errors as error:
-                why = str(error)  # Such as that another page is being loaded.
+                why = str(error)  # For example, another page is loading.
                 return None
 
         try:
@@ -99,7 +99,7 @@ class Tab(ABC):
             raise AssertionError(message) from None
 
     def wait_for_text(self, selector: str, text: str) -> None:
-        """Wait until one of the elements in sight contains a text."""
+        """Wait until one of the visible elements contains a text."""
         self.wait(
             """(selector, text) => [...document.querySelectorAll(selector)]
               .some((one) => one.checkVisibility() && one.textContent.includes(text))""",
@@ -113,12 +113,12 @@ class Tab(ABC):
         self.wait("(tile) => document.querySelector(tile) !== null", tile)
 
     def wait_for_paint(self, camera: str, more: int = 3) -> None:
-        """Wait until so many more frames of a camera have been painted."""
+        """Wait until this many more frames of a camera are painted."""
         target = self.evaluate(PAINTED, camera) + more
         self.wait(f"(name, target) => ({PAINTED})(name) >= target", camera, target)
 
     def wait_for_new_pixels(self, camera: str) -> None:
-        """Wait until the canvas itself shows pictures of now: the pattern shows the time."""
+        """Wait until the canvas itself shows current frames: the pattern shows the time."""
         canvas = f".tile[data-camera='{camera}'] canvas"
         first = self.wait(f"(canvas) => Date.now() - (({READ_TIME})(canvas) ?? Infinity)", canvas)
         self.wait(

@@ -1,4 +1,4 @@
-"""The tiles of the grid, as tests see them."""
+"""The tiles of the grid."""
 
 from playwright.sync_api import Page
 
@@ -8,7 +8,7 @@ from tests.support.browser.chromium import (
 
 
 def names(page: Page) -> list[str]:
-    """Return the cameras that are shown in the grid, in their order."""
+    """Return the cameras shown in the grid, in order."""
     shown = "all => all.filter(one => !one.hidden).map(one => one.dataset.camera)"
     found: list[str] = page.locator(".tile[data-camera]").evaluate_all(shown)
     return found

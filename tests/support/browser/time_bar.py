@@ -1,4 +1,4 @@
-"""The time bar, as tests use it: where on it a moment is, and what the picture says."""
+"""Use the time bar: find a moment on it, and read the time in the picture."""
 
 from playwright.sync_api import Page
 
@@ -11,15 +11,15 @@ from tests.support.browser.chromium import (
 from tests.support.servers.server import PortholeServer
 
 # The bar is never shorter, however little is remembered.
-LEAST_SHOWN_S = 10
+MIN_SHOWN_S = 10
 
 
 def open_camera(page: Page, server: PortholeServer, camera: str, remembered_s: float = 4) -> None:
-    """Put a camera in focus, and wait until so much of it is remembered."""
+    """Focus a camera, and wait until this much of it is remembered."""
     page.goto(f"{server.url}?camera={camera}")
     wait_for_paint(page, camera)
     wait_for_past(page, server, camera, remembered_s)
-    # The bar asks every few seconds.
+    # The bar polls every few seconds.
     wait_for(
         page,
         """([name, least]) => {
@@ -31,7 +31,7 @@ def open_camera(page: Page, server: PortholeServer, camera: str, remembered_s: f
 
 
 def wait_for_past(page: Page, server: PortholeServer, camera: str, remembered_s: float) -> None:
-    """Wait until so much of a camera is remembered; what an earlier test left ends before a gap."""
+    """Wait until this much of a camera is remembered, after the gap that an earlier test left."""
 
     def is_remembered() -> bool:
         past = page.request.get(f"{server.url}api/cameras/{camera}/past").json()
@@ -42,39 +42,39 @@ def wait_for_past(page: Page, server: PortholeServer, camera: str, remembered_s:
 
 
 def share_of(page: Page, ago_s: float) -> float:
-    """Return where on the time bar is what was so many seconds ago."""
+    """Return the position on the time bar of this many seconds ago."""
     track = page.locator("[data-bar-track]")
     begin, end = (float(track.get_attribute(f"aria-value{one}") or 0) for one in ("min", "max"))
-    return 1 - ago_s / max(end - begin, LEAST_SHOWN_S)
+    return 1 - ago_s / max(end - begin, MIN_SHOWN_S)
 
 
 def burned(page: Page, camera: str) -> float:
-    """Return the time that is burned into a camera's picture."""
+    """Return the time burned into a camera's picture."""
     body = READ_TIME.replace("return Date.now() - ", "return ")
     at_ms: float = page.evaluate(body, f'.tile[data-camera="{camera}"] canvas')
     return at_ms / 1000
 
 
 def remembered(page: Page, server: PortholeServer, camera: str, moment: float) -> float:
-    """Return when the picture was captured that a camera remembers of a moment."""
+    """Return the capture time of the remembered picture for a moment."""
     picture = page.request.get(f"{server.url}api/cameras/{camera}/picture?at={moment}")
     return float(picture.headers["x-timestamp"])
 
 
 def bar_at(page: Page) -> float:
-    """Return the moment at which the time bar is."""
+    """Return the moment that the time bar points at."""
     return float(page.locator("[data-bar-track]").get_attribute("aria-valuenow") or "nan")
 
 
 def point(page: Page, share: float) -> tuple[float, float]:
-    """Return where a share of the time bar is."""
+    """Return the point at a position on the time bar."""
     box = page.locator("[data-bar-track]").bounding_box()
     assert box is not None
     return box["x"] + share * box["width"], box["y"] + box["height"] / 2
 
 
 def drag_to(page: Page, share: float) -> None:
-    """Drag along the time bar, up to there."""
+    """Drag along the time bar to this position."""
     page.mouse.move(*point(page, 0.9))
     page.mouse.down()
     page.mouse.move(*point(page, share), steps=6)
@@ -83,7 +83,7 @@ def drag_to(page: Page, share: float) -> None:
 
 
 def press_until_changed(page: Page, key: str, camera: str) -> float:
-    """Press a key; return the burned-in time once that is another one."""
+    """Press a key; return the burned-in time once it has changed."""
     before = burned(page, camera)
     page.keyboard.press(key)
     wait_to_see(lambda: burned(page, camera) != before)

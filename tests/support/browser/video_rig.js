@@ -1,6 +1,6 @@
 /**
- * A viewer of a camera named `door`, in a page without a server: the test says what arrives, and reads what the
- * viewer asked for and acknowledged. The browser's own decoder is counted: what is in it, and what it gave out.
+ * A viewer of a camera named `door`, in a page without a server: the test delivers frames, and reads the viewer's
+ * requests and acknowledgements. The browser's own decoder is wrapped to count its inputs and outputs.
  */
 const base = new URL('../../../static/js/', import.meta.url);
 const { Viewer } = await import(new URL('stream/viewer.js', base));
@@ -10,7 +10,7 @@ const RealDecoder = globalThis.VideoDecoder;
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Wait until a condition holds; throws if it does not within four seconds. */
+/** Wait until a condition holds; throw if it does not within four seconds. */
 export async function until(condition) {
   for (let waited = 0; !condition(); waited += 5) {
     if (waited > 4000) throw new Error(`still not: ${condition}`);
@@ -18,7 +18,7 @@ export async function until(condition) {
   }
 }
 
-/** What the decoders of a page did, each unit `delayMs` late; `stop` puts the browser's own back. */
+/** Count what the page's decoders do, each unit `delayMs` late; `stop` restores the browser's decoder. */
 export function countDecoders() {
   const counts = { made: 0, inside: 0, most: 0, open: new Set(), decoders: [], configs: [], delayMs: 0 };
   const { close } = VideoFrame.prototype;
@@ -69,8 +69,8 @@ export class Rig {
 
   /**
    * @param {object} clip  See Clip.for_page() in video_clip.py.
-   * @param {string[]} families  Offered at once.
-   * @param {string | null} video  The codec that every answer to `watch` tells.
+   * @param {string[]} families  Codec families offered from the start.
+   * @param {string | null} video  The codec in every reply to `watch`.
    */
   constructor(clip, families = ['h264'], video = null) {
     this.clip = clip;
@@ -102,14 +102,14 @@ export class Rig {
     return { camera: 'door', seq, at: 1000 + seq / 25, width, height, rendition: 'full', ...more };
   }
 
-  /** A unit of the clip arrives, by default numbered as it is there. */
+  /** Deliver a unit of the clip, by default numbered as in the clip. */
   send(at, { seq = at, ...more } = {}) {
     const { key } = this.clip.units[at];
     const facts = { codec: this.clip.codec, key, catch_up: false, ...more };
     this.viewer.onFrame(this.header(seq, facts), this.units[at].slice(0));
   }
 
-  /** Units of the clip arrive as one frame, with the number of the last. */
+  /** Deliver units of the clip as one frame, with the number of the last. */
   sendPacked(from, to, { seq = to - 1, ...more } = {}) {
     const units = this.units.slice(from, to);
     const sizes = units.map(({ byteLength }) => byteLength);
@@ -123,7 +123,7 @@ export class Rig {
     this.viewer.onFrame(this.header(seq, facts), bytes.buffer);
   }
 
-  /** A plain picture arrives as a JPEG. */
+  /** Deliver a plain picture as JPEG. */
   async sendJpeg(seq, colour = '#f00', more = {}) {
     const canvas = new OffscreenCanvas(this.clip.width, this.clip.height);
     const context = canvas.getContext('2d');
@@ -133,7 +133,7 @@ export class Rig {
     this.viewer.onFrame(this.header(seq, more), await blob.arrayBuffer());
   }
 
-  /** Send units one after another, each when the one before is painted. */
+  /** Deliver units one after another, each once the one before is painted. */
   async play(from, to) {
     for (let at = from; at < to; at += 1) {
       this.send(at);
@@ -141,7 +141,7 @@ export class Rig {
     }
   }
 
-  /** The pixels on the canvas, RGBA as base64. */
+  /** Return the canvas's pixels, RGBA as base64. */
   pixels() {
     const { width, height } = this.canvas;
     const { data } = this.canvas.getContext('2d').getImageData(0, 0, width, height);

@@ -1,4 +1,4 @@
-"""A browser without a screen, and what a user of the server is told."""
+"""A client that behaves like a browser, for what the server sends a user."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ Connect = Callable[..., Viewer]
 
 PASSWORD = "correct horse battery"
 
-# A second to be gone, and some for a loaded machine.
+# One second to expire, and some for a loaded machine.
 GONE_S = 2.0
 
 
@@ -70,7 +70,7 @@ class Visitor:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What its page's WebSocket is opened with."""
+        """Headers for opening the page's WebSocket."""
         return {"Cookie": self.cookie, "Origin": self.origin}
 
 
@@ -83,7 +83,7 @@ def basic(name: str, password: str = PASSWORD) -> dict[str, str]:
 
 
 def refused(connect: Connect, server: PortholeServer, **how: Any) -> Any:
-    """Connect, expect to be turned away, and return what was said."""
+    """Connect, expect a rejection, and return its reason."""
     seen: list[Viewer] = []
     viewer = Viewer("127.0.0.1", server.port, **how)
     seen.append(viewer)

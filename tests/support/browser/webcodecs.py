@@ -1,8 +1,8 @@
-"""A browser without WebCodecs: ``WITHOUT_WEBCODECS=1 make test ARGS=tests/browser``.
+"""Remove WebCodecs from the browser: ``WITHOUT_WEBCODECS=1 make test ARGS=tests/browser``.
 
-Chromium has no switch for it any more. So an init script takes it away in each page, and in its
-workers, before their own code is loaded. The page's own policy forbids such a worker, and the page
-would do all by itself; so contexts of such a run have no policy.
+Chromium no longer has a switch for it. Instead an init script removes it from each page and its
+workers before their own code loads. The page's own policy forbids such a worker, and the page would
+then paint without one; so contexts of such a run have no policy.
 """
 
 import os

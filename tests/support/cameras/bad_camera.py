@@ -34,15 +34,15 @@ class BadCamera:
         self, fps: float = 25, size: tuple[int, int] = (320, 180), login: bool = False
     ) -> None:
         self.size = size
-        """Of the pictures from now on; may be changed in mid-stream."""
+        """Frame rate from now on; may be changed in mid-stream."""
         self.fault: Fault = "none"
-        """What is wrong from now on; for parts, with every one of them."""
+        """The current fault; one that affects parts affects every part."""
         self.sent = 0
         """Good parts sent."""
         self.streams = 0
-        """That go on at this moment."""
+        """Streams that are open now."""
         self.authorizations: set[str | None] = set()
-        """The credentials that were shown."""
+        """The credentials that were presented."""
         self._login = login
         self._interval_s = 1 / fps
         self._hang_ups = 0
@@ -170,16 +170,16 @@ def part(body: bytes) -> bytes:
 
 @cache
 def jpeg(width: int, height: int, number: int) -> bytes:
-    """Return a noisy picture, a different one for every number."""
+    """Return a noisy picture, different for every number."""
     pixels = np.random.default_rng(number).normal(90 + number, 6, (height, width, 3))
     return cv2.imencode(".jpg", pixels.clip(0, 255).astype(np.uint8))[1].tobytes()
 
 
 @cache
 def huge_jpeg() -> bytes:
-    """Return a JPEG of a few bytes whose header says 12000 x 12000: a decoder makes room for all.
+    """Return a JPEG of a few bytes whose header says 12000 x 12000: a decoder allocates all of it.
 
-    To encode that many pixels would take seconds.
+    Encoding that many pixels would take seconds.
     """
     small = jpeg(320, 180, 0)
     at = small.index(b"\xff\xc0") + 5

@@ -1,9 +1,9 @@
-"""A TCP proxy that stands before a camera and drops out in all the ways of cameras and networks.
+"""A TCP proxy in front of a camera that drops out in all the ways of cameras and networks.
 
-A process of its own, so that it can be suspended and killed: ``python -m
+It runs in a process of its own, so that it can be suspended and killed: ``python -m
 tests.support.cameras.dropping_proxy CAMERA_PORT PORT``, where port 0 lets the system choose. It
-prints its port, and then, for each line with a way to drop out on its standard input, how many
-clients it has had at most at the same time.
+prints its port. Each line on standard input names a way to drop out; it answers with the most
+clients it has had at the same time.
 """
 
 import random
@@ -35,14 +35,14 @@ Way = Literal[
     "suspend",
     "kill",
 ]
-"""How it behaves from now on, towards the clients that it has and those that come."""
+"""Its current behaviour, towards present and new clients."""
 
 STATUSES = {"401": "Unauthorized", "404": "Not Found", "503": "Service Unavailable"}
 
-# The first byte of TCP_INFO.
+# The first byte of TCP_INFO is the state.
 ESTABLISHED = 1
 
-# Half a picture, if it is not very small.
+# Half a picture, unless the picture is very small.
 HALF_BYTES = 6000
 
 
@@ -66,7 +66,7 @@ class DroppingProxy:
         return self._port
 
     def behave(self, way: Way) -> None:
-        """Behave like this from now on; returns when it does."""
+        """Set the behaviour; return once it is in effect."""
         if way == "suspend":
             self._process.send_signal(signal.SIGSTOP)
         elif way == "kill":
@@ -130,7 +130,7 @@ class _Proxy:
         with self._lock:
             clients = tuple(self._clients)
         for client in clients:
-            # A camera that is back knows nothing of earlier clients.
+            # A restarted camera knows nothing of earlier clients.
             if way == "reset" or before in ("stall", "black hole", "garbage"):
                 self._hang_up(client, reset=True)
             elif way in ("close", "refuse", *STATUSES):
@@ -148,7 +148,7 @@ class _Proxy:
             try:
                 client, _ = listener.accept()
             except OSError:
-                return  # It listens no more.
+                return  # The listener is closed.
             with self._lock:
                 present = [one for one in self._clients if not has_left(one)]
                 self._clients.add(client)
@@ -162,13 +162,13 @@ class _Proxy:
             elif self.way in STATUSES:
                 answer_status(client, self.way)
             elif self.way == "garbage":
-                self._babble(client)
+                self._send_junk(client)
             elif self.way in ("stall", "black hole"):
                 self._wait_while(self.way)
             elif self.way != "close":
                 self._forward(client)
         except OSError:
-            pass  # One of both has gone.
+            pass  # One of the two ends has gone.
         finally:
             with self._lock:
                 self._clients.discard(client)
@@ -180,7 +180,7 @@ class _Proxy:
             while True:
                 ready, _, _ = select.select([client, camera], [], [])
                 if self.way == "garbage":
-                    self._babble(client)
+                    self._send_junk(client)
                     return
                 self._wait_while("stall", "black hole")
                 for one in ready:
@@ -193,7 +193,7 @@ class _Proxy:
                     if left <= 0:
                         return
 
-    def _babble(self, client: socket.socket) -> None:
+    def _send_junk(self, client: socket.socket) -> None:
         chance = random.Random(1)
         while self.way == "garbage":
             client.sendall(chance.randbytes(2000))
@@ -209,16 +209,16 @@ class _Proxy:
         """End a connection, so that the thread that serves it closes the socket."""
         try:
             if reset:
-                # Closed without lingering, it sends a reset.
+                # Closing without lingering sends a reset.
                 no_linger = struct.pack("ii", 1, 0)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
             client.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
         except OSError:
-            pass  # It has gone.
+            pass  # Already gone.
 
 
 def has_left(client: socket.socket) -> bool:
-    """Return whether a client has closed its connection, even if not all it sent was read."""
+    """Return whether a client has closed its connection, even with data still unread."""
     try:
         return client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != ESTABLISHED
     except OSError:

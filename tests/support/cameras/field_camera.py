@@ -1,4 +1,4 @@
-"""A network camera that does over HTTP what cameras in the field do, one behaviour a path."""
+"""A network camera with the HTTP behaviours of real cameras, one a path."""
 
 import gzip
 import hashlib
@@ -21,7 +21,7 @@ __all__ = ["LOGIN", "PICTURES", "STREAMS", "FieldCamera", "make_certificate"]
 
 SIZE = (320, 180)
 PICTURES = tuple(jpeg(*SIZE, number) for number in range(8))
-"""What every stream sends, over and over."""
+"""The picture that every stream repeats."""
 
 PNG = cv2.imencode(".png", np.full((48, 64, 3), 80, np.uint8))[1].tobytes()
 
@@ -30,13 +30,13 @@ LOGIN = ("ann", "s3cret of: the/yard@home")
 INTERVAL_S = 0.02
 
 SOUND = bytes(range(256)) * 3 + PICTURES[0][:900]
-"""Bytes that look like the start of a picture, and are none."""
+"""Bytes that look like the start of a picture but are not one."""
 
 
 def part(
     body: bytes, kind: str = "image/jpeg", length: int | None = -1, boundary: str = "--b"
 ) -> bytes:
-    """Return one part; ``length`` None sends none, -1 the true one."""
+    """Return one part; ``length`` None omits it, -1 is the true length."""
     lines = [boundary, f"Content-Type: {kind}"]
     if length is not None:
         lines.append(f"Content-Length: {len(body) if length < 0 else length}")
@@ -44,7 +44,7 @@ def part(
 
 
 def usual(picture: bytes) -> bytes:
-    """Return a part as it should be."""
+    """Return a well-formed part."""
     return part(picture)
 
 
@@ -65,7 +65,7 @@ def among_others(picture: bytes) -> bytes:
 
 MULTIPART = "multipart/x-mixed-replace; boundary=b"
 
-# Path: the stream's type, how a picture is sent, and what is sent before the first.
+# Path: the stream's type, how a picture is sent, and what is sent before the first one.
 STREAMS: dict[str, tuple[str | None, Callable[[bytes], bytes], bytes]] = {
     "usual": (MULTIPART, usual, b""),
     "no-first-boundary": (MULTIPART, lambda p: part(p, boundary="")[2:] + b"--b\r\n", b""),
@@ -99,9 +99,9 @@ class FieldCamera:
     """One camera on loopback. Behaviours are the paths of :data:`STREAMS`, and ``_PAGES``.
 
     Args:
-        login: What it asks for: ``Basic``, ``Digest``, or nothing.
+        login: The scheme it requires: ``Basic``, ``Digest``, or none.
         certificate: A file with a certificate and its key, if it speaks TLS.
-        single: Whether it serves one connection at a time, and refuses a second one.
+        single: Whether it serves one connection at a time and rejects a second one.
     """
 
     def __init__(
@@ -110,13 +110,13 @@ class FieldCamera:
         self.asked: list[tuple[str, str]] = []
         """The path and the ``Authorization`` of each request."""
         self.connections = 0
-        """Made so far."""
+        """Connections so far."""
         self.most_at_once = 0
-        """The most connections at a time; counted if it serves one only."""
+        """The most connections at a time; counted only if it serves one."""
         self.elsewhere = ""
         """Where ``/moved`` leads."""
         self.not_modified = 0
-        """Times that a still had not changed since."""
+        """How often a still was unchanged."""
         self._login = login
         self._scheme = "https" if certificate else "http"
         self._single = single
@@ -129,7 +129,7 @@ class FieldCamera:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            # The handshake is done by the connection's own thread, at the first read.
+            # The connection's own thread does the handshake, at the first read.
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -137,7 +137,7 @@ class FieldCamera:
         self._thread.start()
 
     def url(self, path: str, login: str = "", host: str = "127.0.0.1") -> str:
-        """Return the URL of a path; ``login`` as it is written in a URL."""
+        """Return the URL of a path; ``login`` is the part before the ``@``."""
         port = self._server.server_address[1]
         return f"{self._scheme}://{login and login + '@'}{host}:{port}/{path}"
 
@@ -149,16 +149,16 @@ class FieldCamera:
         self._thread.join(5)
 
     def pause(self) -> bool:
-        """Wait until the next picture is due; return whether there is one."""
+        """Wait until the next picture is due; return False when the camera stops."""
         return not self._over.wait(INTERVAL_S)
 
     def begin(self) -> bool:
-        """Count a connection that begins; return whether it is served."""
+        """Count a new connection; return whether to serve it."""
         with self._changed:
             self.connections += 1
             self._at_once += 1
             if self._single:
-                # The end of the last one may not have been seen yet.
+                # The end of the previous one may not be noticed yet.
                 self._changed.wait_for(lambda: self._at_once == 1, 0.5)
                 self.most_at_once = max(self.most_at_once, self._at_once)
             return not self._single or self._at_once == 1
@@ -169,21 +169,21 @@ class FieldCamera:
             self._at_once -= 1
             self._changed.notify_all()
 
-    def lets_in(self, given: str, path: str) -> bool:
-        """Return whether an ``Authorization`` is what the camera asks for."""
+    def is_authorized(self, given: str, path: str) -> bool:
+        """Return whether an ``Authorization`` header is valid."""
         if self._login == "Basic":
             return given == "Basic " + b64encode(":".join(LOGIN).encode()).decode()
         return not self._login or given == _digest(given, path)
 
     @property
     def challenge(self) -> str:
-        """What it asks for, as a header."""
+        """The challenge, as a header."""
         more = ', nonce="n0nce", qop="auth", algorithm=MD5' if self._login == "Digest" else ""
         return f'{self._login} realm="camera"{more}'
 
 
 def make_certificate(folder: Path) -> Path:
-    """Make a self-signed certificate for 127.0.0.1; return the file that holds it and its key."""
+    """Make a self-signed certificate for 127.0.0.1; return the file with it and its key."""
     key, certificate = folder / "key.pem", folder / "camera.pem"
     subprocess.run(
         [
@@ -200,7 +200,7 @@ def make_certificate(folder: Path) -> Path:
 
 
 def _digest(given: str, path: str) -> str:
-    """Return the ``Authorization`` that would be right, with the client's own numbers."""
+    """Return the correct ``Authorization`` for the client's nonce count and cnonce."""
 
     def md5(text: str) -> str:
         return hashlib.md5(text.encode()).hexdigest()
@@ -242,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
         given = self.headers.get("Authorization", "")
         name = self.path.strip("/").partition("?")[0]
         self.camera.asked.append((name, given))
-        if not self.camera.lets_in(given, self.path):
+        if not self.camera.is_authorized(given, self.path):
             self._answer(401, b"", ("WWW-Authenticate", self.camera.challenge))
         elif name in STREAMS:
             self._stream(*STREAMS[name])
@@ -302,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"-")
 
     def mute(self) -> None:
-        """Take the request, and say nothing."""
+        """Accept the request, and send nothing."""
         self.camera._over.wait(30)
 
     def burst(self) -> None:
@@ -317,19 +317,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, picture, ("Content-Type", "image/jpeg"))
 
     def still_in_chunks(self) -> None:
-        """Do as :meth:`still`, without saying how long it is."""
+        """Like :meth:`still`, but chunked, without a length."""
         self._head(200, ("Content-Type", "image/jpeg"), ("Transfer-Encoding", "chunked"))
         picture = PICTURES[len(self.camera.asked) % len(PICTURES)]
         self.wfile.write(f"{len(picture):x}\r\n".encode() + picture + b"\r\n0\r\n\r\n")
 
     def still_until_closed(self) -> None:
-        """Say neither type nor length, and close the connection."""
+        """Send neither type nor length, and close the connection."""
         self.close_connection = True
         self._head(200)
         self.wfile.write(PICTURES[len(self.camera.asked) % len(PICTURES)] + bytes(100))
 
     def still_with_tag(self) -> None:
-        """Answer that nothing is new, if so."""
+        """Answer 304 if nothing has changed."""
         if self.headers.get("If-None-Match") == '"v1"':
             self.camera.not_modified += 1
             self._head(304, ("ETag", '"v1"'))
@@ -337,16 +337,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, PICTURES[0], ("Content-Type", "image/jpeg"), ("ETag", '"v1"'))
 
     def still_that_hangs_up(self) -> None:
-        """Close the connection after an answer without saying so."""
+        """Close the connection after an answer without announcing it."""
         self.still()
         self.close_connection = True
 
     def still_as_png(self) -> None:
-        """Answer with a picture that is no JPEG."""
+        """Answer with a picture that is not JPEG."""
         self._answer(200, PNG, ("Content-Type", "image/png"))
 
     def still_squeezed(self) -> None:
-        """Compress it, although nobody asked for that."""
+        """Compress the picture although the client did not ask for it."""
         self._answer(
             200,
             gzip.compress(PICTURES[0]),
@@ -355,7 +355,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def empty_stream(self) -> None:
-        """Say that a stream is empty, and send it."""
+        """Send a stream whose length is declared as 0."""
         self.close_connection = True
         self._head(200, ("Content-Type", MULTIPART), ("Content-Length", "0"))
         for picture in self._pictures(10**9):
@@ -367,7 +367,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"ICY 200 OK\r\n\r\n")
 
     def half(self) -> None:
-        """Send half a picture, and its whole length."""
+        """Declare the whole length, and send half a picture."""
         self.close_connection = True
         body = PICTURES[0]
         self._head(200, ("Content-Type", "image/jpeg"), ("Content-Length", str(len(body))))
@@ -379,7 +379,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, body, ("Content-Type", "text/html; charset=utf-8"))
 
     def words(self) -> None:
-        """Answer that something is wrong."""
+        """Answer with an error text."""
         self._answer(200, b'{"error": "token s3cret is old"}', ("Content-Type", "application/json"))
 
     def playlist(self) -> None:
@@ -387,12 +387,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, b"#EXTM3U\n", ("Content-Type", "application/vnd.apple.mpegurl"))
 
     def hang_up(self) -> None:
-        """Close the connection instead of an answer."""
+        """Close the connection instead of answering."""
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def nothing(self) -> None:
-        """Answer with nothing at all."""
+        """Answer with an empty body."""
         self._answer(200, b"")
 
     def moved(self) -> None:

@@ -1,4 +1,4 @@
-"""Packets of RTP with H.264 or H.265 in them, as cameras send them."""
+"""RTP packets with H.264 or H.265, as cameras send them."""
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ def rtp(
 
 
 def interleave(packet: bytes, channel: int = 0) -> bytes:
-    """Return a packet as it is sent in a connection of RTSP."""
+    """Return a packet as it is interleaved in an RTSP connection."""
     return bytes((0x24, channel)) + len(packet).to_bytes(2, "big") + packet
 
 
@@ -32,13 +32,13 @@ def packetize(
     mtu: int = 1400,
     together: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[bytes, bool]]:
-    """Yield payloads, and whether a NAL unit ends with each.
+    """Yield payloads, each with whether a NAL unit ends there.
 
     Args:
         units: NAL units of one picture.
         codec: ``h264`` or ``hevc``.
-        mtu: How long a payload may be.
-        together: Asked of each unit whether it goes with the one before in one packet.
+        mtu: Maximum length of a payload.
+        together: Called with each unit; returns whether to aggregate it with the one before.
     """
     waiting: list[bytes] = []
     for unit in units:

@@ -1,4 +1,4 @@
-"""A camera over RTSP with habits: it speaks as real ones do, and can be told to differ."""
+"""An RTSP camera with configurable habits; by default it behaves like a typical one."""
 
 import contextlib
 import hashlib
@@ -34,21 +34,21 @@ FPS = 25
 
 @dataclass
 class Habits:
-    """What a camera does otherwise.
+    """How a camera differs from the default.
 
     Attributes:
-        sets: What its description says of parameter sets, as in ``;sprop-parameter-sets=...``.
-        digest: The algorithms with which it wants a login; none for no login.
-        nonce_requests: After so many requests a nonce is too old.
-        timeout_s: After so long without a request it hangs up.
-        methods: What it says that it knows.
-        channel: Of its packets, whatever it was asked for.
-        told_channel: What it says of that.
-        early: Whether it sends before it answers PLAY.
-        asks: Whether it asks something of us in between.
-        redirects_to: Where it sends everybody.
+        sets: The parameter sets in its description, as in ``;sprop-parameter-sets=...``.
+        digest: The digest algorithms it offers; none for no login.
+        nonce_requests: A nonce is stale after this many requests.
+        timeout_s: It hangs up after this long without a request.
+        methods: The methods it announces.
+        channel: The channel of its packets, whatever the client requested.
+        told_channel: The channel it announces.
+        early: Whether it sends packets before it answers PLAY.
+        asks: Whether it sends requests to the client.
+        redirects_to: Where it redirects every client.
         base: Content-Base; empty for none.
-        lost: Which packets it does not send, counted from 0.
+        lost: Indices of packets that it skips, from 0.
     """
 
     sets: str = ""
@@ -71,11 +71,11 @@ class RtspCamera:
 
     Args:
         pictures: The NAL units of each picture.
-        habits: See there.
-        tls: To speak TLS.
+        habits: See :class:`Habits`.
+        tls: For TLS; None for plain TCP.
 
     Attributes:
-        requests: What was asked, method and URL.
+        requests: Method and URL of each request.
     """
 
     pictures: list[list[bytes]]
@@ -95,7 +95,7 @@ class RtspCamera:
         return f"rtsp{'s' if self.tls else ''}://{login}127.0.0.1:{self.port}/live"
 
     def close(self) -> None:
-        """Hang up."""
+        """Stop the camera and close its connections."""
         if self._over.is_set():
             return
         self._over.set()
@@ -120,10 +120,10 @@ class RtspCamera:
             if self.tls is not None:
                 wrapped = self.tls.wrap_socket(connection, server_side=True)
                 connection = stack.enter_context(wrapped)
-            _Talk(self, connection, self._over).run()
+            _Session(self, connection, self._over).run()
 
 
-class _Talk:
+class _Session:
     """One connection."""
 
     def __init__(self, camera: RtspCamera, connection: socket.socket, over: threading.Event):
@@ -142,7 +142,7 @@ class _Talk:
                 if not chunk:
                     return
                 data += chunk
-            while data[:1] == b"$":  # A report; not looked at.
+            while data[:1] == b"$":  # An RTCP report; ignored.
                 data = data[4 + int.from_bytes(data[2:4], "big") :]
             while b"\r\n\r\n" in data and data[:1] != b"$":
                 head, _, data = data.partition(b"\r\n\r\n")
@@ -226,7 +226,7 @@ class _Talk:
         return fields["response"] == hashed(secret, *proof, asked)
 
     def _film(self) -> Iterator[bytes]:
-        """Yield pictures as they are sent, without an end."""
+        """Yield pictures in sending order, endlessly."""
         number = at = 0
         while True:
             for units in self._camera.pictures:

@@ -1,4 +1,4 @@
-"""A real RTSP server for tests: GStreamer's, run by the system's Python."""
+"""A real RTSP server for tests: GStreamer, run by the system's Python."""
 
 import json
 import os
@@ -35,13 +35,13 @@ class RtspServer:
         Args:
             mount: Its name.
             login: ``open``, ``digest`` or ``basic``.
-            password: For the latter two.
+            password: For ``digest`` and ``basic``.
         """
         credentials = "" if login == "open" else f"{USER}:{quote(password, '')}@"
         return f"rtsp://{credentials}127.0.0.1:{self._ports[login]}/{mount}"
 
     def start(self) -> None:
-        """Start; on the same open port if it ran before."""
+        """Start; reuse the same open port if it ran before."""
         self._process = subprocess.Popen(
             ["/usr/bin/python3", SERVICE, str(self._ports.get("open", 0)), *self._films],
             stdin=subprocess.PIPE,
@@ -54,13 +54,13 @@ class RtspServer:
         self._ports = json.loads(line)
 
     def stop(self) -> None:
-        """End it with all its connections."""
+        """Stop it with all its connections."""
         self._process.kill()
         self._process.communicate()
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
-        """Have it hang: its connections stay, and nothing is sent."""
+        """Suspend it: its connections stay open, and nothing is sent."""
         os.kill(self._process.pid, signal.SIGSTOP)
         try:
             yield

@@ -1,8 +1,8 @@
 """An RTSP server on GStreamer, run by the system's Python, which has its bindings.
 
 Usage: ``/usr/bin/python3 rtsp_service.py PORT [FILM]``, where 0 lets the system choose, and FILM is
-an MP4 of H.264 that eight mounts send, once. Prints one line of JSON with the ports: ``open``, and
-``digest`` and ``basic``, which want a user name and password.
+an MP4 of H.264 that eight mounts send once. Prints one line of JSON with the ports: ``open``, and
+``digest`` and ``basic``, which require a user name and password.
 """
 
 import json
@@ -21,7 +21,7 @@ USER, PASSWORD = "camera", "s3cret/@:word"
 
 
 def pictures(width: int, height: int, fps: int) -> str:
-    """Return the element that is given pictures."""
+    """Return the element that pictures are pushed into."""
     caps = f"video/x-raw,format=I420,width={width},height={height},framerate={fps}/1"
     return f"appsrc name=pictures is-live=true do-timestamp=true format=time caps={caps}"
 
@@ -30,15 +30,15 @@ PICTURES = pictures(640, 360, 25)
 FAST = "x264enc tune=zerolatency speed-preset=ultrafast bitrate=3000"
 PAY = "rtph264pay name=pay0 pt=96"
 
-# As many cameras can send the same film, each to one client: each that comes makes it begin anew.
+# Eight cameras that send the same film, each to one client: a new client restarts it.
 FILMS = 8
 
 MOUNTS = {
-    # Groups of pictures of 1, 2 and 10 seconds.
+    # Key frame intervals of 1, 2 and 10 seconds.
     "h264": f"( {PICTURES} ! {FAST} key-int-max=25 ! {PAY} config-interval=-1 )",
     "group2": f"( {PICTURES} ! {FAST} key-int-max=50 ! {PAY} )",
     "group10": f"( {PICTURES} ! {FAST} key-int-max=250 ! {PAY} )",
-    # For tests that need any H.264: a tenth of the pixels.
+    # For tests where any H.264 will do: a tenth of the pixels.
     "small": (
         f"( {pictures(320, 180, 10)} ! x264enc tune=zerolatency speed-preset=ultrafast "
         f"bitrate=1000 key-int-max=10 ! {PAY} config-interval=-1 )"
@@ -89,7 +89,7 @@ def picture(at: float, width: int, height: int) -> bytes:
 
 
 def feed(_factory: Any, media: Any) -> None:
-    """Push pictures into a new media, as large and as many as it says, until it is over."""
+    """Push pictures into a new media, in its own size and number, until it ends."""
     source = media.get_element().get_by_name_recurse_up("pictures")
     if source is None:
         source = media.get_element().get_by_name("pictures")

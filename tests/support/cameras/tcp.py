@@ -1,4 +1,4 @@
-"""A server that gives everybody the same answer, or none."""
+"""A server that gives every client the same answer, or none."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ __all__ = ["answer_with"]
 
 @pytest.fixture
 def answer_with() -> Iterator[Callable[..., int]]:
-    """A function that starts a server, given bytes or None, and perhaps TLS; returns its port."""
+    """Return a function that starts a server giving one answer or none; it returns the port."""
     over = threading.Event()
     listeners: list[socket.socket] = []
     threads: list[threading.Thread] = []
@@ -38,7 +38,7 @@ def answer_with() -> Iterator[Callable[..., int]]:
                         else:
                             connection.sendall(answer)
                     except OSError:
-                        pass  # The client has seen enough.
+                        pass  # The client has hung up.
                     finally:
                         connection.close()
 

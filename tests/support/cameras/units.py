@@ -1,4 +1,4 @@
-"""Access units of a small film, as a camera hands them on."""
+"""Access units of a small film, as a camera's source delivers them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,15 +25,15 @@ def make_units(
     first_seq: int = 1,
     timed: bool = False,
 ) -> list[Unit]:
-    """Encode FFmpeg's test picture; return its units, the first of which is a key picture.
+    """Encode FFmpeg's test picture; return its access units, starting with a key frame.
 
     Args:
         folder: Where the film is written.
-        seconds: How long it is.
-        options: For the encoder; by default H.264 with a key picture in ten, and no B-frames.
+        seconds: Its duration.
+        options: For the encoder; by default H.264 with one key frame in ten, and no B-frames.
         source: A filter that makes pictures.
         first_seq: The number of the first unit. They are 0.04 s apart, from 1,000,000 s on.
-        timed: Whether each says when its own picture was captured, which matters with B-frames.
+        timed: Whether each has its own picture's capture time, which matters with B-frames.
     """
     film = make_film(
         folder / "units.mp4", "-t", str(seconds), *(options or SHORT_GROUPS), source=source
@@ -54,7 +54,7 @@ def make_units(
 
 
 def encoded_in(film: Path) -> Iterator[Encoded]:
-    """Yield the encoded pictures of a film, in the order in which they are decoded."""
+    """Yield the encoded pictures of a film, in decoding order."""
     with av.open(str(film)) as container:
         stream = container.streams.video[0]
         context = stream.codec_context

@@ -1,4 +1,4 @@
-"""Video as it is on the wire: access units, made by FFmpeg's program."""
+"""Video in wire format: access units made by the ``ffmpeg`` program."""
 
 import base64
 import subprocess
@@ -21,10 +21,10 @@ class Clip:
     width: int
     height: int
     codec: str
-    """By RFC 6381."""
+    """Codec string, RFC 6381."""
 
     def for_page(self) -> dict[str, object]:
-        """Return it as what a page can be given."""
+        """Return it as a value that can be passed to a page."""
         units = [
             {"key": SEQUENCE_PARAMETERS in unit, "data": base64.b64encode(unit).decode()}
             for unit in self.units
@@ -32,7 +32,7 @@ class Clip:
         return {"units": units, "width": self.width, "height": self.height, "codec": self.codec}
 
     def decode(self) -> npt.NDArray[np.uint8]:
-        """Return its pictures as they are to be seen: number, height, width, RGB."""
+        """Return its pictures in display order: number, height, width, RGB."""
         command = ["ffmpeg", "-v", "error", "-f", "h264", "-i", "-", "-pix_fmt", "rgb24"]
         command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-"]
         raw = subprocess.run(
@@ -61,7 +61,7 @@ def encode_clip(
 
 
 def difference(pixels: str, reference: npt.NDArray[np.uint8]) -> float:
-    """Return the mean difference between what was painted and a picture, in levels of 255."""
+    """Return the mean difference between two pictures, painted and expected, in levels of 255."""
     height, width, _ = reference.shape
     painted = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 4)
     return float(np.abs(painted[:, :, :3].astype(int) - reference).mean())

@@ -1,4 +1,4 @@
-"""The HTTP API for admins, as a page or a program asks it."""
+"""Call the HTTP API for admins as a page or a program does."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ CAMERAS = "/api/admin/cameras"
 
 
 class Answer(NamedTuple):
-    """What came back: the status, the body, and that as JSON if it is some."""
+    """An HTTP response: status, body, and the body parsed if it is JSON."""
 
     status: int
     body: bytes
@@ -27,7 +27,7 @@ def ask_api(
     body: object = None,
     headers: Mapping[str, str] = {},
 ) -> Answer:
-    """Ask for a path below ``/api/admin/cameras``, with a body as JSON."""
+    """Send a request below ``/api/admin/cameras``, with a JSON body."""
     return ask_json(server, method, CAMERAS + path, body, headers)
 
 
@@ -38,7 +38,7 @@ def ask_json(
     body: object = None,
     headers: Mapping[str, str] = {},
 ) -> Answer:
-    """Ask for a path, with a body as JSON."""
+    """Send a request with a JSON body."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
     sent = {"Content-Type": "application/json"} if method != "GET" else {}
     try:

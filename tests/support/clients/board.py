@@ -1,4 +1,4 @@
-"""A viewer that keeps what it is told of its cameras."""
+"""A viewer that remembers what it receives about its cameras."""
 
 import time
 from collections import defaultdict
@@ -12,7 +12,7 @@ __all__ = ["Board"]
 
 
 class Board:
-    """One connection that watches cameras, and keeps of each its states and arrivals."""
+    """One connection that watches cameras, and keeps each one's states and arrivals."""
 
     def __init__(self, viewer: Viewer, *cameras: str) -> None:
         self.viewer = viewer
@@ -44,7 +44,7 @@ class Board:
         return self.state(camera)
 
     def until_live(self, *cameras: str) -> None:
-        """Read until cameras are live and have sent a new picture each."""
+        """Read until cameras are live and have each sent a new frame."""
         counts = {camera: len(self.arrivals[camera]) for camera in cameras}
         self.until(
             lambda: all(

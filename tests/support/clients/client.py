@@ -20,16 +20,16 @@ from tests.support.clients.connection import Arrival, Connection
 
 __all__ = ["Crowd", "MjpegViewer", "Viewer"]
 
-# A client that acknowledges several frames at once must do so within the first of these times, or
-# the second if it has said so by `acks` (docs/protocol.md).
+# A client that acknowledges several frames together must do so within the first of these times, or
+# the second if it has announced `acks` (docs/protocol.md).
 ACK_DEADLINE_S = 0.05
 
 RARE_ACK_DEADLINE_S = 0.25
 
-# So many pictures an acknowledgement covers at most, however many frames of video it may.
-MOST_PICTURES = 4
+# Most pictures one acknowledgement covers, even where more frames of video would be allowed.
+MAX_PICTURES_PER_ACK = 4
 
-# A frame is late when so many intervals have passed since the one before.
+# A frame is late when this many intervals have passed since the one before.
 LATE_INTERVALS = 1.5
 
 
@@ -92,7 +92,7 @@ class Viewer(Connection):
         self.sock.setblocking(False)
 
     def send_text(self, text: str) -> None:
-        """Send a WebSocket text message, with a mask of zero, which is valid and costs nothing."""
+        """Send a WebSocket text message; the mask is zero, which is valid and costs nothing."""
         payload = text.encode()
         size = len(payload)
         head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xfe" + struct.pack("!H", size)
@@ -174,7 +174,7 @@ class Viewer(Connection):
                 size = int.from_bytes(buffer[at + 2 : at + 10], "big")
             if len(buffer) - at < head + size:
                 if self.light and buffer[at] & 0x0F == 2:
-                    self._throw_away(self._announced(size), len(buffer) - at - head)
+                    self._discard(self._announced(size), len(buffer) - at - head)
                     return
                 break
             payload = bytes(memoryview(buffer)[at + head : at + head + size])
@@ -236,16 +236,16 @@ class Viewer(Connection):
         self._unacknowledged += 1
         if self._unacknowledged == 1:
             self._unacknowledged_since = arrival.received_unix
-        if self._unacknowledged >= self._most_covered:
+        if self._unacknowledged >= self._max_covered:
             self.acknowledge()
 
     @property
-    def _most_covered(self) -> int:
-        """How many frames an acknowledgement covers at the rate at which they come."""
+    def _max_covered(self) -> int:
+        """Return how many frames an acknowledgement covers at the current frame rate."""
         if self.ack_every <= 2:
             return self.ack_every
         is_video = self.arrivals[-1].codec is not None
-        most = self.ack_every if is_video else min(self.ack_every, MOST_PICTURES)
+        most = self.ack_every if is_video else min(self.ack_every, MAX_PICTURES_PER_ACK)
         wait_s = 0.9 * RARE_ACK_DEADLINE_S
         return min(most, max(2, int(wait_s / max(self._interval_s, 0.001))))
 
@@ -256,7 +256,7 @@ class Viewer(Connection):
 
     @property
     def ack_is_due(self) -> bool:
-        """Whether an acknowledgement is due."""
+        """Return whether an acknowledgement is due."""
         if not self._unacknowledged:
             return False
         now = time.time()
@@ -297,7 +297,7 @@ class MjpegViewer(Connection):
             present = len(self._buffer) - end - 4
             if present < size:
                 if self.light:
-                    self._throw_away(arrival, present)
+                    self._discard(arrival, present)
                 return
             if not self.light:
                 self.last_jpeg = bytes(self._buffer[end + 4 : end + 4 + size])

@@ -1,4 +1,4 @@
-"""A cheap client's connection: a socket that is read at a rate, and what arrived on it.
+"""A cheap client's connection: a socket read at a given rate, and what arrived on it.
 
 A *light* one reads only a picture's header and lets the kernel discard the picture, so that
 hundreds of them fit on a core.
@@ -13,7 +13,7 @@ __all__ = ["Arrival", "Connection"]
 
 READ_BYTES = 256 * 1024
 
-# What a light viewer reads of a message: enough for the header, and little of the picture.
+# Bytes that a light viewer reads of a message: enough for the header, and little of the picture.
 HEAD_BYTES = 512
 
 # With MSG_TRUNC TCP copies nothing into it (tcp(7)), but Python requires a buffer.
@@ -28,9 +28,9 @@ class Arrival:
         seq: Its number; for MJPEG, a count.
         at_unix: Its capture time in Unix seconds.
         received_unix: When its last byte was read, in Unix seconds.
-        size: Of the JPEG or the access unit, in bytes.
-        codec: Of a frame of video; None for a JPEG.
-        catch_up: Whether it is only decoded; a viewer does not count it as an arrival.
+        size: Size of the JPEG or the access unit, in bytes.
+        codec: Codec of a frame of video; None for a JPEG.
+        catch_up: Whether it is only decoded, not painted; a viewer does not count it as an arrival.
     """
 
     seq: int
@@ -42,7 +42,7 @@ class Arrival:
 
     @property
     def age_s(self) -> float:
-        """How old the picture was on arrival."""
+        """Age of the picture on arrival."""
         return self.received_unix - self.at_unix
 
 
@@ -55,7 +55,7 @@ class Connection:
         receive_buffer: The kernel's buffer, in bytes; None for its default.
         light: Whether pictures are discarded unread: ``last_jpeg`` stays empty. Ignores the rate.
             Ignored over TLS, where everything must be decrypted.
-        tls: For a connection over TLS: whom to trust.
+        tls: Trusted certificates, for a connection over TLS.
         last_jpeg: The newest picture.
     """
 
@@ -86,7 +86,7 @@ class Connection:
 
     @property
     def wants_bytes(self) -> bool:
-        """Whether its rate allows a read now."""
+        """Return whether its rate allows a read now."""
         if self.bytes_per_s is None:
             return True
         now = time.monotonic()
@@ -138,8 +138,8 @@ class Connection:
         except OSError:
             self.closed = True
 
-    def _throw_away(self, arrival: Arrival, present: int) -> None:
-        """Discard the rest of a picture, of which the buffer ends with ``present`` bytes."""
+    def _discard(self, arrival: Arrival, present: int) -> None:
+        """Discard the rest of a picture; the buffer ends with ``present`` bytes of it."""
         self._coming = arrival
         self._skip = arrival.size - present
         self._buffer.clear()

@@ -1,4 +1,4 @@
-"""What a server answers over HTTP."""
+"""Fetch a path over HTTP."""
 
 import urllib.error
 import urllib.request
@@ -9,7 +9,7 @@ __all__ = ["get", "status_of"]
 
 
 def status_of(server: PortholeServer, path: str) -> tuple[int, str]:
-    """Return status and text of a path."""
+    """Return a path's status and text."""
     try:
         with urllib.request.urlopen(server.url + path, timeout=10) as answer:
             return answer.status, answer.read().decode(errors="replace")
@@ -19,5 +19,5 @@ def status_of(server: PortholeServer, path: str) -> tuple[int, str]:
 
 
 def get(server: PortholeServer, path: str) -> str:
-    """Return what a path answers, whatever the status."""
+    """Return a path's response, whatever the status."""
     return status_of(server, path)[1]

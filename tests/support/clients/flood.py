@@ -1,4 +1,4 @@
-"""Requests without end, from a process of its own: threads in a test would hold up its viewers."""
+"""Endless requests from a separate process: threads in a test would hold up its viewers."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ __all__ = ["Flood"]
 
 
 class Flood:
-    """Connections that send the same request for as long as it lasts, each on its answer.
+    """Connections that repeat one request, each as soon as the last is answered.
 
     Args:
         port: The server's.
@@ -22,7 +22,7 @@ class Flood:
 
     def __init__(self, port: int, request: bytes, connections: int) -> None:
         self.answers: Counter[str] = Counter()
-        """By status; known when it is over."""
+        """Number of answers by status; set when the flood is over."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(port), str(connections), str(len(request))],
             stdin=subprocess.PIPE,
@@ -58,7 +58,7 @@ def send(port: int, request: bytes, answers: Counter[str], ended: threading.Even
 
 
 def main() -> None:
-    """Flood until standard input ends; then print how many answers there were of each status."""
+    """Flood until standard input ends; then print the number of answers by status."""
     port, connections, size = map(int, sys.argv[1:])
     request = sys.stdin.buffer.read(size)
     answers, ended = Counter[str](), threading.Event()

@@ -69,10 +69,10 @@ class Hostile:
                 return True
         return False
 
-    def send_until_cut_off(self, payload: bytes, opcode: int, most_bytes: int) -> int:
+    def send_until_cut_off(self, payload: bytes, opcode: int, max_bytes: int) -> int:
         """Send fragments of an endless message; return how many bytes until the cut-off."""
         sent = 0
-        while sent < most_bytes:
+        while sent < max_bytes:
             try:
                 self.send(payload, opcode, fin=opcode >= 8)
             except OSError:

@@ -1,4 +1,4 @@
-"""What a viewer is told of the state of cameras."""
+"""Read the states of cameras that a viewer receives."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ __all__ = ["camera_state", "state_of", "wait_for_camera"]
 
 
 def state_of(viewer: Viewer, camera: str) -> Any:
-    """Return the newest STATE of a camera that a viewer was sent, or None."""
+    """Return the newest STATE of a camera that a viewer received, or None."""
     told = (data for event, data in reversed(viewer.events) if event == "camera")
     return next((data for data in told if data["name"] == camera), None)
 

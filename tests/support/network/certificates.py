@@ -28,8 +28,8 @@ class Certified:
 
     Args:
         folder: Created if it is missing.
-        hosts: What the certificate is for.
-        ago: How old it is.
+        hosts: The certificate's host names and addresses.
+        ago: Its age.
     """
 
     def __init__(
@@ -47,18 +47,18 @@ class Certified:
         )
 
     def context(self) -> ssl.SSLContext:
-        """Return what a server speaks TLS with."""
+        """Return a server's TLS context."""
         context = make_context()
         context.load_cert_chain(self.cert, self.key)
         return context
 
     def trust(self) -> ssl.SSLContext:
-        """Return a client's context that trusts this certificate and no other."""
+        """Return a client's context that trusts only this certificate."""
         return ssl.create_default_context(cafile=self.cert)
 
 
 class TlsClient:
-    """A client's socket over TLS that lets the hub run while it waits."""
+    """A client's TLS socket that lets the hub run while it waits."""
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = sock
@@ -68,11 +68,11 @@ class TlsClient:
         return getattr(self._sock, name)
 
     def recv(self, size: int) -> bytes:
-        """Return what is decrypted next, as soon as there is something."""
+        """Return the next decrypted data as soon as there is some."""
         return self._repeat(lambda: self._sock.recv(size))
 
     def recv_now(self, size: int) -> bytes:
-        """Return what is decrypted next, without waiting; nothing if the server broke off.
+        """Return the next decrypted data without waiting; empty if the server hung up.
 
         Raises:
             BlockingIOError: If there is nothing yet.

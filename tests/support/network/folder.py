@@ -1,4 +1,4 @@
-"""A server of files, over HTTP."""
+"""An HTTP server of files."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Runs nginx with the shipped nginx.conf on other ports."""
+"""Run nginx with the shipped nginx.conf on other ports."""
 
 import os
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from tests.support.network.reverse_proxy import Proxy, find_program
 
 __all__ = ["Nginx"]
 
-# The surrounding settings of a distribution's nginx.conf, with everything in one folder.
+# The parts of a distribution's nginx.conf around ours, with everything in one folder.
 AROUND = """
 daemon off;
 pid {folder}/pid;
@@ -46,7 +46,7 @@ class Nginx(Proxy):
             ("/etc/porthole/tls", str(certificate)),
             ("/var/log/nginx/porthole.log", str(self.access_log)),
         )
-        # If root starts it, workers would run as nobody, who cannot enter a test's folder.
+        # Started by root, workers would run as nobody, who cannot enter a test's folder.
         user = "user root;" if os.geteuid() == 0 else ""
         around = AROUND.format(folder=self.folder, user=user)
         (self.folder / "porthole.conf").write_text(text, encoding="utf-8")

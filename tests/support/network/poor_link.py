@@ -12,15 +12,15 @@ __all__ = ["PoorLink"]
 # The size of a packet; loss is per packet.
 PACKET_BYTES = 1448
 
-# The bottleneck's buffer: with this many bytes in flight in one direction no more are read.
+# The bottleneck's buffer: reading stops while this many bytes are in flight in one direction.
 MAX_BYTES = 512 * 1024
 
 
 class PoorLink:
-    """Passes TCP connections on to a port, each direction ``delay_s`` late.
+    """Forwards TCP connections to a port, each direction ``delay_s`` late.
 
-    A lost packet is sent again after a round trip, and everything behind it waits: that is what an
-    application sees of loss under TCP.
+    A lost packet is sent again after a round trip, and everything behind it waits: that is how an
+    application sees loss under TCP.
 
     Args:
         port: Where to pass connections on to.
@@ -32,7 +32,7 @@ class PoorLink:
     def __init__(
         self, port: int, delay_s: float, loss: float, bits_per_s: float | None = None
     ) -> None:
-        # All three may be changed during use.
+        # All three may be changed while in use.
         self.delay_s = delay_s
         self.loss = loss
         self.bits_per_s = bits_per_s

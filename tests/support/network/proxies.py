@@ -1,4 +1,4 @@
-"""Proxies between a browser and a server, as people have them."""
+"""Proxies that people have between browser and server."""
 
 import socket
 import threading
@@ -43,7 +43,7 @@ class Proxy:
 
     @staticmethod
     def _start(function: Callable[..., None], *arguments: object) -> None:
-        # Daemons: the browser keeps connections open as long as it runs.
+        # Daemons: the browser keeps connections open while it runs.
         threading.Thread(target=function, args=arguments, daemon=True).start()
 
     def _accept(self) -> None:

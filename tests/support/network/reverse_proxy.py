@@ -1,4 +1,4 @@
-"""Runs each proxy that Porthole ships a configuration for, with that file on other ports."""
+"""Run each proxy that Porthole ships a configuration for, with that file on other ports."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ __all__ = ["Apache", "Caddy", "Haproxy", "Proxy", "find_program", "free_ports"]
 
 
 class Proxy(ABC):
-    """One proxy in front of a server, with the file that Porthole ships.
+    """One proxy in front of a server, using the file that Porthole ships.
 
     Args:
         folder: Where it writes its files.
@@ -51,7 +51,7 @@ class Proxy(ABC):
         return text
 
     def check(self) -> subprocess.CompletedProcess[str]:
-        """Let it check the configuration; return its verdict."""
+        """Check the configuration with the proxy itself; return its verdict."""
         return subprocess.run(
             self._command(check=True),
             env=self._environment(),

@@ -1,4 +1,4 @@
-"""A day of recordings and events, made in seconds: real files whose times are long ago."""
+"""A day of recordings and events, made in seconds: real files with times long ago."""
 
 import os
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ DAY_S = 86400.0
 
 
 class Template:
-    """One recording, of which files with other times are made by writing another head.
+    """One recording, from which files with other times are made by rewriting the head.
 
     Args:
-        units: As many as fit into a file.
-        folder: For a file of its own.
+        units: Access units for one file.
+        folder: Where its own file goes.
     """
 
     def __init__(self, units: Sequence[Unit], folder: Path) -> None:
@@ -73,16 +73,16 @@ def add_day(
     events: int = 0,
     jpeg: bytes = b"",
 ) -> int:
-    """Write what cameras that are always recorded leave behind; return how many files that is.
+    """Write the recordings of cameras that always record; return the number of files.
 
     Args:
         media: The folder of recordings.
-        template: What each file shows.
+        template: The content of each file.
         cameras: Their names.
-        begin_unix: When it begins.
-        seconds: How long it lasts.
-        events: How many there are of each camera.
-        jpeg: The picture of each.
+        begin_unix: When the day begins.
+        seconds: The day's length.
+        events: The number of events of each camera.
+        jpeg: The picture of each event.
     """
     count = int(seconds / template.seconds)
     for camera in cameras:

@@ -1,4 +1,4 @@
-"""What FFmpeg's program finds in a film."""
+"""Check a film with the ``ffmpeg`` program."""
 
 import subprocess
 from pathlib import Path
@@ -9,11 +9,11 @@ __all__ = ["digests"]
 def digests(
     source: str | Path, *options: str, before: tuple[str, ...] = ()
 ) -> list[tuple[float, str]]:
-    """Return time in seconds and digest of each picture; fails if FFmpeg finds anything wrong.
+    """Return time in seconds and digest of each picture; fail if FFmpeg reports any error.
 
     Args:
         source: A file or a URL.
-        options: For the output, such as ``-c copy``: then of each picture as it is encoded.
+        options: For the output; ``-c copy`` gives digests of the encoded pictures.
         before: For the input.
     """
     command = ["ffmpeg", "-v", "error", *before, "-i", str(source), *options]

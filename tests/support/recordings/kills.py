@@ -1,4 +1,4 @@
-"""A server that is killed while it records, and what is left of what a viewer was shown."""
+"""Kill a recording server, and compare what is left with what a viewer saw."""
 
 import shutil
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tests.support.servers.server import PortholeServer
 
 __all__ = ["KILLED", "Loss", "kill_once"]
 
-# The second has no video, so that H.264 is made of it in a process of low priority.
+# The second has no video, so a low-priority process encodes H.264 from its pictures.
 KILLED = """
 [[camera]]
 name = "door"
@@ -38,8 +38,8 @@ class Loss:
     Attributes:
         lost_s: By camera: how much older the end of its recordings is than the newest picture that
             a viewer had.
-        torn: How many files had half a fragment at their end.
-        rows: What the index has after the check that a server makes when it starts.
+        torn: The number of files that ended in half a fragment.
+        rows: The index's rows after a server's check at start.
     """
 
     lost_s: dict[str, float]
@@ -48,14 +48,14 @@ class Loss:
 
 
 def kill_once(config: Path, state: Path, frames: int) -> Loss:
-    """Have a server record and a viewer watch; kill it, and look at what is there.
+    """Kill a server that records while a viewer watches; check what is left.
 
-    Every file must play as it is, and the index must become what it is when it is made anew.
+    Every file must play as it is, and the index must equal one rebuilt from the files.
 
     Args:
         config: The server's settings, such as :data:`KILLED`.
-        state: Its folder, which may have what was recorded before.
-        frames: How many a viewer has had of the first camera, in all, when it is killed.
+        state: Its folder, which may hold earlier recordings.
+        frames: Kill it once a viewer has received this many frames of the first camera.
     """
     media, newest = state / "media", dict[str, float]()
     before = {key for key, _ in recordings(media)}

@@ -1,4 +1,4 @@
-"""Recordings and events on the disk, as a server leaves them behind."""
+"""Recordings and events on disk, as a server writes them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ __all__ = ["write_recording"]
 def write_recording(
     media: Path, units: Sequence[Unit], camera: str, begin_unix: float, film: str = ""
 ) -> Path:
-    """Write a recording as a server does, or a file of a film with this name; return the file."""
+    """Write a recording as a server does, from units or a film; return the file."""
     path = recording_path(media, recording_id(camera, begin_unix))
     assert path is not None
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

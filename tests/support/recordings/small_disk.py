@@ -1,4 +1,4 @@
-"""A real file system that is small, to be filled; and whether what is recorded on it is whole."""
+"""A small, real file system to fill, and checks that recordings on it are intact."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ class SmallDisk:
 
     Args:
         folder: Where it is mounted; made if it is missing.
-        megabytes: How large it is.
+        megabytes: Its size.
     """
 
     def __init__(self, folder: Path, megabytes: int) -> None:
@@ -32,12 +32,12 @@ class SmallDisk:
         self._keeps_full: threading.Thread | None = None
         self._emptied = threading.Event()
         folder.mkdir(parents=True, exist_ok=True)
-        # As an owner's folder is; tmpfs would let everybody write.
+        # Private to its owner; tmpfs would let everybody write.
         options = f"size={megabytes}m,mode=0700"
         self._run("mount", "-t", "tmpfs", "-o", options, "porthole-test", str(folder))
 
     def fill(self, leaving: int = 0) -> None:
-        """Have a file of others take all room that there is, but for so many bytes."""
+        """Fill the disk with a foreign file, leaving this many bytes free."""
         with open(self._ballast, "ab", buffering=0) as file:
             for size in (len(PIECE), 1):
                 try:
@@ -47,10 +47,10 @@ class SmallDisk:
                         if free <= 0 or not file.write(PIECE[: min(size, free)]):
                             break
                 except OSError:
-                    continue  # Not so much; perhaps less.
+                    continue  # Not that much room; try less.
 
     def keep_full(self) -> None:
-        """Have that go on, whatever is deleted, until :meth:`empty`."""
+        """Keep the disk full, whatever is deleted, until :meth:`empty`."""
 
         def run() -> None:
             while not self._emptied.wait(0.005):
@@ -62,7 +62,7 @@ class SmallDisk:
         self._keeps_full.start()
 
     def empty(self) -> None:
-        """Give back what others took."""
+        """Delete the foreign file."""
         self._leave()
         self._ballast.unlink(missing_ok=True)
 
@@ -72,7 +72,7 @@ class SmallDisk:
             self._keeps_full.join(10)
 
     def remount(self, how: str) -> None:
-        """Mount it again, such as ``ro``, which needs that nobody has a file open for writing."""
+        """Remount with an option such as ``ro``, which fails while a file is open for writing."""
         self._run("mount", "-o", f"remount,{how}", str(self.folder))
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class SmallDisk:
 
 @pytest.fixture
 def small_disk() -> Iterator[Callable[[Path, int], SmallDisk]]:
-    """Mount file systems of some MB; only root may."""
+    """Mount file systems of a few MB; requires root."""
     disks: list[SmallDisk] = []
 
     def mount(folder: Path, megabytes: int) -> SmallDisk:
@@ -104,7 +104,7 @@ def small_disk() -> Iterator[Callable[[Path, int], SmallDisk]]:
 
 
 def assert_plays(path: Path) -> float:
-    """Have FFmpeg decode a whole file, which must find nothing wrong; return its seconds."""
+    """Decode a whole file with FFmpeg, without any error; return its duration in seconds."""
     command = ["ffprobe", "-v", "error", "-count_frames", "-of", "csv=p=0"]
     wanted = ["-show_entries", "stream=nb_read_frames:format=duration", str(path)]
     ended = subprocess.run([*command, *wanted], capture_output=True, timeout=60, text=True)
@@ -115,13 +115,13 @@ def assert_plays(path: Path) -> float:
 
 
 def rows_of(index: Index) -> Rows:
-    """Return all that an index has, in an order of its own."""
+    """Return all rows of an index, sorted."""
     recordings = sorted(index.all_recordings(), key=lambda one: one.id)
     return recordings, sorted(index.all_events(), key=lambda one: one.id)
 
 
 def rebuilt(media: Path, aside: Path) -> Rows:
-    """Return what an index has that is made of the files alone, of which each must be whole.
+    """Return the rows of an index rebuilt from the files alone, each of which must be intact.
 
     Args:
         media: The folder of recordings; its own index stays as it is.

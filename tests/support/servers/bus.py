@@ -14,7 +14,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes]] = []
         self.failures = 0
-        """How many of the next messages it does not take."""
+        """How many of the next messages it rejects."""
         self.hangs = False
         self.connection_pool = self
 
@@ -47,7 +47,7 @@ class FakeBus:
 
 
 class FakeSubscription:
-    """Receives what the test gives it; called in place of ``Subscription``."""
+    """Delivers the messages that the test gives it; replaces ``Subscription``."""
 
     def __init__(self) -> None:
         self.connected = 0
@@ -60,7 +60,7 @@ class FakeSubscription:
         return self
 
     def give(self, *items: bytes | Exception) -> None:
-        """Deliver these messages at once; an exception is raised instead."""
+        """Deliver these messages immediately; an exception is raised instead."""
         for item in items:
             self._coming.put(item)
 
@@ -80,7 +80,7 @@ class FakeSubscription:
         return self.channel, item
 
     def more_count(self) -> int:
-        """Return how many were not taken yet."""
+        """Return how many messages are still waiting."""
         return self._coming.qsize()
 
     def close(self) -> None:

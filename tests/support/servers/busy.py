@@ -1,6 +1,6 @@
-"""A server whose hub is busy once it is watched: ``python -m tests.support.servers.busy``.
+"""A server whose hub is busy while it is watched: ``python -m tests.support.servers.busy``.
 
-To others it is as on an overloaded CPU, for as long as somebody watches; it takes none itself.
+To others it looks like one on an overloaded CPU; it uses no CPU time itself.
 """
 
 import manage  # Must be first: it patches the standard library.
@@ -17,19 +17,19 @@ FREE_S = 0.02
 run = App.run
 
 
-def hold_up(app: App) -> None:
+def block_hub(app: App) -> None:
     """Block the hub most of the time."""
     while not any(camera.describe()["viewers"] for camera in app.cameras.values()):
         hub.sleep(0.1)
     hub.sleep(1)
     while True:
-        native.sleep(BUSY_S)  # Not the hub's: nothing else runs meanwhile.
+        native.sleep(BUSY_S)  # The original sleep, not the hub's: nothing else runs meanwhile.
         hub.sleep(FREE_S)
 
 
 def run_busily(self: App, *arguments: Any, **options: Any) -> None:
     """Serve with a busy hub."""
-    hub.spawn(hold_up, self)
+    hub.spawn(block_hub, self)
     run(self, *arguments, **options)
 
 

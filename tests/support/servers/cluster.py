@@ -1,4 +1,4 @@
-"""A real Redis, real nodes around it, and what they say."""
+"""A real Redis, real nodes around it, and helpers that read their states."""
 
 import json
 import signal
@@ -19,14 +19,14 @@ from tests.support.servers.server import PATIENCE_S, PortholeServer, last_event,
 
 PASSWORD = "sesame-9c1"
 
-# Slow enough that a viewer loses no picture only because the machine does other things.
+# Slow enough that a viewer loses no frame just because the machine is busy.
 SMALL = "test:?size=320x180&fps=8"
 
 Clients = Callable[..., Viewer]
 
 
 class RedisServer:
-    """Debian's redis-server on a port of its own, keeping nothing on disk."""
+    """Debian's redis-server on its own port, keeping nothing on disk."""
 
     def __init__(self, folder: Path) -> None:
         with socket.socket() as free:
@@ -37,7 +37,7 @@ class RedisServer:
         self.start()
 
     def start(self) -> None:
-        """Start it, with nothing in it."""
+        """Start it, empty."""
         self.process = subprocess.Popen(
             [
                 *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
@@ -50,7 +50,7 @@ class RedisServer:
             wait_until(lambda: self._answers(client))
 
     def client(self) -> Any:
-        """Return a client that waits as long as it takes."""
+        """Return a client without a timeout."""
         return redis.Redis.from_url(self.url)
 
     def send_signal(self, number: int) -> None:
@@ -58,12 +58,12 @@ class RedisServer:
         self.process.send_signal(number)
 
     def kill(self) -> None:
-        """End it without asking."""
+        """Kill it."""
         self.process.kill()
         self.process.wait(10)
 
     def stop(self) -> None:
-        """End it at the end of a test, in whatever state it is."""
+        """Stop it at the end of a test, whatever state it is in."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.kill()
@@ -86,7 +86,7 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """Start a Redis that the test may kill, stop or give users; ``bus`` is this one then."""
+    """Start a Redis that the test may kill, suspend or add users to; ``bus`` is then this one."""
     server = RedisServer(tmp_path)
     yield server
     server.stop()
@@ -94,7 +94,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def bus(request: pytest.FixtureRequest) -> RedisServer:
-    """A Redis with nothing in it."""
+    """An empty Redis."""
     if "own_redis" in request.fixturenames:
         own: RedisServer = request.getfixturevalue("own_redis")
         return own
@@ -106,10 +106,10 @@ def bus(request: pytest.FixtureRequest) -> RedisServer:
 
 @contextmanager
 def nodes_on(bus: RedisServer, folder: Path) -> Iterator[Callable[..., PortholeServer]]:
-    """Start nodes on the bus, each with a state folder of its own unless one is named.
+    """Start nodes on the bus, each with its own state folder unless one is named.
 
-    Every one that is still there must end with exit code 0, have met nothing unforeseen, and have
-    kept the password to itself.
+    Every node still running must exit with code 0, and must have logged neither an unexpected error
+    nor the password.
     """
     nodes: list[PortholeServer] = []
 
@@ -151,7 +151,7 @@ def cameras_of(node: PortholeServer) -> dict[str, Any]:
 
 
 def figure(viewer: Viewer, camera: str, name: str) -> Any:
-    """Return one of a camera's figures in the newest ``stats`` a viewer was told."""
+    """Return one figure of a camera from the newest ``stats`` a viewer received."""
     stats = last_event(viewer, "stats")
     return stats["cameras"].get(camera, {}).get(name) if stats else None
 
@@ -162,7 +162,7 @@ def expect_cameras(node: PortholeServer, *names: str) -> None:
 
 
 def expect_state(viewer: Viewer, camera: str, state: str, timeout_s: float = PATIENCE_S) -> Any:
-    """Read until a viewer was told that a camera is in a state; return STATE."""
+    """Read until a viewer receives a state of a camera; return its STATE."""
 
     def newest() -> Any:
         told = [data for event, data in viewer.events if event == "camera"]
@@ -173,7 +173,7 @@ def expect_state(viewer: Viewer, camera: str, state: str, timeout_s: float = PAT
 
 
 def crowd_of(*viewers: Viewer) -> Crowd:
-    """Return viewers that are read all at the same time."""
+    """Return viewers that are all read at the same time."""
     crowd = Crowd()
     for viewer in viewers:
         crowd.add(viewer)
@@ -182,7 +182,7 @@ def crowd_of(*viewers: Viewer) -> Crowd:
 
 @contextmanager
 def reading(crowd: Crowd) -> Iterator[None]:
-    """Have viewers read meanwhile, on a thread of its own."""
+    """Read viewers meanwhile, on a separate thread."""
     done = threading.Event()
     thread = threading.Thread(target=lambda: crowd.run(60, until=done.is_set))
     thread.start()
@@ -194,7 +194,7 @@ def reading(crowd: Crowd) -> Iterator[None]:
 def watch_near_and_far(
     start_node: Callable[..., PortholeServer], connect: Clients
 ) -> tuple[PortholeServer, PortholeServer, Viewer, Viewer]:
-    """Share a camera and watch it at its own node and at another; return nodes and viewers."""
+    """Share a camera and watch it on its own node and on another; return nodes and viewers."""
     camera = start_node("run", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")

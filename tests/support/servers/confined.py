@@ -1,8 +1,8 @@
-"""Runs a program with the restrictions of our systemd units, as far as possible without systemd.
+"""Run a program with the restrictions of our systemd units, as far as possible without systemd.
 
-``python -m tests.support.servers.confined UNIT PROGRAM [ARGUMENT]...`` applies the
-restrictions in a unit's file that any process can set for itself: system calls, socket families, no
-memory that is both writable and executable, no new privileges. Calls are refused with EPERM.
+``python -m tests.support.servers.confined UNIT PROGRAM [ARGUMENT]...`` applies the restrictions of
+a unit file that any process can set for itself: system calls, socket families, no memory that is
+both writable and executable, no new privileges. Forbidden calls fail with EPERM.
 """
 
 import ctypes
@@ -33,7 +33,7 @@ class Comparison(ctypes.Structure):
 
 
 def values_of(unit: str, key: str) -> list[str]:
-    """Return a unit's values for a key, one for each line."""
+    """Return a unit's values for a key, one a line."""
     return re.findall(rf"^{key}=(.*)$", unit, re.MULTILINE)
 
 
@@ -43,7 +43,7 @@ def system_calls(unit: str) -> set[str]:
     for line in values_of(unit, "SystemCallFilter"):
         named = set().union(*(_resolve(word) for word in line.lstrip("~").split()))
         allowed = allowed - named if line.startswith("~") else allowed | named
-    # systemd always allows these: without them nothing could be started.
+    # systemd always allows these: without them nothing could start.
     return allowed | _resolve("@default") | {"execve"}
 
 
@@ -58,7 +58,7 @@ def _resolve(word: str) -> set[str]:
 
 
 def confine(unit: str) -> None:
-    """Confine this process and its descendants for good."""
+    """Confine this process and its descendants permanently."""
     libc = ctypes.CDLL(None, use_errno=True)
     seccomp = ctypes.CDLL("libseccomp.so.2")
     seccomp.seccomp_init.restype = ctypes.c_void_p

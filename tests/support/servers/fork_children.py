@@ -1,9 +1,9 @@
-"""Forks the processes of cameras, processors and recordings, as ``fork_server.py`` does servers.
+"""Fork the processes of cameras, processors and recordings, as ``fork_server.py`` does servers.
 
-What they import takes ten times as long as the rest of their start. One process has imported all of
-it, has no eventlet and no other thread, and forks a child whenever a server wants one. It is the
-parent of these children, so it reports to the servers how they have ended. Tests of what a server
-leaves behind, of what others can read of its children, or of what these take have it start its own.
+Their imports take ten times as long as the rest of their start. One process has imported
+everything, has no eventlet and no other thread, and forks a child on request. It is the children's
+parent, so it reports to the servers how they ended. Tests of what a server leaves behind, of what
+others can read of its children, or of what these use, make the server start its own.
 """
 
 import array
@@ -28,7 +28,7 @@ MODULES = (
     "server.recording.media.child",
 )
 
-# What they import late.
+# Modules that they import late.
 LATE = (
     *("av.logging", "cv2", "numpy"),
     "server.capture.motion.watch",
@@ -49,10 +49,10 @@ MAX_REQUEST_BYTES = 256 * 1024
 
 
 class Forks:
-    """Takes the place of ``os`` in ``server/capture/isolation/process.py``.
+    """Replaces ``os`` in ``server/capture/isolation/process.py``.
 
     Args:
-        reach: Returns the descriptor that leads to the process that forks. Called once a child is
+        reach: Returns the descriptor of the forking process. Called when the first child is
             wanted.
     """
 
@@ -66,7 +66,7 @@ class Forks:
 
     @cached_property
     def _native(self) -> Any:
-        # Not earlier: it needs to know whether there is eventlet.
+        # Imported late: it needs to know whether eventlet is loaded.
         from server.loop import native
 
         return native
@@ -80,7 +80,7 @@ class Forks:
         file_actions: Sequence[tuple[Any, ...]],
         **more: Any,
     ) -> int:
-        """Have a child forked, and return its process id."""
+        """Have a child forked; return its process id."""
         module = arguments[-1]
         if not module.startswith(OURS):
             return os.posix_spawn(path, arguments, environment, file_actions=file_actions, **more)
@@ -104,7 +104,7 @@ class Forks:
         return pid
 
     def waitid(self, kind: int, pid: int, options: int) -> object:
-        """Return something once a child has ended; it is not reaped yet."""
+        """Return a value once a child has ended; it is not reaped yet."""
         if pid not in self._ends:
             return os.waitid(kind, pid, options)
         poll = self._native.select.poll()
@@ -122,18 +122,18 @@ class Forks:
             return pid, status
 
     def connect(self) -> None:
-        """Connect to the process that forks, unless that has been done."""
+        """Connect to the forking process, unless connected."""
         if self._line is None:
             self._line = self._native.socket.socket(fileno=self._reach())
 
     def disconnect(self) -> None:
-        """Ask for no more children."""
+        """Disconnect: no more children will be requested."""
         if self._line is not None:
             self._line.close()
 
 
 def serve(line: socket.socket) -> None:
-    """Fork a child for each request, until neither a fork server nor a server is left."""
+    """Fork a child for each request, until neither the fork server nor any server is left."""
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -141,14 +141,14 @@ def serve(line: socket.socket) -> None:
     import_all()
     children: dict[int, socket.socket] = {}
     told: set[int] = set()
-    unheard: set[int] = set()  # Whose servers know how they have ended, or have ended themselves.
+    acknowledged: set[int] = set()  # Their servers know how they ended, or have ended.
     while True:
-        ends = {end: pid for pid, end in children.items() if pid not in unheard}
+        ends = {end: pid for pid, end in children.items() if pid not in acknowledged}
         ready = select.select([line, woken, *ends], [], [])[0]
-        unheard |= {ends[end] for end in ready if end in ends}
+        acknowledged |= {ends[end] for end in ready if end in ends}
         if woken in ready:
             os.read(woken, 4096)
-        reap(children, told, unheard)
+        reap(children, told, acknowledged)
         if line in ready and not start(line, children):
             break
     for pid in children:
@@ -156,11 +156,11 @@ def serve(line: socket.socket) -> None:
 
 
 def import_all() -> None:
-    """Import what the children do."""
+    """Import the children's modules."""
     import gc
 
     gc.disable()
-    # What the libraries read when they are imported. Other threads would not be in a fork.
+    # Libraries read these when imported. Other threads would not survive a fork.
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT"}
     for name in (*MODULES, *LATE):
         importlib.import_module(name)
@@ -170,7 +170,7 @@ def import_all() -> None:
 
 
 def start(line: socket.socket, children: dict[int, socket.socket]) -> bool:
-    """Fork a child for one request; return False if there will be none any more."""
+    """Fork a child for one request; return False if no more will come."""
     request, ancillary, _, _ = line.recvmsg(MAX_REQUEST_BYTES, socket.CMSG_SPACE(4 * 4))
     if not request:
         return False
@@ -186,15 +186,15 @@ def start(line: socket.socket, children: dict[int, socket.socket]) -> bool:
     return True
 
 
-def reap(children: dict[int, socket.socket], told: set[int], unheard: set[int]) -> None:
-    """Report each child that has ended, and reap it once its server has taken note."""
+def reap(children: dict[int, socket.socket], told: set[int], acknowledged: set[int]) -> None:
+    """Report each child that has ended, and reap it once its server has acknowledged."""
     for pid, end in list(children.items()):
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended and pid in unheard:
+        if ended and pid in acknowledged:
             os.waitpid(pid, 0)
             end.close()
             told.discard(pid)
-            unheard.remove(pid)
+            acknowledged.remove(pid)
             del children[pid]
         elif ended and pid not in told:
             told.add(pid)
@@ -211,7 +211,7 @@ def tell(end: socket.socket, number: int) -> None:
 
 
 def become_child(module: str, environment: dict[str, str], streams: Sequence[int]) -> None:
-    """Become a child that was just started; never return."""
+    """Become a freshly started child; never return."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -226,7 +226,7 @@ def become_child(module: str, environment: dict[str, str], streams: Sequence[int
         sys.argv = [module]
         if module in MODULES:
             sys.modules[module].main()
-        else:  # A child of the tests' own: most of what it imports is there.
+        else:  # A child defined by the tests: most of its imports are loaded.
             runpy.run_module(module, run_name="__main__")
         code = 0
     except BaseException:  # noqa: BLE001  a fork must never go on as what it was forked from

@@ -1,9 +1,9 @@
-"""Starts ``manage.py`` in a twentieth of a second, by forking what has imported everything.
+"""Start ``manage.py`` in a twentieth of a second, by forking a process that has imported it.
 
 Importing takes most of a start, and the tests start hundreds of servers and commands. The fork
 server imports what ``manage.py`` does once. It forks before it has a Python thread or a running
-eventlet hub, so a fork is as good as a fresh start. Tests of what a fork may change use real
-starts: the command line itself, memory, deployment. ``fork_children.py`` does the same for the
+eventlet hub, so a fork is as good as a fresh start. Tests of anything that a fork may change use
+real starts: the command line itself, memory, deployment. ``fork_children.py`` does the same for the
 children of these servers. All processes of ``python -m tests`` share one fork server.
 """
 
@@ -31,9 +31,9 @@ __all__ = ["ADDRESS", "ForkServer", "ForkedProcess"]
 ROOT = Path(__file__).resolve().parents[3]
 
 ADDRESS = "FORK_SERVER_OF_TESTS"
-"""The variable with the address of one that runs; servers refuse what begins with PORTHOLE_."""
+"""Environment variable with a running one's address; servers reject names in PORTHOLE_."""
 
-# What the serving commands import late.
+# Modules that the serving commands import late.
 LATE = (
     *("encodings.idna", "engineio.async_drivers.eventlet"),
     *("server.app", "server.cluster.node", "server.runtime"),
@@ -41,7 +41,7 @@ LATE = (
     "server.capture.sources.testpattern",
 )
 
-# Of most test patterns: sizes with frame rates, and names.
+# Sizes with frame rates, and names, of most test patterns.
 PATTERNS = (
     *((160, 90, fps) for fps in (4, 5, 10)),
     *((320, 180, fps) for fps in (2, 5, 6, 8, 10, 20, 25, 30, 60)),
@@ -59,7 +59,7 @@ class ForkedProcess:
     """A forked server, with the part of :class:`subprocess.Popen` that the tests use.
 
     Attributes:
-        args: The arguments of a fresh start.
+        args: The arguments of an equivalent fresh start.
         pid: Its process id.
         returncode: Its exit code once known; negative for a signal.
     """
@@ -106,9 +106,9 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """The tests' side: starts the process when it is first needed, and ends it with the tests.
+    """The tests' side: starts the process on first use, and ends it with the tests.
 
-    If :data:`ADDRESS` is set, it uses the process that has this address.
+    If :data:`ADDRESS` is set, it uses the process at this address.
     """
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ class ForkServer:
     def run(
         self, arguments: Sequence[str], environment: Mapping[str, str], given: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command that ends by itself, and says less than what fits into a pipe."""
+        """Run a command that ends by itself; its output must fit into a pipe."""
         process = self.start(arguments, environment, given)
         with process.stdout as output, process.stderr as log:
             try:
@@ -170,7 +170,7 @@ class ForkServer:
             return subprocess.CompletedProcess(process.args, code, output.read(), log.read())
 
     def children(self) -> Forks:
-        """Return what forks the children of this process, instead of ``os``."""
+        """Return a stand-in for ``os`` that forks this process's children."""
         return Forks(self._connect_to_forks)
 
     def _connect_to_forks(self) -> int:
@@ -188,7 +188,7 @@ class ForkServer:
                 self._socket.connect("\0" + os.environ[ADDRESS])
             else:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-                    listener.bind("")  # To any name that is free.
+                    listener.bind("")  # Autobind: the kernel picks a free name.
                     listener.listen()
                     self._process = subprocess.Popen(
                         [sys.executable, "-m", __name__, str(listener.fileno())],
@@ -209,7 +209,7 @@ class ForkServer:
 
 def main(fileno: int) -> None:
     """Fork a server for each request and report its exit code, until all tests have ended."""
-    # Taken before eventlet patches the standard library.
+    # Saved before eventlet patches the standard library.
     plain_socket, wait_ready = socket.socket, select.select
     listener = plain_socket(fileno=fileno)
     woken, wake = os.pipe()
@@ -252,9 +252,9 @@ def main(fileno: int) -> None:
 
 
 def fork_children() -> int:
-    """Fork the process that forks children; return the descriptor that it receives requests on.
+    """Fork the process that forks children; return the descriptor for its requests.
 
-    It goes on from here because it must have no eventlet.
+    It is forked early, because it must not load eventlet.
     """
     theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
@@ -271,7 +271,7 @@ def fork_children() -> int:
 
 
 def import_all() -> None:
-    """Import what servers do."""
+    """Import the servers' modules."""
     import gc
 
     gc.disable()  # Nearly all of this lives as long as the process.
@@ -284,7 +284,7 @@ def import_all() -> None:
     from server.web.http.static_files import open_library
     from tests.support.servers.kept_templates import keep_templates
 
-    # What every page asks for is joined once.
+    # Build the bundle that every page requests once.
     library = open_library(STATIC)
     for path in ("css/dashboard.css", "css/login.css", "js/main.js", "js/stream/worker.js"):
         library.find(path, joined=True)
@@ -297,7 +297,7 @@ def import_all() -> None:
 
 
 def draw_lines() -> None:
-    """Draw what test patterns show: each would unpack OpenCV's font anew."""
+    """Render the text of test patterns: each process would unpack OpenCV's font again."""
     from server.capture.sources.testpattern import TestPattern
 
     patterns = [TestPattern("test", (width, height), fps) for width, height, fps in PATTERNS]
@@ -307,7 +307,7 @@ def draw_lines() -> None:
 
 
 def report_ended(statuses: dict[int, int]) -> None:
-    """Send the exit code of each process that has ended to whoever waits for it."""
+    """Send the exit code of each ended process to its waiting client."""
     for pid in list(statuses):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:

@@ -1,7 +1,7 @@
 """The server with two test hooks: ``python -m tests.support.servers.observed run ...``.
 
-SIGUSR1 makes it print the number of green threads, which none of its metrics shows; SIGUSR2 blocks
-its hub for :data:`STANDSTILL_S`, as a bug would.
+SIGUSR1 makes it print the number of green threads, which no metric shows; SIGUSR2 blocks its hub
+for :data:`STANDSTILL_S`, as a bug would.
 """
 
 import manage  # Must be first: it patches the standard library.
@@ -18,7 +18,7 @@ from server.loop import native
 STANDSTILL_S = 3.0
 
 
-def tell_greenlets(*_: object) -> None:
+def print_greenlets(*_: object) -> None:
     """Print the number of green threads that have not ended."""
     # By type: isinstance asks the object, and a proxy of a dead object raises.
     kinds = (one for one in gc.get_objects() if issubclass(type(one), greenlet.greenlet))
@@ -32,6 +32,6 @@ def stand_still(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGUSR1, tell_greenlets)
+    signal.signal(signal.SIGUSR1, print_greenlets)
     signal.signal(signal.SIGUSR2, stand_still)
     manage.cli()

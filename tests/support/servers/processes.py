@@ -12,7 +12,7 @@ __all__ = ["child_for", "children_of"]
 
 
 def children_of(server: PortholeServer) -> list[psutil.Process]:
-    """Return the processes of its cameras, its own children or forked elsewhere.
+    """Return the processes of a server's cameras, whether its own children or forked elsewhere.
 
     The server holds the other end of the pipe that is their standard output.
     """
@@ -42,7 +42,7 @@ def child_for(server: PortholeServer, camera: BadCamera) -> psutil.Process | Non
 
 
 def target(pid: int, number: str) -> str:
-    """Return what an open file leads to, or nothing if it is closed."""
+    """Return the target of an open file, or nothing if it is closed."""
     try:
         return os.readlink(f"/proc/{pid}/fd/{number}")
     except OSError:

@@ -1,4 +1,4 @@
-"""The server with a camera that rejects a contrast: ``python -m tests.support.servers.refusing``.
+"""The server with a camera that rejects contrast: ``python -m tests.support.servers.refusing``.
 
 Real devices sometimes reject a value; the test pattern never does.
 """
@@ -13,7 +13,7 @@ take = TestPattern.set_control
 
 
 def set_control(self: TestPattern, name: str, value: Value) -> Value:
-    """Accept every value except a contrast."""
+    """Accept every control except contrast."""
     if name == "contrast":
         control = find_control(self.controls(), name)
         raise refuse(control, value, control.value)

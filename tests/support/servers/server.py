@@ -1,4 +1,4 @@
-"""Real server processes for the tests that use the whole program."""
+"""Real server processes for tests that use the whole program."""
 
 import contextlib
 import os
@@ -22,13 +22,13 @@ ROOT = Path(__file__).resolve().parents[3]
 FORK_SERVER = ForkServer()
 
 FRESH = ("manage.py",)
-"""The program of a server that is not forked but started as people do."""
+"""The program of a server that is started afresh, not forked."""
 
 # Generous, for a busy machine; the wait ends as soon as the condition holds.
 PATIENCE_S = 30.0
 
 
-SELDOM_S = 0.1
+MAX_POLL_S = 0.1
 
 
 def wait_until(
@@ -36,8 +36,8 @@ def wait_until(
 ) -> Any:
     """Return the condition's first true value; fail if none comes in time.
 
-    Most looks ask a server over HTTP. So the longer the wait, the less often there is one, up to
-    :data:`SELDOM_S`; what is dearer to look at is looked at less often from the start.
+    Most conditions query a server over HTTP. So the longer the wait, the less often it polls, up to
+    every :data:`MAX_POLL_S`; expensive conditions are polled less often from the start.
     """
     started = time.monotonic()
     while True:
@@ -46,13 +46,13 @@ def wait_until(
             return value
         waited_s = time.monotonic() - started
         assert waited_s < patience_s, "the condition never held"
-        time.sleep(max(every_s, min(SELDOM_S, waited_s / 10)))
+        time.sleep(max(every_s, min(MAX_POLL_S, waited_s / 10)))
 
 
 def each_time(check: Callable[[], None], attempts: int = 3) -> None:
-    """Let a check fail only if it fails each time.
+    """Let a check fail only if it fails every time.
 
-    A busy machine has delays of its own now and then; what a fault costs, it costs each time.
+    A busy machine delays a run now and then; a real fault fails each time.
     """
     for _ in range(attempts - 1):
         try:
@@ -103,7 +103,7 @@ class PortholeServer:
         try:
             wait_until(lambda: self._address() or self.process.poll() is not None)
         except AssertionError:
-            # Nobody else could stop it: there is no object yet.
+            # There is no object yet that could stop it.
             self.kill()
             raise
         address = self._address()
@@ -122,7 +122,7 @@ class PortholeServer:
     def kept(self) -> dict[Path, bytes]:
         """Return the files of the state folder and their contents."""
         contents = {}
-        # Sorted, a file that is just being written comes before the one it replaces.
+        # Sorted, so that a file being written comes before the one it replaces.
         for path in sorted(self.state.rglob("*")):
             with contextlib.suppress(FileNotFoundError):
                 if path.is_file():
@@ -147,7 +147,7 @@ class PortholeServer:
         return self.wait()
 
     def end(self) -> None:
-        """Stop the process; its exit code must be 0, and nothing unforeseen in its log."""
+        """Stop the process; it must exit with 0 and have logged no unexpected error."""
         assert self.stop() == 0
         assert not [line for line in self.log if "Traceback" in line], "\n".join(self.log)
 
@@ -174,9 +174,9 @@ def start_fresh(
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
-    """Start servers on free ports; each one must end with exit code 0.
+    """Start servers on free ports; each must exit with code 0.
 
-    Only one at a time has the folder ``state``; others have their own.
+    Only one at a time uses the folder ``state``; others have their own.
     """
     servers: list[PortholeServer] = []
 
@@ -216,7 +216,7 @@ def share_server(
 ) -> Iterator[Callable[..., PortholeServer]]:
     """Return a server shared by the tests of a module, one for each set of arguments.
 
-    Starting one takes more than a second of CPU time, the largest part of many tests. Only for
+    Starting one takes more than a second of CPU time, most of the cost of many tests. Only for
     tests that leave it unchanged; tests that stop cameras or the server start their own.
     """
     servers: dict[tuple[str, ...], PortholeServer] = {}
@@ -254,7 +254,7 @@ def connect() -> Iterator[Callable[..., Viewer]]:
 
 
 def last_event(viewer: Viewer, name: str) -> Any:
-    """Return the payload of a viewer's newest event with that name, or None."""
+    """Return the payload of a viewer's newest event of that name, or None."""
     return next((data for event, data in reversed(viewer.events) if event == name), None)
 
 

@@ -1,6 +1,6 @@
 """The server with an adjustable clock: ``python -m tests.support.servers.stepping``.
 
-``STEP_FILE`` names a file with the number of seconds by which the clock is wrong.
+``STEP_FILE`` names a file with the clock's error in seconds.
 """
 
 import os

@@ -20,7 +20,7 @@ CAMERAS = ("door=test:?size=320x180&fps=5", "yard=test:?size=320x180&fps=5")
 
 
 class Users:
-    """The commands that say who may come in."""
+    """The commands that manage users and access."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
@@ -28,7 +28,7 @@ class Users:
     def run(self, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
         return FORK_SERVER.run([*arguments, "--state", str(self._state)], {}, password + "\n")
 
-    # Straight into the file, as the commands do; they themselves are tested in tests/system/people.
+    # Written straight into the file, as the commands do; these are tested in tests/system/people.
 
     def add(self, name: str, role: Role, *cameras: str) -> None:
         UsersFile(self._state).add_user(name, role, list(cameras) or None, PASSWORD)

@@ -1,4 +1,4 @@
-"""The bus hangs, flaps, lags or says nonsense: real processes around a real Redis."""
+"""The bus hangs, flaps, lags or sends junk: real processes around a real Redis."""
 
 import json
 import os
@@ -26,12 +26,12 @@ from tests.support.servers.server import PATIENCE_S, PortholeServer, expect_fram
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-# Each does to Redis what the other tests' must not suffer.
+# Each test disturbs Redis, so it must not share one.
 pytestmark = pytest.mark.usefixtures("own_redis")
 
 
 def test_shutdown_while_the_bus_hangs(start_node: Start, bus: RedisServer) -> None:
-    """A bus that does not answer keeps nobody from ending in good order, and in time."""
+    """A bus that does not answer keeps no node from shutting down cleanly and in time."""
     nodes = [start_node("run", f"door={SMALL}"), start_node("camera", f"yard={SMALL}")]
     nodes.append(start_node("web"))
     expect_cameras(nodes[2], "door", "yard")
@@ -45,7 +45,7 @@ def test_shutdown_while_the_bus_hangs(start_node: Start, bus: RedisServer) -> No
 
 
 def test_flapping_bus(start_node: Start, connect: Connect, bus: RedisServer) -> None:
-    """A bus that comes and goes every half second is survived, and good again when it stays."""
+    """Nodes survive a bus that comes and goes every half second, and recover when it stays."""
     _, _, local, remote = watch_near_and_far(start_node, connect)
     crowd = crowd_of(local, remote)
     crowd.run(10, until=lambda: min(len(local.arrivals), len(remote.arrivals)) > 5)
@@ -68,7 +68,7 @@ def test_flapping_bus(start_node: Start, connect: Connect, bus: RedisServer) -> 
 def test_node_that_fell_behind_skips_to_the_newest(
     start_node: Start, connect: Connect, bus: RedisServer
 ) -> None:
-    """A web node that stood still for seconds shows what is now, and not what it missed."""
+    """A web node that was suspended for seconds shows the newest frames, not the backlog."""
     start_node("camera", "door=test:?size=640x360&fps=30")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -89,11 +89,11 @@ def test_node_that_fell_behind_skips_to_the_newest(
     old = [
         a for a in viewer.arrivals if a.received_unix > back_unix and a.at_unix < back_unix - 0.5
     ]
-    assert len(old) < 10, "it worked its way through what had piled up"
+    assert len(old) < 10, "it went through the backlog"
 
 
 def test_junk_on_the_channels(start_node: Start, connect: Connect, bus: RedisServer) -> None:
-    """Nonsense on every channel is counted, changes nothing, and stops nothing."""
+    """Junk on every channel is counted, changes nothing, and stops nothing."""
     camera = start_node("run", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -119,7 +119,7 @@ def test_junk_on_the_channels(start_node: Start, connect: Connect, bus: RedisSer
     ]
     frames = [
         *(b"", b"PF", b"PF\x01" + bytes(20), os.urandom(1000), bytes(HEADER.size)),
-        pack_frame(node, 999_999_999_999_999, time.time(), viewer.last_jpeg),  # Not the owner.
+        pack_frame(node, 999_999_999_999_999, time.time(), viewer.last_jpeg),  # Not the owner's.
         pack_frame(node, 5, float("nan"), viewer.last_jpeg),
         pack_frame(node, 5, time.time(), b"no jpeg"),
     ]
@@ -146,7 +146,7 @@ def test_junk_on_the_channels(start_node: Start, connect: Connect, bus: RedisSer
 def test_stranger_cannot_take_a_living_nodes_camera(
     start_node: Start, connect: Connect, bus: RedisServer
 ) -> None:
-    """Somebody who says that a camera is his changes nothing while its node is there."""
+    """A stranger that claims a camera changes nothing while its node is alive."""
     start_node("camera", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")

@@ -1,4 +1,4 @@
-"""One name, one node; against a real Redis."""
+"""A name belongs to one node; against a real Redis."""
 
 import time
 
@@ -12,14 +12,14 @@ from tests.support.servers.cluster import RedisServer
 
 @pytest.fixture
 def place(bus: RedisServer) -> Bus:
-    """The bus as nodes know it."""
+    """The bus as nodes see it."""
     return Bus(bus.url, "test")
 
 
 def test_second_claim_is_refused_and_says_where(place: Bus) -> None:
-    """Who comes second is told on which machine the name is, and gets none of the names."""
+    """The second node to claim a name learns which machine has it, and gets none of its names."""
     Claims(place, "0" * 16, "attic", ("door",)).take_all()
-    place.client().persist("test:claim:door")  # As good as renewed for ever.
+    place.client().persist("test:claim:door")  # Long enough to need no renewal.
 
     with pytest.raises(ConfigError) as caught:
         Claims(place, "1" * 16, "cellar", ("yard", "door")).take_all()
@@ -30,7 +30,7 @@ def test_second_claim_is_refused_and_says_where(place: Bus) -> None:
 
 
 def test_claim_of_a_dead_node_is_waited_for(place: Bus) -> None:
-    """A node that was killed is started anew without complaint, once its claim has run out."""
+    """A killed node restarts without an error, once its old claim has expired."""
     Claims(place, "0" * 16, "attic", ("door",)).take_all()
 
     begun = time.monotonic()
@@ -40,7 +40,7 @@ def test_claim_of_a_dead_node_is_waited_for(place: Bus) -> None:
 
 
 def test_names_given_back_are_free_at_once(place: Bus) -> None:
-    """A node that ends in good order lets go of its names, and of nobody else's."""
+    """A node that ends cleanly releases its own names, and no other node's."""
     client = place.client()
     mine = Claims(place, "0" * 16, "attic", ("door",))
     mine.take_all()
@@ -56,7 +56,7 @@ def test_names_given_back_are_free_at_once(place: Bus) -> None:
 
 
 def test_newest_number_is_remembered(place: Bus) -> None:
-    """The next node to have a camera is told how far its frames were numbered."""
+    """The next node to have a camera learns how far its frames were numbered."""
     client = place.client()
     first = Claims(place, "0" * 16, "attic", ("door", "yard"))
     first.take_all()
@@ -71,7 +71,7 @@ def test_newest_number_is_remembered(place: Bus) -> None:
 
 @pytest.mark.parametrize("junk", ["-1", "x", "9" * 40, "9" * 15, ""])
 def test_junk_is_no_number(place: Bus, junk: str) -> None:
-    """What somebody else left there counts for nothing."""
+    """A value that somebody else left there is ignored."""
     place.client().set("test:seq:door", junk)
 
     assert Claims(place, "0" * 16, "attic", ("door",)).take_all() == {"door": 0}

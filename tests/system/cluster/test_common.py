@@ -1,4 +1,4 @@
-"""What web nodes have in common: users, logins, their limits, and a bus over TLS."""
+"""What web nodes share: users, logins, rate limits; and a bus over TLS."""
 
 import socket
 import subprocess
@@ -20,13 +20,13 @@ Connect = Callable[..., Viewer]
 
 @pytest.fixture
 def webs(start_node: Start, tmp_path: Path) -> tuple[PortholeServer, PortholeServer]:
-    """Two web nodes; ada was made on the first before it started, and the second hears of her."""
+    """Two web nodes; ada was created on the first before it started, and reaches the second."""
     UsersFile(tmp_path / "one").add_user("ada", "operator", None, PASSWORD)
     return start_node("web", state="one"), start_node("web", state="two")
 
 
 def elsewhere(visitor: Visitor, web: PortholeServer) -> Visitor:
-    """Return the same browser as another node sees it."""
+    """Return the same browser, connected to another node."""
     other = Visitor(web)
     other.cookie = visitor.cookie
     return other
@@ -35,7 +35,7 @@ def elsewhere(visitor: Visitor, web: PortholeServer) -> Visitor:
 def test_login_holds_on_every_node(
     webs: tuple[PortholeServer, PortholeServer], connect: Connect
 ) -> None:
-    """Who logs in at one node is known at the other at once, and logging out ends both."""
+    """A login at one node is valid at the other immediately, and logging out ends both."""
     here = Visitor(webs[0])
     here.log_in("ada")
     there = elsewhere(here, webs[1])
@@ -55,7 +55,7 @@ def test_login_holds_on_every_node(
 def test_users_are_the_same_on_every_node(
     webs: tuple[PortholeServer, PortholeServer], connect: Connect, tmp_path: Path
 ) -> None:
-    """A user made or removed with one node's folder is so on the other a moment later."""
+    """Adding or removing a user in one node's folder takes effect on the other a moment later."""
     two = UsersFile(tmp_path / "two")
 
     two.add_user("bob", "viewer", None, PASSWORD)
@@ -77,7 +77,7 @@ def connect_if_known(connect: Connect, web: PortholeServer, token: str) -> Viewe
 
 
 def test_tries_are_counted_together(webs: tuple[PortholeServer, PortholeServer]) -> None:
-    """Passwords tried at one node count at the other."""
+    """Password attempts at one node count at the other."""
     tries = [Visitor(webs[number % 2]).log_in("ada", "wrong")[0] for number in range(12)]
 
     assert tries[:10] == [401] * 10
@@ -88,7 +88,7 @@ def test_tries_are_counted_together(webs: tuple[PortholeServer, PortholeServer])
 def test_logins_hold_and_are_limited_without_the_bus(
     webs: tuple[PortholeServer, PortholeServer], bus: RedisServer
 ) -> None:
-    """While the bus is away people stay logged in, can log in, and cannot guess for ever."""
+    """Without the bus people stay logged in, can log in, and still cannot guess endlessly."""
     here = Visitor(webs[0])
     here.log_in("ada")
     wait_until(lambda: elsewhere(here, webs[1]).ask("GET", "/")[0] == 200, 3)
@@ -103,14 +103,14 @@ def test_logins_hold_and_are_limited_without_the_bus(
     assert status == 200
     assert late_status == 303
     assert tries[-1] == 429
-    # What Redis lost is put back by those who know it.
+    # Nodes restore what Redis lost.
     wait_until(lambda: elsewhere(late, webs[1]).ask("GET", "/")[0] == 200, 5)
 
 
 def test_new_node_takes_the_users_of_the_bus(
     webs: tuple[PortholeServer, PortholeServer], start_node: Start, tmp_path: Path
 ) -> None:
-    """A node with users of its own takes those that all others have, and keeps its own aside."""
+    """A new node adopts the users on the bus, and sets its own aside."""
     UsersFile(tmp_path / "three").add_user("mallory", "operator", None, PASSWORD)
 
     start_node("web", state="three")
@@ -121,7 +121,7 @@ def test_new_node_takes_the_users_of_the_bus(
 
 @pytest.mark.usefixtures("own_redis")
 def test_bus_over_tls(tmp_path: Path, bus: RedisServer) -> None:
-    """A bus with a certificate, a user and a password works; a certificate unknown is refused."""
+    """A bus with a certificate, a user and a password works; an unknown certificate is rejected."""
     bus.stop()
     subprocess.run(
         [
@@ -138,7 +138,7 @@ def test_bus_over_tls(tmp_path: Path, bus: RedisServer) -> None:
             *("--tls-cert-file", str(tmp_path / "cert.pem")),
             *("--tls-key-file", str(tmp_path / "key.pem"), "--tls-auth-clients", "no"),
             *("--user", "porthole", "on", f">{BUS_PASSWORD}", "~here:*", "&here:*"),
-            # What docs/scaling.md tells to permit.
+            # The permissions that docs/scaling.md recommends.
             *("+@read", "+@write", "+@pubsub", "+@scripting", "+@connection", "+@transaction"),
             "-@dangerous",
         ],

@@ -1,4 +1,4 @@
-"""The library of a web node shows what other nodes keep: real nodes and a real Redis."""
+"""The library of a web node shows other nodes' recordings: real nodes and a real Redis."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ from tests.support.servers.server import PortholeServer, last_event, wait_until
 
 Connect = Callable[..., Viewer]
 
-# An hour ago, so that it is today nearly always and kept in any case.
+# An hour ago: nearly always today, and never too old to be kept.
 BEGIN = float(int(time.time()) - 3600)
 STEP_S = 60.0
 
@@ -37,7 +37,7 @@ class Shared:
     """Two nodes with cameras, each with recordings and events, and a third for people.
 
     Attributes:
-        folder: With the state folders, named after the camera.
+        folder: Holds the state folders, named after the camera.
         files: The recordings, by id.
     """
 
@@ -48,13 +48,13 @@ class Shared:
     files: dict[str, Path]
 
     def ask(self, who: str, path: str, method: str = "GET", **more: Any) -> Answer:
-        """Ask the web node for something with somebody's token."""
+        """Send the web node a request with a user's token."""
         body = more.pop("body", None)
         headers = {"Authorization": f"Bearer {self.tokens[who]}"} | more
         return ask_json(self.web, method, path, body, headers)
 
     def audit(self, node: str) -> list[dict[str, Any]]:
-        """Return what was done at a node, as its log has it."""
+        """Return the actions in a node's audit log."""
         lines = (self.folder / node / "audit.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
@@ -63,7 +63,7 @@ class Shared:
 def shared(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """The door has its recordings at even minutes, the yard at odd ones; ada operates.
 
-    The door's node remembers nothing but what is on its disk.
+    The door's node has no rewind buffer, only recordings on disk.
     """
     folder = tmp_path_factory.mktemp("shared")
     with shared_redis.client() as client:
@@ -96,7 +96,7 @@ def shared(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def astuple(event: Event) -> tuple[Any, ...]:
-    """Return what is given by place."""
+    """Return positional arguments for a dataclass."""
     return event.id, event.camera, event.label, event.begin, event.end, event.score
 
 
@@ -107,7 +107,7 @@ def ids(answer: Answer, what: str) -> list[str]:
 
 
 def test_lists_are_merged_and_paged(shared: Shared) -> None:
-    """What two nodes keep is one list by time; each page goes on where the last one ended."""
+    """Two nodes' recordings form one list by time; each page continues the one before."""
     newest_first = list(reversed(shared.files))
 
     assert ids(shared.ask("ada", "/api/recordings"), "recordings") == newest_first
@@ -128,7 +128,7 @@ def test_lists_are_merged_and_paged(shared: Shared) -> None:
 
 
 def test_files_and_pictures_come_from_their_node(shared: Shared) -> None:
-    """The very bytes, or those asked for; a picture of a moment; and the best of an event."""
+    """Files, byte ranges, the picture of a moment and an event's best picture all arrive intact."""
     key, file = list(shared.files.items())[1]
     whole = file.read_bytes()
 
@@ -146,7 +146,7 @@ def test_files_and_pictures_come_from_their_node(shared: Shared) -> None:
 
 
 def test_only_what_is_seen_live_is_seen(shared: Shared) -> None:
-    """Who may see the door has nothing of the yard, which another node keeps."""
+    """A user who may see only the door gets none of the yard's recordings from another node."""
     yard = list(shared.files)[1]
 
     for path, what in (("/api/recordings", "recordings"), ("/api/events", "events")):
@@ -163,7 +163,7 @@ def test_only_what_is_seen_live_is_seen(shared: Shared) -> None:
 
 
 def test_changes_are_made_where_it_is_kept(shared: Shared, connect: Connect) -> None:
-    """An operator locks and deletes; both nodes log who did, and everyone is told on the socket."""
+    """An operator locks and deletes; both nodes log who did it, and every socket is told."""
     recording = next(iter(shared.files))
     event = ids(shared.ask("ada", "/api/events?camera=yard"), "events")[-1]
     viewer, panel = (
@@ -191,9 +191,9 @@ def test_changes_are_made_where_it_is_kept(shared: Shared, connect: Connect) -> 
 
 
 def test_marks_of_another_nodes_camera(shared: Shared, connect: Connect) -> None:
-    """The scrubber of a camera shows the events of what is remembered, wherever that is.
+    """The scrubber of a camera shows events from whichever node remembers them.
 
-    On another site's page nothing says what happened.
+    On a page embedded in another site it shows no events.
     """
     viewer = connect(shared.web, auth={"token": shared.tokens["ada"]})
     viewer.call("watch", {"camera": "yard"})
@@ -211,7 +211,7 @@ def test_marks_of_another_nodes_camera(shared: Shared, connect: Connect) -> None
 
 
 def test_node_that_does_not_answer_is_named(shared: Shared) -> None:
-    """The rest is shown at once, and the answer says what is missing; then it is there again."""
+    """Lists come without it and name what is missing; once it answers again, they are complete."""
     yard = shared.nodes["yard"]
     yard.send_signal(signal.SIGSTOP)
     try:
@@ -231,5 +231,5 @@ def test_node_that_does_not_answer_is_named(shared: Shared) -> None:
 
 
 def cameras_seen(shared: Shared) -> dict[str, Any]:
-    """Return every STATE that ada is told, by camera."""
+    """Return every STATE that ada receives, by camera."""
     return {one["name"]: one for one in shared.ask("ada", "/api/cameras").data}

@@ -13,7 +13,7 @@ from tests.support.servers.cluster import RedisServer
 
 
 class NodeOfTests:
-    """What one node knows of logins."""
+    """One node's knowledge of logins."""
 
     def __init__(self, place: Bus) -> None:
         self.known: dict[str, Values] = {}
@@ -34,17 +34,17 @@ class NodeOfTests:
         self.known = dict(logins)
 
 
-# Nodes that are not closed would go on in the Redis of other tests.
+# Nodes left open would keep writing to the Redis of other tests.
 @pytest.fixture
 def make(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], NodeOfTests]:
-    """A function that makes nodes; they are not yet open."""
+    """Return a function that makes nodes, not yet open."""
     monkeypatch.setattr(poll, "PERIOD_S", 0.01)
     place = Bus(own_redis.url, "test")
     return lambda: NodeOfTests(place)
 
 
 def test_logins_and_logouts_are_heard_of(make: Callable[[], NodeOfTests]) -> None:
-    """What one node does the other knows a moment later, and at once if it asks."""
+    """One node's change reaches the other a moment later, or immediately on a query."""
     one, two = make(), make()
     one.open()
     two.open()
@@ -60,11 +60,11 @@ def test_logins_and_logouts_are_heard_of(make: Callable[[], NodeOfTests]) -> Non
 
 
 def test_lost_data_is_put_back(make: Callable[[], NodeOfTests], bus: RedisServer) -> None:
-    """Redis has lost everything, and the first to look is a node that knows nothing."""
+    """Redis lost everything, and the first node to look knows nothing either."""
     one, two = make(), make()
     one.open()
     one.log_in("ann")
-    until(lambda: one.shared._seen_epoch)  # It has looked, and knows the epoch.
+    until(lambda: one.shared._seen_epoch)  # It has queried Redis, and knows the epoch.
     one.shared._task.kill()  # type: ignore[union-attr]
     with bus.client() as client:
         client.flushall()
@@ -78,7 +78,7 @@ def test_lost_data_is_put_back(make: Callable[[], NodeOfTests], bus: RedisServer
 
 
 def test_a_node_that_was_off_learns_what_ended(make: Callable[[], NodeOfTests]) -> None:
-    """A login that it still had in its folder, and that was ended meanwhile, does not come back."""
+    """A login in a node's folder that ended while the node was off does not come back."""
     one, late = make(), make()
     one.open()
     one.log_in("ann")
@@ -94,7 +94,7 @@ def test_a_node_that_was_off_learns_what_ended(make: Callable[[], NodeOfTests]) 
 
 @pytest.mark.parametrize("junk", [b"x", b"[1]", b"{}", b"null", b"[" * 1000, b"1" * 500])
 def test_junk_is_no_login(make: Callable[[], NodeOfTests], bus: RedisServer, junk: bytes) -> None:
-    """Entries of somebody else are skipped."""
+    """Foreign entries are skipped."""
     one = make()
     with bus.client() as client:
         client.hset("test:logins", "eve", junk)

@@ -1,4 +1,4 @@
-"""Looking back at a camera of another node: real nodes and a real Redis."""
+"""Rewinding a camera of another node: real nodes and a real Redis."""
 
 import json
 import urllib.request
@@ -20,8 +20,7 @@ VIDEO = ("-t", "4", "-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv4
 
 
 def test_past_of_another_nodes_cameras(start_node: Start, connect: Connect, tmp_path: Path) -> None:
-    """Its node remembers; whoever looks back on another one sees the very frames, whatever the
-    camera sends, and then its newest again."""
+    """Rewinding another node's camera shows its very frames, JPEG or video, then live again."""
     film = make_film(tmp_path / "film.mp4", *VIDEO)
     start_node("camera", f"door=file:{film}", "yard=test:?size=320x180&fps=25")
     web = start_node("web")
@@ -73,7 +72,7 @@ def test_past_of_another_nodes_cameras(start_node: Start, connect: Connect, tmp_
 
 @pytest.mark.parametrize("name", ["door"])
 def test_node_that_is_gone_is_named(start_node: Start, connect: Connect, name: str) -> None:
-    """Nobody else remembers what its cameras saw."""
+    """No other node remembers what its cameras saw."""
     owner = start_node("camera", f"{name}=test:?size=320x180&fps=25")
     web = start_node("web")
     expect_cameras(web, name)

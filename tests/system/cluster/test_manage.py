@@ -1,4 +1,4 @@
-"""Cameras that admins add on one node, as the others see them; against a real Redis."""
+"""Cameras that admins add on one node, seen from the others; against a real Redis."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ YARD = {"name": "yard", "source": "test:?size=160x90&fps=10", "title": "Yard", "
 def test_a_camera_from_the_page_is_shared(
     start_node: Callable[..., PortholeServer], connect: Callable[..., Viewer]
 ) -> None:
-    """Other nodes show it and its pictures, with a changed source too, until it is removed."""
+    """Other nodes show it live, also after its source changes, until it is removed."""
     home = start_node("run", "door=test:?size=160x90&fps=10")
     other = start_node("web")
     start_node("camera", "lab=test:?size=160x90&fps=10")

@@ -1,4 +1,4 @@
-"""All of it at once: camera nodes, a Redis, two web nodes, and the shipped nginx.conf with TLS."""
+"""The whole setup: camera nodes, a Redis, two web nodes, and the shipped nginx.conf with TLS."""
 
 import json
 import math
@@ -27,12 +27,12 @@ StartNginx = Callable[[Sequence[int]], Nginx]
 
 SOURCE = "test:?size=640x360"
 
-# Within this a node that is gone must be said to be.
-NOTICED_S = 3.0
+# A lost node must be reported within this time.
+MAX_NOTICE_S = 3.0
 
 
 class Client(Dashboard):
-    """A dashboard that also keeps what it is told of cameras."""
+    """A dashboard that also keeps the states of cameras."""
 
     def __init__(self, url: str, trust: ssl.SSLContext) -> None:
         super().__init__(url, trust)
@@ -40,15 +40,15 @@ class Client(Dashboard):
         """The newest STATE of each camera."""
         receive = self._socket.recv
 
-        def receive_and_note() -> str | bytes:
+        def receive_and_record() -> str | bytes:
             message: str | bytes = receive()
             self._note(message)
             return message
 
-        self._socket.recv = receive_and_note
+        self._socket.recv = receive_and_record
 
     def watch(self, *cameras: str) -> None:
-        """Watch cameras until four pictures of each have come."""
+        """Watch cameras until four frames of each have come."""
         for camera in cameras:
             reply = self.ask("watch", {"camera": camera})
             assert reply["ok"], reply
@@ -62,11 +62,11 @@ class Client(Dashboard):
             self._take_one()
 
     def headers(self, camera: str) -> list[dict[str, Any]]:
-        """Return the headers of a camera's frames, as they came."""
+        """Return the headers of a camera's frames, in order of arrival."""
         return [header for header, _ in self.frames if header["camera"] == camera]
 
     def seqs(self, camera: str) -> list[int]:
-        """Return the numbers of a camera's frames, as they came."""
+        """Return the sequence numbers of a camera's frames, in order of arrival."""
         return [header["seq"] for header in self.headers(camera)]
 
     def _note(self, message: str | bytes) -> None:
@@ -79,7 +79,7 @@ class Client(Dashboard):
 
 
 class Cluster:
-    """Two camera nodes, two web nodes, and nginx in front of these."""
+    """Two camera nodes, two web nodes, and nginx in front of them."""
 
     def __init__(self, start_node: Start, start_nginx: StartNginx) -> None:
         self._start_node = start_node
@@ -91,19 +91,19 @@ class Cluster:
         self.url = start_nginx(ports_of(self.webs)).url
 
     def start_camera(self, name: str) -> PortholeServer:
-        """Start a camera's node; again, it has its state folder again."""
+        """Start a camera's node; a restart reuses its state folder."""
         return self._start_node("camera", f"{name}={SOURCE}", state=name)
 
 
 @pytest.fixture
 def cluster(start_node: Start, start_nginx: StartNginx) -> Cluster:
-    """All of it, ready."""
+    """The whole cluster, ready."""
     return Cluster(start_node, start_nginx)
 
 
 @pytest.fixture
 def context_options(context_options: dict[str, Any]) -> dict[str, Any]:
-    """A browser that does not mind who signed the certificate."""
+    """Accept any certificate."""
     return {**context_options, "ignore_https_errors": True}
 
 
@@ -113,13 +113,13 @@ def test_pictures_and_control_pass_through(cluster: Cluster, trust: ssl.SSLConte
         operator.watch("street", "door")
         other.watch("street", "door")
         at_each = [viewers_at(web) for web in cluster.webs]
-        # The first pictures of nodes that have just started come as the machine has time.
+        # The first frames of nodes that have just started come late on a busy machine.
         for camera in ("street", "door"):
             operator.read_until(lambda camera=camera: spacing_s(operator, camera) < 0.2, 10)
 
         reply = operator.ask("fps", {"camera": "street", "fps": 4})
         other.read_until(lambda: other.states["street"]["fps"] == 4, 5)
-        # It is the camera's node that makes fewer, so all see fewer.
+        # The camera's node lowers its rate, so all viewers see fewer frames.
         other.read_until(lambda: spacing_s(other, "street") > 0.2, 10)
         other.read_until(lambda: spacing_s(other, "door") < 0.2, 10)
         operator.expect_frames(20)
@@ -135,7 +135,7 @@ def test_pictures_and_control_pass_through(cluster: Cluster, trust: ssl.SSLConte
 def test_a_client_is_live_again_when_its_web_node_is_killed(
     cluster: Cluster, trust: ssl.SSLContext
 ) -> None:
-    """kill -9 of the web node a client is on: it reconnects, and has pictures within 5 s."""
+    """After kill -9 of its web node a client reconnects, and has frames within 5 s."""
     with Client(cluster.url, trust) as client:
         client.watch("street", "door")
         here = wait_until(lambda: next((web for web in cluster.webs if viewers_at(web)), None))
@@ -157,7 +157,7 @@ def test_a_client_is_live_again_when_its_web_node_is_killed(
 def test_a_killed_camera_node_is_told_and_comes_back(
     cluster: Cluster, trust: ssl.SSLContext
 ) -> None:
-    """Within 3 s its camera says why it is away; started anew, it is live without being asked."""
+    """Its camera gives a reason within 3 s; once restarted, the node is live without a request."""
     with Client(cluster.url, trust) as client:
         client.watch("street", "door")
 
@@ -172,7 +172,7 @@ def test_a_killed_camera_node_is_told_and_comes_back(
         client.read_until(lambda: client.states["street"]["state"] == "live", 10)
         client.read_until(lambda: len(client.seqs("street")) >= seen + 5, 5)
 
-    assert took_s < NOTICED_S
+    assert took_s < MAX_NOTICE_S
     assert "unavailable" in lost["reason"]
     assert client.states["door"]["state"] == "live"
     assert len(client.seqs("door")) > seen_at_door
@@ -192,7 +192,7 @@ def test_a_page_shows_both_cameras(cluster: Cluster, page: Page) -> None:
 
 
 def watch_again(cluster: Cluster, trust: ssl.SSLContext, deadline: float) -> Client:
-    """Connect as often as it takes, as the page does; return a client that has had pictures."""
+    """Reconnect until it works, as the page does; return a client that has received frames."""
     while True:
         try:
             with Client(cluster.url, trust) as client:
@@ -204,7 +204,7 @@ def watch_again(cluster: Cluster, trust: ssl.SSLContext, deadline: float) -> Cli
 
 
 def spacing_s(client: Client, camera: str) -> float:
-    """Return how far apart a camera's newest four frames were captured, at the least."""
+    """Return the smallest interval between the captures of a camera's newest four frames."""
     times_unix = [header["at"] for header in client.headers(camera)[-4:]]
     return min((later - earlier for earlier, later in pairwise(times_unix)), default=math.inf)
 

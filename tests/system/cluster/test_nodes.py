@@ -46,7 +46,7 @@ def watch(viewer: Viewer, camera: str, frames: int = 5) -> None:
 
 
 def test_two_web_nodes_show_two_camera_nodes(start_node: Start, connect: Connect) -> None:
-    """Both web nodes show both cameras, each frame is encoded once in all, and none goes back."""
+    """Both web nodes show both cameras, each frame is encoded once overall, and order is kept."""
     start_node("camera", f"door={SMALL}", program=FRESH)
     start_node("camera", f"yard={SMALL}")
     webs = [start_node("web", program=FRESH), start_node("web")]
@@ -60,7 +60,7 @@ def test_two_web_nodes_show_two_camera_nodes(start_node: Start, connect: Connect
         crowd.add(viewer)
 
     def common() -> set[int]:
-        """Return the numbers of the door's frames that came to both nodes."""
+        """Return the sequence numbers of the door's frames that both nodes received."""
         first, second = ({a.seq for a in viewers[i][0].arrivals} for i in (0, 2))
         return first & second
 
@@ -71,7 +71,7 @@ def test_two_web_nodes_show_two_camera_nodes(start_node: Start, connect: Connect
         assert figure(viewer, camera, "encoded") <= figure(viewer, camera, "captured")
         seqs = [arrival.seq for arrival in viewer.arrivals]
         assert all(earlier < later for earlier, later in pairwise(seqs))
-    # The same frame has the same number wherever it is seen.
+    # A frame has the same number wherever it is seen.
     first, second = ({a.seq: a.at_unix for a in viewers[i][0].arrivals} for i in (0, 2))
     assert len(common()) > 20
     assert all(first[seq] == second[seq] for seq in common())
@@ -80,7 +80,7 @@ def test_two_web_nodes_show_two_camera_nodes(start_node: Start, connect: Connect
 def test_one_subscription_however_many_watch(
     start_node: Start, connect: Connect, bus: RedisServer
 ) -> None:
-    """A web node hears a channel once for all its viewers, and not at all without."""
+    """A web node subscribes to a channel once for all its viewers, and not at all without any."""
     start_node("camera", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -102,7 +102,7 @@ def test_one_subscription_however_many_watch(
 def test_small_rendition_is_made_where_the_camera_is(
     start_node: Start, connect: Connect, bus: RedisServer
 ) -> None:
-    """A web node hears the channel of the size its viewers see, and never the full one for it."""
+    """A web node subscribes only to the size its viewers see, never to the full one instead."""
     start_node("camera", "door=test:?size=800x600&fps=20")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -127,7 +127,7 @@ def test_small_rendition_is_made_where_the_camera_is(
 
 
 def test_demand_is_learned_and_forgotten_quickly(start_node: Start, connect: Connect) -> None:
-    """Frames come within a moment of the first viewer, and end within a second of the last."""
+    """Frames start a moment after the first viewer comes, and stop within a second of the last."""
     owner = start_node("run", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -144,7 +144,7 @@ def test_demand_is_learned_and_forgotten_quickly(start_node: Start, connect: Con
         return took_s
 
     def expect_no_delay() -> None:
-        # What a busy machine takes for itself it takes where the camera is, too.
+        # A busy machine delays the camera's node as well.
         assert first_frame_s(far) < first_frame_s(near) + 0.3
 
     each_time(expect_no_delay)
@@ -152,14 +152,14 @@ def test_demand_is_learned_and_forgotten_quickly(start_node: Start, connect: Con
     far.call("unwatch", {"camera": "door"})
     encoded = encoded_by(owner)
     assert encoded > 5
-    wait_until(lambda: stands_still(owner))
+    wait_until(lambda: encodes_nothing(owner))
 
-    # However slow the machine is, it makes no more in a second.
+    # However slow the machine is, it makes no more than this in a second.
     assert encoded_by(owner) - encoded <= FPS
 
 
-def stands_still(node: PortholeServer) -> bool:
-    """Whether a node encodes no frame of the door for a second."""
+def encodes_nothing(node: PortholeServer) -> bool:
+    """Return whether a node encodes no frame of the door for a second."""
     before = encoded_by(node)
     time.sleep(1)
     return encoded_by(node) == before
@@ -175,7 +175,7 @@ def encoded_by(node: PortholeServer) -> float:
 
 
 def test_control_reaches_the_cameras_node(start_node: Start, connect: Connect) -> None:
-    """What one operator wants is done elsewhere, answered, and told on every node."""
+    """An operator's command takes effect on another node, is answered, and shows on every node."""
     start_node("camera", f"door={SMALL}")
     one, two = start_node("web"), start_node("web")
     expect_cameras(one, "door")
@@ -206,7 +206,7 @@ def test_control_reaches_the_cameras_node(start_node: Start, connect: Connect) -
 
 
 def test_control_of_a_hanging_node_is_unavailable(start_node: Start, connect: Connect) -> None:
-    """A node that does not answer is said to be unavailable, in time."""
+    """A node that does not answer is reported as unavailable, in time."""
     camera = start_node("camera", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -223,7 +223,7 @@ def test_control_of_a_hanging_node_is_unavailable(start_node: Start, connect: Co
 
 
 def test_claimed_name_is_refused(start_node: Start, bus: RedisServer, tmp_path: Path) -> None:
-    """Two nodes cannot share cameras of one name: the second says so in a line, exit code 2."""
+    """Two nodes cannot share cameras of one name: the second says so in one line, exit code 2."""
     start_node("camera", f"door={SMALL}")
 
     command = ["camera", "--state", str(tmp_path / "x"), f"door={SMALL}"]
@@ -240,9 +240,9 @@ def test_claimed_name_is_refused(start_node: Start, bus: RedisServer, tmp_path: 
     [("redis://user:hunter2@127.0.0.1:1", os.EX_TEMPFAIL), ("rediss://:hunter2@h:x/", 2)],
 )
 def test_bus_that_is_not_there_is_refused(url: str, code: int, tmp_path: Path) -> None:
-    """A start without its bus ends with a line that does not hold the password.
+    """Starting without the bus fails with one line that does not show the password.
 
-    The exit code says whether trying again may help.
+    The exit code says whether a retry may help.
     """
     ended = FORK_SERVER.run(["web", "--port", "0", "--state", str(tmp_path), "--bus", url], {})
 
@@ -252,7 +252,7 @@ def test_bus_that_is_not_there_is_refused(url: str, code: int, tmp_path: Path) -
 
 
 def test_killed_node_is_unavailable_and_comes_back(start_node: Start, connect: Connect) -> None:
-    """Within 3 s its camera says so; started anew, it is back by itself and numbers go on."""
+    """Within 3 s its camera is unavailable; restarted, it recovers by itself and numbers go on."""
     camera = start_node("camera", f"door={SMALL}", state="camera")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -277,7 +277,7 @@ def test_killed_node_is_unavailable_and_comes_back(start_node: Start, connect: C
 
 
 def test_name_lost_to_another_node(start_node: Start, connect: Connect, bus: RedisServer) -> None:
-    """A node that finds its name taken shares the camera no more, says so, and later does again."""
+    """A node whose name is taken says so and stops sharing the camera, until the name is free."""
     owner = start_node("run", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -297,7 +297,7 @@ def test_name_lost_to_another_node(start_node: Start, connect: Connect, bus: Red
 
 
 def test_camera_moves_to_another_node(start_node: Start, connect: Connect) -> None:
-    """A node that is shut down says so, its name is free at once, and viewers see the next one."""
+    """A node that shuts down announces it, frees its name, and viewers move to the next one."""
     first = start_node("camera", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -348,7 +348,7 @@ def test_run_shares_and_shows(start_node: Start, connect: Connect) -> None:
         ours, theirs = ({arrival.seq for arrival in viewer.arrivals} for viewer in (here, there))
         return bool(ours & theirs)
 
-    # Both at once: one that is not read is sent nothing, and so none that the other has.
+    # Read both together: an unread viewer is sent nothing, so the two would share no frame.
     both = Crowd()
     both.add(here)
     both.add(there)
@@ -357,7 +357,7 @@ def test_run_shares_and_shows(start_node: Start, connect: Connect) -> None:
 
 
 def test_mjpeg_and_snapshot_cross_nodes(start_node: Start) -> None:
-    """What is no dashboard sees remote cameras like local ones."""
+    """MJPEG feeds and snapshots work for remote cameras as for local ones."""
     start_node("camera", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -374,7 +374,7 @@ def test_mjpeg_and_snapshot_cross_nodes(start_node: Start) -> None:
 
 
 def test_cameras_come_to_dashboards_that_are_open(start_node: Start, connect: Connect) -> None:
-    """A camera that appears is told to who is already there."""
+    """Open dashboards learn of a camera that appears."""
     web = start_node("web")
     viewer = connect(web)
     viewer.pump(lambda: last_event(viewer, "hello") is not None, 5)
@@ -388,7 +388,7 @@ def test_cameras_come_to_dashboards_that_are_open(start_node: Start, connect: Co
 
 
 def test_no_bus_means_no_redis(tmp_path: Path) -> None:
-    """Without a bus nothing of it is imported: the default starts as fast as it did."""
+    """Without a bus its modules are not imported: the default starts as fast as before."""
     server = PortholeServer(
         *("--port", "0", "test:"),
         state=tmp_path,
@@ -403,7 +403,7 @@ def test_no_bus_means_no_redis(tmp_path: Path) -> None:
 
 
 def test_dead_camera_nobody_watches_is_known_on_every_node(start_node: Start) -> None:
-    """Its own node checks it, and what that has found is told everywhere."""
+    """Its own node checks it, and the result shows on every node."""
     start_node("camera", "yard=http://127.0.0.1:9/live", "--check-every", "1")
     web = start_node("web")
     expect_cameras(web, "yard")

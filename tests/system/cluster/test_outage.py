@@ -1,4 +1,4 @@
-"""The bus goes away for a while: real processes around a real Redis."""
+"""The bus is away for a while: real processes around a real Redis."""
 
 import signal
 import time
@@ -21,7 +21,7 @@ from tests.support.servers.server import PortholeServer, each_time
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-# Each does to Redis what the other tests' must not suffer.
+# Each test disturbs Redis, so it must not share one.
 pytestmark = pytest.mark.usefixtures("own_redis")
 
 
@@ -40,7 +40,7 @@ def come_back(bus: RedisServer, how: str) -> None:
 
 
 def worst_lag_ms(*viewers: Viewer) -> float:
-    """Return the longest time that a hub stood still, as its viewers were told so far."""
+    """Return the longest hub lag that viewers were told so far, in ms."""
     told = [data for viewer in viewers for event, data in viewer.events if event == "stats"]
     return max((data["process"]["hub_lag_ms"] for data in told), default=0.0)
 
@@ -49,7 +49,7 @@ def worst_lag_ms(*viewers: Viewer) -> float:
 def test_outage_of_ten_seconds(
     start_node: Start, connect: Connect, bus: RedisServer, how: str
 ) -> None:
-    """Local viewers lose no frame, remote ones resume within 2 s, and nothing restarts or grows."""
+    """Local viewers lose no frame, remote ones resume within 2 s, nothing restarts or leaks."""
     camera, web, local, remote = watch_near_and_far(start_node, connect)
     crowd = crowd_of(local, remote)
     crowd.run(10, until=lambda: min(len(local.arrivals), len(remote.arrivals)) > 8)
@@ -65,7 +65,7 @@ def test_outage_of_ten_seconds(
             go_away(bus, how)
             begun = len(local.arrivals) - 1
             time.sleep(5)
-            # A process that has just begun to encode still grows, bus or no bus.
+            # A process that has just begun to encode still grows, with or without the bus.
             memory = [process.memory_info().rss for process in processes]
             time.sleep(5)
             grown = [

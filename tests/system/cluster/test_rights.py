@@ -1,4 +1,4 @@
-"""What each role may do on the bus, by the very commands that the documentation gives."""
+"""The permissions of each role on the bus, set by the documentation's own commands."""
 
 import json
 import shlex
@@ -17,14 +17,14 @@ from tests.support.servers.server import ROOT, PortholeServer, wait_until
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-# Users that are made in Redis stay.
+# Users created in Redis persist.
 pytestmark = pytest.mark.usefixtures("own_redis")
 
 USERS_PASSWORD = "correct horse"
 
 
 def documented_users() -> list[list[str]]:
-    """Return the commands of docs/scaling.md that make users, as words."""
+    """Return the commands of docs/scaling.md that create users, split into words."""
     text = (ROOT / "docs" / "scaling.md").read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line.startswith("ACL SETUSER ")]
     return [shlex.split(line.replace(">PASSWORD", f"'>{PASSWORD}'")) for line in lines]
@@ -32,7 +32,7 @@ def documented_users() -> list[list[str]]:
 
 @pytest.fixture
 def urls(bus: RedisServer) -> dict[str, str]:
-    """The bus's address for each role, whose users are made as documented."""
+    """The bus's URL for each role, with users created as documented."""
     with bus.client() as client:
         for words in documented_users():
             assert client.execute_command(*words)
@@ -49,16 +49,16 @@ def test_documented_rights_are_enough_and_no_more(
     connect: Connect,
     tmp_path: Path,
 ) -> None:
-    """Nodes do all they do, and nothing was denied; the camera node's user sees no people.
+    """Every function works, nothing was denied, and the camera node's user sees no accounts.
 
-    What an operator asks is in the audit log where the camera is.
+    An operator's command is in the audit log of the camera's node.
     """
     UsersFile(tmp_path / "web").add_user("ada", "operator", None, USERS_PASSWORD)
     token = UsersFile(tmp_path / "web").add_token("desk", "operator", None)
     camera = start_node("camera", "door=test:?fps=10", "--bus", urls["camera"], state="camera")
     web = start_node("web", "--bus", urls["web"], state="web")
     viewer = wait_until(lambda: connect(web, auth={"token": token}))
-    # The camera's node may not have been heard yet.
+    # The camera's node may not have been discovered yet.
     wait_until(lambda: viewer.call("watch", {"camera": "door"})["ok"])
     viewer.pump(lambda: len(viewer.arrivals) > 5, 10)
     assert viewer.call("quality", {"camera": "door", "quality": 40})["ok"]
@@ -86,7 +86,7 @@ def test_documented_rights_are_enough_and_no_more(
 
 
 def test_camera_nodes_may_not_see_people(urls: dict[str, str]) -> None:
-    """Whoever gets hold of a camera node's password makes no users and signs no logins."""
+    """A stolen camera node password can neither create users nor sign logins."""
     with redis.Redis.from_url(urls["camera"]) as client:
         for key in ("people", "secret", "logins", "logins-number", "logins-epoch", "limits:x"):
             with pytest.raises(redis.exceptions.NoPermissionError):

@@ -39,7 +39,7 @@ class NodeOfTests:
 def make(
     bus: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[str], NodeOfTests]]:
-    """A function that makes nodes, by the name of their folder."""
+    """Return a function that makes nodes, by folder name."""
     monkeypatch.setattr(poll, "PERIOD_S", 0.01)
     place = Bus(bus.url, "test")
     nodes: list[NodeOfTests] = []
@@ -54,7 +54,7 @@ def make(
 
 
 def test_a_change_on_any_node_is_one_on_all(make: Callable[[str], NodeOfTests]) -> None:
-    """The first node's users become everybody's, and so does every later change."""
+    """The first node's users are adopted by all, and so is every later change."""
     one, two = make("one"), make("two")
     one.add("ann")
     one.start()
@@ -70,7 +70,7 @@ def test_a_change_on_any_node_is_one_on_all(make: Callable[[str], NodeOfTests]) 
 
 
 def test_lost_data_is_put_back(make: Callable[[str], NodeOfTests], bus: RedisServer) -> None:
-    """After Redis has lost everything, the nodes' copies are the list."""
+    """After Redis has lost everything, the nodes' copies become the list again."""
     one = make("one")
     one.add("ann")
     one.start()
@@ -84,7 +84,7 @@ def test_lost_data_is_put_back(make: Callable[[str], NodeOfTests], bus: RedisSer
 
 
 def test_a_node_that_was_off_brings_nobody_back(make: Callable[[str], NodeOfTests]) -> None:
-    """Users that were removed while a node was off are gone there too, once it is back."""
+    """Users removed while a node was off are gone there too, once it is back."""
     one, late = make("one"), make("late")
     late.add("mallory")
     one.add("ann")
@@ -103,7 +103,7 @@ def test_junk_is_no_list(
     junk: bytes,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What somebody puts there that is no list changes nobody's, and is said once."""
+    """Foreign junk under the key changes no node's list, and is logged once."""
     one = make("one")
     one.add("ann")
     one.start()
@@ -112,5 +112,5 @@ def test_junk_is_no_list(
     until(lambda: "an invalid list of users" in caplog.text)
 
     assert one.names == {"ann"}
-    one.add("bob")  # Which mends nothing by itself: whoever put it there has to remove it.
+    one.add("bob")  # This does not repair itself: somebody has to remove the junk.
     assert one.names == {"ann", "bob"}

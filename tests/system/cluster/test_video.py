@@ -21,7 +21,7 @@ from tests.support.servers.server import PortholeServer, wait_until
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-# One group of 25 seconds: who had to wait for a key picture would wait for long.
+# One group of 25 seconds: waiting for the next key frame would take long.
 PICTURES = 250
 SOURCE = "testsrc2=size=320x180:rate=10"
 FILM = (
@@ -34,12 +34,12 @@ CHANNEL = "porthole:video:door:full"
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the camera shows, over and over."""
+    """The film that the camera repeats."""
     return make_film(tmp_path_factory.mktemp("film") / "film.mp4", *FILM, source=SOURCE)
 
 
 class Player:
-    """Reads a node's MP4 as it comes."""
+    """Reads a node's MP4 as it arrives."""
 
     def __init__(self, node: PortholeServer) -> None:
         self._answer = urllib.request.urlopen(f"{node.url}stream/door.mp4", timeout=30)
@@ -57,21 +57,21 @@ class Player:
 
     @property
     def fragments(self) -> int:
-        """How many pictures have come."""
+        """Number of pictures received."""
         return self.data.count(b"moof")
 
     def expect(self, more: int) -> None:
-        """Wait until so many more pictures have come."""
+        """Wait until this many more pictures have come."""
         wanted = self.fragments + more
         wait_until(lambda: self.fragments >= wanted, every_s=0.05)
 
     def pictures(self) -> list[str]:
-        """Return a digest of each picture that has come in whole."""
+        """Return a digest of each picture received whole."""
         begin = self.data.rfind(b"moof") - 4
         return digests("-", self.data[:begin])
 
     def close(self) -> None:
-        """End the connection with what comes next."""
+        """Disconnect at the next data received."""
         self._closed = True
         self._thread.join(10)
         self._answer.close()
@@ -92,7 +92,7 @@ def play() -> Iterator[Callable[[PortholeServer], Player]]:
 
 
 def digests(source: str, data: bytes | None = None) -> list[str]:
-    """Return a digest of each picture; fails if FFmpeg finds anything wrong."""
+    """Return a digest of each picture; fail if FFmpeg reports any error."""
     ended = subprocess.run(
         ["ffmpeg", "-v", "error", "-i", source, "-fps_mode", "passthrough", "-f", "framemd5", "-"],
         input=data,
@@ -111,10 +111,10 @@ def test_nodes_share_a_cameras_video(
     film: Path,
     play: Callable[[PortholeServer], Player],
 ) -> None:
-    """Bit for bit, from the key picture on: also to a node that comes in the middle of a group.
+    """Players get it bit for bit from the key frame on, even in the middle of a group.
 
-    The camera's node sends it once for all. What else is on the channel is counted and changes
-    nothing. When all have left, nobody watches.
+    The camera's node sends it once for all. Junk on the channel is counted and changes nothing.
+    When all players have left, the camera has no viewers.
     """
     owner = start_node("run", f"door=file:{film}")
     webs = [start_node("web") for _ in range(2)]
@@ -160,7 +160,7 @@ def test_nodes_share_a_cameras_video(
 def test_a_film_with_b_frames_plays_in_order_on_another_node(
     start_node: Start, play: Callable[[PortholeServer], Player], tmp_path: Path
 ) -> None:
-    """They were played in the order in which they are decoded: one step forth, two back."""
+    """Frames were played in decoding order: one step forth, two back."""
     options = ("-t", "4", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50")
     more = ("-x264-params", "b-adapt=0", "-pix_fmt", "yuv420p")
     film = make_film(tmp_path / "film.mp4", *options, *more, source=SOURCE)
@@ -169,7 +169,7 @@ def test_a_film_with_b_frames_plays_in_order_on_another_node(
     expect_cameras(web, "door")
 
     far = play(web)
-    # The first ones hurry, until it is as far as its camera: up to a round of the film.
+    # The first ones hurry until the player catches up with the camera: up to a round of the film.
     far.expect(52)
 
     shown = times(far.data[: far.data.rfind(b"moof") - 4])
@@ -180,7 +180,7 @@ def test_a_film_with_b_frames_plays_in_order_on_another_node(
 
 
 def times(data: bytes) -> list[float]:
-    """Return when each picture of a film is shown, in the order in which they are decoded."""
+    """Return each picture's display time, in decoding order."""
     command = "ffprobe -v error -show_entries packet=pts_time -of csv=p=0 -"
     told = subprocess.run(command.split(), input=data, capture_output=True, check=True, timeout=20)
     return [float(line.strip(b",")) for line in told.stdout.split()]
@@ -190,9 +190,9 @@ def times(data: bytes) -> list[float]:
 def test_video_goes_on_when_the_bus_is_back(
     start_node: Start, bus: RedisServer, film: Path, play: Callable[[PortholeServer], Player]
 ) -> None:
-    """Redis dies twice: players near the camera notice nothing, those on the bus go on with it.
+    """Redis dies twice: local players notice nothing, remote ones resume when it is back.
 
-    Not with the next key picture, which is seconds away, but with the group so far.
+    They resume with the group so far, not with the next key frame, which is seconds away.
     """
     owner = start_node("run", f"door=file:{film}")
     web = start_node("web")
@@ -209,5 +209,5 @@ def test_video_goes_on_when_the_bus_is_back(
     shown = digests(str(film))
     received = [shown.index(one) for one in near.pictures()]
     assert received == [(received[0] + count) % PICTURES for count in range(len(received))]
-    # None that cannot be decoded was handed on.
+    # No undecodable frame was forwarded.
     assert set(far.pictures()) <= set(shown)

@@ -24,8 +24,7 @@ def share(place: Bus, folder: Path) -> tuple[Views, SharedFile]:
 def test_views_are_the_same_on_every_node(
     bus: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change on any node is one on all, and its pages are told; a node that joins takes them, and
-    sets its own aside."""
+    """A change on one node reaches all, and their pages; a node that joins sets its own aside."""
     monkeypatch.setattr(poll, "PERIOD_S", 0.01)
     place = Bus(bus.url, "test")
     one, sharing_one = share(place, tmp_path / "one")

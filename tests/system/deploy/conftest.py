@@ -1,4 +1,4 @@
-"""nginx as Debian ships it, with the configuration that Porthole ships."""
+"""Debian's nginx with the configuration that Porthole ships."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ Start = Callable[..., PortholeServer]
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder with cert.pem and key.pem for this machine, signed by itself."""
+    """Make a folder with a self-signed certificate for this machine: cert.pem and key.pem."""
     folder = tmp_path_factory.mktemp("tls")
     command = [
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
@@ -37,7 +37,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start_nodes(start_server: Start, tmp_path: Path) -> Callable[[int], list[PortholeServer]]:
-    """Start so many servers that trust nginx, each with a state folder of its own."""
+    """Start this many servers that trust nginx, each with its own state folder."""
 
     def start(count: int) -> list[PortholeServer]:
         return [
@@ -70,7 +70,7 @@ def start_nginx(certificate: Path, tmp_path: Path) -> Iterator[Callable[..., Ngi
 
 @pytest.fixture(scope="session")
 def trust(certificate: Path) -> ssl.SSLContext:
-    """Trust the certificate that nginx shows here, and no other."""
+    """Trust only the certificate that nginx uses here."""
     return ssl.create_default_context(cafile=certificate / "cert.pem")
 
 
@@ -81,7 +81,7 @@ def fetch(
     data: bytes | None = None,
     source: str = "127.0.0.1",
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
-    """Return status, headers and body, whatever the status; asks from the address ``source``."""
+    """Return status, headers and body, whatever the status; connect from the address ``source``."""
     where = urlsplit(url)
     assert where.hostname
     kind: Any = functools.partial(http.client.HTTPSConnection, context=trust)

@@ -1,4 +1,4 @@
-"""The example client of the documentation, run as it is printed there."""
+"""The documentation's example client, run as printed."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def example() -> str:
 def start_example(
     tmp_path: Path, certificate: Path
 ) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Run the example, as it is, in a folder of its own."""
+    """Run the example unchanged, in its own folder."""
     started: list[subprocess.Popen[str]] = []
     (tmp_path / "client.py").write_text(example(), encoding="utf-8")
 
@@ -66,10 +66,10 @@ def test_the_example_survives_tls_and_a_restart(
     tmp_path: Path,
     trust: ssl.SSLContext,
 ) -> None:
-    """Behind nginx, over TLS, the server is started anew: pictures are fresh before and after.
+    """Behind nginx, over TLS, the server is restarted: pictures are fresh before and after.
 
-    The example was once frozen for ever by a restart, disconnected every few seconds by TLS, and
-    ended by an exception when a header and its picture changed places.
+    The example once froze for good on a restart, was disconnected every few seconds over TLS, and
+    crashed when a header and its picture changed places.
     """
     (port,) = free_ports(1)
     arguments = (
@@ -98,7 +98,7 @@ def test_the_example_survives_tls_and_a_restart(
 
 
 def longest_gap_s(picture: Path, for_s: float) -> float:
-    """Return how old a file that is written again and again became within some time."""
+    """Return the greatest age that a file reached which is rewritten over and over."""
     longest_s = 0.0
     until = time.monotonic() + for_s
     while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""The container files, as far as that goes without Docker: they parse, and name what exists."""
+"""The container files, as far as possible without Docker: they parse, and all names exist."""
 
 import json
 import re
@@ -19,13 +19,13 @@ DEPLOY = ROOT / "deploy"
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """Read compose.yaml as Docker does, but for variables."""
+    """Read compose.yaml as Docker does, without variable substitution."""
     read: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
     return read
 
 
 def test_what_is_copied_exists() -> None:
-    """The Dockerfile's sources are in the project, and let through by its ignore file."""
+    """The Dockerfile's sources exist in the project, and its ignore file lets them through."""
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     passed = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
 
@@ -79,7 +79,7 @@ def test_services_fit_together(compose: dict[str, Any]) -> None:
         for mount in service.get("volumes", ()):
             source = mount.split(":")[0]
             if source.startswith("./"):
-                # The certificate's folder is the user's to fill.
+                # Users supply the certificate's folder.
                 assert (DEPLOY / source).exists() or source == "./tls", mount
             else:
                 assert source in compose["volumes"], mount
@@ -89,7 +89,7 @@ def test_services_fit_together(compose: dict[str, Any]) -> None:
 
 
 def test_settings_are_settings(compose: dict[str, Any]) -> None:
-    """Every PORTHOLE_ variable is one that is read."""
+    """Every PORTHOLE_ variable is one that the server reads."""
     known = {option.variable for option in server_options()}
     known |= {"PORTHOLE_BUS"}  # Until the roles that read it are in this tree.
 
@@ -99,7 +99,7 @@ def test_settings_are_settings(compose: dict[str, Any]) -> None:
 
 
 def test_nginx_is_sent_to_the_web_nodes(compose: dict[str, Any]) -> None:
-    """The command's sed finds both nodes in nginx.conf, and puts the containers in their place."""
+    """The command's sed finds both nodes in nginx.conf, and replaces them with the containers."""
     services = compose["services"]
     expected = [services[name]["networks"]["inside"]["ipv4_address"] for name in ("web1", "web2")]
     command = services["nginx"]["command"][2].partition(" && ")[0].partition(" > ")[0]

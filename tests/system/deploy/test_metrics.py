@@ -1,4 +1,4 @@
-"""The dashboard and the scrape settings, held against what a server really exports."""
+"""The shipped dashboard and scrape settings match what a server exports."""
 
 import json
 import re
@@ -17,10 +17,10 @@ NAME = re.compile(r"\bporthole_\w+")
 
 @pytest.fixture
 def exported(start_server: Callable[..., PortholeServer]) -> dict[str, set[str]]:
-    """Ask a server for its metrics: the labels of each, by the name that a query uses."""
+    """Return the labels of each metric a server exports, by the name used in queries."""
     server = start_server("test:?size=320x180")
     with urllib.request.urlopen(server.url + "snapshot", timeout=15):
-        pass  # So that something has happened.
+        pass  # So that the counters are not empty.
     with urllib.request.urlopen(server.url + "metrics", timeout=15) as answer:
         text = answer.read().decode()
     labels: dict[str, set[str]] = {}
@@ -38,7 +38,7 @@ def test_the_dashboard_shows_what_is_exported(exported: dict[str, set[str]]) -> 
 
 
 def test_its_legends_name_labels_that_exist(exported: dict[str, set[str]]) -> None:
-    """A legend has labels of its metric only; Prometheus adds the instance."""
+    """A legend uses only labels of its metric; Prometheus adds the instance."""
     for target in targets():
         for name in NAME.findall(target["expr"]):
             labels = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
@@ -46,7 +46,7 @@ def test_its_legends_name_labels_that_exist(exported: dict[str, set[str]]) -> No
 
 
 def test_panels_do_not_overlap() -> None:
-    """Each panel has a number and a place of its own, within the width of 24."""
+    """Each panel has its own number and place, within the width of 24."""
     panels = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))["panels"]
     places = [panel["gridPos"] for panel in panels]
     cells = [
@@ -62,7 +62,7 @@ def test_panels_do_not_overlap() -> None:
 
 
 def test_prometheus_asks_the_path_that_answers() -> None:
-    """The nodes of nginx.conf are asked, each by itself."""
+    """Prometheus scrapes each node of nginx.conf directly."""
     settings = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))
     nginx = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
 

@@ -22,14 +22,14 @@ from tests.system.deploy.conftest import fetch
 StartNodes = Callable[[int], list[PortholeServer]]
 StartNginx = Callable[[Sequence[int]], Nginx]
 
-# What must be back within, once the node it was on is gone.
+# A client must be live again within this time once its node is gone.
 RESUMED_S = 5.0
 
 
 def test_a_client_is_live_again_when_its_node_is_killed(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext
 ) -> None:
-    """kill -9 of the node a dashboard is on: it reconnects, and has pictures within 5 s."""
+    """After kill -9 of its node a dashboard reconnects, and has frames within 5 s."""
     nodes = start_nodes(2)
     nginx = start_nginx(ports_of(nodes))
     with Dashboard(nginx.url, trust) as dashboard:
@@ -59,7 +59,7 @@ def test_a_client_is_live_again_when_its_node_is_killed(
 def test_a_node_that_answers_nothing_is_left_within_a_second(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext
 ) -> None:
-    """A node whose machine is gone, so that nobody even refuses, holds a page up for a second."""
+    """A dead machine, which does not even refuse connections, delays a page by only a second."""
     (node,) = ports_of(start_nodes(1))
     times_s = []
     with silent_port() as silent:
@@ -72,15 +72,15 @@ def test_a_node_that_answers_nothing_is_left_within_a_second(
 
     *again, first = sorted(times_s)
     assert 0.8 < first < 1.5, times_s
-    assert max(again) < 0.5, "once left, a node is not asked again at once"
+    assert max(again) < 0.5, "a dead node is not tried again immediately"
 
 
 def test_floods_of_logins_end_at_nginx(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """After a burst of ten tries an address gets 429, while its pages still come."""
+    """After a burst of ten attempts an address gets 429, while its pages still come."""
     UsersFile(tmp_path / "node-1").add_user("ada", "operator", None, "correct horse battery")
-    # Without a bus, a login holds at one node only.
+    # Without a bus, a login is valid at one node only.
     nginx = start_nginx(2 * ports_of(start_nodes(1)))
 
     answers = [fetch(nginx.url + "login", trust, data=b"name=ada")[0] for _ in range(14)]
@@ -96,7 +96,7 @@ def ports_of(nodes: list[PortholeServer]) -> list[int]:
 
 @contextlib.contextmanager
 def silent_port() -> Iterator[int]:
-    """Give a port where nobody accepts, and whose queue is full: what connects hears nothing."""
+    """Return a port whose backlog is full and that never accepts: clients get no answer."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -109,6 +109,6 @@ def silent_port() -> Iterator[int]:
 
 
 def viewers_at(node: PortholeServer) -> int:
-    """Ask a node itself how many watch there."""
+    """Ask a node directly for its number of viewers."""
     with urllib.request.urlopen(node.url + "api/cameras", timeout=10) as answer:
         return sum(state["viewers"] for state in json.load(answer))

@@ -1,6 +1,6 @@
 """The proxy configurations that Porthole ships, each run over TLS in front of a server.
 
-One server for all, and one of each proxy: what nginx alone promises is in test_nginx.py.
+One server and one of each proxy serve all tests; behaviour specific to nginx is in test_nginx.py.
 """
 
 import re
@@ -39,7 +39,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def token(state: Path) -> str:
-    """Make a token that may do everything."""
+    """Return a token with full permissions."""
     return UsersFile(state).add_token("octo", "operator", None)
 
 
@@ -73,19 +73,19 @@ def proxy(
 
 
 def test_the_proxy_accepts_what_is_shipped(proxy: Proxy) -> None:
-    """It has nothing to say against the file, not even a warning."""
+    """The proxy checks the file without an error or a warning."""
     checked = proxy.check()
 
     assert checked.returncode == 0, checked.stderr
     said = (checked.stdout + checked.stderr).lower().splitlines()
-    # A certificate of one's own has nobody to ask whether it still holds.
+    # A self-signed certificate has no OCSP responder.
     assert [line for line in said if "warn" in line and "ocsp" not in line] == []
 
 
 def test_everything_passes_at_the_root_and_under_a_path(
     proxy: Proxy, token: str, trust: ssl.SSLContext
 ) -> None:
-    """Page, pictures, control and snapshots go through TLS and the proxy, on both paths."""
+    """Page, frames, control and snapshots work through TLS and the proxy, at both paths."""
     bearer = {"Authorization": f"Bearer {token}"}
     for url in (proxy.url, proxy.url + "porthole/"):
         status, headers, page = fetch(url, trust, bearer)
@@ -108,7 +108,7 @@ def test_everything_passes_at_the_root_and_under_a_path(
 
 
 def test_mjpeg_is_not_held_back(proxy: Proxy, token: str, trust: ssl.SSLContext) -> None:
-    """A picture is here when it is captured, not when the next one pushes it out of a buffer."""
+    """A picture arrives when it is captured, not when the next one pushes it out of a buffer."""
     for path in ("video_feed/slow", "porthole/video_feed/slow"):
         request = urllib.request.Request(
             proxy.url + path, headers={"Authorization": f"Bearer {token}"}
@@ -121,14 +121,14 @@ def test_mjpeg_is_not_held_back(proxy: Proxy, token: str, trust: ssl.SSLContext)
 
 
 def test_haproxy_holds_no_end_of_a_picture_back() -> None:
-    """What follows half a second later would push it out; 35 to 140 ms are lost in a timing."""
+    """Only the next data, half a second later, would push it out; timing varies by 35 to 140 ms."""
     options = (ROOT / "deploy" / "haproxy.cfg").read_text(encoding="utf-8").split("\n")
 
     assert "    option http-no-delay" in options[: options.index("frontend porthole")]
 
 
 def test_people_log_in_through_it(proxy: Proxy, state: Path, trust: ssl.SSLContext) -> None:
-    """Under a path and over TLS: the cookie is Secure, and the log has the client's own address."""
+    """Under a path and over TLS the cookie is Secure, and the log has the client's own address."""
     url = proxy.url + "porthole/"
     audit = state / "audit.log"
     before = audit.read_text().count('"from": "127.0.0.2"') if audit.exists() else 0
@@ -154,7 +154,7 @@ def test_people_log_in_through_it(proxy: Proxy, state: Path, trust: ssl.SSLConte
 
 
 def test_plain_http_leads_to_tls(proxy: Proxy, trust: ssl.SSLContext) -> None:
-    """Port 80 shows nothing but the way to 443, which browsers then remember for a year."""
+    """Port 80 only redirects to 443, which browsers then remember for a year."""
     plain = fetch(f"http://127.0.0.1:{proxy.plain_port}/porthole/?action=stream", trust)
     bare = fetch(proxy.url + "porthole", trust)
     answers = [fetch(proxy.url + path, trust) for path in ("login", "healthz", "nowhere")]
@@ -169,19 +169,19 @@ def test_plain_http_leads_to_tls(proxy: Proxy, trust: ssl.SSLContext) -> None:
 
 
 def test_foreign_names_get_no_page(proxy: Proxy, trust: ssl.SSLContext) -> None:
-    """What is asked for under another name, as DNS rebinding does, is no page of ours."""
+    """A request under another name, as in DNS rebinding, gets none of our pages."""
     status, _, page = fetch(proxy.url + "login", trust, {"Host": "evil.example"})
 
     assert status == 421 or page == b"", (status, page)
 
 
 def test_no_log_has_a_query(proxy: Proxy, trust: ssl.SSLContext) -> None:
-    """A query may hold an embed token; the path that was asked for is there."""
+    """Logs have the requested path but no query, which may hold an embed token."""
     path = "porthole/snapshot/slow.jpg?token=porthole_never-logged"
 
     fetch(proxy.url + path, trust)
     fetch(f"http://127.0.0.1:{proxy.plain_port}/{path}", trust)
-    proxy.stop()  # Some write late.
+    proxy.stop()  # Some write their logs late.
     logged = proxy.logged()
     proxy.start()
 
@@ -190,7 +190,7 @@ def test_no_log_has_a_query(proxy: Proxy, trust: ssl.SSLContext) -> None:
 
 
 def read_part(answer: IO[bytes]) -> float:
-    """Read one part of an MJPEG stream, and return how old its picture is, in seconds."""
+    """Read one part of an MJPEG stream; return its picture's age in seconds."""
     headers: dict[bytes, bytes] = {}
     while True:
         line = answer.readline().strip()

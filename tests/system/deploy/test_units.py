@@ -1,4 +1,4 @@
-"""The systemd units: that systemd understands them, and that the server lives with their limits."""
+"""The systemd units: systemd accepts them, and the server works within their limits."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ UNITS = ("porthole.service", "porthole-camera.service", "porthole-web@.service")
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
 @pytest.mark.parametrize("name", UNITS)
 def test_systemd_understands_them(name: str, tmp_path: Path) -> None:
-    """systemd-analyze has nothing to say against a unit, once its paths exist."""
+    """systemd-analyze reports nothing for a unit, once its paths exist."""
     text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
     text = text.replace("/opt/porthole/.venv/bin/python", sys.executable)
     text = text.replace("/opt/porthole", str(ROOT))
@@ -36,7 +36,7 @@ def test_systemd_understands_them(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", UNITS)
 def test_their_commands_exist(name: str) -> None:
-    """What a unit starts is a command of manage.py, with options that it takes."""
+    """A unit starts an existing command of manage.py, with valid options."""
     text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
     started = re.search(r"^ExecStart=\S+ manage.py (\w+) (.*)$", text, re.MULTILINE)
     assert started
@@ -48,9 +48,9 @@ def test_their_commands_exist(name: str) -> None:
 
 
 def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
-    """A node starts again when its Redis comes up late, and not every second for a typo.
+    """A node restarts when its Redis comes up late, but not every second after a typo.
 
-    The units once restarted after both, for both were exit code 2.
+    The units once restarted after both, because both exited with code 2.
     """
     (tmp_path / "typo.toml").write_text("[server]\nprot = 8000\n")
     late = ("web", "--state", str(tmp_path / "state"), "--bus", "redis://127.0.0.1:1")
@@ -69,8 +69,10 @@ def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
 def test_a_camera_works_within_their_limits(
     name: str, start_server: Callable[..., PortholeServer]
 ) -> None:
-    """Under a unit's system calls, a camera in a process of its own shows pictures: memory is
-    shared, limits are set, and kill -9 of the server ends that process too."""
+    """With a unit's system calls, a camera in its own process delivers frames.
+
+    Memory is shared, limits are set, and kill -9 of the server ends that process too.
+    """
     unit = str(ROOT / "deploy" / name)
     camera = BadCamera()
     try:
@@ -96,7 +98,7 @@ def test_a_camera_works_within_their_limits(
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
 def test_the_limits_are_limits() -> None:
-    """What a unit does not allow is refused, so that the test above shows something."""
+    """Anything a unit does not allow fails, so that the test above proves something."""
     unit = str(ROOT / "deploy" / "porthole.service")
     tries = (
         "import socket, os, mmap\n"

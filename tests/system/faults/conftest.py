@@ -1,4 +1,4 @@
-"""Cameras that misbehave, and servers that notice it soon."""
+"""Cameras that misbehave, and servers with short time-outs."""
 
 from tests.support.cameras.bad_camera import make_camera
 

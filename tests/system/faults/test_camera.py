@@ -1,4 +1,4 @@
-"""Cameras that hang, crash or lie, seen from the dashboard of a whole server."""
+"""Cameras that hang, crash or send nonsense, seen from the dashboard of a whole server."""
 
 import json
 import re
@@ -31,8 +31,8 @@ from tests.system.faults.conftest import OPTIONS, READ_TIMEOUT_S
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-# What is allowed beyond two read time-outs: from a state to its telling, on a loaded machine.
-TELLING_S = 1.0
+# Allowed beyond two read time-outs: the time to report a state, on a loaded machine.
+REPORT_S = 1.0
 
 PASSWORD = "s3cret-of-the-yard"
 
@@ -42,9 +42,9 @@ def test_a_frozen_and_a_killed_process_disturb_no_other(
 ) -> None:
     """SIGSTOP and SIGKILL in mid-stream hit one camera each: the others lose no frame.
 
-    Those two are shown stalled or retrying within two read time-outs, and come back by themselves.
+    Both are shown stalled or retrying within two read time-outs, and recover by themselves.
     """
-    # Slow enough that a viewer loses no picture only because the machine does other things.
+    # Slow enough that a viewer loses no frame just because the machine is busy.
     stopped, killed, steady = (make_camera(fps=8) for _ in range(3))
     server = start_server(
         *(f"stopped={stopped.url()}", f"killed={killed.url()}", f"steady={steady.url()}"),
@@ -79,7 +79,7 @@ def _hit_two_and_expect_nothing_of_others(
     board.until_live("stopped", "killed")
     after = board.stats()["cameras"]
 
-    assert took_s < 2 * READ_TIMEOUT_S + TELLING_S
+    assert took_s < 2 * READ_TIMEOUT_S + REPORT_S
     assert all(state["reason"] for state in shown)
     assert wait_until(lambda: not victims[0].is_running() and not victims[1].is_running())
     for name in others:
@@ -87,7 +87,7 @@ def _hit_two_and_expect_nothing_of_others(
             (seq, at) for seq, at in board.arrivals[name] if seq > at_start[name][0] and at >= hit
         ]
         captured = after[name]["captured"] - before[name]["captured"]
-        # Every frame there was came through, and none waited for what hung elsewhere.
+        # Every captured frame came through, and none waited for the hanging cameras.
         assert len(board.arrivals[name]) > 0
         assert arrivals[-1][0] - arrivals[0][0] + 1 <= captured + 5
         assert len(arrivals) > 0.95 * (arrivals[-1][0] - arrivals[0][0])
@@ -98,7 +98,7 @@ def _hit_two_and_expect_nothing_of_others(
 def test_every_loss_has_its_name_and_its_end(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """However a camera is lost, the reason says so, and it is live again once it is mended."""
+    """Each way to lose a camera has its reason, and the camera is live again once repaired."""
     said = {
         "stalls": r"no picture|sent nothing",
         "hangs-up": r"stream ended|cannot be reached|answers 503",
@@ -141,7 +141,7 @@ def test_every_loss_has_its_name_and_its_end(
 def test_a_black_hole_is_given_up_and_reached_later(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """A host that takes the connection and never answers is not waited for without end."""
+    """A host that accepts connections and never answers is given up after a time-out."""
     camera = make_camera()
     camera.fault = "black hole"
     server = start_server(f"hole={camera.url()}", *OPTIONS)
@@ -157,7 +157,7 @@ def test_a_black_hole_is_given_up_and_reached_later(
 def test_all_sources_stuck_at_once_leave_the_server_quick(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """With every process stopped and every stream silent, pages and knobs answer as before.
+    """With every process stopped and every stream silent, pages and controls still answer.
 
     Stop, start and fps during a stuck read are answered too, and all cameras come back.
     """
@@ -178,15 +178,15 @@ def test_all_sources_stuck_at_once_leave_the_server_quick(
         camera.fault = "none"
     board.until_live(*names)
 
-    # What a busy machine takes for itself it took before. A stop waits for its device, which a
-    # process that was stopped has for half a second more.
+    # A busy machine was as slow before. A stop waits for its device, which a stopped process holds
+    # for half a second more.
     assert median(stuck_s) < median(before_s) + 0.5
     assert max(stuck_s) < max(before_s) + 4
     assert {board.state(name)["fps"] for name in names} == {9}
 
 
 def _answer_times(server: PortholeServer, board: Board, names: Sequence[str]) -> list[float]:
-    """Turn every knob, ask for the page's list, and return how many seconds each answer took."""
+    """Use every control, fetch the list of cameras, and return each answer's time in seconds."""
     took_s: list[float] = []
     for name in names:
         for event, more in (("fps", {"fps": 12}), ("stop", {}), ("start", {}), ("fps", {"fps": 9})):
@@ -208,7 +208,7 @@ def _answer_times(server: PortholeServer, board: Board, names: Sequence[str]) ->
     ],
 )
 def test_forbidden_sources_end_the_start(source: str, tmp_path: Path) -> None:
-    """An index that crashes OpenCV and a scheme of FFmpeg's own are refused in one line."""
+    """An index that crashes OpenCV and FFmpeg's own URL schemes are rejected in one line."""
     ended = FORK_SERVER.run(["run", "--port", "0", "--state", str(tmp_path), source], {})
 
     assert ended.returncode == 2
@@ -220,7 +220,7 @@ def test_forbidden_sources_end_the_start(source: str, tmp_path: Path) -> None:
 def test_a_password_is_nowhere(
     start_server: Start, connect: Connect, make_camera: MakeCamera, tmp_path: Path
 ) -> None:
-    """The camera is shown it; no page, event, metric, log, file or process list is."""
+    """The camera receives it; no page, event, metric, log, file or process list shows it."""
     live, refusing, gone = make_camera(login=True), make_camera(), make_camera()
     refusing.fault = "refuse"
     gone.disappear()
@@ -246,7 +246,7 @@ def test_a_password_is_nowhere(
     assert child
     board.viewer.call("quality", {"camera": "live", "quality": 55})
     child.kill()
-    # Both read the same camera: it may have been the process of either.
+    # Both read the same camera: the process may belong to either.
     board.until(lambda: "retrying" in {board.state(name)["state"] for name in ("live", "query")})
     board.until_live("live", "query")
 

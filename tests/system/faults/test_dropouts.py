@@ -1,4 +1,4 @@
-"""A camera behind a network that fails in all ways: never two connections, never a false "live"."""
+"""A camera behind an unreliable network: never two connections, never a false "live"."""
 
 import json
 import time
@@ -22,7 +22,7 @@ SLACK_S = 0.5
 
 @pytest.fixture
 def proxy() -> Iterator[DroppingProxy]:
-    """A camera that takes one client at a time, behind a proxy that can fail."""
+    """A camera that serves one client at a time, behind a proxy that can fail."""
     camera = BadCamera(fps=25)
     proxy = DroppingProxy(camera.port)
     yield proxy
@@ -31,11 +31,11 @@ def proxy() -> Iterator[DroppingProxy]:
 
 
 class Watch:
-    """A viewer of one camera, and what STATE says meanwhile."""
+    """A viewer of one camera, and the states it receives."""
 
     def __init__(self, server: PortholeServer, viewer: Viewer) -> None:
         self.states: list[tuple[float, str]] = []
-        """STATE, with the seconds since the last picture."""
+        """Each STATE, with the seconds since the last picture."""
         self._url = server.url + "api/cameras"
         self._viewer = viewer
         self._last_at = 0.0
@@ -62,7 +62,7 @@ class Watch:
         self.go_on(lambda: time.monotonic() > until, seconds + 10)
 
     def see_one_after(self, at_unix: float, timeout_s: float) -> float:
-        """Watch until there is a picture of a later time; return how long that took."""
+        """Watch until a picture with a later timestamp arrives; return how long that took."""
         began = time.monotonic()
         self.go_on(lambda: self._last_at > at_unix, timeout_s)
         return time.monotonic() - began
@@ -70,7 +70,7 @@ class Watch:
 
 @pytest.fixture
 def watch(start_server: Start, connect: Connect, proxy: DroppingProxy) -> Watch:
-    """The camera, watched for long enough to count as well."""
+    """The camera, watched for long enough to have figures."""
     server = start_server(
         f"field=http://127.0.0.1:{proxy.port}/live",
         *("--read-timeout", "1", "--stall-after", str(STALL_AFTER_S)),
@@ -82,9 +82,10 @@ def watch(start_server: Start, connect: Connect, proxy: DroppingProxy) -> Watch:
 
 
 def test_silent_camera_is_never_live(watch: Watch, proxy: DroppingProxy) -> None:
-    """A server that was suspended for 20 s used to be live again for 2.5 s after its time-out.
+    """A suspended camera is not shown live without a new picture.
 
-    It accepts connections all the time, because the kernel does.
+    One that was suspended for 20 s used to be live again for 2.5 s after its time-out: its kernel
+    still accepts connections.
     """
     proxy.behave("suspend")
     watch.states.clear()
@@ -98,11 +99,11 @@ def test_silent_camera_is_never_live(watch: Watch, proxy: DroppingProxy) -> None
 
 
 def test_camera_that_hangs_up_is_reconnected_at_once(watch: Watch, proxy: DroppingProxy) -> None:
-    """Many cameras end a stream now and then, and take one client at a time."""
+    """Many cameras end a stream now and then, and serve one client at a time."""
     proxy.behave("close")
     proxy.behave("good")
 
-    # Half a second here; the rest is for a machine that is busy.
+    # Half a second here; the rest is for a busy machine.
     assert watch.see_one_after(time.time(), 20) < 3
     watch.go_on_for(0.5)
     proxy.behave("good")

@@ -1,4 +1,4 @@
-"""Floods of requests: whoever watches must not notice."""
+"""Viewers must not notice a flood of requests."""
 
 import itertools
 import re
@@ -22,8 +22,8 @@ Connect = Callable[..., Viewer]
 FPS = 30
 WINDOW_S = 2.0
 
-# A machine that does other things has lags of its own. A flood that is felt is felt each time,
-# however little the machine can do at that moment without one.
+# A busy machine has lags of its own. A real fault shows in every run, compared with what the
+# machine manages at that moment without a flood.
 WINDOWS = 6
 
 FORM = "application/x-www-form-urlencoded"
@@ -55,7 +55,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def token(state: Path) -> str:
-    """Of somebody who may watch."""
+    """A viewer's token."""
     UsersFile(state).add_user("ada", "operator", None, "correct horse")
     return UsersFile(state).add_token("octo", "viewer", None)
 
@@ -74,7 +74,7 @@ def server(state: Path, token: str) -> Iterator[PortholeServer]:
 
 @pytest.fixture
 def viewer(server: PortholeServer, connect: Connect, token: str) -> Viewer:
-    """Somebody who watches that camera."""
+    """A viewer of that camera."""
     viewer = connect(server, headers={"Authorization": f"Bearer {token}"})
     viewer.call("watch", {"camera": "test"})
     viewer.pump(lambda: len(viewer.arrivals) > FPS, 10)
@@ -95,7 +95,7 @@ def watch(viewer: Viewer) -> tuple[int, int, float]:
 
 @pytest.fixture(scope="module")
 def calm(server: PortholeServer, token: str) -> tuple[int, int, float]:
-    """What is seen, lost and late on this machine without any flood."""
+    """Frames seen, frames lost and lag on this machine without a flood."""
     viewer = Viewer("127.0.0.1", server.port, headers={"Authorization": f"Bearer {token}"})
     viewer.connect()
     viewer.call("watch", {"camera": "test"})
@@ -112,10 +112,10 @@ def test_a_flood_is_not_felt(
     calm: tuple[int, int, float],
     request_bytes: bytes,
 ) -> None:
-    """On 32 connections, each as fast as it is answered: 95 % of the frames, and no lag of 50 ms.
+    """A viewer gets 95 % of its frames, with no lag of 50 ms, beside 32 busy connections.
 
-    Forms of 13,000 fields left a viewer half of its frames on four connections; on thirty-two, any
-    request at all had the hub stand still for seconds.
+    Forms of 13,000 fields once left a viewer half of its frames with four connections; with
+    thirty-two, any request at all blocked the hub for seconds.
     """
     seen = []
 
@@ -137,7 +137,7 @@ def test_a_flood_is_not_felt(
 def test_a_thousand_wrong_logins_a_minute_lose_no_frame(
     server: PortholeServer, viewer: Viewer, calm: tuple[int, int, float]
 ) -> None:
-    """Each from an address of its own, at a name of its own: every one is held against a hash."""
+    """Each comes from its own address and names its own user, and costs a password hash."""
     page = ask(server.port, get("/login", "Connection: close"), 5).decode()
     cookie = re.findall("Set-Cookie: ([^;]+)", page)[0]
     csrf = re.findall('name="csrf" value="([^"]+)"', page)[0]

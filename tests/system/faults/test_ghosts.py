@@ -1,4 +1,4 @@
-"""However connections end, nothing of them stays: no viewer, no descriptor, no green thread."""
+"""However connections end, they leave no viewer, no descriptor and no green thread."""
 
 import os
 import signal
@@ -18,15 +18,15 @@ from tests.support.servers.server import PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 
-# The slowest to be noticed: half a request after 15 s, a viewer that reads nothing after 12 s. How
-# long that takes on a busy machine is not what is tested.
+# The slowest are noticed after 15 s (half a request) and 12 s (a viewer that reads nothing). How
+# long that takes on a busy machine is not tested here.
 PATIENCE_S = 120.0
-# A look takes 20 ms of CPU.
-LOOK_EVERY_S = 0.5
+# Each check takes 20 ms of CPU time.
+POLL_S = 0.5
 
 
 def greenlets_of(server: PortholeServer) -> int:
-    """Return how many green threads the server has."""
+    """Return the number of the server's green threads."""
     seen = len(server.log)
     server.send_signal(signal.SIGUSR1)
     line: str = wait_until(
@@ -40,7 +40,7 @@ def descriptors_of(server: PortholeServer) -> int:
 
 
 def held(server: PortholeServer) -> list[object]:
-    """Return who is connected or watches, and the processes of cameras."""
+    """Return the connected clients, the viewers, and the processes of cameras."""
     watched = [
         f"{name}: {state['viewers']} viewers"
         for name, state in cameras_of(server).items()
@@ -51,12 +51,12 @@ def held(server: PortholeServer) -> list[object]:
         for one in psutil.Process(server.process.pid).net_connections("tcp4")
         if one.status == psutil.CONN_ESTABLISHED and one.laddr.port == server.port
     ]
-    # The request for the states just now may still be on its way out.
+    # The request for the states may still be closing.
     return [*watched, *children_of(server), *connections[1:]]
 
 
 def rest(server: PortholeServer) -> None:
-    """Wait until nobody watches, nobody is connected, and no camera is held."""
+    """Wait until there is no viewer, no connection, and no open camera."""
     last: list[object] = []
 
     def is_at_rest() -> bool:
@@ -64,13 +64,13 @@ def rest(server: PortholeServer) -> None:
         return not last
 
     try:
-        wait_until(is_at_rest, PATIENCE_S, LOOK_EVERY_S)
+        wait_until(is_at_rest, PATIENCE_S, POLL_S)
     except AssertionError:
         raise AssertionError(f"still there after {PATIENCE_S:g} s: {last}") from None
 
 
 def reset(sock: socket.socket) -> None:
-    """End a connection as a machine does whose program crashed: with RST."""
+    """End a connection with RST, as when a client's program crashes."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
@@ -80,7 +80,7 @@ def hang_up(sock: socket.socket) -> None:
 
 
 def churn(server: PortholeServer, end: Callable[[socket.socket], None]) -> None:
-    """Come in every way there is, and end each connection the same way."""
+    """Connect in every way there is, and end each connection the same way."""
     port = server.port
     for camera in ("test", "door"):
         reading = Viewer("127.0.0.1", port)
@@ -89,7 +89,7 @@ def churn(server: PortholeServer, end: Callable[[socket.socket], None]) -> None:
         reading.pump(lambda viewer=reading: len(viewer.arrivals) >= 2, 20)
         end(reading.sock)
 
-        # In the middle of a frame: a small buffer takes a part of it.
+        # In the middle of a frame: a small buffer takes part of it.
         mid = Hostile(port, receive_buffer=2048)
         mid.send(f'42["watch",{{"camera":"{camera}"}}]'.encode())
         mid.sock.recv(500)
@@ -115,7 +115,7 @@ def churn(server: PortholeServer, end: Callable[[socket.socket], None]) -> None:
         hostile.send(b'42["watch",{"camera":"test"}]')
         hostile.send(payload)
         end(hostile.sock)
-    # In the middle of a message of its own, and before a session has come of it.
+    # In the middle of the client's own message, before it has a session.
     half = Hostile(port)
     half.sock.sendall(b"\x81\xfe\x40\x00\0\0\0\0" + b"4" * 100)
     end(half.sock)
@@ -141,7 +141,7 @@ def test_nothing_is_left_of_those_who_are_gone(
     for _ in range(2):
         for end in (hang_up, reset):
             churn(server, end)
-    # Some stay and say nothing: half open as far as anybody can tell.
+    # Some stay silent: half open as far as the server can tell.
     silent = [Hostile(server.port, receive_buffer=2048) for _ in range(5)]
     for hostile in silent:
         hostile.send(b'42["watch",{"camera":"test"}]')
@@ -157,12 +157,12 @@ def test_nothing_is_left_of_those_who_are_gone(
     for connection in (*silent, *feeds):
         connection.close()
 
-    wait_until(lambda: greenlets_of(server) <= greenlets, PATIENCE_S, LOOK_EVERY_S)
-    wait_until(lambda: descriptors_of(server) <= descriptors, PATIENCE_S, LOOK_EVERY_S)
+    wait_until(lambda: greenlets_of(server) <= greenlets, PATIENCE_S, POLL_S)
+    wait_until(lambda: descriptors_of(server) <= descriptors, PATIENCE_S, POLL_S)
 
 
 def settled(read: Callable[[PortholeServer], int], server: PortholeServer) -> int | None:
-    """Return a figure once it stays the same for a second, else None."""
+    """Return a figure once it has been stable for a second, else None."""
     figures = {read(server)}
     for _ in range(4):
         time.sleep(0.25)

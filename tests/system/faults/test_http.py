@@ -1,4 +1,4 @@
-"""Requests that are ambiguous, foreign, slow or too many."""
+"""Ambiguous, foreign, slow and excessive requests."""
 
 import resource
 import socket
@@ -45,7 +45,7 @@ def server(share_server: Start) -> PortholeServer:
 
 @pytest.mark.parametrize("headers", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
 def test_ambiguous_framing_is_refused(server: PortholeServer, headers: bytes) -> None:
-    """What two servers could read differently is answered 400 and the connection ends."""
+    """A request that two servers could read differently gets 400 and ends the connection."""
     answer = ask(server.port, b"POST / HTTP/1.1\r\n" + headers + b"\r\nabcde")
 
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
@@ -58,7 +58,7 @@ def test_ambiguous_framing_is_refused(server: PortholeServer, headers: bytes) ->
     [b"nonsense", b"GET /", b"GET / HTTP/9.9", b"GET / HTTP/1.1 more", b"\x00\x01\x02", b"GET  "],
 )
 def test_nonsense_is_answered_and_survived(server: PortholeServer, request_line: bytes) -> None:
-    """A request line that is none gets an error, not a traceback, and the server goes on."""
+    """A malformed request line gets an error, not a traceback, and the server goes on."""
     answer = ask(server.port, request_line + b"\r\nHost: localhost\r\n\r\n", timeout_s=3)
 
     assert b"Traceback" not in answer
@@ -77,7 +77,7 @@ SHORT = {
 
 
 def test_what_is_asked_is_short(server: PortholeServer) -> None:
-    """Long bodies, long queries and those of many fields are refused before anything is parsed."""
+    """Long bodies, long queries and those with many fields are rejected before parsing."""
     statuses = {}
 
     for line, size in SHORT:
@@ -108,7 +108,7 @@ HOSTS = {
 
 
 def test_foreign_hosts_are_refused(start_server: Start) -> None:
-    """Only our names and addresses in digits are served; DNS rebinding brings its own name."""
+    """Only our names and numeric addresses are served; DNS rebinding brings its own name."""
     server = start_server("test:", "--allowed-hosts", "cams.example")
 
     statuses = {
@@ -154,9 +154,9 @@ ORIGINS = {
 
 
 def test_foreign_pages_may_not_connect(start_server: Start) -> None:
-    """A WebSocket is opened for our own page, for those we name, and for no other's.
+    """A WebSocket opens for our own page and for allowed origins only.
 
-    Scheme, host and port have to be the same, and nothing else may stand there.
+    Scheme, host and port must match, and nothing may follow them.
     """
     server = start_server(
         "test:", "--allowed-origins", "https://panel.example/,capacitor://localhost"
@@ -178,7 +178,7 @@ def test_foreign_pages_may_not_connect(start_server: Start) -> None:
 
 @pytest.mark.parametrize("origin", ["panel.example", "https://panel.example/x", "null", "*"])
 def test_an_origin_that_is_none_is_refused_at_the_start(origin: str) -> None:
-    """Otherwise it would allow nothing, and nobody would be told."""
+    """Otherwise it would allow nothing, without a warning."""
     with pytest.raises(ConfigError, match="accepted: a scheme"):
         OriginCheck(lambda *_: [], (), (origin,))
 
@@ -195,7 +195,7 @@ def test_an_origin_that_is_none_is_refused_at_the_start(origin: str) -> None:
 def test_a_page_in_the_clear_may_not_connect_over_tls(
     share_server: Start, origin: str, status: int
 ) -> None:
-    """Who can change a page on its way must not get at what TLS protects."""
+    """An attacker who can modify a plain http page must not reach what TLS protects."""
     server = share_server(
         "test:?size=320x180", "--trusted-proxies", "127.0.0.1", "--allowed-hosts", "cams.example"
     )
@@ -213,7 +213,7 @@ def test_a_page_in_the_clear_may_not_connect_over_tls(
 
 
 def test_headers_that_drip_are_cut_off(server: PortholeServer, connect: Connect) -> None:
-    """A byte a second does not hold a connection beyond the deadline for the whole head."""
+    """Sending a byte a second does not keep a connection open beyond the deadline for the head."""
     dripping = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(20)]
     started = time.monotonic()
     good = connect(server)
@@ -240,7 +240,7 @@ def test_headers_that_drip_are_cut_off(server: PortholeServer, connect: Connect)
 
 
 def test_too_many_connections_are_turned_away(start_server: Start) -> None:
-    """Beyond the cap a connection is answered 429; when others leave, there is room again."""
+    """Beyond the limit a connection gets 429; when others leave, there is room again."""
     server = start_server("test:", "--max-connections", "8")
     crowd = [Hostile(server.port) for _ in range(8)]
 
@@ -255,7 +255,7 @@ def test_too_many_connections_are_turned_away(start_server: Start) -> None:
 
 
 def test_half_requests_keep_nobody_out(start_server: Start) -> None:
-    """2,000 half-sent requests from a proxy's address once had everybody else wait for 16 s."""
+    """2,000 half-sent requests from a proxy's address once made everybody else wait for 16 s."""
     server = start_server("test:")
     established = Hostile(server.port)
     crowd = []
@@ -281,7 +281,7 @@ def test_half_requests_keep_nobody_out(start_server: Start) -> None:
 
 
 def test_running_out_of_descriptors_is_survived(tmp_path: Path) -> None:
-    """With descriptors for far fewer connections than come, the server goes on serving."""
+    """When there are fewer descriptors than connections, the server goes on serving."""
     code = (
         "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120));"
         "sys.argv = ['manage.py', 'run', '--port', '0', '--state', sys.argv[1]];"

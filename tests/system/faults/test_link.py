@@ -1,6 +1,7 @@
-"""A long and lossy link: pictures stay fresh, and as many as it carries.
+"""A long and lossy link: pictures stay fresh, and as many arrive as it carries.
 
-The link is a proxy on loopback, for the kernel's own (``tc netem``) is not to be had everywhere.
+The link is a proxy on loopback, because the kernel's own (``tc netem``) is not available
+everywhere.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,13 +18,13 @@ MakeLink = Callable[..., PoorLink]
 FPS = 25
 ROUND_TRIP_S = 0.2
 
-# What the issue allows.
+# From the issue.
 MAX_AGE_S = 1.0
 
 
 @pytest.fixture
 def make_link() -> Iterator[MakeLink]:
-    """Make links that are taken down at the end."""
+    """Make links that are closed at the end."""
     links: list[PoorLink] = []
 
     def make(server: PortholeServer, loss: float) -> PoorLink:
@@ -43,7 +44,7 @@ def watch(link: PoorLink) -> Viewer:
 
 
 def rate_of(viewer: Viewer, count: int) -> float:
-    """Return frames a second over the next so many frames, by capture time."""
+    """Return frames a second over the next frames, by capture time."""
     first = len(viewer.arrivals)
     viewer.pump(lambda: len(viewer.arrivals) > first + count, 30)
     times = [arrival.at_unix for arrival in viewer.arrivals[first:]]
@@ -51,7 +52,7 @@ def rate_of(viewer: Viewer, count: int) -> float:
 
 
 def test_credit_widens_on_a_long_link(start_server: Start, make_link: MakeLink) -> None:
-    """Two frames in 200 ms are 10 fps; a wider window brings more, and none of them is old."""
+    """Two frames in 200 ms are 10 fps; a wider window delivers more, and none of them is old."""
     server = start_server(f"test:?size=320x180&fps={FPS}")
     viewer = watch(make_link(server, loss=0.0))
 
@@ -65,7 +66,7 @@ def test_credit_widens_on_a_long_link(start_server: Start, make_link: MakeLink) 
 
 
 def test_pictures_stay_fresh_on_a_lossy_link(start_server: Start, make_link: MakeLink) -> None:
-    """At 200 ms and 5 % loss the picture's age does not grow, and it goes on being a picture."""
+    """At 200 ms and 5 % loss the picture's age does not grow, and frames keep coming."""
     server = start_server(f"test:?size=320x180&fps={FPS}")
     viewer = watch(make_link(server, loss=0.05))
 
@@ -78,6 +79,6 @@ def test_pictures_stay_fresh_on_a_lossy_link(start_server: Start, make_link: Mak
     for arrivals in (early, late):
         ages = sorted(arrival.age_s for arrival in arrivals)
         assert ages[len(ages) * 9 // 10] < MAX_AGE_S
-    # One frame a loss, at the very least; a window of two without loss would be 10.
+    # At least one frame for each loss; a window of two without loss would give 10.
     assert rate > 2
     print(f"{rate:.1f} fps, age {ages[len(ages) // 2] * 1000:.0f} ms median")

@@ -1,4 +1,4 @@
-"""Cameras whose pictures are broken, stand still or change, seen from the dashboard."""
+"""Cameras whose pictures are broken, frozen or change size, seen from the dashboard."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ Connect = Callable[..., Viewer]
 def test_broken_pictures_are_counted_and_passed_over(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """Truncated, empty, garbage and huge parts cost themselves; memory stays, and so does the rest.
+    """Truncated, empty, garbage and huge parts are dropped; memory and other frames are unaffected.
 
     A camera that sends nothing else is stalled, and live with its first good picture.
     """
@@ -46,7 +46,7 @@ def test_broken_pictures_are_counted_and_passed_over(
 def test_a_camera_of_broken_pictures_only_is_not_starting_for_ever(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """Opened well and never a picture that can be shown: that is stalled, and not ready."""
+    """A camera that opens but never sends a valid picture is stalled, and not ready."""
     camera = make_camera()
     server = start_server(f"door={camera.url()}", *OPTIONS)
     camera.fault = "truncated"
@@ -64,7 +64,7 @@ def test_a_camera_of_broken_pictures_only_is_not_starting_for_ever(
 def test_a_frozen_picture_is_shown_stalled(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """The very same picture again and again is no live camera; a new one makes it live again."""
+    """A camera that repeats the very same picture is stalled; a new picture makes it live again."""
     frozen, living = make_camera(), make_camera()
     server = start_server(f"frozen={frozen.url()}", f"living={living.url()}", *OPTIONS)
     board = Board(connect(server), "frozen", "living")
@@ -73,19 +73,19 @@ def test_a_frozen_picture_is_shown_stalled(
     frozen.fault = "frozen"
     stalled = board.until_state("frozen", "stalled", "retrying")
     ready = get(server, "readyz")
-    living_meanwhile = board.state("living")["state"]
+    state_meanwhile = board.state("living")["state"]
     frozen.fault = "none"
     board.until_live("frozen")
 
     assert "has not changed for more than 2 s" in stalled["reason"]
     assert "frozen: " in ready
-    assert living_meanwhile == "live"
+    assert state_meanwhile == "live"
 
 
 def test_a_size_that_changes_is_shown(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """Larger or smaller in mid-stream: the STATE tells, and pictures are not scaled to the old."""
+    """When the size changes in mid-stream, STATE says so, and pictures keep their new size."""
     camera = make_camera()
     server = start_server(f"door={camera.url()}", *OPTIONS)
     board = Board(connect(server), "door")

@@ -1,4 +1,4 @@
-"""The whole process: how it ends, what it leaves, how it begins again, what it says of itself."""
+"""The whole process: how it ends, what it leaves behind, how it restarts, what it reports."""
 
 import json
 import os
@@ -30,12 +30,12 @@ Connect = Callable[..., Viewer]
 
 OBSERVED = "tests.support.servers.observed"
 
-# What the issue allows.
+# From the issue.
 SHUTDOWN_S = 5.0
 
 
 def figures_of(server: PortholeServer) -> dict[tuple[str, str], float]:
-    """Return ``/metrics`` as Prometheus understands it, by name and camera."""
+    """Return ``/metrics`` as Prometheus parses it, by name and camera."""
     families = text_string_to_metric_families(get(server, "metrics"))
     return {
         (sample.name, sample.labels.get("camera", "")): sample.value
@@ -50,8 +50,8 @@ def test_sigterm_ends_everything_in_time(
 ) -> None:
     """With 50 dashboards, 5 MJPEG viewers and stuck cameras, SIGTERM is exit code 0 within 5 s.
 
-    One camera's process stands still in mid-stream, another's never gets its source open. A second
-    SIGTERM on the way changes nothing, and no process of a camera is left.
+    One camera's process is stopped in mid-stream, another never gets its source open. A second
+    SIGTERM meanwhile changes nothing, and no process of a camera is left.
     """
     stuck, hole = make_camera(), make_camera()
     server = start_server(
@@ -97,7 +97,7 @@ def test_sigterm_ends_everything_in_time(
 
 
 def runs(process: psutil.Process) -> bool:
-    """Whether a process is there, and no mere entry that nobody has collected."""
+    """Return whether a process is running and not a zombie."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -107,7 +107,7 @@ def runs(process: psutil.Process) -> bool:
 def test_a_killed_server_leaves_nothing_and_begins_as_it_was(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """After SIGKILL no camera's process lives on, and a restart has the settings as they were."""
+    """After SIGKILL no camera's process survives, and a restart has the same settings."""
     camera = make_camera()
     options = ("test:?size=320x180", f"door={camera.url()}")
     server = start_server(*options, own_children=True)
@@ -135,7 +135,7 @@ def test_a_killed_server_leaves_nothing_and_begins_as_it_was(
 def test_the_state_file_is_whole_at_every_moment(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """However often the server is killed in the middle of changes, the file is whole JSON."""
+    """However often the server is killed in the middle of changes, the file is complete JSON."""
     chance = random.Random(1)
     path = tmp_path / "state" / "state.json"
     for _ in range(2):
@@ -155,8 +155,8 @@ def test_the_state_file_is_whole_at_every_moment(
 
 
 def test_saving_survives_being_killed(tmp_path: Path) -> None:
-    """Killed twenty times in the middle of nothing but saving: whole, and readable every time."""
-    # One process imports, and forks each that saves.
+    """Killed twenty times while it does nothing but save, the file stays complete and readable."""
+    # One process imports, and forks those that save.
     code = (
         "import itertools, os, sys; from pathlib import Path; from server.state import StateFile\n"
         "for _ in sys.stdin:\n"
@@ -198,7 +198,7 @@ def test_saving_survives_being_killed(tmp_path: Path) -> None:
 def test_a_broken_state_file_does_not_stop_the_start(
     start_server: Start, connect: Connect, tmp_path: Path, content: bytes | None
 ) -> None:
-    """What cannot be read is set aside; the server starts, and keeps what is changed from then."""
+    """An unreadable file is set aside; the server starts, and saves later changes."""
     path = tmp_path / "state" / "state.json"
     path.parent.mkdir()
     if content is None:
@@ -218,7 +218,7 @@ def test_a_broken_state_file_does_not_stop_the_start(
 
 
 def test_a_state_folder_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
-    """A file where the folder should be is one line and exit code 2."""
+    """A file in place of the folder gives one line and exit code 2."""
     (tmp_path / "state").write_text("")
 
     ended = FORK_SERVER.run(["run", "--port", "0", "--state", str(tmp_path / "state")], {})
@@ -231,7 +231,7 @@ def test_a_state_folder_that_cannot_be_used_ends_the_start(tmp_path: Path) -> No
 def test_a_state_folder_that_vanishes_is_told_and_survived(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """Changes hold although they cannot be kept, and every dashboard is told so."""
+    """Changes apply although they cannot be saved, and every dashboard is told so."""
     server = start_server("test:?size=320x180")
     board = Board(connect(server), "test")
     board.until_live("test")
@@ -249,7 +249,7 @@ def test_a_state_folder_that_vanishes_is_told_and_survived(
 
 
 def test_a_hub_that_stands_still_is_seen(start_server: Start, connect: Connect) -> None:
-    """Held up for 3 s, the server dumps where, counts it, is not ready, and recovers."""
+    """Blocked for 3 s, the hub is dumped, counted and not ready, and then recovers."""
     server = start_server("test:?size=320x180", module=OBSERVED)
     board = Board(connect(server), "test")
     board.until_live("test")
@@ -270,7 +270,7 @@ def test_a_hub_that_stands_still_is_seen(start_server: Start, connect: Connect) 
 
 
 def test_stacks_are_dumped_where_errors_go_nowhere(tmp_path: Path) -> None:
-    """With standard error thrown away the watchdog lives on: it counts more than one hang."""
+    """With standard error discarded the watchdog goes on: it counts more than one hang."""
     process = subprocess.Popen(
         [sys.executable, "-m", OBSERVED, "run", "--port", "0", "--state", str(tmp_path), "test:"],
         cwd=ROOT,
@@ -325,7 +325,7 @@ def test_saving_makes_no_second_hub(start_server: Start, connect: Connect) -> No
 def test_readiness_follows_the_cameras_that_are_wanted(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """A camera that somebody watches and that is not live makes 503; one nobody wants does not."""
+    """A watched camera that is not live makes 503; an unwatched one does not."""
     camera: BadCamera = make_camera()
     camera.disappear()
     server = start_server("test:", f"door={camera.url()}", "--read-timeout", "2")
@@ -347,7 +347,7 @@ def test_readiness_follows_the_cameras_that_are_wanted(
 
 
 def test_metrics_are_prometheus_and_agree_with_stats(start_server: Start, connect: Connect) -> None:
-    """Prometheus's own parser reads them, and they are the numbers of the ``stats`` event."""
+    """Prometheus's own parser reads them, and they equal the ``stats`` event."""
     server = start_server("test:?size=320x180", "other=test:?size=320x180")
     board = Board(connect(server), "test", "other")
     board.until_live("test", "other")

@@ -1,4 +1,4 @@
-"""Messages that no honest client sends: they harm nobody else and leave no ghost."""
+"""Messages that no honest client sends: they harm no other client and leave no ghost."""
 
 import json
 import threading
@@ -77,26 +77,26 @@ def watched(server: PortholeServer, connect: Connect) -> Viewer:
 
 
 def expect_undisturbed(server: PortholeServer, good: Viewer) -> None:
-    """The good viewer's pictures go on, and it is the only viewer left."""
+    """Check that the good viewer's frames go on, and that it is the only viewer left."""
     expect_frames(good, 5)
     wait_until(lambda: viewers_of(server) == 1)
 
 
 @pytest.fixture
 def server(share_server: Start) -> PortholeServer:
-    """A server that whoever tests with it leaves as it was: with nobody but good viewers."""
+    """A server that each test leaves with nobody but good viewers."""
     return share_server("test:?size=320x180")
 
 
 @pytest.fixture
 def own_server(start_server: Start) -> PortholeServer:
-    """A server whose log or end is looked at."""
+    """A server of its own, for tests that check its log or its end."""
     return start_server("test:?size=320x180")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def endings(share_server: Start) -> dict[str, "Future[bool]"]:
-    """How those end who say nothing, or only answer pings; they wait while the other tests run."""
+    """How silent clients and those that only answer pings end; they run beside the other tests."""
     port = share_server("test:?size=320x180").port
     waiting = ThreadPoolExecutor(3, "silence")
 
@@ -126,7 +126,7 @@ def endings(share_server: Start) -> dict[str, "Future[bool]"]:
 
 
 def test_malformed_events_are_forgiven(server: PortholeServer, connect: Connect) -> None:
-    """Half an event is counted and forgotten; the connection it came on lives on."""
+    """A malformed event is counted and ignored; its connection goes on."""
     good = watched(server, connect)
     clumsy = Hostile(server.port)
 
@@ -147,18 +147,18 @@ def test_malformed_events_are_forgiven(server: PortholeServer, connect: Connect)
 def test_breaches_of_protocol_end_their_own_connection(
     server: PortholeServer, connect: Connect, message: bytes
 ) -> None:
-    """What no Socket.IO client sends ends the connection it came on, and leaves no ghost."""
+    """A message that no Socket.IO client sends ends its own connection, and leaves no ghost."""
     expect_end(server, connect, message, within_s=5)
 
 
 @pytest.mark.parametrize("goodbye", [b"41", b"41/,", b"1"])
 def test_who_says_goodbye_is_gone(server: PortholeServer, connect: Connect, goodbye: bytes) -> None:
-    """Leaving Socket.IO and then only answering pings held a connection that nobody counted."""
+    """Leaving Socket.IO and then only answering pings kept a connection that was not counted."""
     expect_end(server, connect, goodbye, within_s=3)
 
 
 def expect_end(server: PortholeServer, connect: Connect, message: bytes, within_s: float) -> None:
-    """The connection of a viewer that sends this ends, and no other."""
+    """Check that sending this ends the viewer's connection, and no other."""
     good = watched(server, connect)
     hostile = Hostile(server.port)
     hostile.send(b'421["watch",{"camera":"test"}]')
@@ -172,7 +172,7 @@ def expect_end(server: PortholeServer, connect: Connect, message: bytes, within_
 
 
 def test_binary_messages_end_their_own_connection(server: PortholeServer, connect: Connect) -> None:
-    """Clients send no binary, so nothing waits for attachments."""
+    """Clients send no binary, so the server does not wait for attachments."""
     good = watched(server, connect)
     hostile = Hostile(server.port)
 
@@ -187,14 +187,14 @@ def test_binary_messages_end_their_own_connection(server: PortholeServer, connec
 def test_endless_fragments_are_cut_off(
     server: PortholeServer, connect: Connect, connected: bool
 ) -> None:
-    """60 MB of fragments are refused after a few kB: no memory, no lag, no disturbance."""
+    """60 MB of fragments are cut off after a few kB: no memory, no lag, no disturbance."""
     good = watched(server, connect)
     process = psutil.Process(server.process.pid)
     before = process.memory_info().rss
     hostile = Hostile(server.port, connected=connected)
 
     hostile.send(b"4" * 6000, opcode=TEXT, fin=False)
-    sent = hostile.send_until_cut_off(b"4" * 60_000, CONTINUATION, most_bytes=60_000_000)
+    sent = hostile.send_until_cut_off(b"4" * 60_000, CONTINUATION, max_bytes=60_000_000)
     hostile.close()
 
     assert sent < 20_000_000
@@ -203,7 +203,7 @@ def test_endless_fragments_are_cut_off(
 
 
 def test_a_flood_of_events_is_limited(server: PortholeServer, connect: Connect) -> None:
-    """500 events in a row are answered, most of them with rate_limited; the next second is free."""
+    """500 events in a row are answered, most with rate_limited; the limit resets a second later."""
     good = watched(server, connect)
     eager = connect(server)
 
@@ -219,11 +219,11 @@ def test_a_flood_of_events_is_limited(server: PortholeServer, connect: Connect) 
 
 
 def test_a_flood_of_pings_is_cut_off(server: PortholeServer, connect: Connect) -> None:
-    """A client that pings and never reads is not answered without end."""
+    """A client that pings and never reads does not get answers without end."""
     good = watched(server, connect)
     hostile = Hostile(server.port, receive_buffer=4096)
 
-    sent = hostile.send_until_cut_off(b"p" * 125, PING, most_bytes=100_000_000)
+    sent = hostile.send_until_cut_off(b"p" * 125, PING, max_bytes=100_000_000)
     hostile.close()
 
     assert sent < 100_000_000
@@ -231,10 +231,10 @@ def test_a_flood_of_pings_is_cut_off(server: PortholeServer, connect: Connect) -
 
 
 def test_non_readers_are_evicted(start_server: Start, connect: Connect) -> None:
-    """Ten viewers that never read but send pongs are gone within 15 s, and harmed nobody."""
-    own_server = start_server("test:?size=320x180", program=FRESH)  # Its memory is looked at.
+    """Ten viewers that never read but send pongs are gone within 15 s, and harm no other."""
+    own_server = start_server("test:?size=320x180", program=FRESH)  # Its memory is measured.
     good = watched(own_server, connect)
-    # What the first requests and frames make a process keep is no growth.
+    # Memory that the first requests and frames allocate for good is not a leak.
     expect_frames(good, 90)
     assert viewers_of(own_server) == 1
     process = psutil.Process(own_server.process.pid)
@@ -255,7 +255,7 @@ def test_non_readers_are_evicted(start_server: Start, connect: Connect) -> None:
     look_at = started + 5.0
 
     def gone() -> bool:
-        """Note the memory after each picture, but do not ask the server after each."""
+        """Record the memory after each picture, without querying the server each time."""
         nonlocal look_at
         taken.append(process.memory_info().rss - before)
         if time.monotonic() < look_at:
@@ -282,13 +282,13 @@ def spam_pongs(hostiles: list[Hostile], stop: threading.Event) -> None:
             try:
                 hostile.send(b"3")
             except OSError:
-                pass  # Evicted, as it should be.
+                pass  # Evicted, as expected.
 
 
 def test_watching_anew_does_not_put_eviction_off(server: PortholeServer, connect: Connect) -> None:
-    """Who never acknowledges is gone in time, however often it begins again.
+    """A viewer that never acknowledges is evicted in time, however often it watches again.
 
-    Once, every `watch` brought fresh credit and with it a clean slate.
+    Each `watch` once brought fresh credit, and reset the deadline.
     """
     good = watched(server, connect)
     mute = connect(server, ack="none")
@@ -302,7 +302,7 @@ def test_watching_anew_does_not_put_eviction_off(server: PortholeServer, connect
         crowd.run(0.3)
 
     assert mute.closed
-    # And is told why: "transport error" is all that its library would say.
+    # It learns why: its library alone would say only "transport error".
     assert "nothing was acknowledged for 12 s" in last_event(mute, "notice")["message"]
     expect_undisturbed(server, good)
 
@@ -310,7 +310,7 @@ def test_watching_anew_does_not_put_eviction_off(server: PortholeServer, connect
 def test_connecting_over_and_over_ends_the_connection(
     server: PortholeServer, connect: Connect
 ) -> None:
-    """A session that asks to connect again is cut off: that is the dearest thing it could ask."""
+    """A session that asks to connect again is cut off: connecting is the most expensive request."""
     good = watched(server, connect)
     hostile = Hostile(server.port)
 
@@ -322,7 +322,7 @@ def test_connecting_over_and_over_ends_the_connection(
 
 
 def test_a_stranger_is_not_listened_to_for_long(server: PortholeServer, connect: Connect) -> None:
-    """A connection that is no session yet has a word or three, and then is cut off."""
+    """A connection without a session may send a few messages, and then is cut off."""
     good = watched(server, connect)
     hostile = Hostile(server.port, connected=False)
 
@@ -349,7 +349,7 @@ def test_quit_twice_is_as_good_as_once(own_server: PortholeServer, connect: Conn
 
 
 def test_ack_storms_change_nothing(server: PortholeServer, connect: Connect) -> None:
-    """Acknowledging the future, the past and everything at once buys no extra frames."""
+    """Acknowledging the future, the past and everything together brings no extra frames."""
     good = watched(server, connect)
     greedy = connect(server, ack="none")
     greedy.call("watch", {"camera": "test"})
@@ -375,7 +375,7 @@ ODD_CONNECTS = [
 
 
 def test_odd_ways_to_connect_are_let_in_or_closed(server: PortholeServer, connect: Connect) -> None:
-    """Nothing that stands beside CONNECT leaves a client half in: it may watch, or it is gone."""
+    """Data beside CONNECT leaves no client half connected: it may watch, or it is disconnected."""
     good = watched(server, connect)
     clients = [Hostile(server.port, connected=False) for _ in ODD_CONNECTS]
     for odd, packet in zip(clients, ODD_CONNECTS, strict=True):
@@ -416,7 +416,7 @@ def test_junk_neither_floods_nor_colours_the_log(
     assert not [line for line in log if "\x1b" in line or "\x07" in line or line == "forged"]
 
 
-# Last, for these take their time.
+# Last, because these take long.
 
 
 def test_a_silent_connection_is_ended(endings: dict[str, "Future[bool]"]) -> None:
@@ -425,10 +425,10 @@ def test_a_silent_connection_is_ended(endings: dict[str, "Future[bool]"]) -> Non
 
 
 def test_who_answers_no_ping_is_ended(endings: dict[str, "Future[bool]"]) -> None:
-    """A session whose peer has vanished without a word is over after two pings."""
+    """A session whose peer has vanished is over after two pings."""
     assert endings["mute"].result()
 
 
 def test_who_answers_pings_is_pinged_again_and_stays(endings: dict[str, "Future[bool]"]) -> None:
-    """The first ping is Engine.IO's own, all later ones are asked for."""
+    """Engine.IO sends the first ping itself, later ones must be requested."""
     assert endings["patient"].result()

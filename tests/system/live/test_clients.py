@@ -1,4 +1,4 @@
-"""The lines to paste of docs/clients.md, run as they stand there but for names and addresses."""
+"""The commands in docs/clients.md, run as printed except for names and addresses."""
 
 import os
 import re
@@ -19,10 +19,10 @@ SIZE = (360, 640, 3)
 
 
 class Clients:
-    """A server with one camera, and programs told of it by the documentation.
+    """A server with one camera, and client programs run as documented.
 
     Attributes:
-        environment: What makes them trust the server's certificate, from there too.
+        environment: Makes them trust the server's certificate, as documented.
     """
 
     def __init__(self, server: PortholeServer, token: str) -> None:
@@ -38,7 +38,7 @@ class Clients:
         }
 
     def lines(self, title: str) -> str:
-        """Return the first block of code under a title."""
+        """Return the first code block under a title."""
         found = re.search(rf"^## {title}\n.*?```\w*\n(.*?)```", self._text, re.S | re.M)
         assert found, title
         text = found[1]
@@ -51,7 +51,7 @@ class Clients:
 def clients(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Clients]:
-    """Start a server with the user ada and a token; without TLS, and with."""
+    """Start a server with the user ada and a token; once without TLS, once with."""
     state = tmp_path_factory.mktemp("clients")
     UsersFile(state).add_user("ada", "viewer", None, PASSWORD)
     token = UsersFile(state).add_token("octo", "viewer", ["door"])
@@ -77,7 +77,7 @@ def run(command: list[str], folder: Path, clients: Clients) -> subprocess.Comple
 
 
 def test_curl_gets_pictures(clients: Clients, tmp_path: Path) -> None:
-    """By a password, and by a token."""
+    """With a password, and with a token."""
     for line in clients.lines("curl").splitlines():
         done = run(["sh", "-c", line], tmp_path, clients)
         assert done.returncode == 0, done.stderr
@@ -86,7 +86,7 @@ def test_curl_gets_pictures(clients: Clients, tmp_path: Path) -> None:
 
 
 def test_ffmpeg_looks_and_records(clients: Clients, tmp_path: Path) -> None:
-    """By a password, and by a token; what is recorded has the time that it took."""
+    """With a password, and with a token; the recording's duration is the time it took."""
     look, record = clients.lines("ffmpeg").splitlines()
 
     looked = run(["sh", "-c", look], tmp_path, clients)
@@ -101,7 +101,7 @@ def test_ffmpeg_looks_and_records(clients: Clients, tmp_path: Path) -> None:
 
 
 def test_opencv_reads_pictures(clients: Clients, tmp_path: Path) -> None:
-    """The program as it stands, ended after five pictures."""
+    """The program as printed, stopped after five pictures."""
     program = clients.lines("OpenCV") + "    print(picture.shape)\n"
     program = program.replace("while True:", "for _ in range(5):")
 

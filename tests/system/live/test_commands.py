@@ -23,7 +23,7 @@ def wait_for_state(viewer: Viewer, camera: str, state: str) -> dict[str, object]
 
 
 def family(file: Path) -> list[psutil.Process]:
-    """Return the shell whose id is in a file, and what it has started."""
+    """Return the shell whose process id is in a file, and its descendants."""
     shell = psutil.Process(int(wait_until(lambda: file.exists() and file.read_text().strip())))
     return [shell, *shell.children(recursive=True)]
 
@@ -35,9 +35,9 @@ def gone(processes: list[psutil.Process]) -> bool:
 def test_a_command_ends_with_its_camera(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """With all that it has started: when its camera is stopped, and when the server is killed.
+    """The command and its descendants end when its camera stops, and when the server is killed.
 
-    A killed server can end nothing any more, so the kernel does.
+    A killed server can no longer end anything, so the kernel does.
     """
     file = tmp_path / "pid"
     script = f"echo $$ > {file}; {PICTURES} & wait"
@@ -63,7 +63,7 @@ def test_a_command_ends_with_its_camera(
 def test_a_command_that_ends_is_retried_and_says_why(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """Its last words are the camera's reason, its password nowhere, and it comes back by itself."""
+    """The camera's reason is the last line it printed, without the password, and it recovers."""
     (tmp_path / "camera.sh").write_text("#!/bin/sh\necho $2 is wrong >&2; exit 9\n")
     (tmp_path / "camera.sh").chmod(0o755)
     server = start_server(

@@ -1,4 +1,4 @@
-"""Control over the same socket as the pictures, against a real server."""
+"""Control over the same socket as the frames, against a real server."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ Connect = Callable[..., Viewer]
 
 
 def test_hello_comes_once_and_first(start_server: Start, connect: Connect) -> None:
-    """A new connection is told the version, its role and every camera's state."""
+    """A new connection receives the version, its role and every camera's state."""
     server = start_server("test:", "other=test:")
     viewer = connect(server)
 
@@ -47,14 +47,14 @@ def test_hello_comes_once_and_first(start_server: Start, connect: Connect) -> No
 
 
 def test_fps_takes_effect_within_a_frame(start_server: Start, connect: Connect) -> None:
-    """After `fps` the very next pictures come at the new pace, down and up again."""
+    """After `fps` the very next frames come at the new pace, down and up again."""
     server = start_server("test:?size=320x180")
     viewer = connect(server)
     viewer.call("watch", {"camera": "test"})
     viewer.pump(lambda: len(viewer.arrivals) >= 10, 10)
 
     def intervals_at(fps: int, count: int) -> list[float]:
-        """Set a rate; return the intervals of so many pictures, without one on its way."""
+        """Set a rate; return the intervals of this many frames, skipping one in flight."""
         reply = viewer.call("fps", {"camera": "test", "fps": fps})
         assert reply["ok"]
         assert reply["camera"]["fps"] == fps
@@ -85,7 +85,7 @@ def test_quality_takes_effect_with_the_next_frame(start_server: Start, connect: 
     viewer.pump(lambda: len(viewer.arrivals) >= count + 3, 10)
 
     assert reply["camera"]["quality"] == 10
-    # At most the frame that was being encoded is still of the old quality.
+    # At most the frame that was being encoded still has the old quality.
     assert viewer.arrivals[count + 1].size < before * 0.8
 
 
@@ -98,7 +98,7 @@ def test_stop_releases_the_source_and_start_reopens_it(
     viewer = connect(server)
     viewer.call("watch", {"camera": "clip"})
     viewer.pump(lambda: len(viewer.arrivals) >= 2, 10)
-    # Not for a moment at the end of a round, where it is opened anew.
+    # Not briefly at the end of a loop, when it is reopened.
     wait_until(lambda: str(clip) in held_files(server))
 
     stopped = viewer.call("stop", {"camera": "clip"})
@@ -114,7 +114,7 @@ def test_stop_releases_the_source_and_start_reopens_it(
 
 
 def test_two_dashboards_show_the_same_truth(start_server: Start, connect: Connect) -> None:
-    """What one operator does, the other one sees, with who did it."""
+    """One operator's changes reach the other, with who made them."""
     server = start_server("test:")
     one, other = connect(server), connect(server)
 
@@ -169,12 +169,12 @@ MALFORMED = [
 def test_malformed_payloads_are_refused_and_change_nothing(
     start_server: Start, connect: Connect
 ) -> None:
-    """Every malformed event is answered with bad_request, and the camera stays as it was."""
+    """Every malformed event gets bad_request, and the camera does not change."""
     server = start_server("test:?size=320x180")
     viewer, witness = connect(server), connect(server)
     witness.call("watch", {"camera": "test"})
     witness.pump(lambda: len(witness.arrivals) >= 3, 10)
-    viewer.call("fps", {"camera": "test", "fps": 10})  # Without a setting it would be measured.
+    viewer.call("fps", {"camera": "test", "fps": 10})  # Otherwise the rate would be measured.
     before = viewer.call("unwatch", {"camera": "test"})["camera"]
 
     replies = []
@@ -198,7 +198,7 @@ def test_malformed_payloads_are_refused_and_change_nothing(
 def test_unknown_cameras_are_named_as_such(
     share_server: Start, connect: Connect, event: str
 ) -> None:
-    """An event about a camera that does not exist is answered `unknown_camera`."""
+    """An event about a camera that does not exist gets `unknown_camera`."""
     viewer = connect(share_server("test:"))
     values = {"fps": {"fps": 5}, "quality": {"quality": 50}}.get(event, {})
 
@@ -208,7 +208,7 @@ def test_unknown_cameras_are_named_as_such(
 
 
 def test_changes_survive_a_restart(start_server: Start, connect: Connect) -> None:
-    """fps, quality and being stopped are as they were, in a new process."""
+    """A new process keeps fps, quality and stopped cameras."""
     first = start_server("test:", "other=test:")
     viewer = connect(first)
     viewer.call("fps", {"camera": "test", "fps": 9})
@@ -226,7 +226,7 @@ def test_changes_survive_a_restart(start_server: Start, connect: Connect) -> Non
 
 
 def test_changes_survive_a_kill(start_server: Start, connect: Connect, tmp_path: Path) -> None:
-    """What was confirmed and written is there after kill -9, and never half of it."""
+    """Confirmed and written changes survive kill -9, and are never half there."""
     first = start_server("test:")
     viewer = connect(first)
     file = tmp_path / "state" / "state.json"
@@ -243,7 +243,7 @@ def test_changes_survive_a_kill(start_server: Start, connect: Connect, tmp_path:
 def test_a_broken_state_file_is_set_aside(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """Rubbish in the state folder stops nothing, is kept for a look, and is said."""
+    """A broken state file is set aside and reported, and the server starts."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "state.json").write_text('{"cameras": {"te')
 
@@ -273,8 +273,7 @@ def test_quit_answers_and_ends_everything(start_server: Start, connect: Connect)
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_end_everything(start_server: Start, connect: Connect, number: int) -> None:
-    """SIGTERM, Ctrl-C and a closed terminal end the process with 0 although viewers of both kinds
-    are connected."""
+    """SIGTERM, Ctrl-C and a closed terminal end the process with 0, with viewers connected."""
     server = start_server("test:")
     viewer = connect(server)
     viewer.call("watch", {"camera": "test"})
@@ -302,7 +301,7 @@ def test_a_taken_port_is_refused_in_one_line(start_server: Start, tmp_path: Path
 
 
 def held_files(server: PortholeServer) -> set[str]:
-    """Return what a server and its cameras' processes have open."""
+    """Return the files that a server and its cameras' processes have open."""
     files = set()
     for pid in (server.process.pid, *(child.pid for child in children_of(server))):
         try:

@@ -33,7 +33,7 @@ def stats_of(viewer: Viewer, camera: str) -> dict[str, object]:
 def test_ten_viewers_get_every_frame_once_and_in_order(
     start_server: Start, connect: Connect
 ) -> None:
-    """Ten viewers see the same growing numbers, and each frame was encoded once for all."""
+    """Ten viewers see the same rising numbers, and each frame was encoded once for all."""
     server = start_server("test:?size=640x360")
     viewers = [connect(server) for _ in range(10)]
     for viewer in viewers:
@@ -66,7 +66,7 @@ def test_pictures_are_fresh_and_whole(start_server: Start, connect: Connect) -> 
 
 
 def test_first_frame_comes_at_once(start_server: Start, connect: Connect) -> None:
-    """A camera that was idle shows its first picture soon after somebody comes."""
+    """An idle camera shows its first picture soon after a viewer comes."""
     server = start_server("test:?fps=0.5")
     viewer = connect(server)
 
@@ -74,7 +74,7 @@ def test_first_frame_comes_at_once(start_server: Start, connect: Connect) -> Non
     viewer.call("watch", {"camera": "test"})
     viewer.pump(lambda: bool(viewer.arrivals), 5)
 
-    # At two seconds a picture, chance would need longer.
+    # At two seconds a frame, chance would need longer.
     assert time.monotonic() - asked < 1.5
 
 
@@ -97,7 +97,7 @@ def test_nobody_watching_means_no_work(start_server: Start, connect: Connect) ->
 def test_without_acknowledgement_there_is_exactly_the_window(
     start_server: Start, connect: Connect
 ) -> None:
-    """A viewer that acknowledges nothing gets two frames and no more; one ack buys it one more."""
+    """A viewer that acknowledges nothing gets two frames and no more; each ack allows one more."""
     server = start_server("test:?size=320x180")
     mute, fast = connect(server, ack="none"), connect(server)
     for viewer in (mute, fast):
@@ -118,8 +118,8 @@ def test_without_acknowledgement_there_is_exactly_the_window(
 def test_a_slow_viewer_sees_fresh_pictures_and_harms_nobody(
     start_server: Start, connect: Connect
 ) -> None:
-    """At 50 kB/s pictures come seldom but never old, and the neighbours lose nothing."""
-    # Fast enough for the slow one, and not more than a busy machine can do.
+    """At 50 kB/s frames come rarely but never old, and the neighbours lose nothing."""
+    # Fast enough for the slow one, and no more than a busy machine can do.
     server = start_server("test:?size=640x360&fps=15")
     slow = connect(server, bytes_per_s=50_000, receive_buffer=32 * 1024)
     neighbours = [connect(server) for _ in range(3)]
@@ -138,7 +138,7 @@ def test_a_slow_viewer_sees_fresh_pictures_and_harms_nobody(
 
 
 def test_a_standard_client_works(start_server: Start) -> None:
-    """The python-socketio client, which knows nothing of us, watches, acknowledges and asks."""
+    """The unmodified python-socketio client watches, acknowledges and sends requests."""
     server = start_server("test:?size=320x180")
     client = socketio.Client()
     frames: list[tuple[dict[str, object], bytes]] = []
@@ -169,7 +169,7 @@ def test_a_standard_client_works(start_server: Start) -> None:
 
 
 def test_mjpeg_and_socket_viewers_share_the_encoding(start_server: Start, connect: Connect) -> None:
-    """A viewer of /video_feed is counted like any other, and costs no second encode."""
+    """A viewer of /video_feed counts like any other, and costs no second encode."""
     server = start_server("test:?size=640x360")
     feed = MjpegViewer("127.0.0.1", server.port)
     feed.connect()
@@ -192,7 +192,7 @@ def test_mjpeg_and_socket_viewers_share_the_encoding(start_server: Start, connec
 
 
 def test_watching_again_brings_no_frame_twice(start_server: Start, connect: Connect) -> None:
-    """Leaving and coming back, over and over, never shows a picture a second time."""
+    """Leaving and coming back, over and over, never shows a frame a second time."""
     server = start_server("test:?size=320x180")
     viewer, other = connect(server), connect(server)
     other.call("watch", {"camera": "test"})

@@ -1,4 +1,4 @@
-"""The HTTP paths, asked by the programs that people use."""
+"""The HTTP paths, requested by the programs that people use."""
 
 import json
 import socket
@@ -37,7 +37,7 @@ def picture(jpeg: bytes) -> np.ndarray:
 
 
 def test_ffmpeg_reads_the_feed(share_server: Start, tmp_path: Path) -> None:
-    """FFmpeg, which VLC and Home Assistant use too, decodes the feed without complaint."""
+    """FFmpeg, which VLC and Home Assistant use too, decodes the feed without errors."""
     server = share_server("test:?size=640x360")
 
     read = subprocess.run(
@@ -68,7 +68,7 @@ def test_ffmpeg_reads_the_feed(share_server: Start, tmp_path: Path) -> None:
 
 
 def test_opencv_reads_the_feed(share_server: Start) -> None:
-    """A vision script of one's own takes the feed for a camera."""
+    """A user's vision script opens the feed as a camera."""
     server = share_server("test:?size=640x360")
 
     capture = cv2.VideoCapture(server.url + "video_feed/test", cv2.CAP_FFMPEG)
@@ -98,7 +98,7 @@ def test_curl_sees_correct_multipart(start_server: Start) -> None:
     assert body.startswith(b"--frame\r\n")
     parts = body.split(b"--frame\r\n")[1:]
     assert len(parts) >= 4
-    # What was sent last ends with the boundary: the split leaves nothing behind it.
+    # The data ends with the boundary, so the split leaves an empty rest.
     assert parts[-1] == b""
     for part in parts[:-1]:
         headers, _, rest = part.partition(b"\r\n\r\n")
@@ -110,7 +110,7 @@ def test_curl_sees_correct_multipart(start_server: Start) -> None:
 
 
 def test_a_frame_comes_at_once_on_connecting(start_server: Start) -> None:
-    """A feed of a slow camera begins with a picture, not with a wait for the next one."""
+    """A slow camera's feed begins with a picture, without waiting for the next one."""
     server = start_server("test:?size=320x180&fps=0.2")
     feed = MjpegViewer("127.0.0.1", server.port)
 
@@ -123,22 +123,22 @@ def test_a_frame_comes_at_once_on_connecting(start_server: Start) -> None:
 
 
 def test_a_snapshot_of_a_slow_camera_comes_at_once(start_server: Start, connect: Connect) -> None:
-    """A snapshot is the source's very next picture, also where a frame takes five seconds.
+    """A snapshot is the source's very next picture, even at one frame in five seconds.
 
-    It waited for up to 4.9 s: for the turn of the source, although that can make a picture at any
-    time. The frame rate that is set is for those who watch.
+    It took up to 4.9 s, because it waited for the next frame although the source can deliver at any
+    time. The frame rate applies to viewers only.
     """
     server = start_server("limited=test:?size=320x180", "slow=test:?size=320x180&fps=0.2")
     connect(server).call("fps", {"camera": "limited", "fps": 0.2})
     names = ("limited", "slow")
     for name in names:
-        assert time_snapshot(server, name) < 3  # It is opened first.
+        assert time_snapshot(server, name) < 3  # It has to be opened first.
         assert max(time_snapshot(server, name) for _ in range(3)) < 1
     feeds = [MjpegViewer("127.0.0.1", server.port, path=f"/video_feed/{name}") for name in names]
     for feed in feeds:
         feed.connect()
         wait_until(lambda feed=feed: feed.read() or feed.arrivals)
-    time.sleep(2.2)  # What they were sent is now too old for a snapshot.
+    time.sleep(2.2)  # The viewers' last frame is now too old for a snapshot.
     for name in names:
         assert time_snapshot(server, name) < 1
     for feed in feeds:
@@ -171,7 +171,7 @@ def viewers_of(server: PortholeServer) -> int:
 
 @pytest.mark.parametrize("path", ["snapshot", "snapshot/test.jpg", "?action=snapshot"])
 def test_snapshots_are_fresh(start_server: Start, path: str) -> None:
-    """Every way to a snapshot gives one new whole picture, also from a camera nobody watches."""
+    """Every snapshot path returns a new, complete picture, even of an unwatched camera."""
     server = start_server("test:?size=640x360&fps=0.2")
 
     for _ in range(2):
@@ -187,7 +187,7 @@ def test_snapshots_are_fresh(start_server: Start, path: str) -> None:
 
 
 def test_no_picture_is_said_so(start_server: Start) -> None:
-    """A camera that cannot have a picture answers 503 with its state and reason."""
+    """A camera without a picture answers 503 with its state and reason."""
     server = start_server("ghost=/no/such/file.mp4")
 
     for path in ("snapshot", "video_feed"):
@@ -210,7 +210,7 @@ def test_what_octoprint_asks(start_server: Start) -> None:
 
 
 def test_cameras_are_listed(start_server: Start) -> None:
-    """/api/cameras is the list of states."""
+    """/api/cameras returns the list of states."""
     server = start_server("front-door=test:", "other=test:")
 
     _, headers, body = fetch(server.url + "api/cameras")
@@ -220,7 +220,7 @@ def test_cameras_are_listed(start_server: Start) -> None:
 
 
 def test_health_and_readiness(start_server: Start, connect: Connect) -> None:
-    """/healthz says that the server is there; /readyz that every camera wanted is."""
+    """/healthz reports that the server runs; /readyz that every wanted camera is live."""
     server = start_server("test:", "ghost=/no/such/file.mp4")
     viewer = connect(server)
 
@@ -241,7 +241,7 @@ HEADS = ["", "video_feed", "video_feed/test", "snapshot", "api/cameras", "health
 
 @pytest.mark.parametrize("path", HEADS)
 def test_head_is_answered(share_server: Start, path: str) -> None:
-    """HEAD gives the headers and no body, and does not keep the connection busy."""
+    """HEAD returns the headers without a body, and does not keep the connection busy."""
     server = share_server("test:?size=320x180")
 
     status, headers, body = fetch(server.url + path, "HEAD")
@@ -253,7 +253,7 @@ def test_head_is_answered(share_server: Start, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["video_feed/nowhere", "snapshot/nowhere.jpg"])
 def test_unknown_cameras_are_404_and_say_which_there_are(share_server: Start, path: str) -> None:
-    """A wrong name is answered with the right ones."""
+    """An unknown name is answered with the valid ones."""
     server = share_server("test:")
 
     status, _, body = fetch(server.url + path)
@@ -263,10 +263,10 @@ def test_unknown_cameras_are_404_and_say_which_there_are(share_server: Start, pa
 
 
 def test_long_polling_is_refused(share_server: Start) -> None:
-    """Engine.IO's other transport, which would wrap frames in base64, is not spoken.
+    """Engine.IO's other transport, which would wrap frames in base64, is not supported.
 
-    Clients begin with it unless told otherwise; python-socketio gives ``connect_error`` this
-    object, and socket.io-client has it in its error's ``context.responseText``.
+    Clients start with it by default; python-socketio passes this object to ``connect_error``, and
+    socket.io-client has it in its error's ``context.responseText``.
     """
     server = share_server("test:")
 
@@ -281,7 +281,7 @@ def test_long_polling_is_refused(share_server: Start) -> None:
 
 @pytest.mark.parametrize("version", ["", "Sec-WebSocket-Version: 8\r\n"])
 def test_other_websocket_versions_are_refused(share_server: Start, version: str) -> None:
-    """The legacy handshake and drafts are answered with the version that is spoken."""
+    """The legacy handshake and drafts get the supported version in the answer."""
     server = share_server("test:")
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(

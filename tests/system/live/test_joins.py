@@ -1,4 +1,4 @@
-"""Viewers who join at any moment, and whose chains break: is each picture one of the film?"""
+"""Viewers join at any moment, and their chains break: each picture must be one of the film."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +10,9 @@ from tests.support.servers.server import PortholeServer
 def test_no_picture_is_grey_or_torn(
     tmp_path: Path, start_server: Callable[..., PortholeServer]
 ) -> None:
-    """Each shows a picture of the film, as an undisturbed decoder does; see ``bench/joins.py``."""
+    """Each viewer sees only pictures that an undisturbed decoder sees; see ``bench/joins.py``."""
     films = make_films(tmp_path, 3.0, "320x180", "256x144")
-    del films["plain"]  # It needs a command; another one is encoded alike.
+    del films["plain"]  # One camera needs a command; another is encoded the same way.
     server = start_server(*(source_of(name, film) for name, film in films.items()))
     joins = Joins(server.port, films)
 

@@ -1,4 +1,4 @@
-"""On a bare machine: its addresses in a browser, and a state folder that is not as it should be."""
+"""A bare machine: its addresses in a browser, and a state folder with wrong permissions."""
 
 import os
 import re
@@ -18,8 +18,8 @@ from tests.support.servers.server import PortholeServer, wait_until
 
 NOBODY = 65534
 
-# Runs manage.py without the right to read and write everything (CAP_DAC_*), as any other account.
-AS_ANYBODY = (
+# Runs manage.py without the right to bypass file permissions (CAP_DAC_*), as ordinary users do.
+AS_ORDINARY_USER = (
     "-c",
     "import ctypes, os, sys\n"
     "for right in (1, 2): assert ctypes.CDLL(None).prctl(24, right, 0, 0, 0) == 0\n"
@@ -29,7 +29,7 @@ AS_ANYBODY = (
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PortholeServer]:
-    """One user, open to the network; settings of another account, in a folder anybody may write."""
+    """One user, open to the network; another account's settings, in a world-writable folder."""
     state = Path(tempfile.mkdtemp(prefix="porthole-test-"))
     state.chmod(0o777)
     UsersFile(state).add_user("ada", "operator", None, PASSWORD)
@@ -40,7 +40,7 @@ def server() -> Iterator[PortholeServer]:
         *("--host", "0.0.0.0", "--port", "0", "test:?size=320x180"),
         state=state,
         environment={},
-        program=AS_ANYBODY,
+        program=AS_ORDINARY_USER,
     )
     wait_until(lambda: any("Ctrl-C" in line for line in started.log))
     yield started
@@ -63,7 +63,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two 
 
 
 def test_every_printed_address_opens_in_a_browser(server: PortholeServer, page: Page) -> None:
-    """By number and by name: asked for by the machine's own name, a server once answered 421."""
+    """By number and by name: a request to the machine's own name once got 421."""
     places = re.findall(r"at (http://\S+)$", "\n".join(server.log), re.MULTILINE)
 
     hosts = [re.sub(r"^http://|:\d+/$", "", place) for place in places]
@@ -80,7 +80,7 @@ def test_every_printed_address_opens_in_a_browser(server: PortholeServer, page: 
 def test_what_is_wrong_with_the_folder_is_said_on_the_page(
     server: PortholeServer, page: Page
 ) -> None:
-    """Settings that could not be read are neither used nor lost, and people hear of both faults."""
+    """Unreadable settings are neither used nor lost, and the page reports both faults."""
     page.goto(server.url)
     log_in_by_hand(page, "ada")
     page.wait_for_selector('.tile[data-state="live"]')

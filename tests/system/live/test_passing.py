@@ -1,4 +1,4 @@
-"""A camera's own JPEG in a real server: handed on as it is, and decoded when pixels are needed."""
+"""A camera's own JPEG in a real server: passed through, and decoded when pixels are needed."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -21,14 +21,14 @@ Connect = Callable[..., Viewer]
 
 @pytest.fixture
 def camera() -> Iterator[BadCamera]:
-    """A network camera whose pictures are its own JPEG."""
+    """A network camera that sends JPEG."""
     camera = BadCamera()
     yield camera
     camera.close()
 
 
 def own_pictures(camera: BadCamera) -> set[bytes]:
-    """Return all the JPEG that the camera ever sends."""
+    """Return all the JPEGs that the camera ever sends."""
     return {jpeg(*camera.size, number) for number in range(PICTURES)}
 
 
@@ -56,7 +56,7 @@ def test_a_cameras_jpeg_arrives_untouched(
 def test_a_lower_quality_is_encoded_and_a_higher_one_passes_again(
     start_server: Start, connect: Connect, camera: BadCamera
 ) -> None:
-    """Pixels are decoded when an operator wants fewer bytes, and only then."""
+    """Frames are decoded while an operator wants fewer bytes, and only then."""
     server = start_server(f"door={camera.url()}")
     viewer = connect(server)
     viewer.call("watch", {"camera": "door"})
@@ -77,7 +77,7 @@ def test_a_lower_quality_is_encoded_and_a_higher_one_passes_again(
 def test_an_mjpeg_file_is_passed_through_and_any_other_is_not(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """What is JPEG already is not encoded again, wherever it comes from."""
+    """JPEG is not encoded again, whatever kind of source it comes from."""
     path = tmp_path / "own.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 12.5, (320, 180))
     for shade in range(20):
@@ -102,7 +102,7 @@ def test_a_still_camera_sends_once_a_second_until_something_moves(
     camera: BadCamera,
     tmp_path: Path,
 ) -> None:
-    """A camera that is told to skip what is not new stays live all the same."""
+    """A camera that skips unchanged pictures stays live all the same."""
     config = tmp_path / "porthole.toml"
     config.write_text(
         f'[[camera]]\nname = "door"\nsource = "{camera.url()}"\nskip_unchanged = true\n'

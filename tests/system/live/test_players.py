@@ -26,13 +26,13 @@ FILM = ("-t", "2", "-c:v", "libx264", "-bf", "0", "-g", "25", "-pix_fmt", "yuv42
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the camera shows, over and over."""
+    """The film that the camera repeats."""
     return make_film(tmp_path_factory.mktemp("film") / "film.mp4", *FILM)
 
 
 @pytest.fixture(scope="module")
 def server(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """Start a server with that camera, one that sends JPEG, and one that can have no video."""
+    """Start a server with that camera, one that sends JPEG, and one that cannot have video."""
     jpeg = make_film(film.with_name("jpeg.mkv"), "-t", "2", "-c:v", "mjpeg")
     server = PortholeServer(
         *(f"door=file:{film}", f"jpeg=file:{jpeg}", "test=test:?size=320x180", "--port", "0"),
@@ -47,7 +47,7 @@ def server(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Por
 def test_players_get_the_cameras_pictures_bit_for_bit(
     server: PortholeServer, film: Path, begin: str
 ) -> None:
-    """Each picture is the next one of the film, none is missing, and times are those of capture."""
+    """Each picture is the film's next one, none is missing, and timestamps are capture times."""
     shown = [digest for _, digest in digests(str(film))]
     assert len(set(shown)) == 50
 
@@ -65,7 +65,7 @@ def test_players_get_the_cameras_pictures_bit_for_bit(
 
 
 def test_nothing_is_decoded_for_players(server: PortholeServer, connect: Connect) -> None:
-    """The camera's units are handed on as they are; it is a viewer, and gone when it leaves."""
+    """The camera's units pass through; the player is a viewer, and gone when it leaves."""
     with urllib.request.urlopen(f"{server.url}stream/door.mp4", timeout=20) as answer:
         assert answer.headers["Content-Type"] == "video/mp4"
         assert answer.headers["Cache-Control"].startswith("no-store")
@@ -84,7 +84,7 @@ def test_nothing_is_decoded_for_players(server: PortholeServer, connect: Connect
 
 
 def test_snapshots_and_mjpeg_are_decoded_beside_it(server: PortholeServer) -> None:
-    """Who takes JPEG gets it as ever, of the same camera and at the same time."""
+    """JPEG clients of the same camera are served at the same time."""
     with urllib.request.urlopen(f"{server.url}stream/door.mp4", timeout=20) as answer:
         assert answer.read(1000)[4:8] == b"ftyp"
         for path in ("snapshot/door.jpg", "video_feed/door"):
@@ -93,7 +93,7 @@ def test_snapshots_and_mjpeg_are_decoded_beside_it(server: PortholeServer) -> No
 
 
 def test_camera_without_h264_is_encoded(server: PortholeServer) -> None:
-    """A player gets video of any camera that can have it; the first picture is a key picture."""
+    """Any camera that can have video serves it to a player, starting with a key frame."""
     with urllib.request.urlopen(f"{server.url}stream/jpeg.mp4", timeout=20) as answer:
         data = b""
         while data.count(b"moof") < 20:
@@ -111,7 +111,7 @@ def test_camera_without_h264_is_encoded(server: PortholeServer) -> None:
 
 
 def test_camera_without_video_names_its_mjpeg(server: PortholeServer) -> None:
-    """A player is told where there are pictures instead."""
+    """The error names the MJPEG path instead."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{server.url}stream/test.mp4", timeout=20)
 
@@ -120,7 +120,7 @@ def test_camera_without_video_names_its_mjpeg(server: PortholeServer) -> None:
 
 
 def test_stopped_camera_ends_its_streams(start_server: Start, film: Path, connect: Connect) -> None:
-    """A player is not left with the last picture."""
+    """A player's stream ends instead of freezing on the last picture."""
     server = start_server(f"door=file:{film}")
     with urllib.request.urlopen(f"{server.url}stream/door.mp4", timeout=20) as answer:
         assert answer.read(1000)

@@ -1,4 +1,4 @@
-"""Sizes that fit, from a real server: each made once, and chosen by what the link carries."""
+"""Renditions from a real server: each encoded once, and chosen by what the link carries."""
 
 import urllib.error
 import urllib.request
@@ -21,14 +21,14 @@ LARGE = "door=test:?size=1280x720&fps=15"
 
 @pytest.fixture
 def camera() -> Iterator[BadCamera]:
-    """A network camera whose pictures are its own JPEG, 1280 pixels wide."""
+    """A network camera that sends JPEG, 1280 pixels wide."""
     camera = BadCamera(fps=15, size=(1280, 720))
     yield camera
     camera.close()
 
 
 def watch(viewer: Viewer, rendition: str, **more: object) -> Any:
-    """Watch the door in a rendition; return the answer."""
+    """Watch the door in a rendition; return the reply."""
     reply = viewer.call("watch", {"camera": "door", "rendition": rendition, **more})
     assert reply["ok"], reply
     return reply
@@ -48,7 +48,7 @@ def width_of(viewer: Viewer) -> int:
 def test_thirty_viewers_of_three_renditions_cost_three_encodings(
     start_server: Start, connect: Connect
 ) -> None:
-    """However many watch, a frame is encoded once for each rendition, and the stats say so."""
+    """However many watch, a frame is encoded once for each rendition, and the stats agree."""
     server = start_server(LARGE)
     crowd = Crowd()
     for rendition in ("full", "640", "320") * 10:
@@ -62,7 +62,7 @@ def test_thirty_viewers_of_three_renditions_cost_three_encodings(
     after = last_event(viewer, "stats")["cameras"]["door"]
 
     captured, encoded = (after[key] - stats[key] for key in ("captured", "encoded"))
-    # At most three for each, one more for what is under way, and fewer where nobody had credit.
+    # At most three for each frame, one more in progress, and fewer where no viewer had credit.
     assert 2 * captured < encoded <= 3 * captured + 6
     assert {name: each["viewers"] for name, each in after["renditions"].items()} == {
         "full": 10,
@@ -73,7 +73,7 @@ def test_thirty_viewers_of_three_renditions_cost_three_encodings(
 
 
 def test_state_offers_what_is_smaller(start_server: Start, connect: Connect) -> None:
-    """STATE lists the renditions; once the size is known, none that would not be smaller."""
+    """STATE lists the renditions; once the size is known, only smaller ones."""
     server = start_server("door=test:?size=800x600")
     viewer = connect(server)
     watch(viewer, "960")
@@ -91,7 +91,7 @@ def test_state_offers_what_is_smaller(start_server: Start, connect: Connect) -> 
 def test_a_cameras_own_jpeg_has_small_renditions_too(
     start_server: Start, connect: Connect, camera: BadCamera
 ) -> None:
-    """The full size passes untouched, beside a small one made of what was decoded for it."""
+    """The full size passes through, beside a small one encoded from the decoded frame."""
     server = start_server(f"door={camera.url()}")
     full, small = connect(server), connect(server)
     watch(full, "full")
@@ -107,7 +107,7 @@ def test_a_cameras_own_jpeg_has_small_renditions_too(
 
 
 def test_what_fits_the_tile_is_chosen(start_server: Start, connect: Connect) -> None:
-    """A tile of 500 pixels gets 640, and when it grows the full size; nothing comes twice."""
+    """A tile of 500 pixels gets 640, and when it grows the full size; no frame comes twice."""
     server = start_server(LARGE)
     viewer = connect(server)
 
@@ -125,7 +125,7 @@ def test_what_fits_the_tile_is_chosen(start_server: Start, connect: Connect) -> 
 def test_narrow_link_gets_smaller_pictures_and_the_full_ones_when_it_is_wide_again(
     start_server: Start, connect: Connect
 ) -> None:
-    """At 62 kB/s pictures are small, fresh and several a second; ten seconds later all is well."""
+    """At 62 kB/s frames are small, fresh and several a second; ten seconds later, full size."""
     server = start_server("door=test:?size=1280x720&fps=30")
     viewer = connect(server)
     viewer.bytes_per_s = 62_500
@@ -153,7 +153,7 @@ def test_narrow_link_gets_smaller_pictures_and_the_full_ones_when_it_is_wide_aga
 
 
 def test_mjpeg_has_renditions(start_server: Start) -> None:
-    """A feed and a snapshot come in the size that their address names; an unknown one is told."""
+    """A feed and a snapshot use the rendition in their URL; an unknown one is an error."""
 
     server = start_server(LARGE)
 

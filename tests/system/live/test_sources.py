@@ -32,9 +32,9 @@ def wait_for_size(viewer: Viewer, camera: str, width: int) -> Any:
 def test_a_missing_file_comes_live_when_it_appears(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """A camera says why it has no picture, tries again, and is live without anyone's help.
+    """A camera without a picture says why, retries, and goes live without help.
 
-    That the file is not there is said at the start, too: it may be mistyped.
+    A missing file is also reported at the start: its name may be mistyped.
     """
     clip = tmp_path / "later.mp4"
     server = start_server(f"later={clip}")
@@ -56,7 +56,7 @@ def test_a_missing_file_comes_live_when_it_appears(
 def test_a_file_is_played_at_its_own_pace_and_loops_without_a_gap(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """At 12.5 fps a frame comes every 80 ms, also where the end meets the beginning."""
+    """At 12.5 fps a frame comes every 80 ms, even where the loop closes."""
     server = start_server(f"clip={make_clip(tmp_path / 'clip.mp4', seconds=1.6)}")
     viewer = connect(server)
     viewer.call("watch", {"camera": "clip"})
@@ -64,7 +64,7 @@ def test_a_file_is_played_at_its_own_pace_and_loops_without_a_gap(
     viewer.pump(lambda: len(viewer.arrivals) >= 60, 30)
 
     times = [arrival.at_unix for arrival in viewer.arrivals]
-    # More than a round, so the end is in each; a busy machine spoils some.
+    # More than one loop, so that each run contains the seam; a busy machine spoils some.
     best_s = min(later - earlier for earlier, later in zip(times, times[25:], strict=False))
     assert best_s / 25 == pytest.approx(0.08, rel=0.05)
     gaps = sorted(later - earlier for earlier, later in pairwise(times))
@@ -74,7 +74,7 @@ def test_a_file_is_played_at_its_own_pace_and_loops_without_a_gap(
 def test_a_file_that_does_not_loop_ends_and_can_be_started_again(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """`?loop=0` plays once; `start` plays it once more, and numbers go on growing."""
+    """`?loop=0` plays once; `start` plays it once more, and numbers keep rising."""
     clip = make_clip(tmp_path / "clip.mp4", seconds=2, rate=6)
     server = start_server(f"clip=file:{clip}?loop=0")
     viewer = connect(server)
@@ -96,7 +96,7 @@ def test_a_file_that_does_not_loop_ends_and_can_be_started_again(
 def test_a_picture_file_is_live_and_sent_when_it_changes(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """It was called stalled after two seconds, and who turned it saw nothing of that."""
+    """It was called stalled after two seconds, and changes to its rotation were not shown."""
     path = tmp_path / "photo.png"
     cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
     server = start_server(f"photo={path}")
@@ -120,7 +120,7 @@ def test_a_picture_file_is_live_and_sent_when_it_changes(
 def test_a_lost_stream_comes_back_with_growing_numbers(
     start_server: Start, connect: Connect
 ) -> None:
-    """An HTTP camera that dies is shown as lost, and is back by itself when it returns."""
+    """An HTTP camera that dies is shown as lost, and recovers when it returns."""
     origin = start_server("test:?size=320x180")
     port = str(origin.port)
     server = start_server(f"remote=http://127.0.0.1:{port}/video_feed", "--read-timeout", "2")
@@ -165,7 +165,7 @@ def test_one_lost_camera_disturbs_no_other(
 
 
 def test_a_password_is_shown_nowhere(start_server: Start, connect: Connect) -> None:
-    """Neither states, notices, stats nor the log hold the password of a source's URL."""
+    """Neither states, notices, stats nor the log contain the password of a source's URL."""
     server = start_server(
         "one=http://admin:hunter2@127.0.0.1:9/feed", "two=http://127.0.0.1:9/feed?pw=hunter2"
     )
@@ -199,7 +199,7 @@ def test_several_cameras_run_side_by_side(start_server: Start, connect: Connect)
 
 
 def test_a_stalled_source_is_said_to_be(start_server: Start, connect: Connect) -> None:
-    """A stream that stays connected and sends nothing is stalled first, and retried then."""
+    """A connected stream that sends nothing is first stalled, then retried."""
     origin = start_server("test:?size=320x180")
     server = start_server(
         f"remote=http://127.0.0.1:{origin.port}/video_feed",
@@ -210,7 +210,7 @@ def test_a_stalled_source_is_said_to_be(start_server: Start, connect: Connect) -
     wait_for_state(viewer, "remote", "live")
     helper = connect(origin)
 
-    # The origin keeps the connection and sends a picture every ten seconds from now on.
+    # From now on the origin keeps the connection and sends a picture every ten seconds.
     helper.call("fps", {"camera": "test", "fps": 0.1})
     stalled = wait_for_state(viewer, "remote", "stalled")
     helper.call("fps", {"camera": "test", "fps": 30})
@@ -222,7 +222,7 @@ def test_a_stalled_source_is_said_to_be(start_server: Start, connect: Connect) -
 def test_the_first_pictures_of_a_restarted_camera_are_new(
     start_server: Start, connect: Connect
 ) -> None:
-    """After stop and start nobody is greeted with a picture from before."""
+    """After stop and start no viewer receives a picture from before."""
     server = start_server("test:?size=320x180")
     viewer = connect(server)
     viewer.call("watch", {"camera": "test"})

@@ -28,13 +28,13 @@ Trusting = Callable[..., Viewer]
 
 @pytest.fixture(scope="module")
 def server(share_server: Callable[..., PortholeServer]) -> PortholeServer:
-    """A server with a certificate of its own."""
+    """A server with its own certificate."""
     return share_server("test:?size=1280x720&fps=25", "--tls", "auto")
 
 
 @pytest.fixture(scope="module")
 def trust(server: PortholeServer) -> ssl.SSLContext:
-    """Whoever compared the fingerprint and trusts the certificate."""
+    """A client that has compared the fingerprint and trusts the certificate."""
     return ssl.create_default_context(cafile=server.state / "tls-cert.pem")
 
 
@@ -65,13 +65,13 @@ def in_the_clear(port: int, method: str, host: str, path: str = "/") -> http.cli
 
 
 def shown_at(port: int) -> str:
-    """Return the SHA-256 of the certificate that a new connection is shown."""
+    """Return the SHA-256 of the certificate that a new connection gets."""
     pem = ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
 
 
 def turned_away(viewer: Viewer) -> str:
-    """Connect, expect to be refused, and return what was said."""
+    """Connect, expect a rejection, and return its reason."""
     with pytest.raises(ConnectionError) as caught:
         viewer.connect()
     viewer.close()
@@ -79,7 +79,7 @@ def turned_away(viewer: Viewer) -> str:
 
 
 def test_what_is_printed_is_what_is_shown(server: PortholeServer) -> None:
-    """People compare the fingerprint of the terminal with the one in their browser."""
+    """People compare the printed fingerprint with the one in their browser."""
     wait_until(lambda: any("Ctrl-C" in line for line in server.log))
     printed = next(line for line in server.log if "SHA-256" in line).split()[-1]
 
@@ -96,7 +96,7 @@ def test_it_is_for_every_name_of_the_machine(server: PortholeServer) -> None:
 
 
 def test_pages_and_pictures_come_over_tls(server: PortholeServer) -> None:
-    """To a library that verifies; no browser is told to refuse the click through the warning."""
+    """A verifying library accepts it; no HSTS header stops browsers from skipping the warning."""
     verify = str(server.state / "tls-cert.pem")
 
     page = requests.get(server.url, verify=verify, timeout=10)
@@ -111,7 +111,7 @@ def test_pages_and_pictures_come_over_tls(server: PortholeServer) -> None:
 
 
 def test_frames_come_over_tls_in_order(watch: Trusting) -> None:
-    """Each once, whole, and young."""
+    """Each frame comes once, whole, and fresh."""
     viewer = watch()
 
     viewer.pump(lambda: len(viewer.arrivals) >= 30, 10)
@@ -123,7 +123,7 @@ def test_frames_come_over_tls_in_order(watch: Trusting) -> None:
 
 
 def test_a_slow_viewer_over_tls_harms_nobody(watch: Trusting) -> None:
-    """It sees the present, as far as its link goes; its neighbours get all pictures meanwhile."""
+    """It gets fresh frames at its link's rate; its neighbours get every frame meanwhile."""
     slow = watch(bytes_per_s=60_000, receive_buffer=32 * 1024)
     neighbours = [watch() for _ in range(3)]
     crowd = Crowd()
@@ -144,7 +144,7 @@ def test_a_slow_viewer_over_tls_harms_nobody(watch: Trusting) -> None:
 
 
 def test_mjpeg_comes_over_tls(server: PortholeServer, trust: ssl.SSLContext) -> None:
-    """Beside one that reads nothing, which does not hold the others up."""
+    """Even beside a client that reads nothing, which must not hold it up."""
     stuck = MjpegViewer("127.0.0.1", server.port, tls=trust, receive_buffer=32 * 1024)
     stuck.connect()
     viewer = MjpegViewer("127.0.0.1", server.port, tls=trust)
@@ -184,7 +184,7 @@ def test_a_chunked_feed_over_tls_is_whole(server: PortholeServer) -> None:
 
 
 def test_the_same_port_leads_to_tls(server: PortholeServer) -> None:
-    """Whoever types http:// gets there; under a foreign name, nobody is led anywhere."""
+    """Plain http:// redirects to https; under a foreign name it redirects nowhere."""
     host = f"localhost:{server.port}"
 
     looked = in_the_clear(server.port, "GET", host, "/snapshot/test.jpg?rendition=640")
@@ -199,7 +199,7 @@ def test_the_same_port_leads_to_tls(server: PortholeServer) -> None:
 
 
 def test_a_foreign_name_is_refused_over_tls_too(server: PortholeServer) -> None:
-    """The name of the handshake decides nothing, the Host does: rebinding sets both."""
+    """The Host header decides, not the handshake's name: DNS rebinding sets both."""
     trust = ssl.create_default_context(cafile=server.state / "tls-cert.pem")
     trust.check_hostname = False
     with (
@@ -226,9 +226,9 @@ def test_the_certificate_is_kept(
 def test_people_over_tls(
     start_server: Callable[..., PortholeServer], certified: Certified, tmp_path: Path
 ) -> None:
-    """With a certificate that browsers trust they stay with TLS, and cookies never leave it.
+    """A trusted certificate keeps browsers on TLS, and cookies never leave it.
 
-    A renewed certificate is shown to whoever comes next, and whoever watches goes on watching.
+    New connections get a renewed certificate, and viewers go on watching.
     """
     UsersFile(tmp_path / "state").add_user("ada", "operator", None, PASSWORD)
     shown = Certified(tmp_path / "shown")

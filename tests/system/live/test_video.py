@@ -1,4 +1,4 @@
-"""A camera's own video in a real server: what arrives is decoded, and compared with the film."""
+"""A camera's own video in a real server: received units are decoded and compared with the film."""
 
 import json
 import pickle
@@ -20,10 +20,10 @@ from tests.support.servers.server import PortholeServer, expect_frames, last_eve
 Share = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-# One key picture in 25, and every picture is a different one.
+# One key frame in 25, and every picture is different.
 FILM = ("-t", "4", "-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "25")
 
-# Prints a checksum of each picture that FFmpeg makes of some units, as a browser's decoder would.
+# Prints a checksum of each picture that FFmpeg decodes from units, as a browser's decoder would.
 DECODE = """
 import av, json, pickle, sys, zlib
 context = av.CodecContext.create("h264", "r")
@@ -44,7 +44,7 @@ with av.open(sys.argv[1]) as film:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film with a key picture a second."""
+    """A film with a key frame every second."""
     return make_film(tmp_path_factory.mktemp("film") / "film.mp4", *FILM)
 
 
@@ -57,7 +57,7 @@ def run_python(script: str, *arguments: str, given: bytes = b"") -> Any:
 
 
 class Recorder:
-    """Keeps every frame that a viewer is sent."""
+    """Keeps every frame that a viewer receives."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.frames: list[tuple[dict[str, Any], bytes]] = []
@@ -72,7 +72,7 @@ class Recorder:
 
 
 def check(frames: list[tuple[dict[str, Any], bytes]], film: Path) -> None:
-    """Decode what was received; each unit is one picture of the film, and they are in its order."""
+    """Decode the received units; each is one picture of the film, and they are in its order."""
     headers = [header for header, _ in frames]
     assert headers[0]["key"]
     sums = run_python(DECODE, given=pickle.dumps([data for _, data in frames]))
@@ -84,7 +84,7 @@ def check(frames: list[tuple[dict[str, Any], bytes]], film: Path) -> None:
 
 
 def test_own_video_arrives_as_it_is(share_server: Share, connect: Connect, film: Path) -> None:
-    """Each unit decodes to a picture of the film; who joins later is given the group so far."""
+    """Each unit decodes to a picture of the film; a later viewer gets the group so far."""
     server = share_server(f"door=file:{film}")
     first, late = connect(server), connect(server)
     seen, seen_late = Recorder(first), Recorder(late)
@@ -106,7 +106,7 @@ def test_own_video_arrives_as_it_is(share_server: Share, connect: Connect, film:
 
 
 def test_who_says_nothing_is_sent_jpeg(share_server: Share, connect: Connect, film: Path) -> None:
-    """Beside viewers of video, a client from before gets what it always got."""
+    """Beside viewers of video, an older client still gets JPEG."""
     server = share_server(f"door=file:{film}")
     modern, old = connect(server), connect(server)
     seen = Recorder(old)
@@ -121,7 +121,7 @@ def test_who_says_nothing_is_sent_jpeg(share_server: Share, connect: Connect, fi
 
 
 def test_what_fits_is_the_video(share_server: Share, connect: Connect, film: Path) -> None:
-    """It begins with a JPEG; the ``rendition`` event tells that video follows."""
+    """It begins with a JPEG; the ``rendition`` event announces video."""
     server = share_server(f"door=file:{film}")
     viewer = connect(server)
     seen = Recorder(viewer)
@@ -138,7 +138,7 @@ def test_what_fits_is_the_video(share_server: Share, connect: Connect, film: Pat
 def test_who_is_first_to_want_video_need_not_wait_for_a_key_picture(
     share_server: Share, connect: Connect, tmp_path: Path
 ) -> None:
-    """The group so far is kept while others watch JPEG (here it is all of the film)."""
+    """The group so far is kept while others watch JPEG (here it is the whole film)."""
     film = make_film(tmp_path / "long.mp4", *FILM[:-1], "1000")
     server = share_server(f"long=file:{film}")
     old, modern = connect(server), connect(server)
@@ -158,7 +158,7 @@ def test_who_is_first_to_want_video_need_not_wait_for_a_key_picture(
 def test_a_link_that_chokes_is_not_left_with_an_old_picture(
     share_server: Share, connect: Connect, film: Path
 ) -> None:
-    """In mid-stream a link keeps a hundredth of its rate: the picture goes on, and is of now."""
+    """A link drops to a hundredth of its rate in mid-stream: frames keep coming, and are fresh."""
     server = share_server(f"door=file:{film}")
     link = PoorLink(server.port, 0.0, 0.0, 20e6)
     viewer = Viewer("127.0.0.1", link.port)

@@ -1,4 +1,4 @@
-"""Clips and pictures of the past, of a real server, judged by FFmpeg."""
+"""Clips and snapshots of the past, from a real server, checked with FFmpeg."""
 
 import itertools
 import json
@@ -23,13 +23,13 @@ FILM = ("-t", "2", "-c:v", "libx264", "-bf", "0", "-g", "25", "-pix_fmt", "yuv42
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the camera with video shows, over and over."""
+    """The film that the camera with video repeats."""
     return make_film(tmp_path_factory.mktemp("film") / "film.mp4", *FILM)
 
 
 @pytest.fixture(scope="module")
 def server(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """Start a server with a camera that sends H.264 and one that sends JPEG; watch both a while."""
+    """Start a server with an H.264 and a JPEG camera; watch both for a while."""
     jpeg = make_film(film.with_name("jpeg.mkv"), "-t", "2", "-c:v", "mjpeg", "-q:v", "3")
     server = PortholeServer(
         *(f"door=file:{film}", f"jpeg=file:{jpeg}", "--port", "0"),
@@ -47,13 +47,13 @@ def server(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Por
 
 
 def kept(server: PortholeServer, camera: str) -> float:
-    """Return how many seconds are kept of a camera."""
+    """Return how many seconds of a camera are kept."""
     span = span_of(server, camera)
     return span[1] - span[0] if span else 0.0
 
 
 def span_of(server: PortholeServer, camera: str) -> tuple[float, float] | None:
-    """Return between which times there is something, as the answer for a time long ago says."""
+    """Return the kept span, as the error for a time long ago states it."""
     status, body, _ = get(server, f"clip/{camera}.mp4?from=1&to=2")
     assert status == 404, body
     words = body.decode().split()
@@ -63,7 +63,7 @@ def span_of(server: PortholeServer, camera: str) -> tuple[float, float] | None:
 def get(
     server: PortholeServer, path: str, headers: dict[str, str] | None = None, method: str = "GET"
 ) -> tuple[int, bytes, dict[str, str]]:
-    """Return status, body and headers of an answer."""
+    """Return a response's status, body and headers."""
     request = urllib.request.Request(server.url + path, headers=headers or {}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -75,7 +75,7 @@ def get(
 def post(
     server: PortholeServer, path: str, body: object, method: str = "POST"
 ) -> tuple[int, dict[str, Any]]:
-    """Send JSON; return status and JSON of the answer."""
+    """Post JSON; return the response's status and JSON."""
     request = urllib.request.Request(
         server.url + path,
         json.dumps(body).encode(),
@@ -90,12 +90,12 @@ def post(
 
 
 def packets(source: Path) -> list[str]:
-    """Return a digest of each encoded picture in a file."""
+    """Return a digest of each encoded frame in a file."""
     return [digest for _, digest in digests(source, "-c", "copy", before=("-ignore_editlist", "1"))]
 
 
 def probe(path: Path) -> dict[str, Any]:
-    """Return what ffprobe says of a file's video."""
+    """Return ffprobe's description of a file's video."""
     entries = "stream=codec_name,pix_fmt,width,height,duration,nb_frames"
     command = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(path)]
     told = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
@@ -106,15 +106,17 @@ def probe(path: Path) -> dict[str, Any]:
 def test_video_is_copied_and_begins_at_from(
     server: PortholeServer, film: Path, tmp_path: Path
 ) -> None:
-    """The packets are the camera's own, and the first picture shown is the one of that moment,
-    although the file has to begin with the key picture before it."""
+    """The packets are the camera's own, and the clip starts with the picture at ``from``.
+
+    The file itself has to begin with the key frame before it.
+    """
     shown = [digest for _, digest in digests(film)]
     span = span_of(server, "door")
     assert span
     whole, part = tmp_path / "whole.mp4", tmp_path / "part.mp4"
     whole.write_bytes(get(server, f"clip/door.mp4?from={span[0] + 0.001}&to={span[1] + 1}")[1])
     pictures = digests(whole)
-    # In the middle of a group; on a busy machine some come at the same time.
+    # In the middle of a group; on a busy machine some arrive at the same time.
     time_s, digest = next(
         one for one, (later_s, _) in itertools.pairwise(pictures[30:]) if later_s - one[0] > 0.02
     )
@@ -130,7 +132,7 @@ def test_video_is_copied_and_begins_at_from(
     assert played[0] == (0.0, digest)
     assert played[-1][0] < 2.01
     assert 0 < float(probe(part)["duration"]) - played[-1][0] < 0.3
-    # What the other clip has of the same time, for the camera has gone on since.
+    # The part that both clips cover, as the camera has gone on since.
     expected = [one for one in pictures if time_s <= one[0] <= time_s + 0.01 + 2]
     common = played[: len(expected)]
     assert [one for _, one in common] == [one for _, one in expected]
@@ -146,11 +148,11 @@ def test_video_is_copied_and_begins_at_from(
     local = time.strftime("%Y-%m-%d %H.%M.%S", time.localtime(begin - 0.01))
     assert headers["Content-Disposition"] == f'attachment; filename="door {local}.mp4"'
     assert int(headers["Content-Length"]) == len(body)
-    assert took_s < 5  # It is milliseconds; a busy machine has its own.
+    assert took_s < 5  # It takes milliseconds, plus the busy machine's own delay.
 
 
 def test_clip_of_jpeg_is_encoded(server: PortholeServer, tmp_path: Path) -> None:
-    """It is made in the background, reports how far it is, and plays as long as was asked for."""
+    """It is encoded in the background, reports progress, and has the requested duration."""
     span = span_of(server, "jpeg")
     assert span
     begin, end = span[0] + 0.5, span[0] + 3.5
@@ -168,25 +170,25 @@ def test_clip_of_jpeg_is_encoded(server: PortholeServer, tmp_path: Path) -> None
     told = probe(path)
     assert (told["codec_name"], told["pix_fmt"]) == ("h264", "yuv420p")
     assert (told["width"], told["height"]) == (320, 180)
-    # A busy machine takes some pictures late.
+    # A busy machine captures some pictures late.
     assert float(told["duration"]) == pytest.approx(3, abs=1)
-    # Players are to begin before all of it has come.
+    # Players must be able to start before the whole file has arrived.
     body = path.read_bytes()
     assert body.index(b"moov") < body.index(b"mdat")
-    # Who asks without a job gets the same, and waits for it.
+    # A request without a job gets the same clip, and waits for it.
     status, direct, headers = get(server, f"clip/jpeg.mp4?from={begin}&to={end}")
     assert (status, direct) == (200, body)
     assert headers["Accept-Ranges"] == "bytes"
 
 
 def ended(server: PortholeServer, key: str) -> dict[str, Any] | None:
-    """Return what is known of a clip that has ended; None while it is in the making."""
+    """Return the result of a finished clip; None while it is being made."""
     job: dict[str, Any] = json.loads(get(server, f"api/clips/{key}")[1])
     return job if job["done"] or job["error"] else None
 
 
 def test_cancelled_clip_is_gone(server: PortholeServer) -> None:
-    """Nothing is left of it, and its work ends."""
+    """No file of it is left, and its work ends."""
     span = span_of(server, "jpeg")
     assert span
     _, job = post(server, "api/clips", {"camera": "jpeg", "from": span[0], "to": span[1]})
@@ -201,7 +203,7 @@ def test_cancelled_clip_is_gone(server: PortholeServer) -> None:
 
 
 def test_parts_of_a_clip_are_answered(server: PortholeServer) -> None:
-    """A player seeks by asking for parts, and the parts are those of the whole."""
+    """A player seeks with range requests, and the ranges match the whole file."""
     span = span_of(server, "door")
     assert span
     path = f"clip/door.mp4?from={span[0] + 1}&to={span[0] + 2}"
@@ -232,7 +234,7 @@ def test_parts_of_a_clip_are_answered(server: PortholeServer) -> None:
     ],
 )
 def test_refusal_says_why(server: PortholeServer, query: str, status: int, why: str) -> None:
-    """A time without pictures is answered with what there is; nonsense with what is wrong."""
+    """A time without pictures is answered with the kept span; nonsense with what is wrong."""
     answer = get(server, f"clip/door.mp4?{query}")
 
     assert answer[0] == status
@@ -249,7 +251,7 @@ def test_refusal_says_why(server: PortholeServer, query: str, status: int, why: 
     ],
 )
 def test_job_is_refused_with_why(server: PortholeServer, body: object, status: int) -> None:
-    """The page can tell people."""
+    """The reason is one that the page can show."""
     code, answer = post(server, "api/clips", body)
 
     assert code == status
@@ -258,7 +260,7 @@ def test_job_is_refused_with_why(server: PortholeServer, body: object, status: i
 
 @pytest.mark.parametrize("camera", ["door", "jpeg"])
 def test_picture_of_a_moment(server: PortholeServer, camera: str, tmp_path: Path) -> None:
-    """It is the one that was the newest then, as narrow as it was asked for."""
+    """It is the newest picture at that moment, in the requested width."""
     span = span_of(server, camera)
     assert span
     at = span[0] + 1.5
@@ -278,7 +280,7 @@ def test_picture_of_a_moment(server: PortholeServer, camera: str, tmp_path: Path
 
 @pytest.fixture(scope="module")
 def recorded(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """Start a server that records a camera, and has no more than two seconds of it in memory."""
+    """Start a server that records a camera and keeps only two seconds of it in memory."""
     folder = tmp_path_factory.mktemp("recorded")
     settings = folder / "porthole.toml"
     settings.write_text(
@@ -294,7 +296,7 @@ def recorded(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 def test_clip_spans_disk_and_memory(recorded: PortholeServer, film: Path, tmp_path: Path) -> None:
-    """It begins in a recording and ends with what is too new to be written yet."""
+    """It begins in a recording and ends with frames that are not written yet."""
     span = span_of(recorded, "door")
     assert span
     path = tmp_path / "clip.mp4"
@@ -304,7 +306,7 @@ def test_clip_spans_disk_and_memory(recorded: PortholeServer, film: Path, tmp_pa
     shown = [digest for _, digest in digests(film)]
     at = [shown.index(one) for _, one in digests(path)]
     assert at == [(at[0] + count) % 50 for count in range(len(at))]
-    # The first picture may have come a little earlier; the memory alone has two or three seconds.
+    # The first picture may be a little earlier; memory alone has two or three seconds.
     lasts = float(probe(path)["duration"])
     assert span[1] - span[0] - 0.6 < lasts < span[1] - span[0] + 0.5
     picture = get(recorded, f"api/cameras/door/picture?at={span[0] + 0.5}")

@@ -1,4 +1,4 @@
-"""The disk of a server that records gets full while somebody watches, and has room again."""
+"""A recording server's disk fills up while a viewer watches, and is freed again."""
 
 import json
 import time
@@ -29,12 +29,12 @@ source = "file:{film}"
 record = "always"
 """
 
-# As long as the disk is full: many fragments, each of which is tried or dropped.
+# How long the disk is full: many fragments, each of which is attempted or dropped.
 FULL_FRAMES = 100
 
 
 def ask(server: PortholeServer, path: str, body: object = None, method: str = "GET") -> Any:
-    """Return status and JSON of an answer."""
+    """Return a response's status and JSON."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(server.url + path, data, headers, method=method)
@@ -46,36 +46,36 @@ def ask(server: PortholeServer, path: str, body: object = None, method: str = "G
 
 
 def recordings(server: PortholeServer) -> tuple[list[dict[str, Any]], str]:
-    """Return what is recorded, the oldest first, and why nothing is now."""
+    """Return the recordings, oldest first, and why none is being written."""
     _, told = ask(server, "api/recordings")
     return told["recordings"][::-1], told["paused"]
 
 
 def open_bytes(server: PortholeServer, number: int = 1) -> int:
-    """Return how large the newest recording is, if it is still written and is of that number."""
+    """Return the size of recording ``number`` if it is the newest and still being written."""
     found, _ = recordings(server)
     return found[-1]["bytes"] if len(found) >= number and found[-1]["open"] else 0
 
 
 def watch(viewer: Viewer, frames: int) -> list[float]:
-    """Watch for so many frames; return their ages in seconds."""
+    """Watch for this many frames; return their ages in seconds."""
     first = len(viewer.arrivals)
     viewer.pump(lambda: len(viewer.arrivals) >= first + frames, 60)
     return [one.age_s for one in viewer.arrivals[first:]]
 
 
 def told(viewer: Viewer, event: str) -> list[dict[str, Any]]:
-    """Return what a viewer was told by an event."""
+    """Return the payloads of an event that a viewer received."""
     return [data for name, data in viewer.events if name == event]
 
 
 def wait_for_notice(viewer: Viewer, text: str) -> None:
-    """Watch until there is a notice with a text."""
+    """Watch until a notice contains a text."""
     viewer.pump(lambda: any(text in one["message"] for one in told(viewer, "notice")), 60)
 
 
 def counts_of(viewer: Viewer) -> dict[str, Any]:
-    """Watch until there are new statistics; return what they count of the camera."""
+    """Watch until new statistics arrive; return the camera's counts."""
     known = len(told(viewer, "stats"))
     viewer.pump(lambda: len(told(viewer, "stats")) > known, 20)
     counts: dict[str, Any] = told(viewer, "stats")[-1]["cameras"]["door"]
@@ -85,8 +85,10 @@ def counts_of(viewer: Viewer) -> dict[str, Any]:
 def test_a_full_disk_leaves_live_alone_and_costs_no_file(
     small_disk: Callable[[Path, int], SmallDisk], tmp_path: Path
 ) -> None:
-    """Nobody who watches notices. The oldest recording goes, then recording pauses and says so,
-    clips say why they fail, and when there is room all of it goes on; every file plays."""
+    """Viewers are unaffected; the oldest recording is deleted, then recording pauses with a notice.
+
+    Clips fail with a reason, and when there is room everything resumes; every file plays.
+    """
     state = tmp_path / "state"
     disk = small_disk(state, MEGABYTES)
     config = tmp_path / "porthole.toml"
@@ -97,12 +99,12 @@ def test_a_full_disk_leaves_live_alone_and_costs_no_file(
         viewer.connect()
         for count in (1, 2):
             wait_until(lambda count=count: open_bytes(server, count) > 100_000, every_s=0.1)
-            for mode in ("off", "always"):  # That begins a new file.
+            for mode in ("off", "always"):  # This starts a new file.
                 viewer.call("record", {"camera": "door", "mode": mode})
         oldest = recordings(server)[0][0]["id"]
         viewer.call("watch", {"camera": "door", "video": ["h264"]})
         watch(viewer, 25)
-        before = counts_of(viewer)  # First, so that no drop among those below is missed.
+        before = counts_of(viewer)  # First, so that every drop below is counted.
         seqs: list[int] = []
         viewer.on_frame = lambda header, unit: seqs.append(header["seq"])
 
@@ -131,7 +133,7 @@ def test_a_full_disk_leaves_live_alone_and_costs_no_file(
     assert states[-2:] == [False, True]
     assert (failed["done"], failed["error"]) == (False, "No space left on device")
     assert (made["done"], made["error"]) == (True, None)
-    # Each picture came to who watches, if late only to be decoded, or is counted as left out.
+    # Each frame reached the viewer, if only to be decoded, or is counted as dropped.
     missed = max(seqs) - min(seqs) + 1 - len(set(seqs))
     dropped = sum(after["drops"].values()) - after["drops"]["unrecorded"]
     assert missed <= dropped - sum(before["drops"].values())
@@ -148,11 +150,11 @@ def test_a_full_disk_leaves_live_alone_and_costs_no_file(
 
 
 def job_of(server: PortholeServer, job: dict[str, Any]) -> dict[str, Any]:
-    """Return how the making of a clip goes."""
+    """Return a clip job's status."""
     _, told = ask(server, f"api/clips/{job['id']}")
     return dict(told)
 
 
 def last_minute() -> dict[str, Any]:
-    """Return the clip of it."""
+    """Return the clip of the last minute."""
     return {"camera": "door", "from": time.time() - 60, "to": time.time()}

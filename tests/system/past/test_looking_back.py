@@ -1,4 +1,4 @@
-"""Looking back in a real server: the picture of a moment, and live again."""
+"""Rewinding in a real server: the picture of a moment, and back to live."""
 
 import json
 import pickle
@@ -32,7 +32,7 @@ Seen = tuple[dict[str, Any], bytes]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Films of which each picture is another one."""
+    """Films in which all pictures differ."""
     films = tmp_path_factory.mktemp("films")
     make_film(films / "video.mp4", "-t", "4", *VIDEO)
     make_film(films / "reordered.mp4", "-t", "4", *REORDERED)
@@ -52,8 +52,8 @@ def server(share_server: Share, folder: Path) -> PortholeServer:
     )
 
 
-# Prints a checksum of each picture that a decoder has handed out after some units; with ``all``,
-# also of those that it still keeps then.
+# Prints a checksum of each picture that a decoder has returned after the given units; with ``all``,
+# also of those that it still holds then.
 DECODE = """
 import av, json, pickle, sys, zlib
 context = av.CodecContext.create("h264", "r")
@@ -78,7 +78,7 @@ def decode(frames: Sequence[Seen], how: str = "") -> list[int]:
 
 
 class Watcher:
-    """A viewer that keeps every frame, and acknowledges those that are painted."""
+    """A viewer that keeps every frame, and acknowledges the painted ones."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
@@ -86,7 +86,7 @@ class Watcher:
         viewer.on_frame = lambda header, data: self.frames.append((header, data))
 
     def watch(self, *names: str) -> None:
-        """Watch for a second or so."""
+        """Watch for about a second."""
         for name in names:
             self.viewer.call("watch", {"camera": name, "video": ["h264"]})
         self.viewer.pump(lambda: all(len(self.live(name)) >= 30 for name in names), 30)
@@ -101,7 +101,7 @@ class Watcher:
         return [one for one in self.frames if seek_of(one) == number]
 
     def seek(self, name: str, at: float | None) -> dict[str, Any]:
-        """Go there; return the reply after the picture has come."""
+        """Seek to a moment; return the reply once the picture has come."""
         reply: dict[str, Any] = self.viewer.call("seek", {"camera": name, "at": at})
         assert reply["ok"], reply
         if reply["at"] is not None:
@@ -110,7 +110,7 @@ class Watcher:
 
 
 def difference(one: bytes, other: bytes) -> float:
-    """Return how much two JPEGs differ, in levels of brightness."""
+    """Return the difference of two JPEGs, in levels of brightness."""
     pixels = [
         cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) for data in (one, other)
     ]
@@ -132,8 +132,10 @@ def seek_of(one: Seen) -> int | None:
 def test_seek_shows_the_frame_of_that_moment(
     server: PortholeServer, connect: Connect, name: str
 ) -> None:
-    """The very frame that was live then comes, marked as past, and nothing live until it is asked
-    for; then it is live again, with newer frames."""
+    """The very frame that was live then comes, marked as past.
+
+    No live frame follows until live is requested; then newer frames come.
+    """
     watcher = Watcher(connect(server))
     watcher.watch(name)
     (header, data), newest = watcher.live(name)[-12], watcher.live(name)[-1]
@@ -163,7 +165,7 @@ def test_seek_shows_the_frame_of_that_moment(
 
 
 def test_the_neighbours_are_one_seek_away(server: PortholeServer, connect: Connect) -> None:
-    """A step to the frame before or after is a seek to the time that the answer tells."""
+    """A step to the frame before or after is a seek to the time in the reply."""
     watcher = Watcher(connect(server))
     watcher.watch("video")
     seqs = [one[0]["seq"] for one in watcher.live("video")]
@@ -179,7 +181,7 @@ def test_the_neighbours_are_one_seek_away(server: PortholeServer, connect: Conne
 
 
 def test_all_cameras_go_to_one_instant(server: PortholeServer, connect: Connect) -> None:
-    """Four cameras of three kinds show the same moment, within a frame interval of each other."""
+    """Four cameras of three kinds show the same moment, within a frame interval."""
     watcher = Watcher(connect(server))
     watcher.watch(*NAMES)
     moment = time.time() - 0.8
@@ -197,7 +199,7 @@ def test_all_cameras_go_to_one_instant(server: PortholeServer, connect: Connect)
 def test_playing_shows_each_frame_and_arrives_at_live(
     server: PortholeServer, connect: Connect
 ) -> None:
-    """Played at eight times the speed, the past soon ends, and it is live again."""
+    """Played at eight times the speed, the past soon catches up with live."""
     watcher = Watcher(connect(server))
     watcher.watch("video")
     header, _ = watcher.live("video")[-25]
@@ -215,8 +217,10 @@ def test_playing_shows_each_frame_and_arrives_at_live(
 
 
 def test_seek_with_b_frames_shows_its_picture(server: PortholeServer, connect: Connect) -> None:
-    """A decoder keeps a picture until it has had two more units; without them nothing would be
-    painted, and what comes out first would be another picture."""
+    """A decoder keeps a picture until it has received two more units.
+
+    Without them nothing would be painted, and the first output would be another picture.
+    """
     watcher = Watcher(connect(server))
     watcher.watch("reordered")
     units = [one for one in watcher.frames if "key" in one[0]]
@@ -235,7 +239,7 @@ def test_seek_with_b_frames_shows_its_picture(server: PortholeServer, connect: C
 def test_who_decodes_no_video_is_shown_the_same_picture(
     server: PortholeServer, connect: Connect
 ) -> None:
-    """As JPEG, made of the video that is kept."""
+    """It comes as JPEG, made from the kept video."""
     watcher = Watcher(connect(server))
     watcher.viewer.call("watch", {"camera": "video"})
     watcher.viewer.pump(lambda: len(watcher.live("video")) >= 40, 30)
@@ -254,7 +258,7 @@ def test_who_decodes_no_video_is_shown_the_same_picture(
 def test_camera_that_is_stopped_can_be_looked_back_at(
     server: PortholeServer, connect: Connect
 ) -> None:
-    """What was seen before it was stopped is what one wants to know then."""
+    """The frames from before it was stopped are the ones people look for."""
     watcher = Watcher(connect(server))
     watcher.watch("slow")
     header, data = watcher.live("slow")[-12]
@@ -272,7 +276,7 @@ def test_camera_that_is_stopped_can_be_looked_back_at(
 
 
 def test_who_acknowledges_nothing_gets_a_window(server: PortholeServer, connect: Connect) -> None:
-    """Frames of the past need credit like any other."""
+    """Past frames need credit like any others."""
     viewer = connect(server)
     watcher = Watcher(viewer)
     watcher.watch("video")
@@ -289,7 +293,7 @@ def test_who_acknowledges_nothing_gets_a_window(server: PortholeServer, connect:
 
 
 def test_what_can_be_sought_is_told(server: PortholeServer, connect: Connect) -> None:
-    """A page asks once how far back it can go."""
+    """A page queries once how far back it can go."""
     watcher = Watcher(connect(server))
     watcher.watch("video")
 
@@ -305,7 +309,7 @@ def test_what_can_be_sought_is_told(server: PortholeServer, connect: Connect) ->
 def test_only_what_is_watched_can_be_looked_back_at(
     server: PortholeServer, connect: Connect
 ) -> None:
-    """A seek moves a viewer; who is none is told so."""
+    """A seek moves a viewer; without one, it is an error."""
     viewer = connect(server)
 
     assert viewer.call("seek", {"camera": "video", "at": 1})["error"] == "bad_request"

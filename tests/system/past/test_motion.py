@@ -1,4 +1,4 @@
-"""Looking for motion in a real server."""
+"""Motion detection in a real server."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from tests.support.servers.server import PortholeServer, wait_until
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-# A box crosses the picture within some 2 s, and then there is none for as long.
+# A box crosses the picture for about 2 s, then there is none for as long.
 CROSSING = (
     "color=gray:size=640x360:rate=10,noise=alls=4:allf=t[back];"
     "color=white:size=90x90:rate=10[box];"
@@ -30,9 +30,10 @@ CROSSING = (
 def test_motion_is_seen_while_nobody_watches(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """A film with a box that moves now and then: an operator turns it on, and STATE tells when
-    something moves and when no longer, without a viewer; a zone elsewhere sees nothing. What moved
-    is an event, with a picture.
+    """An operator enables detection; STATE says when motion begins and ends, without a viewer.
+
+    The film has a box that moves now and then. A zone elsewhere sees nothing. The motion is an
+    event, with a picture.
     """
     options = ("-preset", "ultrafast", "-t", "7", "-g", "10", "-pix_fmt", "yuv420p")
     film = make_film(tmp_path / "film.mp4", *options, source=CROSSING)
@@ -66,7 +67,7 @@ def test_motion_is_seen_while_nobody_watches(
     }
 
     def listed() -> list[dict[str, Any]] | None:
-        """Return the events, once the thread that writes has noted the end of the first."""
+        """Return the events once the writer thread has recorded the end of the first."""
         found = requests.get(f"{server.url}api/events?label=motion", timeout=5).json()["events"]
         return found if any(one["to"] is not None for one in found) else None
 
@@ -94,7 +95,7 @@ record_after = 1
 def test_of_a_camera_without_video_what_was_before_motion_is_recorded(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """It sends JPEG, and nobody watches: the film begins with the empty picture of 2 s before."""
+    """A JPEG camera without viewers: the recording starts with the empty picture 2 s earlier."""
     film = make_film(
         tmp_path / "film.avi", "-c:v", "mjpeg", "-q:v", "4", "-t", "7", source=CROSSING
     )
@@ -125,7 +126,7 @@ def test_of_a_camera_without_video_what_was_before_motion_is_recorded(
     probed = json.loads(told.stdout)
     length_s = float(probed["format"]["duration"])
     assert length_s == pytest.approx(recording["to"] - recording["from"], abs=0.05)
-    # It begins with the picture that was seen then, and a busy camera's may be there for long.
+    # It starts with the picture shown at that time, which a busy camera may have kept for long.
     times = sorted(float(packet["pts_time"]) for packet in probed["packets"])
     off_s = max(0.25, times[1] - times[0])
     assert recording["from"] == pytest.approx(event["from"] - 2, abs=off_s)

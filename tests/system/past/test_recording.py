@@ -1,4 +1,4 @@
-"""Recordings of a real server, which is killed while it writes; judged by FFmpeg."""
+"""Recordings of a real server, which is killed while it writes; checked with FFmpeg."""
 
 import json
 import time
@@ -20,7 +20,7 @@ FILM = (
 )
 
 KILLED_AFTER = 60, 110
-"""So many frames; ``python -m bench.kills`` has more of that."""
+"""Kill after this many frames; ``python -m bench.kills`` runs more of these."""
 
 MAX_LOST_S = 2.0
 
@@ -40,7 +40,7 @@ record = "always"
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings of two cameras that are always recorded; the second has no video."""
+    """Settings of two cameras that always record; the second has no video."""
     folder = tmp_path_factory.mktemp("config")
     film = make_film(folder / "film.mp4", *FILM)
     file = folder / "porthole.toml"
@@ -49,12 +49,12 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(config: Path, state: Path) -> PortholeServer:
-    """Start a server that keeps what the one before it has kept."""
+    """Start a server on the state folder of the one before it."""
     return PortholeServer("--config", str(config), "--port", "0", state=state, environment={})
 
 
 def ask(server: PortholeServer, path: str) -> Any:
-    """Return the JSON of an answer."""
+    """Return a response's JSON."""
     with urllib.request.urlopen(server.url + path, timeout=30) as answer:
         return json.load(answer)
 
@@ -62,15 +62,15 @@ def ask(server: PortholeServer, path: str) -> Any:
 def open_recording(
     server: PortholeServer, seconds: float, camera: str = "door"
 ) -> dict[str, Any] | None:
-    """Return what is being written of a camera, once it is so long."""
+    """Return a camera's open recording once it is this long."""
     found = ask(server, f"api/recordings?camera={camera}")["recordings"]
     return next((one for one in found if one["open"] and one["to"] - one["from"] > seconds), None)
 
 
 def test_a_killed_server_leaves_whole_files(tmp_path: Path) -> None:
-    """Of what a viewer had seen at most 2 s are missing, and every file plays as it is.
+    """At most 2 s of what a viewer had seen are missing, and every file plays as it is.
 
-    The index becomes what it is when it is made anew from the files: recordings, films, events.
+    The index equals one rebuilt from the files: recordings, films, events.
     """
     config = tmp_path / "porthole.toml"
     config.write_text(KILLED.format(film=make_film(tmp_path / "film.mp4", *FILM)))
@@ -88,7 +88,7 @@ def test_a_killed_server_leaves_whole_files(tmp_path: Path) -> None:
 
 
 def test_an_operator_turns_it_off_and_on(config: Path, tmp_path: Path) -> None:
-    """What is set counts at once, is told to everybody, and is kept over a restart."""
+    """A change takes effect immediately, is announced to all clients, and survives a restart."""
     server = start(config, tmp_path / "state")
     viewer = Viewer("127.0.0.1", server.port)
     viewer.connect()
@@ -115,7 +115,7 @@ def test_an_operator_turns_it_off_and_on(config: Path, tmp_path: Path) -> None:
 
 
 def test_what_has_no_video_is_recorded(config: Path, tmp_path: Path) -> None:
-    """H.264 is made of the test pattern, though nobody watches."""
+    """Frames of the test pattern are encoded as H.264, without a viewer."""
     server = start(config, tmp_path / "state")
     try:
         wait_until(lambda: open_recording(server, 1.5, "pattern"), every_s=0.1)
@@ -128,7 +128,7 @@ def test_what_has_no_video_is_recorded(config: Path, tmp_path: Path) -> None:
 
 
 def test_a_lost_camera_is_told_and_kept(tmp_path: Path) -> None:
-    """The socket's event, and the list after it, say when a file is gone and when it is back."""
+    """The socket's event, and later the list, say when a file is gone and when it is back."""
     film = make_film(tmp_path / "film.mp4", *FILM[2:], "-t", "1")
     aside = film.rename(tmp_path / "aside.mp4")
     server = PortholeServer(

@@ -1,4 +1,4 @@
-"""Films of jobs, and recordings of what has no video, of a real server; judged by FFmpeg."""
+"""Films of jobs, and recordings of cameras without video, in a real server; checked with FFmpeg."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ timelapse = 0.25
 
 
 def ask(server: PortholeServer, path: str, body: Any = None) -> tuple[int, Any]:
-    """Return status and JSON of an answer; with a body, of a POST."""
+    """Return a response's status and JSON; with a body, send a POST."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(
         server.url + path, data, {"Content-Type": "application/json"} if data else {}
@@ -48,7 +48,7 @@ def films(server: PortholeServer) -> list[dict[str, Any]]:
 
 
 def pictures_in(server: PortholeServer, recording: str, folder: Path) -> tuple[str, int]:
-    """Return the codec of a recording, and how many pictures can be decoded."""
+    """Return a recording's codec and number of decodable pictures."""
     path = folder / "recording.mp4"
     with urllib.request.urlopen(f"{server.url}recording/{recording}.mp4") as answer:
         path.write_bytes(answer.read())
@@ -63,9 +63,10 @@ def pictures_in(server: PortholeServer, recording: str, folder: Path) -> tuple[s
 
 
 def test_a_job_becomes_a_film_beside_the_recording(start_server: Start, tmp_path: Path) -> None:
-    """A printer begins a job and ends it; its film plays while it is made, and a camera that has
-    only pixels is recorded all the while. After kill -9 it is the same film in one more file; when
-    the job is done, that of the day goes on.
+    """A printer's job becomes a film that plays while it is made, beside the recording.
+
+    The camera has no video and is recorded all the while. After kill -9 the same film goes on in
+    one more file; when the job is done, the day's film goes on.
     """
     settings = tmp_path / "porthole.toml"
     settings.write_text(SETTINGS)
@@ -95,13 +96,13 @@ def test_a_job_becomes_a_film_beside_the_recording(start_server: Start, tmp_path
     server.kill()
     server = start_server("--config", str(settings))
     wait_until(lambda: (film() or {}).get("pictures", 0) >= 2, 40)
-    wait_until(lambda: len(recordings(server, "timelapse")) == 2, 40)  # It is written by then.
+    wait_until(lambda: len(recordings(server, "timelapse")) == 2, 40)  # It is on disk by then.
     again = recordings(server, "timelapse")
     assert [(one["film"], one["open"]) for one in again] == [("benchy", True), ("benchy", False)]
     assert again[1]["id"] == newest["id"]
     (event,) = films(server)
     assert event["film"] == "benchy"
-    # A server that starts ends what nobody knows any more; then the film went on.
+    # A starting server closes all open events; the film then continued.
     wait_until(lambda: films(server)[0]["to"] is None, 10)
     assert newest["from"] <= event["from"] <= again[0]["from"]
     newest = again[0]
@@ -123,9 +124,9 @@ def _open(server: PortholeServer, recording: str) -> bool:
 
 
 def test_bad_jobs_are_refused(start_server: Start) -> None:
-    """The answer names what is wrong; a camera that is not there is not found.
+    """The answer names what is wrong; an unknown camera is not found.
 
-    Slicers name their files by model, layer, filament, printer and time: those are no bad names.
+    Slicers name their files by model, layer, filament, printer and time: those are valid names.
     """
     server = start_server("printer=test:")
 

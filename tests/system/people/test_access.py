@@ -1,4 +1,4 @@
-"""How others reach a server, chosen on the page; on a real one that starts anew."""
+"""Access from other devices, chosen on the page; a real server restarts with it."""
 
 import json
 import socket
@@ -15,7 +15,7 @@ NETWORK = {"host": "0.0.0.0"}
 
 
 def test_a_choice_that_fails_is_taken_back(tmp_path: Path) -> None:
-    """From a bare machine to the network without a terminal; who logged in stays logged in."""
+    """From a bare machine to the network without a terminal; logged-in users stay logged in."""
     (port,) = free_ports(1)
     server = PortholeServer(
         *("--port", str(port), "test:?size=160x90&fps=5"),
@@ -32,7 +32,7 @@ def test_a_choice_that_fails_is_taken_back(tmp_path: Path) -> None:
         csrf = browser.csrf("/")
         assert browser.send_json(ACCESS, NETWORK, "guess")[0] == 403
 
-        with socket.create_server(("127.0.0.2", port)):  # Now nobody can have every address.
+        with socket.create_server(("127.0.0.2", port)):  # Now listening on all addresses fails.
             assert choose(browser, NETWORK, csrf) == {"restarts": True}
             wait_until(lambda: starts(server) == 2)
             told = json.loads(browser.ask("GET", ACCESS)[2])

@@ -1,4 +1,4 @@
-"""Logging in over HTTP, the commands that make users, and what is written down."""
+"""Logging in over HTTP, the commands that create users, and the audit log."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Connect = Callable[..., Viewer]
 
 
 def test_an_address_for_others_needs_users(people: Users) -> None:
-    """Without users the server does not start there, and one line says how to make one."""
+    """Without users the server does not listen there, and one line says how to create one."""
     done = people.run("run", "test:", "--host", "0.0.0.0", "--port", "0")
 
     assert done.returncode == 2
@@ -28,7 +28,7 @@ def test_an_address_for_others_needs_users(people: Users) -> None:
 
 
 def test_a_broken_list_of_users_opens_nothing(people: Users, tmp_path: Path) -> None:
-    """Not even on loopback: a file that cannot be read is no empty one."""
+    """Not even on loopback: an unreadable file is not an empty one."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "people.json").write_text('{"users": {"ad')
 
@@ -40,7 +40,7 @@ def test_a_broken_list_of_users_opens_nothing(people: Users, tmp_path: Path) -> 
 
 
 def test_the_commands_say_what_they_do(people: Users) -> None:
-    """Users and tokens are listed by name, role and cameras; mistakes are one line, exit code 2."""
+    """Users and tokens are listed by name, role and cameras; errors are one line, exit code 2."""
     add = ("user", "add", "ada", "--role", "operator", "--password-stdin")
     assert (
         people.run(*add, password=PASSWORD).stdout == "User ada may see and control all cameras.\n"
@@ -72,12 +72,12 @@ def test_the_commands_say_what_they_do(people: Users) -> None:
 
 
 def test_paths_by_who_asks(server: PortholeServer, people: Users) -> None:
-    """Pages lead to the login, machine paths say 401, and only where it helps ask for Basic."""
+    """Pages redirect to the login, API paths return 401, and ask for Basic only where it helps."""
     nobody = Visitor(server)
     elsewhere = {"X-Forwarded-For": "203.0.113.9"}
 
     assert nobody.ask("GET", "/healthz")[0] == 200
-    # Not while the server is late, as it may be on a busy machine.
+    # Not while the server lags, as it may on a busy machine.
     wait_until(lambda: nobody.ask("GET", "/readyz")[0] == 200)
     assert nobody.ask("GET", "/metrics")[0] == 200, "asked from this machine"
     status, headers, _ = nobody.ask("GET", "/")
@@ -107,7 +107,7 @@ def test_paths_by_who_asks(server: PortholeServer, people: Users) -> None:
 
 
 def test_cookies_and_headers(server: PortholeServer) -> None:
-    """The cookie is out of scripts' and other sites' reach; every page forbids what it can."""
+    """Scripts and other sites cannot reach the cookie; every page forbids all it can."""
     visitor = Visitor(server)
 
     status, headers, _ = visitor.log_in("ada")
@@ -122,7 +122,7 @@ def test_cookies_and_headers(server: PortholeServer) -> None:
 
 
 def test_forms_need_their_token(server: PortholeServer) -> None:
-    """Without the token of the page, and from another site, a form does nothing."""
+    """Without the page's token, or from another site, a form does nothing."""
     visitor = Visitor(server)
     form = {"name": "ada", "password": PASSWORD}
 
@@ -136,7 +136,7 @@ def test_forms_need_their_token(server: PortholeServer) -> None:
 
 
 def test_guessing_is_slowed_down(server: PortholeServer, connect: Connect) -> None:
-    """After ten tries comes 429 with Retry-After; whoever is in stays in, and pictures go on."""
+    """After ten tries comes 429 with Retry-After; sessions go on, and so do frames."""
     inside = Visitor(server)
     inside.log_in("vera")
     viewer = connect(server, headers=inside.headers)
@@ -184,7 +184,7 @@ def test_what_was_done_is_written_down(
 
 
 def test_no_secret_is_in_any_log(server: PortholeServer, people: Users, tmp_path: Path) -> None:
-    """Neither passwords nor tokens nor hashes are written anywhere they need not be."""
+    """Neither passwords nor tokens nor hashes are logged."""
     token = people.token("octo", "viewer")
     visitor = Visitor(server)
     visitor.log_in("ada")

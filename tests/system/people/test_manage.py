@@ -19,7 +19,7 @@ YARD = {"name": "yard", "source": "test:?size=320x180&fps=10", "title": "Yard"}
 
 
 class Site:
-    """A server and tokens of an admin, an operator, a viewer, and people of some cameras."""
+    """A server, and tokens of an admin, an operator, a viewer, and users with a list of cameras."""
 
     def __init__(self, folder: Path) -> None:
         people = UsersFile(folder / "state")
@@ -74,13 +74,13 @@ def test_a_cookie_needs_the_pages_token(site: Site) -> None:
 
 
 def test_a_camera_is_added_changed_and_removed(site: Site, connect: Connect) -> None:
-    """A viewer sees it come, shows the new source unasked, and is told that it goes."""
+    """A viewer sees it appear and follows its new source without a request, and sees it go."""
     viewer = connect(site.server, auth={"token": site.tokens["viewer"]}, keep_events=True)
     viewer.pump(lambda: bool(last_event(viewer, "hello")), 5)
 
     added = ask_api(site.server, "POST", "", YARD, site.admin)
     assert added.status == 201
-    viewer.pump(lambda: names_told(viewer) == ["door", "yard"], 5)
+    viewer.pump(lambda: camera_names(viewer) == ["door", "yard"], 5)
     widths: list[int] = []
     viewer.on_frame = lambda header, _: widths.append(header["width"])
     assert viewer.call("watch", {"camera": "yard"})["ok"]
@@ -102,7 +102,7 @@ def test_a_camera_is_added_changed_and_removed(site: Site, connect: Connect) -> 
     fitting.pump(lambda: "160" in fitted, 10)
 
     gone = ask_api(site.server, "DELETE", "/yard", {}, site.admin)
-    viewer.pump(lambda: names_told(viewer) == ["door"], 5)
+    viewer.pump(lambda: camera_names(viewer) == ["door"], 5)
     reply = viewer.call("unwatch", {"camera": "yard"})
     assert reply["error"] == "unknown_camera"
     back = ask_api(site.server, "POST", "/undo", {"undo": gone.data["undo"]}, site.admin)
@@ -110,13 +110,13 @@ def test_a_camera_is_added_changed_and_removed(site: Site, connect: Connect) -> 
     ask_api(site.server, "DELETE", "/yard", {}, site.admin)
 
 
-def names_told(viewer: Viewer) -> list[str]:
+def camera_names(viewer: Viewer) -> list[str]:
     told = last_event(viewer, "cameras")
     return [camera["name"] for camera in told["cameras"]] if told else []
 
 
 def test_who_may_see_a_camera_sees_it_under_its_new_name(site: Site, yard: str) -> None:
-    """The list of cameras that somebody may see follows; nobody else's does."""
+    """A user's list of allowed cameras follows a rename; other lists do not change."""
     revision = revision_of(site.server, yard, site.admin)
     seen = site.admin | {"If-Match": f'"{revision}"'}
 
@@ -130,7 +130,7 @@ def test_who_may_see_a_camera_sees_it_under_its_new_name(site: Site, yard: str) 
 
 
 def test_every_change_is_audited_without_passwords(site: Site) -> None:
-    """Who, what and which camera; refusals as well."""
+    """Who, what and which camera, including refusals."""
     camera = {"name": "gate", "source": "rtsp://joe:s3cret@127.0.0.1:9/live?token=s3cret"}
     added = ask_api(site.server, "POST", "", camera, site.admin)
     assert added.data["settings"]["source"] == "rtsp://···@127.0.0.1:9/live?token=···"
@@ -154,7 +154,7 @@ def test_every_change_is_audited_without_passwords(site: Site) -> None:
 
 
 def test_adding_a_camera_costs_others_no_frame(site: Site, connect: Connect) -> None:
-    """While one is added, changed and removed, every frame of another reaches everybody."""
+    """While one is added, changed and removed, each frame of another camera reaches all viewers."""
     viewers = [connect(site.server, auth={"token": site.tokens["viewer"]}) for _ in range(4)]
     crowd = Crowd()
     for viewer in viewers:

@@ -1,4 +1,4 @@
-"""Users and tokens changed by admins over HTTP, and one's own password, on a real server."""
+"""Users and tokens changed by admins over HTTP, and users' own passwords, on a real server."""
 
 import json
 import time
@@ -59,14 +59,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def page_of(browser: Visitor) -> dict[str, str]:
-    """Return the headers of what a logged-in browser's page asks."""
+    """Return the headers that a logged-in browser's page sends."""
     text = browser.ask("GET", "/")[2]
     token = text.partition('name="csrf" value="')[2].partition('"')[0]
     return browser.headers | {"X-CSRF-Token": token}
 
 
 def test_an_admins_cookie_needs_the_pages_token(site: Site) -> None:
-    """Another site's page has the cookie sent, but neither knows the token nor has our origin."""
+    """Another site's page has the cookie sent, but has neither the token nor our origin."""
     browser = Visitor(site.server)
     assert browser.log_in("ann")[0] == 303
     page, path = page_of(browser), f"{PEOPLE}/users/ann/sign-out"
@@ -81,7 +81,7 @@ def test_an_admins_cookie_needs_the_pages_token(site: Site) -> None:
 
 
 def test_a_user_is_added_changed_and_removed(site: Site) -> None:
-    """A password that nobody typed is shown once; names, lists and lengths are checked in words."""
+    """A generated password is shown once; bad names, lists and lengths get clear messages."""
     added = site.ask("POST", "/users", {"name": "bea", "role": "viewer", "cameras": ["door"]})
     assert added.status == 201
     made = added.data["password"]
@@ -111,7 +111,7 @@ def test_a_user_is_added_changed_and_removed(site: Site) -> None:
 
 
 def test_the_last_admin_stays(site: Site) -> None:
-    """Nobody could change people from the page any more; the answer says what to do first."""
+    """Without one, people could not be managed from the page; the error says what to do first."""
     for method, body in (("DELETE", {}), ("PUT", {"role": "viewer", "cameras": None})):
         refused = site.ask(method, "/users/ann", body)
         assert refused.status == 422
@@ -125,7 +125,7 @@ def test_the_last_admin_stays(site: Site) -> None:
 
 
 def test_signing_out_ends_every_connection_of_one_user(site: Site, connect: Connect) -> None:
-    """Dashboard and feed are listed with what they watch, and closed by the time of the answer."""
+    """Dashboard and feed are listed with their cameras, and closed by the time of the answer."""
     site.add("cay", "viewer")
     site.add("dan", "viewer")
     browsers = {name: Visitor(site.server) for name in ("cay", "dan")}
@@ -150,7 +150,7 @@ def test_signing_out_ends_every_connection_of_one_user(site: Site, connect: Conn
     assert (left & {"cay", "dan"}) == {"dan"}
     assert is_gone(viewers["cay"])
     while pictures.read1():
-        pass  # Until its end, or the connection's deadline fails the test.
+        pass  # Read to the end, or the connection's deadline fails the test.
     assert not is_gone(viewers["dan"], 0.3)
     assert browsers["cay"].ask("GET", "/")[0] == 303
     assert Visitor(site.server).log_in("cay")[0] == 303
@@ -177,9 +177,9 @@ def test_a_token_is_shown_once_and_ends_when_removed(site: Site, connect: Connec
 
 
 def test_a_token_can_be_changed(site: Site) -> None:
-    """Its name, role and cameras; it stays the same token, and an embed link one for one camera.
+    """Its name, role and cameras can; the secret stays, and an embed link stays with one camera.
 
-    What such a link is good for is chosen once.
+    An embed link's uses are chosen once.
     """
     for name, embed in (("shed", False), ("frame", True)):
         body = {"name": name, "role": "viewer", "cameras": ["door"], "embed": embed, "clips": embed}
@@ -207,7 +207,7 @@ def test_a_token_can_be_changed(site: Site) -> None:
 
 
 def test_ones_own_password_ends_all_but_this_browser(site: Site, connect: Connect) -> None:
-    """A viewer changes it with the old one; the other browser and its socket are out."""
+    """A viewer changes it with the old one; the other browser and its socket are logged out."""
     site.add("eve", "viewer")
     here, there = Visitor(site.server), Visitor(site.server)
     assert (here.log_in("eve")[0], there.log_in("eve")[0]) == (303, 303)
@@ -227,13 +227,13 @@ def test_ones_own_password_ends_all_but_this_browser(site: Site, connect: Connec
     assert is_gone(other)
     assert there.ask("GET", "/")[0] == 303
     assert here.ask("GET", "/")[0] == 200
-    # The page that is open goes on using its token.
+    # The open page goes on using its token.
     assert here.send_json(path, {"old": OTHER, "new": PASSWORD}, csrf)[0] == 200
     site.ask("DELETE", "/users/eve")
 
 
 def test_changes_of_people_are_audited_without_secrets(site: Site) -> None:
-    """Who, what and whom; no password and no token, neither in a file nor in the log."""
+    """Who, what and whom; neither the files nor the log contain a password or a token."""
     site.add("fay", "viewer")
     made = site.ask("POST", "/users/fay/password", {}).data["password"]
     token = site.ask("POST", "/tokens", {"name": "tok", "role": "viewer", "cameras": None})

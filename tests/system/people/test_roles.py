@@ -1,6 +1,6 @@
-"""What each role may do, tried for every command and every path that there is.
+"""The permissions of each role, tried for every command and every path.
 
-The lists come from the server itself: what is added later is tried without anybody thinking of it.
+The lists come from the server itself, so new ones are tried automatically.
 """
 
 import re
@@ -23,7 +23,7 @@ Connect = Callable[..., Viewer]
 
 ADMIN = "/api/admin"
 
-# A good value for each field of a command; one for a field that is new is added here.
+# A valid value for each field of a command; add new fields here.
 VALUES = {
     "camera": "door",
     "fps": 7,
@@ -41,13 +41,13 @@ VALUES = {
     "job": None,
 }
 
-# What changes something and is for everybody: their own login, password and views. Who may change
-# shared views is in unit/web/http/test_views.py.
-ONES_OWN = {"/login", "/logout", "/api/password", "/api/views", "/api/views/door"}
-# Clips that one has had made: unit/web/past/test_clips.py.
-ONES_OWN |= {"/api/clips", "/api/clips/door"}
+# Changes that everybody may make: their own login, password and views. Rights to shared views are
+# tested in unit/web/http/test_views.py.
+OWN_PATHS = {"/login", "/logout", "/api/password", "/api/views", "/api/views/door"}
+# A user's own clips: unit/web/past/test_clips.py.
+OWN_PATHS |= {"/api/clips", "/api/clips/door"}
 
-# What operators change: unit/web/past/test_library.py, system/live/test_timelapse.py.
+# Changes by operators: unit/web/past/test_library.py, system/live/test_timelapse.py.
 OPERATORS = {"/api/recordings/door", "/api/events/door", "/api/timelapse/door"}
 
 
@@ -75,7 +75,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One server for all tests here; nothing that is refused changes it."""
+    """One server for all tests here; rejected requests do not change it."""
     site = Site(tmp_path_factory.mktemp("roles"))
     yield site
     site.server.end()
@@ -83,7 +83,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """Every method and path that is served, with a name where one belongs."""
+    """Return every served method and path, with placeholders filled in."""
     settings = load_settings(["test:"], None, tmp_path_factory.mktemp("routes"), {}, {})
     return [
         (method, re.sub("<[^>]+>", "door", rule.rule))
@@ -93,13 +93,13 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
 
 
 def payload_of(event: str) -> dict[str, Any]:
-    """Return what a command can be sent with."""
+    """Return a valid payload for a command."""
     return {name: VALUES[name] for name in COMMANDS[event].model_fields}
 
 
 @pytest.mark.parametrize("who", ["viewer", "embed"])
 def test_every_command_of_a_viewer_is_refused(site: Site, connect: Connect, who: str) -> None:
-    """Each is answered as forbidden, and the camera stays as it was."""
+    """Each is forbidden, and the camera does not change."""
     viewer = connect(site.server, auth={"token": site.tokens[who]})
     before = viewer.call("watch", {"camera": "door"})["camera"]
 
@@ -114,12 +114,12 @@ def test_every_command_of_a_viewer_is_refused(site: Site, connect: Connect, who:
 
 
 def test_the_same_commands_of_an_operator_are_not(site: Site, connect: Connect) -> None:
-    """What was refused above was so for the role alone; what affects all is not for some."""
+    """Only the role was wrong above; commands that affect all cameras need access to all."""
     viewer = connect(site.server, auth={"token": site.tokens["operator of some"]})
 
     for event, command in COMMANDS.items():
         error = viewer.call(event, payload_of(event)).get("error")
-        # That a value does not fit the camera would be another thing.
+        # A value that does not fit the camera is another matter.
         assert (error == "forbidden") == (not issubclass(command, CameraCommand)), (event, error)
 
 
@@ -129,7 +129,7 @@ def test_the_same_commands_of_an_operator_are_not(site: Site, connect: Connect) 
 def test_every_path_of_admins_is_refused_to_others(
     site: Site, routes: list[tuple[str, str]], who: str
 ) -> None:
-    """By whatever method; and without a token, nobody is told more than that one is needed."""
+    """By every method; without a token, the answer says only that one is needed."""
     paths = [one for one in routes if one[1].startswith(ADMIN)]
     assert len(paths) > 15
     token = site.tokens[who]
@@ -144,7 +144,7 @@ def test_every_path_of_admins_is_refused_to_others(
 def test_a_login_with_its_pages_token_is_refused_too(
     site: Site, routes: list[tuple[str, str]], name: str
 ) -> None:
-    """It is the role that is missing, not the form's token."""
+    """The role is missing, not the form's token."""
     browser = Visitor(site.server)
     assert browser.log_in(name)[0] == 303
     csrf = browser.csrf("/")
@@ -156,7 +156,9 @@ def test_a_login_with_its_pages_token_is_refused_too(
 
 
 def test_whatever_changes_something_is_for_admins(routes: list[tuple[str, str]]) -> None:
-    """All but what is everybody's own, or operators', is below the path of admins."""
+    """All other changes, except users' own and operators', are below the admins' path."""
     changing = {path for method, path in routes if method != "GET"}
 
-    assert {path for path in changing if not path.startswith(ADMIN + "/")} == (ONES_OWN | OPERATORS)
+    assert {path for path in changing if not path.startswith(ADMIN + "/")} == (
+        OWN_PATHS | OPERATORS
+    )

@@ -1,4 +1,4 @@
-"""Who may open a socket, what it is told, and when it ends."""
+"""Who may open a socket, what it receives, and when it ends."""
 
 import json
 import time
@@ -24,7 +24,7 @@ Start = Callable[..., PortholeServer]
 
 
 def test_a_socket_needs_somebody(server: PortholeServer, connect: Connect) -> None:
-    """Without a login the connection is refused in words, and nothing of the cameras is told."""
+    """Without a login the connection is rejected with a reason, and learns nothing of cameras."""
     assert refused(connect, server) == {
         "message": "log in first",
         "data": {"code": "unauthorized"},
@@ -37,7 +37,7 @@ def test_a_socket_needs_somebody(server: PortholeServer, connect: Connect) -> No
 
 
 def test_a_refused_socket_is_closed(server: PortholeServer) -> None:
-    """A client that was turned away does not stay connected."""
+    """A rejected client does not stay connected."""
     viewer = Viewer("127.0.0.1", server.port)
     with pytest.raises(ConnectionError):
         viewer.connect()
@@ -63,7 +63,7 @@ def test_a_cookie_needs_an_origin(server: PortholeServer, connect: Connect) -> N
 
 
 def test_tokens_open_the_socket(server: PortholeServer, people: Users, connect: Connect) -> None:
-    """In the header or in the auth payload; a machine needs no Origin."""
+    """In the header or in the auth payload; programs need no Origin."""
     token = people.token("octo", "operator")
     wait_until(lambda: Visitor(server).ask("GET", "/api/cameras", bearer(token))[0] == 200)
 
@@ -78,7 +78,7 @@ def test_tokens_open_the_socket(server: PortholeServer, people: Users, connect: 
 
 
 def test_an_open_server_has_no_user(start_server: Start, connect: Connect) -> None:
-    """On loopback without users everybody is operator and nobody has a name."""
+    """On loopback without users everybody is operator and has no name."""
     hello = hello_of(connect(start_server("test:")))
 
     assert (hello["user"], hello["role"]) == (None, "operator")
@@ -87,9 +87,9 @@ def test_an_open_server_has_no_user(start_server: Start, connect: Connect) -> No
 def test_viewers_are_not_told_what_operators_are_called(
     server: PortholeServer, connect: Connect
 ) -> None:
-    """A viewer who knew an operator's name could guess at it, or lock it.
+    """A viewer who knew an operator's name could try passwords for it, or lock it.
 
-    Neither as it happens, nor from what happened before, nor in any other event.
+    Names appear neither in live events, nor in the history, nor in any other event.
     """
     ada, vera, dora = (Visitor(server) for _ in range(3))
     for visitor, name in ((ada, "ada"), (vera, "vera"), (dora, "dora")):
@@ -114,7 +114,7 @@ def test_viewers_are_not_told_what_operators_are_called(
 def test_a_list_of_cameras_hides_the_rest(
     server: PortholeServer, people: Users, connect: Connect
 ) -> None:
-    """Of a camera that is not on the list nothing is told, on any way."""
+    """A camera that is not on the list is visible on no path."""
     visitor = Visitor(server)
     visitor.log_in("dora")
     dora = connect(server, headers=visitor.headers)
@@ -158,7 +158,7 @@ def test_a_list_of_cameras_hides_the_rest(
 
 
 def test_logging_out_ends_that_browser_only(server: PortholeServer, connect: Connect) -> None:
-    """Its sockets are closed within a second; the same user elsewhere goes on."""
+    """Its sockets close within a second; the same user elsewhere goes on."""
     here, there = Visitor(server), Visitor(server)
     for visitor in (here, there):
         visitor.log_in("ada")
@@ -190,7 +190,7 @@ def test_logging_out_ends_that_browser_only(server: PortholeServer, connect: Con
 def test_a_changed_user_is_gone_everywhere(
     server: PortholeServer, people: Users, connect: Connect, command: tuple[str, ...]
 ) -> None:
-    """Sockets and feeds end within a second of the command; other users' go on."""
+    """Sockets and feeds end within a second of the command; those of other users go on."""
     vera, ada = Visitor(server), Visitor(server)
     vera.log_in("vera")
     ada.log_in("ada")
@@ -219,7 +219,7 @@ def test_a_changed_user_is_gone_everywhere(
 
 
 class Feed(MjpegViewer):
-    """An MJPEG feed that says who it is."""
+    """An authenticated MJPEG feed."""
 
     def __init__(self, host: str, port: int, headers: dict[str, str]) -> None:
         super().__init__(host, port)
@@ -233,7 +233,7 @@ class Feed(MjpegViewer):
 
 
 def test_a_removed_token_is_gone(server: PortholeServer, people: Users, connect: Connect) -> None:
-    """Its socket ends within a second, and it opens nothing any more."""
+    """Its socket ends within a second, and it no longer opens anything."""
     token = people.token("octo", "viewer")
     wait_until(lambda: Visitor(server).ask("GET", "/api/cameras", bearer(token))[0] == 200)
     viewer = connect(server, auth={"token": token})
@@ -247,7 +247,7 @@ def test_a_removed_token_is_gone(server: PortholeServer, people: Users, connect:
 def test_the_first_user_closes_a_running_server(
     start_server: Start, people: Users, connect: Connect
 ) -> None:
-    """Who was connected without a name is sent away, and has to log in."""
+    """Clients connected without a name are disconnected, and have to log in."""
     server = start_server("test:")
     viewer = connect(server)
 

@@ -1,4 +1,4 @@
-"""The bench as people run it, and what it reads from /proc."""
+"""The bench's command line, and what it reads from /proc."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from bench.support.table import Table, quantile, spread
 
 QUICK = ("--seconds", "0.5", "--repeats", "1", "--patience", "0")
 
-# Burns a fifth of a second in a child that has ended, then waits to be looked at.
+# Burns a fifth of a second in a child that exits, then waits to be measured.
 PARENT_OF_A_BUSY_CHILD = """
 import subprocess, sys
 busy = "import time\\nwhile time.process_time() < 0.2: pass"
@@ -20,7 +20,7 @@ sys.stdin.read()
 
 
 def test_idle_is_measured_from_the_command_line() -> None:
-    """A quick look at one scenario prints its table in Markdown."""
+    """A quick run of one scenario prints its table in Markdown."""
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--only", "idle", *QUICK],
         cwd=ROOT,
@@ -35,7 +35,7 @@ def test_idle_is_measured_from_the_command_line() -> None:
 
 
 def test_children_are_charged() -> None:
-    """CPU time counts descendants, also those that have ended."""
+    """CPU time includes that of descendants, also of those that have exited."""
     process = subprocess.Popen(
         [sys.executable, "-c", PARENT_OF_A_BUSY_CHILD],
         stdin=subprocess.PIPE,
@@ -53,7 +53,7 @@ def test_children_are_charged() -> None:
 
 
 def test_a_table_is_markdown() -> None:
-    """Columns, a rule, rows and notes; what is unknown is a dash."""
+    """A table has columns, a rule, rows and notes; an unknown value is a dash."""
     table = Table("Costs", ("server", "µs"), notes=["A note."])
     table.add("floor", None)
 
@@ -61,7 +61,7 @@ def test_a_table_is_markdown() -> None:
 
 
 def test_repeats_show_their_spread() -> None:
-    """The median stands first; brackets only where repeats differ."""
+    """The median comes first; brackets appear only where repeats differ."""
     assert spread([3.0, 1.0, 2.0]) == "2.0 (1.0–3.0)"
     assert spread([2.0, 2.0]) == "2.0"
     assert spread([nan, 2.0]) == "2.0"

@@ -1,4 +1,4 @@
-"""The load client counts what is on the wire, however the bytes are cut."""
+"""The load client counts what is on the wire, however the bytes are split."""
 
 import socket
 import threading
@@ -14,11 +14,11 @@ from tests.support.fakes import until
 Serve = Callable[..., "Wire"]
 
 SIZES = (12, 300, 125_000)
-"""Smaller than a head, about as long, and with the longest kind of length."""
+"""Sizes smaller than a head, about as long, and with the longest kind of length field."""
 
 
 class Wire:
-    """A listener that takes one connection, says its bytes in pieces and keeps what it hears."""
+    """A listener that accepts a connection, sends bytes in pieces and keeps what it gets."""
 
     def __init__(self, welcome: bytes, data: bytes, piece: int) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -41,7 +41,7 @@ class Wire:
                 while data := connection.recv(4096):
                     self.heard += data
             except OSError:
-                return  # The viewer has gone with unread bytes.
+                return  # The viewer has left with unread bytes.
 
     def close(self) -> None:
         self._thread.join(5)
@@ -67,7 +67,7 @@ WELCOME = b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + b"".join(
 
 
 def packets(*sizes: int) -> bytes:
-    """Return frames with pictures of these sizes, and an event between the first two."""
+    """Return frames with pictures of these sizes, with an event between the first two."""
     frames = [
         picture_head("door", seq, float(seq), 64, 48, "full", size) + b"\x81" * size
         for seq, size in enumerate(sizes, start=1)
@@ -79,7 +79,7 @@ def packets(*sizes: int) -> bytes:
 @pytest.mark.parametrize("light", [False, True])
 @pytest.mark.parametrize("piece", [997, 60_001, 1 << 20])
 def test_frames_are_counted_however_they_are_cut(serve: Serve, light: bool, piece: int) -> None:
-    """Number, time and size of each frame are right, whether or not its picture is kept."""
+    """Each frame's number, time and size are right, whether or not its picture is kept."""
     wire = serve(WELCOME, packets(*SIZES, 50), piece)
     viewer = Viewer("127.0.0.1", wire.port, light=light)
 
@@ -96,7 +96,7 @@ def test_frames_are_counted_however_they_are_cut(serve: Serve, light: bool, piec
 
 @pytest.mark.parametrize("light", [False, True])
 def test_multipart_is_counted_however_it_is_cut(serve: Serve, light: bool) -> None:
-    """The parts' lengths and times are read from their heads."""
+    """The parts' lengths and times are read from their headers."""
     parts = b"".join(mjpeg_part(b"\xff" * size, size) for size in SIZES)
     wire = serve(b"HTTP/1.0 200 OK\r\n\r\n--frame\r\n", parts, 997)
     viewer = MjpegViewer("127.0.0.1", wire.port, light=light)
@@ -124,7 +124,7 @@ def test_each_frame_is_acknowledged(serve: Serve) -> None:
 
 
 def test_an_ack_for_two_frames_is_never_late(serve: Serve) -> None:
-    """With one for two frames, the third and last is acknowledged when its time is up."""
+    """With one ack for two frames, the third and last frame is acknowledged at the deadline."""
     wire = serve(WELCOME, packets(9, 9, 9))
     viewer = Viewer("127.0.0.1", wire.port, light=True, ack_every=2)
     crowd = Crowd()
@@ -143,7 +143,7 @@ def test_an_ack_for_two_frames_is_never_late(serve: Serve) -> None:
 
 
 def test_a_closed_connection_is_seen(serve: Serve) -> None:
-    """A light viewer notices the end as any other does."""
+    """A light viewer notices a closed connection like any other."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         viewer = MjpegViewer("127.0.0.1", listener.getsockname()[1], light=True)
         viewer.connect()

@@ -1,4 +1,4 @@
-"""The judge of pictures finds what is wrong with them."""
+"""The film checker finds faults in pictures."""
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
 
 
 def shown_of(film: Film, *left_out: int, jpeg: np.ndarray | None = None) -> Shown:
-    """Return what a viewer was shown that is sent the film but for some units, and a JPEG."""
+    """Return what a viewer shows that is sent the film without some units, and a JPEG."""
     screen, shown = Screen(film), Shown()
     for seq, unit in enumerate(encoded_in(film.path), 1):
         if seq not in left_out:
@@ -33,7 +33,7 @@ def shown_of(film: Film, *left_out: int, jpeg: np.ndarray | None = None) -> Show
 
 
 def test_a_whole_film_is_identical(film: Film) -> None:
-    """Each picture comes out, though B-frames come out in another order."""
+    """Every picture comes out, though B-frames come out in another order."""
     shown = shown_of(film, jpeg=film.pictures[4])
 
     assert shown.units == shown.identical == 25
@@ -42,7 +42,7 @@ def test_a_whole_film_is_identical(film: Film) -> None:
 
 
 def test_a_missing_unit_is_seen(film: Film) -> None:
-    """What was decoded without the one before it differs."""
+    """A picture decoded without the one before it differs."""
     shown = shown_of(film, 5)
 
     assert shown.identical < 24
@@ -50,7 +50,7 @@ def test_a_missing_unit_is_seen(film: Film) -> None:
 
 
 def test_a_grey_or_torn_jpeg_is_seen(film: Film) -> None:
-    """Of one colour, or with the half of another place."""
+    """A JPEG of a single colour, or with half of it from elsewhere, is a fault."""
     grey = np.full((180, 320), 128, np.uint8)
     torn = film.pictures[4].copy()
     torn[90:] = torn[:90]
@@ -60,8 +60,8 @@ def test_a_grey_or_torn_jpeg_is_seen(film: Film) -> None:
 
 
 def test_smaller_video_is_compared_by_what_it_shows(film: Film) -> None:
-    """A viewer that cannot follow is sent video that is encoded anew; its bytes are none of the
-    film's, and five such pictures once counted as five faults."""
+    """A viewer that cannot keep up is sent re-encoded video, whose bytes differ from the film's.
+    Five such pictures once counted as five faults."""
     grey = [to_full_range(one, one.shape) for one in film.pictures[:5]]
     torn = [np.vstack((one[90:], one[:90])) for one in grey]
     faults = []

@@ -1,4 +1,4 @@
-"""Cameras on fake sources that somebody watches."""
+"""Cameras on fake sources that have a viewer."""
 
 from collections.abc import Callable
 
@@ -17,20 +17,20 @@ MakeCamera = Callable[..., Camera]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries and the watch on the clock without long waits."""
+    """Shorten the retries and the clock check."""
     monkeypatch.setattr(retry_module, "FIRST_S", 0.01)
     monkeypatch.setattr(retry_module, "PAUSE_S", 0.01)
     monkeypatch.setattr(camera_module, "WATCH_PERIOD_S", 0.005)
 
 
-def go_by(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have cameras go by a clock that a test sets."""
+def use_clock(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make cameras use a clock that the test sets."""
     for module in (camera_module, schedule_module, state_module, reader):
         monkeypatch.setattr(module, "time", clock)
 
 
 def live(camera: Camera, source: FakeSource) -> None:
-    """Open a camera: one viewer, one picture."""
+    """Open a camera, and wait until it has one viewer and one picture."""
     camera.set_viewers(1)
     source.give()
     until(lambda: camera.state == "live")

@@ -1,4 +1,4 @@
-"""The capture loop and the state that people see."""
+"""The capture loop, and the state that people see."""
 
 import time
 
@@ -18,7 +18,7 @@ from tests.support.fakes import (
     settle,
     until,
 )
-from tests.unit.capture.opened import MakeCamera, go_by, live, quick
+from tests.unit.capture.opened import MakeCamera, live, quick, use_clock
 
 __all__ = ["quick"]
 
@@ -77,7 +77,7 @@ def test_source_stays_for_a_while(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """Looking away for a moment does not close the device; ten seconds later it is closed."""
-    go_by(clock, monkeypatch)
+    use_clock(clock, monkeypatch)
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)
@@ -92,14 +92,14 @@ def test_source_stays_for_a_while(
 
 
 def test_live_source_is_drained_unseen_and_not_decoded(make_camera: MakeCamera) -> None:
-    """A live source kept open without viewers is read, to empty its buffers, but not decoded."""
+    """A live source kept open without viewers is read to empty its buffers, but not decoded."""
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)
     decoded = source.decoded
 
     camera.set_viewers(0)
-    hub.sleep(0.02)  # A read in progress may still have been wanted.
+    hub.sleep(0.02)  # A read in progress may still have wanted one.
     source.give(*[picture()] * 5)
 
     until(lambda: source.grabs == 6)
@@ -114,18 +114,18 @@ def test_file_waits_while_nobody_watches(make_camera: MakeCamera) -> None:
     pauses: list[None] = []
     source.arrivals.pause = lambda: pauses.append(None)  # type: ignore[method-assign]
     camera.set_viewers(0)
-    until(lambda: pauses)  # The read in progress may still have been wanted.
+    until(lambda: pauses)  # A read in progress may still have wanted one.
 
     asked = source.asked
     hub.sleep(0.03)
 
     assert source.asked == asked
-    assert pauses == [None]  # It was told once, and not in every round.
+    assert pauses == [None]  # Paused once, not in every round.
     assert source.closed == 0
 
 
 def test_frames_are_numbered_across_a_reconnect(make_camera: MakeCamera) -> None:
-    """Sequence numbers only grow, even across a failure of the source."""
+    """Sequence numbers only grow, even when the source fails in between."""
     first, second = FakeSource(), FakeSource()
     camera = make_camera(first, second)
     seqs: list[int] = []
@@ -157,7 +157,7 @@ def test_played_file_has_ended_until_it_is_started(make_camera: MakeCamera) -> N
 
 
 def test_stop_frees_the_device(make_camera: MakeCamera) -> None:
-    """When stop returns the source is closed, and stays closed although somebody watches."""
+    """When stop returns, the source is closed, and stays closed despite a viewer."""
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)

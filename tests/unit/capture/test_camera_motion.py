@@ -1,4 +1,4 @@
-"""Where motion is looked for, and what a camera tells of it."""
+"""Where motion is looked for, and the events that result."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ MakeCamera = Callable[..., Camera]
 
 
 def drawn(left: int | None) -> Image:
-    """A picture with a bar at this place."""
+    """Return a picture with a bar at this position."""
     image = np.full((90, 160, 3), 90, np.uint8)
     if left is not None:
         image[30:70, left : left + 20] = 230
@@ -29,7 +29,7 @@ def drawn(left: int | None) -> Image:
 
 
 class Watched:
-    """A camera that looks for motion, and what happens at it."""
+    """A camera that detects motion, and its happenings."""
 
     def __init__(self, make_camera: MakeCamera) -> None:
         self.source = FakeSource(fps=20, size=(160, 90))
@@ -38,7 +38,7 @@ class Watched:
         self.camera.on_event = lambda camera, one: self.happened.append(one)
 
     def play(self, seconds: float, moving: bool = False) -> None:
-        """Have the source deliver, in real time."""
+        """Have the source deliver pictures in real time."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             left = round(time.monotonic() * 100) % 140 if moving else None
@@ -57,7 +57,7 @@ def watched(make_camera: MakeCamera) -> Watched:
 
 
 def test_pictures_made_here_are_looked_at_without_viewers(watched: Watched) -> None:
-    """The source is opened for it alone; what moved ends when the source is closed."""
+    """The source is opened for motion detection alone; motion ends when the source is closed."""
     assert watched.moving is None
     watched.camera.motion.set({"on": True, "min_s": 0.2})
     until(lambda: watched.camera.meter.opened)
@@ -78,7 +78,7 @@ def test_pictures_made_here_are_looked_at_without_viewers(watched: Watched) -> N
 
 
 def test_what_people_see_is_looked_at(watched: Watched) -> None:
-    """Cropped to where nothing moves, nothing does."""
+    """In a picture cropped to where nothing moves, there is no motion."""
     watched.camera.set_transform(Transform(crop=(0.0, 0.0, 1.0, 0.3)))
     watched.camera.motion.set({"on": True, "min_s": 0.2})
     until(lambda: watched.camera.meter.opened)
@@ -90,7 +90,7 @@ def test_what_people_see_is_looked_at(watched: Watched) -> None:
 
 
 def test_what_a_processor_reports_happens_at_its_camera(make_camera: MakeCamera) -> None:
-    """From its own process, with the picture as people see it; it ends by itself."""
+    """A processor's report carries the picture as viewers see it, and ends by itself."""
     source = FakeSource(fps=20)
     functions = Path(__file__).parent / "processing"
     camera = make_camera(source, process=parse_processors(["processing_functions:spot"], functions))

@@ -1,4 +1,4 @@
-"""Cameras that nobody watches: their failures hold, and they are checked."""
+"""Cameras without viewers: their failures persist, and they are checked."""
 
 import dataclasses
 import os
@@ -123,9 +123,9 @@ def test_failure_holds_until_a_check_has_a_picture(make: Make) -> None:
 
 
 def test_frozen_picture_is_no_success_of_a_check(make: Make) -> None:
-    """What was given up because its picture stood still is back with a picture that differs."""
-    frozen, opened_anew, same, other = (FakeSource() for _ in range(4))
-    opener = FakeOpener(frozen, opened_anew, same, other)
+    """A camera given up for a frozen picture is back with a picture that differs."""
+    frozen, reopened, same, other = (FakeSource() for _ in range(4))
+    opener = FakeOpener(frozen, reopened, same, other)
     camera = make(opener, frozen_after=0.02, release_after=0.0)
     notices = notices_of(camera)
     camera.set_viewers(1)
@@ -156,7 +156,7 @@ def test_viewer_takes_over_what_a_check_has_opened(make: Make) -> None:
     until(lambda: source.asked)
 
     camera.set_viewers(1)
-    assert checking.join(0.05), "the check goes on although somebody watches"
+    assert checking.join(0.05), "the check continues although somebody watches"
     source.give()
     until(lambda: camera.state == "live")
 
@@ -165,7 +165,7 @@ def test_viewer_takes_over_what_a_check_has_opened(make: Make) -> None:
 
 
 def test_viewer_need_not_wait_because_a_check_failed(make: Make) -> None:
-    """Checks that fail do not lengthen the pause before a viewer's first try."""
+    """Failed checks do not lengthen the pause before a viewer's first try."""
     error, source = SourceError("gone"), FakeSource()
     camera = make(FakeOpener(error, error, error, source))
     for _ in range(3):
@@ -222,7 +222,7 @@ def test_silence_is_no_health_when_the_viewer_leaves(make: Make) -> None:
 
 
 def test_file_is_looked_for_and_not_opened(make: Make, tmp_path: Path) -> None:
-    """A file or device is checked without opening it."""
+    """Checking a file or device does not open it."""
     clip = tmp_path / "clip.mp4"
     opener = FakeOpener(FakeSource())
     camera = make(opener, f"file:{clip}")
@@ -268,7 +268,7 @@ def test_failure_of_another_kind_is_not_mended_by_a_look(make: Make, tmp_path: P
 
 
 def test_one_camera_is_checked_at_a_time(make: Make, check: Callable[..., Checker]) -> None:
-    """No two cameras are open at once, and each is checked again and again."""
+    """No two cameras are open at the same time, and each is checked again and again."""
     sources = {f"cam-{number}": FakeSource() for number in range(4)}
     inside: set[str] = set()
     most = 0
@@ -297,7 +297,7 @@ def test_one_camera_is_checked_at_a_time(make: Make, check: Callable[..., Checke
 def test_first_check_comes_soon_and_the_next_after_check_every(
     make: Make, check: Callable[..., Checker]
 ) -> None:
-    """A camera is checked once after the start, and then not before its time."""
+    """A camera is checked soon after the start, then at its interval."""
     source = FakeSource()
     source.give(picture(), picture())
     camera = make(FakeOpener(source), check_every=60.0)

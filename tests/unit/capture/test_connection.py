@@ -1,4 +1,4 @@
-"""One connection at a time, and one process for all tries, with real processes."""
+"""One connection at a time, and one process for all attempts, with real processes."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ def connection() -> Iterator[Connection]:
 
 @pytest.fixture
 def native_calls(monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., object]]:
-    """Return what is called natively from now on."""
+    """Return a list that collects native calls from now on."""
     called = []
     run_native = hub.run_native
 
@@ -55,13 +55,13 @@ def take(connection: Connection, demand: Demand = PASSED_THROUGH) -> Picture:
 
 
 def children() -> set[int]:
-    """Return the processes that were started from here and run still."""
+    """Return the child processes that still run."""
     return {child.pid for child in psutil.Process().children()}
 
 
 @pytest.mark.usefixtures("own_children")
 def test_process_of_a_failed_try_serves_the_next_one() -> None:
-    """To start one takes half a second of a core, and dead cameras are tried every second."""
+    """Starting one takes half a second of CPU, and dead cameras are retried every second."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     address = parse_address(f"http://127.0.0.1:{port}/live", Path())
@@ -85,21 +85,21 @@ def test_process_of_a_failed_try_serves_the_next_one() -> None:
 def test_jpeg_that_passes_through_is_read_on_the_hub(
     connection: Connection, native_calls: list[Callable[..., object]]
 ) -> None:
-    """A native call for each picture was a quarter of what one viewer cost the server."""
+    """A native call for each picture was a quarter of one viewer's cost to the server."""
     take(connection)
     native_calls.clear()
 
     pictures = [take(connection) for _ in range(30)]
 
     assert all(isinstance(picture, Jpeg) for picture in pictures)
-    # The camera may pause for a moment, and then it is looked after natively.
+    # If the camera pauses for a moment, a native thread checks on it.
     assert len(native_calls) < 10
 
 
 def test_pixels_are_read_natively(
     connection: Connection, native_calls: list[Callable[..., object]]
 ) -> None:
-    """They load libraries and map memory, which would hold the hub up."""
+    """Pixels load libraries and map memory, which would block the hub."""
     take(connection)
     native_calls.clear()
 
@@ -115,11 +115,11 @@ def test_pixels_are_read_natively(
 
 @pytest.mark.usefixtures("own_children")
 def test_process_that_dies_is_named_also_when_read_on_the_hub(connection: Connection) -> None:
-    """What happened is found out natively, in the same words."""
+    """The cause is determined natively, and reported in the same words."""
     take(connection)
     take(connection)
 
-    # Others run beside it, such as the browser of a test before.
+    # Other children may run beside it, such as an earlier test's browser.
     newest = max(psutil.Process().children(), key=lambda child: child.create_time())
     newest.kill()
 
@@ -129,7 +129,7 @@ def test_process_that_dies_is_named_also_when_read_on_the_hub(connection: Connec
 
 @pytest.mark.usefixtures("own_children")
 def test_read_on_the_hub_ends_though_nothing_comes(connection: Connection) -> None:
-    """Its camera looks after it now and then: a timer for each read cost as much as the read."""
+    """The camera polls it now and then: a timer for each read cost as much as the read."""
     take(connection)
     take(connection)
     newest = max(psutil.Process().children(), key=lambda child: child.create_time())
@@ -153,7 +153,7 @@ def test_read_on_the_hub_ends_though_nothing_comes(connection: Connection) -> No
 def test_hub_does_not_spin_while_nobody_reads(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Messages of the process that nobody takes keep its socket readable."""
+    """Unread messages from the process keep its socket readable."""
     calls = 0
     on_readable = connection._on_readable
 
@@ -167,6 +167,6 @@ def test_hub_does_not_spin_while_nobody_reads(
     take(connection)
     calls = 0
 
-    hub.sleep(0.6)  # Longer than between two beats of the process.
+    hub.sleep(0.6)  # Longer than between two of the process's beats.
 
     assert calls <= 2

@@ -1,4 +1,4 @@
-"""Video that is encoded here, and cameras without any."""
+"""Video that is encoded here, and cameras without video."""
 
 import shlex
 import socket
@@ -20,7 +20,7 @@ __all__ = ["film", "watch"]
 
 
 def test_smaller_ones_are_encoded_of_the_same_pictures(watch: Watch, film: Path) -> None:
-    """Beside its own video a camera has smaller ones, for narrow links, of the same numbers."""
+    """Narrow links get smaller videos with the same frame numbers as the camera's own."""
     watched = watch(f"file:{film}", pictures=True, renditions=(160, 96, 640))
     camera, track = watched.camera, watched.camera.videos["160"]
     until(lambda: len(watched.pictures) > 3 and track.codec, 20)
@@ -51,7 +51,7 @@ def test_smaller_ones_are_encoded_of_the_same_pictures(watch: Watch, film: Path)
 
 
 def test_a_source_of_jpeg_has_an_encoded_video(watch: Watch, film: Path) -> None:
-    """Whatever lives in a child can be encoded; a key picture is made when it is asked for."""
+    """Any source in a child can be encoded; a key picture is made on request."""
     command = [
         *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film)),
         *("-f", "mjpeg", "-q:v", "4", "-"),
@@ -82,7 +82,7 @@ def test_a_source_of_jpeg_has_an_encoded_video(watch: Watch, film: Path) -> None
 
 
 def test_what_changes_pictures_ends_the_video(watch: Watch, film: Path) -> None:
-    """Turned there is none, at a lower rate it is encoded; then it is its own again."""
+    """A rotated camera has no video, at a lower rate it is encoded; afterwards its own returns."""
     watched = watch(f"file:{film}")
     camera, track = watched.camera, watched.camera.videos["full"]
     until(lambda: track.units, 20)
@@ -106,7 +106,7 @@ def test_what_changes_pictures_ends_the_video(watch: Watch, film: Path) -> None:
 def test_a_lost_socket_is_no_video_until_the_source_is_opened_anew(
     watch: Watch, film: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """STATE went on to offer a video of which no unit came any more, though pictures did."""
+    """STATE went on offering a video whose units had stopped, though pictures came."""
     kept: list[Any] = []
 
     def keep() -> tuple[Any, Any]:
@@ -143,7 +143,7 @@ def test_a_lost_socket_is_no_video_until_the_source_is_opened_anew(
 
 @pytest.mark.parametrize("way", ["masked", "off"])
 def test_a_camera_without_video(watch: Watch, film: Path, way: str) -> None:
-    """One that is masked is never handed on as it came, nor one whose setting says so."""
+    """A masked camera's video is never passed on, nor one that its setting disables."""
     masks = parse_processors(("mask?x=0&y=0&width=0.5&height=0.5",), Path())
     given = {"process": masks} if way == "masked" else {"video": "off"}
     watched = watch(f"file:{film}", pictures=True, **given)

@@ -8,7 +8,7 @@ import pytest
 from server.errors import LoginRefused, PictureError, SourceError
 from server.loop import hub
 from tests.support.fakes import FakeClock, FakeSource, UndecodableError, picture, until
-from tests.unit.capture.opened import MakeCamera, go_by, live, quick
+from tests.unit.capture.opened import MakeCamera, live, quick, use_clock
 
 __all__ = ["quick"]
 
@@ -16,7 +16,7 @@ __all__ = ["quick"]
 def test_loss_and_return_are_told_once(
     make_camera: MakeCamera, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failed camera gives one notice, however often it is retried, and its return another."""
+    """A failed camera gives one notice, however often it is retried, and another on its return."""
     source = FakeSource()
     error = SourceError("no such device")
     camera = make_camera(error, error, error, source)
@@ -61,7 +61,7 @@ def test_unexpected_error_is_retried_and_logged(
 
 
 def test_viewer_leaving_ends_the_retries(make_camera: MakeCamera) -> None:
-    """While nobody watches nothing is retried, and the state keeps showing the failure."""
+    """An unwatched camera is not retried, and its state keeps showing the failure."""
     camera = make_camera(SourceError("gone"))
     camera.set_viewers(1)
     until(lambda: camera.state == "retrying")
@@ -76,7 +76,7 @@ def test_viewer_leaving_ends_the_retries(make_camera: MakeCamera) -> None:
 
 
 def test_broken_picture_is_dropped(make_camera: MakeCamera) -> None:
-    """One picture that cannot be decoded is counted, and the source goes on."""
+    """One picture that cannot be decoded is counted, and the source continues."""
     source = FakeSource()
     camera = make_camera(source)
     camera.set_viewers(1)
@@ -92,7 +92,7 @@ def test_broken_picture_is_dropped(make_camera: MakeCamera) -> None:
 def test_broken_picture_of_a_polled_source_is_not_asked_for_again_at_once(
     make_camera: MakeCamera,
 ) -> None:
-    """A still camera that answers junk is asked at its rate, not without pause."""
+    """A still camera that answers junk is requested at its rate, not continuously."""
     source = FakeSource(live=False)
     source.info = replace(source.info, polled=True)
     camera = make_camera(source)
@@ -108,8 +108,8 @@ def test_broken_picture_of_a_polled_source_is_not_asked_for_again_at_once(
 def test_still_picture_of_a_polled_source_is_not_frozen(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """A camera that makes a new picture every minute answers with the same one meanwhile."""
-    go_by(clock, monkeypatch)
+    """A camera with one new picture a minute answers with the same one in between."""
+    use_clock(clock, monkeypatch)
     source = FakeSource(live=False)
     source.info = replace(source.info, polled=True)
     camera = make_camera(source, frozen_after=2.0)
@@ -127,8 +127,8 @@ def test_still_picture_of_a_polled_source_is_not_frozen(
 def test_frozen_picture_is_compared_over_a_reopening(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """A camera that hangs sends the same picture to whoever connects: that is not live."""
-    go_by(clock, monkeypatch)
+    """A hanging camera sends the same picture on each connection: that is not live."""
+    use_clock(clock, monkeypatch)
     first, second = FakeSource(), FakeSource()
     camera = make_camera(first, second, frozen_after=1.0)
     same = picture()
@@ -147,7 +147,7 @@ def test_frozen_picture_is_compared_over_a_reopening(
 
 
 def test_refused_login_is_tried_when_it_is_started(make_camera: MakeCamera) -> None:
-    """Viewers and checks leave it alone for minutes; who has mended it need not wait."""
+    """Viewers and checks leave it alone for minutes; an operator's start tries it immediately."""
     source = FakeSource()
     source.give()
     camera = make_camera(LoginRefused("it refused the user name or password"), source)
@@ -169,7 +169,7 @@ def test_stall_is_noticed_and_ends(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """A source that goes silent is stalled, and live again with its next picture."""
-    go_by(clock, monkeypatch)
+    use_clock(clock, monkeypatch)
     source = FakeSource()
     camera = make_camera(source, stall_after=2.0)
     live(camera, source)
@@ -187,8 +187,8 @@ def test_stall_is_noticed_and_ends(
 def test_slow_source_is_not_stalled_between_two_pictures(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """At one picture in ten seconds, ten seconds without one are no stall."""
-    go_by(clock, monkeypatch)
+    """At one picture in ten seconds, ten seconds without one is no stall."""
+    use_clock(clock, monkeypatch)
     source = FakeSource(fps=0.1)
     camera = make_camera(source, stall_after=2.0)
     live(camera, source)

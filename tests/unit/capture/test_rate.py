@@ -5,7 +5,7 @@ import pytest
 from server.capture.pacing.schedule import DEFAULT_FPS
 from server.loop import hub
 from tests.support.fakes import FakeClock, FakeSource, picture, until
-from tests.unit.capture.opened import MakeCamera, go_by, live, quick
+from tests.unit.capture.opened import MakeCamera, live, quick, use_clock
 
 __all__ = ["quick"]
 
@@ -23,11 +23,11 @@ def test_fps_is_kept_on_average(
     fps: float,
     taken: int,
 ) -> None:
-    """Of a source that delivers 30 a second as many are taken as were set, and no more decoded.
+    """Of 30 pictures a second, as many are taken and decoded as were set.
 
-    A camera that claimed 25 but sent 60 used to be limited by settings up to 25 only.
+    A camera that claimed 25 but sent 60 was limited only by settings up to 25.
     """
-    go_by(clock, monkeypatch)
+    use_clock(clock, monkeypatch)
     source = FakeSource(fps=claimed)
     camera = make_camera(source, fps=fps)
     camera.set_viewers(1)
@@ -44,7 +44,7 @@ def test_fps_is_kept_on_average(
 
 
 def test_rate_is_the_lower_one_of_source_and_setting(make_camera: MakeCamera) -> None:
-    """It is asked with each picture, so it is worked out when either of them is announced."""
+    """It is read for each picture, so it is computed when either rate is announced."""
     source = FakeSource(fps=25)
     camera = make_camera(source)
     before = camera.rate

@@ -1,4 +1,4 @@
-"""When a source that has failed is tried again."""
+"""When a failed source is tried again."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from tests.support.fakes import FakeClock
 
 @pytest.fixture
 def retry(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Retry:
-    """The waits of one source, without chance."""
+    """The waits of one source, without randomness."""
     monkeypatch.setattr(retry_module, "time", clock)
     monkeypatch.setattr(retry_module.random, "uniform", lambda low, high: high)
     return Retry()
 
 
 def waits(retry: Retry, clock: FakeClock, count: int, took_s: float = 0.0) -> list[float]:
-    """Fail this often; return the seconds from the end of each try to the next one."""
+    """Fail this often; return the seconds from the end of each try to the next."""
     found = []
     for _ in range(count):
         retry.begin()
@@ -28,7 +28,7 @@ def waits(retry: Retry, clock: FakeClock, count: int, took_s: float = 0.0) -> li
 
 
 def test_source_that_was_well_is_tried_at_once(retry: Retry) -> None:
-    """A camera that closes every ten seconds costs no pause."""
+    """A camera that closes every ten seconds is reopened without a pause."""
     retry.begin()
     retry.succeed()
     retry.fail(well=True)
@@ -37,7 +37,7 @@ def test_source_that_was_well_is_tried_at_once(retry: Retry) -> None:
 
 
 def test_source_that_was_well_is_looked_for_often(retry: Retry, clock: FakeClock) -> None:
-    """However long it is gone within minutes, the next try is never more than 1.5 s away."""
+    """However long it is gone, within minutes, the next try is at most 1.5 s away."""
     retry.fail(well=True)
 
     found = waits(retry, clock, 60)
@@ -47,7 +47,7 @@ def test_source_that_was_well_is_looked_for_often(retry: Retry, clock: FakeClock
 
 
 def test_slow_tries_count(retry: Retry, clock: FakeClock) -> None:
-    """The interval is from try to try, but a try that took long is followed by a breath."""
+    """The interval is from try to try, but a slow try is followed by a short pause."""
     retry.fail(well=True)
     waits(retry, clock, 5)
 
@@ -56,7 +56,7 @@ def test_slow_tries_count(retry: Retry, clock: FakeClock) -> None:
 
 
 def test_tries_grow_apart(retry: Retry, clock: FakeClock) -> None:
-    """A source that never worked, or has been gone for minutes, is tried ever more rarely."""
+    """A source that never worked, or has been gone for minutes, is tried ever less often."""
     found = waits(retry, clock, 9)
     assert found[:5] == sorted(set(found[:5]))
     assert found[-1] == pytest.approx(1.2 * MAX_S)
@@ -68,7 +68,7 @@ def test_tries_grow_apart(retry: Retry, clock: FakeClock) -> None:
 
 
 def test_refused_login_is_tried_rarely(retry: Retry) -> None:
-    """Every few seconds a login that is wrong would lock the account."""
+    """A wrong login sent every few seconds would lock the account."""
     for _ in range(3):
         retry.begin()
         retry.refuse()

@@ -1,4 +1,4 @@
-"""What follows from the facts about a camera: its state, and when it is tried again."""
+"""A camera's state, and its next try, derived from the facts about it."""
 
 import pytest
 
@@ -20,7 +20,7 @@ INFO = SourceInfo(64, 48, 25.0, "h264", live=True)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The time, for the state."""
+    """The clock for the state."""
     clock = FakeClock()
     for module in (measured_module, retry_module, schedule_module, state_module):
         monkeypatch.setattr(module, "time", clock)
@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 
 class Told:
-    """A state, and what it has told."""
+    """A state, and what it announced."""
 
     def __init__(self) -> None:
         self.source = Measured()
@@ -57,7 +57,7 @@ def told(clock: FakeClock) -> Told:
 
 
 def test_state_follows_the_source(told: Told, clock: FakeClock) -> None:
-    """From idle to live, to stalled and back, each told once."""
+    """From idle to live, to stalled and back, each change is announced once."""
     state = told.state
     state.watched_by(1)
     state.refresh()
@@ -78,7 +78,7 @@ def test_state_follows_the_source(told: Told, clock: FakeClock) -> None:
 
 
 def test_a_failure_is_said_once_and_so_is_its_end(told: Told) -> None:
-    """However often it fails; while it waits to be tried again the reason stays."""
+    """However often it fails, it is reported once; the reason stays while a retry is due."""
     state = told.state
     state.watched_by(1)
     state.fail("gone")
@@ -95,7 +95,7 @@ def test_a_failure_is_said_once_and_so_is_its_end(told: Told) -> None:
 
 
 def test_what_is_held_back_is_no_live_picture(told: Told, clock: FakeClock) -> None:
-    """Nor is one that stands still; one that stands still for long is worth a reopening."""
+    """Nor is a frozen one; one that stays frozen for long is worth a reopening."""
     state = told.state
     state.watched_by(1)
     state.opened(INFO)
@@ -118,7 +118,7 @@ def test_what_is_held_back_is_no_live_picture(told: Told, clock: FakeClock) -> N
 
 
 def test_what_is_still_frozen_when_opened_anew_is_not_back(told: Told, clock: FakeClock) -> None:
-    """It stays stalled, is told once, and has as long again; a picture that differs is live."""
+    """It stays stalled, is announced once, and gets the same time again; a new picture is live."""
     state = open_and_watch(told)
     clock.advance(30.5)
     state.delivered(30.5)
@@ -147,7 +147,7 @@ def test_what_is_still_frozen_when_opened_anew_is_not_back(told: Told, clock: Fa
 
 
 def test_an_open_source_lingers(told: Told, clock: FakeClock) -> None:
-    """Who looks away for a moment finds it open; a stopped one is closed at once."""
+    """A viewer that returns soon finds it open; a stopped camera is closed immediately."""
     state = told.state
     state.watched_by(1)
     assert state.wants_source(checked=False)
@@ -174,7 +174,7 @@ def open_and_watch(told: Told, info: SourceInfo = INFO) -> CameraState:
 
 
 def test_key_frame_is_waited_for_by_name(told: Told, clock: FakeClock) -> None:
-    """Joining a group of 10 s takes up to 10 s, in which it is starting, not stalled."""
+    """Joining a group of 10 s takes up to 10 s; meanwhile the camera is starting, not stalled."""
     state = open_and_watch(told)
     told.source.update(Figures(fps=25.0, group=250, waiting_for="a key frame"), INFO)
     for _ in range(100):
@@ -188,7 +188,7 @@ def test_key_frame_is_waited_for_by_name(told: Told, clock: FakeClock) -> None:
         state.arrived()
         state.refresh()
 
-    # One group and a half are its limit, and then some.
+    # The limit is one and a half groups, plus a margin.
     assert (state.current, state.reason) == (
         "stalled",
         "no picture for more than 17 s; waiting for a key frame",
@@ -196,7 +196,7 @@ def test_key_frame_is_waited_for_by_name(told: Told, clock: FakeClock) -> None:
 
 
 def test_nothing_is_waited_for_while_nothing_arrives(told: Told, clock: FakeClock) -> None:
-    """A silent source is stalled, whatever would be needed if it went on."""
+    """A silent source is stalled, whatever it would wait for if it continued."""
     state = open_and_watch(told)
     told.source.update(Figures(waiting_for="a key frame"), INFO)
     state.arrived()
@@ -211,7 +211,7 @@ def test_nothing_is_waited_for_while_nothing_arrives(told: Told, clock: FakeCloc
 
 
 def test_packets_that_bring_no_picture_are_not_live(told: Told, clock: FakeClock) -> None:
-    """A decoder that lost its way waits for a key frame; without any excuse it is stalled."""
+    """A decoder without references waits for a key frame; without that reason it is stalled."""
     state = open_and_watch(told)
     state.delivered()
     state.refresh()
@@ -230,7 +230,7 @@ def test_packets_that_bring_no_picture_are_not_live(told: Told, clock: FakeClock
 
 
 def test_packets_do_not_end_a_failure(told: Told, clock: FakeClock) -> None:
-    """A source that is open again has recovered with its first picture, not before."""
+    """A reopened source has recovered with its first picture, not before."""
     state = open_and_watch(told)
     state.fail("gone")
     state.opening()
@@ -249,7 +249,7 @@ def test_packets_do_not_end_a_failure(told: Told, clock: FakeClock) -> None:
 
 
 def test_picture_that_is_still_processed_is_not_live(told: Told) -> None:
-    """What was captured but not published cannot be seen by anybody."""
+    """Nobody can see a picture that was captured but not published."""
     state = open_and_watch(told)
     told.shown = False
     state.delivered()
@@ -266,7 +266,7 @@ def test_picture_that_is_still_processed_is_not_live(told: Told) -> None:
 def test_clock_is_looked_at_when_new_pictures_stop(
     fault: str, told: Told, clock: FakeClock
 ) -> None:
-    """While they came, four looks a second were a twentieth of what one viewer cost a server."""
+    """While they came, four checks a second were a twentieth of one viewer's cost to the server."""
     state = open_and_watch(told)
     looks = []
     for _ in range(40):
@@ -274,7 +274,7 @@ def test_clock_is_looked_at_when_new_pictures_stop(
         state.delivered()
         state.refresh()
         looks.append(state.may_be_late())
-    assert 0 < sum(looks) <= 10, "now and then: what was measured may be new"
+    assert 0 < sum(looks) <= 10, "an occasional check: there may be new figures"
 
     for _ in range(7):
         clock.advance(0.04)
@@ -290,7 +290,7 @@ def test_clock_is_looked_at_when_new_pictures_stop(
 def test_polled_source_stalls_by_its_own_interval(
     told: Told, clock: FakeClock, fps: float | None, limit_s: float
 ) -> None:
-    """A still camera that is asked once in ten seconds is not stalled in between."""
+    """A still camera requested once in ten seconds is not stalled in between."""
     told.fps = fps
     state = open_and_watch(told, SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
     state.delivered()
@@ -305,7 +305,7 @@ def test_polled_source_stalls_by_its_own_interval(
 
 
 def test_refused_login_is_told_and_left_alone(told: Told, clock: FakeClock) -> None:
-    """The reason says when it is tried again, and how to have it tried at once."""
+    """The reason says when it is tried again, and how to try it immediately."""
     state = open_and_watch(told)
     state.fail("it refused the user name or password", refused=True)
     state.back_off()
@@ -329,7 +329,7 @@ def test_refused_login_is_told_and_left_alone(told: Told, clock: FakeClock) -> N
 def test_what_a_time_out_leaves_over_is_no_picture_of_now(told: Told, clock: FakeClock) -> None:
     """A suspended RTSP server was live for 2.5 s, 5 s after it had sent its last picture.
 
-    FFmpeg returns that picture when the read times out, and only then the error.
+    FFmpeg returns that picture when the read times out, and the error only afterwards.
     """
     state = open_and_watch(told)
     state.delivered()
@@ -347,10 +347,10 @@ def test_what_a_time_out_leaves_over_is_no_picture_of_now(told: Told, clock: Fak
 
 
 def test_video_alone_is_live_between_its_key_pictures(told: Told, clock: FakeClock) -> None:
-    """If all who watch get video, only key pictures are decoded: some cameras send one in 10 s.
+    """If all viewers get video, only key pictures are decoded: some cameras send one in 10 s.
 
-    What arrives tells sooner that a camera is silent; and who asks for pictures then does not see
-    the camera stalled because the last one was decoded a while ago.
+    Arrivals show sooner that a camera is silent; and a viewer that then asks for pictures must not
+    see a stall because the last one was decoded a while ago.
     """
     state = told.state
     state.watched_by(1)
@@ -385,9 +385,9 @@ def test_video_alone_is_live_between_its_key_pictures(told: Told, clock: FakeClo
 def test_who_comes_to_a_recorded_camera_does_not_find_it_stalled(
     told: Told, clock: FakeClock
 ) -> None:
-    """While nobody watches, its pictures are decoded every 20 s, and its video comes in parts;
+    """Without viewers, pictures are decoded every 20 s, and video comes in batches.
 
-    whoever comes then must see it live, and be told in time that none can be decoded.
+    A new viewer must see the camera live, and be told in time if nothing can be decoded.
     """
     state = told.state
     state.watched_by(0, frozenset({"record"}))
@@ -414,7 +414,7 @@ def test_who_comes_to_a_recorded_camera_does_not_find_it_stalled(
 
 
 def test_video_that_cannot_be_decoded_is_stalled_in_time(told: Told, clock: FakeClock) -> None:
-    """Units go on arriving, but the last picture was decoded two groups ago."""
+    """Units keep arriving, but the last picture was decoded two groups ago."""
     state = told.state
     state.watched_by(1)
     state.opening()

@@ -1,4 +1,4 @@
-"""Setting controls: at once, at the next opening, and when values are rejected."""
+"""Setting controls: immediately, at the next opening, and when values are rejected."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ LAMP = ControlInfo("lamp", "Lamp", "switch", "ZoomGestures", False, False)
 
 @pytest.fixture
 def source() -> FakeSource:
-    """A source with two controls, whose gain cannot be 66."""
+    """A source with two controls; its gain cannot be 66."""
     source = FakeSource()
     source.offer(GAIN, LAMP, refused=(66.0,))
     return source
@@ -70,7 +70,7 @@ def test_refusal_names_control_value_and_what_is_kept(
 def test_what_is_set_while_closed_waits_for_the_source(
     make_camera: MakeCamera, source: FakeSource
 ) -> None:
-    """A value kept by an earlier run, or set while closed, is set at each opening."""
+    """A value from an earlier run, or set while closed, is set at each opening."""
     camera = make_camera(source, release_after=0)
     camera.tuning.restore({"gain": 30}, None)
     bring_up(camera, source)
@@ -115,7 +115,7 @@ def test_kept_value_that_is_refused_is_said_once(
 def test_value_that_loses_the_source_is_not_tried_again(
     make_camera: MakeCamera, source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A driver that dies of a value must not die of it at every opening."""
+    """A driver that crashes on a value must not crash at every opening."""
     monkeypatch.setattr("server.capture.retry.FIRST_S", 0.01)
     monkeypatch.setattr("server.capture.retry.PAUSE_S", 0.01)
     take = source.set_control
@@ -146,7 +146,7 @@ def test_value_that_loses_the_source_is_not_tried_again(
 def test_source_that_does_not_look_up_is_not_waited_for(
     make_camera: MakeCamera, source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request that is not served in time fails, and is withdrawn."""
+    """A request that the source does not serve in time fails and is withdrawn."""
     monkeypatch.setattr("server.capture.tuning.DEADLINE_S", 0.05)
     camera = make_camera(source)
     bring_up(camera, source)
@@ -244,7 +244,7 @@ def test_numbers_no_camera_can_hold_are_passed_over() -> None:
 
 
 def test_what_was_kept_is_held_to_the_limits_of_what_is_asked() -> None:
-    """Kept values are limited, or other nodes and the source could not receive them."""
+    """Otherwise other nodes and the source could not receive kept values."""
     camera = offline_camera()
     names = ["Night", "\u202eevil", "two\nlines", " edges ", "x" * 41]
 

@@ -1,4 +1,4 @@
-"""A camera's own video, handed on: real sources and real child processes."""
+"""A camera's own video, passed on: real sources and real child processes."""
 
 import itertools
 import shlex
@@ -25,7 +25,7 @@ __all__ = ["film", "rtsp", "watch"]
 
 
 def test_a_film_arrives_to_the_last_bit(watch: Watch, film: Path) -> None:
-    """What its decoder shows is what is in the file, and nobody had to decode it on the way."""
+    """The decoded video is what the file holds, and was not decoded on the way."""
     watched = watch(f"file:{film}?loop=0")
     until(lambda: watched.camera.state == "ended", 20)
 
@@ -44,13 +44,13 @@ def test_a_film_arrives_to_the_last_bit(watch: Watch, film: Path) -> None:
 def test_pictures_and_units_of_one_number_show_the_same(
     mount: str, rtsp: RtspServer, watch: Watch
 ) -> None:
-    """Who changes from JPEG to video and back goes on where it was: same number, same picture."""
+    """A viewer that changes from JPEG to video and back continues seamlessly."""
     watched = watch(rtsp.url(mount), pictures=True)
     until(lambda: len(watched.units) > 60 and len(watched.pictures) > 20, 30)
     watched.camera.set_viewers(0)
 
     shown = dict(decode(watched.units))
-    shown.pop(watched.units[-1].seq, None)  # All that the decoder still held came with the last.
+    shown.pop(watched.units[-1].seq, None)  # The last unit flushed the decoder.
     at = {unit.seq: unit.at_unix for unit in watched.units}
     both = [one for one in watched.pictures if one.seq in shown]
     assert len(both) > 15
@@ -67,12 +67,12 @@ def test_pictures_and_units_of_one_number_show_the_same(
 
 
 def test_units_with_b_frames_say_when_each_was_captured(rtsp: RtspServer, watch: Watch) -> None:
-    """A camera sends them after the picture that they wait for, all at once: their own times are in
-    the order of those that are burned in."""
+    """A camera sends B-frames after the picture they depend on, in one burst. Sorted, the units'
+    own times are those burned into the pictures."""
     watched = watch(rtsp.url("b-frames"))
     until(lambda: len(watched.units) > 150, 30)
     keys = [at for at, unit in enumerate(watched.units) if unit.key]
-    units = watched.units[keys[2] : keys[5]]  # What waited at first arrives all at once.
+    units = watched.units[keys[2] : keys[5]]  # The backlog at the start arrives in one burst.
 
     frames = frames_of(units)
     burned = {one.pts: read_time(one.to_ndarray(format="bgr24")) for one in frames}
@@ -89,9 +89,9 @@ def test_units_with_b_frames_say_when_each_was_captured(rtsp: RtspServer, watch:
 def test_a_unit_has_the_time_of_what_a_decoder_hands_out_with_it(
     rtsp: RtspServer, watch: Watch
 ) -> None:
-    """The first unit that of the first picture, and so on, though they come in another order."""
+    """The first unit has the first picture's time, and so on, though units are reordered."""
     watched = watch(rtsp.url("film0"))
-    until(lambda: len(watched.units) > 50, 30)  # What waited at first arrives all at once.
+    until(lambda: len(watched.units) > 50, 30)  # The backlog at the start arrives in one burst.
 
     def hold_of_the_next() -> None:
         begun = len(watched.units)
@@ -103,13 +103,13 @@ def test_a_unit_has_the_time_of_what_a_decoder_hands_out_with_it(
         assert len(shown) == len(units) == 20
         assert [unit.at_unix for unit in units] == pytest.approx(shown, abs=0.02)
 
-    # Where a busy machine reads one sooner than all before, their clocks are found to be closer,
-    # but times only grow: for a moment they lag behind.
+    # When a busy machine reads one unit sooner than all before, the clocks turn out closer; times
+    # only grow, so for a moment they lag behind.
     each_time(hold_of_the_next)
 
 
 def frames_of(units: list[Unit]) -> list[av.VideoFrame]:
-    """Return what a decoder hands out, in its order; ``pts`` is the place of each one's unit."""
+    """Return what a decoder outputs, in its order; ``pts`` is the index of each one's unit."""
     context = av.CodecContext.create("h264", "r")
     packets: list[av.Packet[Any] | None] = []
     for at, unit in enumerate(units):
@@ -120,7 +120,7 @@ def frames_of(units: list[Unit]) -> list[av.VideoFrame]:
 
 
 def test_video_alone_decodes_next_to_nothing_and_is_live(rtsp: RtspServer, watch: Watch) -> None:
-    """A key picture now and then shows that it can be decoded; nobody gets it as an old picture."""
+    """An occasional key picture shows that it can be decoded; no viewer is sent it late."""
     watched = watch(rtsp.url("h264"))
     camera = watched.camera
     until(lambda: len(watched.units) > 80, 30)
@@ -134,7 +134,7 @@ def test_video_alone_decodes_next_to_nothing_and_is_live(rtsp: RtspServer, watch
         unit = next(one for one in watched.units if one.seq == seq)
         burned = read_time(image)
         assert burned is not None
-        assert 0 <= unit.at_unix - burned < 1, "it is of now"
+        assert 0 <= unit.at_unix - burned < 1, "it is current"
 
     watched.wants(video=True, pictures=True)
     until(lambda: watched.pictures)
@@ -143,7 +143,7 @@ def test_video_alone_decodes_next_to_nothing_and_is_live(rtsp: RtspServer, watch
 
 
 def test_a_lost_camera_leaves_no_half_group(rtsp: RtspServer, watch: Watch) -> None:
-    """After a reconnect numbers go on, and the first unit is a key picture."""
+    """After a reconnect numbers continue, and the first unit is a key picture."""
     watched = watch(rtsp.url("h264"))
     until(lambda: len(watched.units) > 5, 30)
 
@@ -159,7 +159,7 @@ def test_a_lost_camera_leaves_no_half_group(rtsp: RtspServer, watch: Watch) -> N
 
 
 def test_lost_packets_are_counted_and_end_the_group(rtsp: RtspServer, watch: Watch) -> None:
-    """Over UDP something is always missing: what needs it is not sent, and has a name."""
+    """Over UDP some packets are always lost: units that depend on them are counted drops."""
     watched = watch(rtsp.url("lossy"))
     until(lambda: watched.camera.meter.drops["damaged"] > 20 and len(watched.units) > 20, 40)
 
@@ -170,7 +170,7 @@ def test_lost_packets_are_counted_and_end_the_group(rtsp: RtspServer, watch: Wat
 
 
 def test_a_command_s_video_is_passed_on(watch: Watch, film: Path) -> None:
-    """FFmpeg's program as a source, as for cameras that only it can read."""
+    """FFmpeg's program is the source, as for cameras that only it can read."""
     command = [
         *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film)),
         *("-c", "copy", "-f", "mpegts", "-"),
@@ -184,7 +184,7 @@ def test_a_command_s_video_is_passed_on(watch: Watch, film: Path) -> None:
 
 
 def test_units_come_together_while_nobody_watches(watch: Watch, film: Path) -> None:
-    """Then each costs less; none is lost when somebody comes, and when he has gone again."""
+    """Units then cost less; none is lost when a viewer comes or leaves."""
     watched = watch(f"file:{film}")
     until(lambda: watched.units, 20)
     for lazy in (True, False, True):
@@ -200,7 +200,7 @@ def test_units_come_together_while_nobody_watches(watch: Watch, film: Path) -> N
 
 
 def test_a_process_that_rests_knows_when_pictures_came(rtsp: RtspServer, watch: Watch) -> None:
-    """Woken twice a second it costs half; the times of what is recorded stay true."""
+    """Waking twice a second halves the cost; the times of recorded units stay true."""
     watched = watch(rtsp.url("h264"))
     watched.camera.set_videos(["full"], lazy=True)
     until(lambda: len(watched.units) > 220, 40)
@@ -213,18 +213,18 @@ def test_a_process_that_rests_knows_when_pictures_came(rtsp: RtspServer, watch: 
     units = watched.units[began:]
     at = {one.seq: one.at_unix for one in units}
     late = [at[seq] - (read_time(image) or 0.0) for seq, image in decode(units)]
-    # Of a busy camera some come late by themselves.
+    # From a busy camera some come late anyway.
     lower, upper = np.percentile(late, (25, 75))
     assert upper - lower < 0.04, "within one interval"
 
     watched.camera.set_videos(["full"], lazy=False)
     before = len(watched.units)
     until(lambda: len(watched.units) > before + 30, 20)
-    assert np.median(watched.ages[-20:]) < 0.1, "who watches gets each as it comes"
+    assert np.median(watched.ages[-20:]) < 0.1, "a viewer gets each unit as it comes"
 
 
 def test_what_is_read_ahead_rests_too(watch: Watch, film: Path) -> None:
-    """As a stream over HTTP, or of a command: each picture has the time at which it was due."""
+    """From an HTTP stream or a command, each picture has the time at which it was due."""
     command = [
         *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film)),
         *("-c", "copy", "-f", "mpegts", "-"),
@@ -235,7 +235,7 @@ def test_what_is_read_ahead_rests_too(watch: Watch, film: Path) -> None:
 
     assert max(watched.ages[-60:]) > 0.15, "they have waited"
     steps = np.diff([unit.at_unix for unit in watched.units[-60:]])
-    # Where the film begins anew there may be another step.
+    # Where the film starts over, a step may differ.
     assert np.percentile(np.abs(steps - 0.04), 80) < 0.008
     seqs = [unit.seq for unit in watched.units]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
@@ -244,7 +244,7 @@ def test_what_is_read_ahead_rests_too(watch: Watch, film: Path) -> None:
 def test_no_thread_waits_for_pictures_that_nobody_needs(
     watch: Watch, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Waking one a few times a second cost as much as all that is done with the units."""
+    """Waking a thread a few times a second cost as much as all other work on the units."""
     reads = 0
 
     def read_natively(*args: Any) -> Any:
@@ -257,7 +257,7 @@ def test_no_thread_waits_for_pictures_that_nobody_needs(
     until(lambda: watched.units and watched.camera.state == "live", 20)
     before, reads = len(watched.units), 0
     until(lambda: len(watched.units) > before + 50, 20)
-    assert reads < 4, "one takes the key picture that shows whether it can be decoded"
+    assert reads < 4, "one takes the key picture that tests decoding"
 
     watched.wants(video=True, pictures=True)
     until(lambda: len(watched.pictures) > 3, 20)
@@ -266,7 +266,7 @@ def test_no_thread_waits_for_pictures_that_nobody_needs(
 def test_a_video_that_cannot_be_decoded_is_stalled(
     watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Units may flow that no decoder can show: then the camera must not be called live."""
+    """If units arrive that no decoder can show, the camera must not be live."""
     whole = make_film(tmp_path / "whole.h264", "-t", "4", *X264).read_bytes()
     broken = bytearray(whole)
     at = 0

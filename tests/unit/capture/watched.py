@@ -1,4 +1,4 @@
-"""Cameras with video that are watched: real sources and child processes, a reference decoder."""
+"""Watched cameras with video: real sources and child processes, and a reference decoder."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ Watch = Callable[..., "Watched"]
 
 
 class Watched:
-    """A camera that is watched, and what came of it."""
+    """A watched camera, and its frames and units."""
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
@@ -48,7 +48,7 @@ class Watched:
         self.pictures.append(self.camera.slot.frame)
 
     def wants(self, *, video: bool, pictures: bool) -> None:
-        """Have somebody watch."""
+        """Make the camera watched."""
         self.camera.set_renditions(self.camera.ladder[:1] if pictures else [])
         self.camera.set_videos(["full"] if video else [])
         self.camera.set_viewers(1)
@@ -56,7 +56,7 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def rtsp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
-    """A camera; its film0 has B-frames, and times that no busy machine makes uneven."""
+    """A camera; its film0 has B-frames, and times that a busy machine does not disturb."""
     film = tmp_path_factory.mktemp("sent") / "film.mp4"
     server = RtspServer(make_film(film, "-t", "20", *X264[:2], "-bf", "2", *X264[4:]))
     yield server
@@ -70,7 +70,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    """Make cameras that are open, with somebody who watches."""
+    """Make open cameras that have a viewer."""
     cameras: list[Camera] = []
 
     def watch(source: str, units: bool = True, pictures: bool = False, **given: object) -> Watched:
@@ -95,7 +95,7 @@ def watch() -> Iterator[Watch]:
 
 
 def decode(units: list[Unit]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield each picture that comes out of a decoder, and the number of the newest unit in it."""
+    """Yield each picture that a decoder outputs, with the number of the newest unit in it."""
     codec = "h264" if units[0].codec.startswith("avc1") else "hevc"
     context = av.CodecContext.create(codec, "r")
     for unit in units:

@@ -1,4 +1,4 @@
-"""Addresses: what is accepted, what it means, and that a password is never shown."""
+"""Addresses: which are accepted, what they mean, and that passwords are never shown."""
 
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def test_address_is_read(text: str, scheme: str, target: str) -> None:
     ],
 )
 def test_wrong_address_is_refused(text: str, said: str) -> None:
-    """What cannot be a source is refused with what would be accepted."""
+    """An invalid source is rejected, and the error says what is accepted."""
     with pytest.raises(ConfigError) as caught:
         parse_address(text, FOLDER)
 
@@ -119,12 +119,12 @@ def test_wrong_address_is_refused(text: str, said: str) -> None:
     ],
 )
 def test_options_are_read(text: str, options: dict[str, str]) -> None:
-    """The options of a pattern and of a file are taken off; a URL keeps its own."""
+    """Options of a pattern or file are removed from its path; a URL keeps its own."""
     assert parse_address(text, FOLDER).options == options
 
 
 def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tilde means the home folder, whatever the settings file's folder is."""
+    """A tilde means the home folder, wherever the settings file is."""
     monkeypatch.setenv("HOME", "/home/ann")
 
     assert parse_address("file:~/clip.mp4", FOLDER).target == "/home/ann/clip.mp4"
@@ -154,7 +154,7 @@ def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_name_is_made_from_the_address(text: str, name: str) -> None:
-    """An address without a name of its own gets one that suits URLs and rooms."""
+    """An address without a name gets one that suits URLs and rooms."""
     assert parse_address(text, FOLDER).name == name
 
 
@@ -163,7 +163,7 @@ def test_name_is_made_from_the_address(text: str, name: str) -> None:
     st.text(),
 )
 def test_any_text_is_an_address_or_refused(prefix: str, text: str) -> None:
-    """No text makes parsing fail in any other way than by refusing it."""
+    """Any text is parsed or rejected, without another exception."""
     try:
         address = parse_address(prefix + text, FOLDER)
     except ConfigError:
@@ -173,7 +173,7 @@ def test_any_text_is_an_address_or_refused(prefix: str, text: str) -> None:
 
 
 def test_an_existing_file_is_that_file(tmp_path: Path) -> None:
-    """A name that could be read as a path with options is the file, if there is one."""
+    """A name that looks like a path with options is the file, if that exists."""
     (tmp_path / "clip.mp4?loop=0").touch()
 
     address = parse_address("clip.mp4?loop=0", tmp_path)
@@ -192,7 +192,7 @@ def test_a_name_with_a_colon_is_no_protocol(
 
 
 def test_what_is_missing_is_told_by_kind(tmp_path: Path) -> None:
-    """Files, devices and programs are looked for; the network and the pattern are not."""
+    """Files, devices and programs are checked for; network sources and the pattern are not."""
     texts = (
         "no.mp4",
         "device:61",

@@ -1,4 +1,4 @@
-"""Commands: their words, and that their passwords are never shown."""
+"""Commands: how they are split, and that their passwords are never shown."""
 
 import pytest
 
@@ -15,14 +15,14 @@ from server.config.command import hide_secrets, parse_command, split_command
     ],
 )
 def test_a_command_is_split_as_a_shell_does(command: str, words: list[str]) -> None:
-    """Quotes and backslashes count; variables and patterns are left as they are."""
+    """Quotes and backslashes count; variables and patterns stay as they are."""
     text, _ = parse_command(command)
 
     assert split_command(text) == words
 
 
 def test_home_is_expanded_in_the_program_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tilde leads to a program of one's own; arguments are passed on as written."""
+    """A tilde works in the program's path; arguments are passed on as written."""
     monkeypatch.setenv("HOME", "/home/ann")
 
     assert split_command("~/camera ~/x") == ["/home/ann/camera", "~/x"]
@@ -59,5 +59,5 @@ def test_only_the_program_is_shown(command: str, shown: str) -> None:
     ],
 )
 def test_passwords_are_hidden_in_what_a_command_says(command: str, line: str, shown: str) -> None:
-    """Programs repeat their arguments when they fail, and their last line is a camera's reason."""
+    """Failing programs repeat their arguments, and their last line becomes the camera's reason."""
     assert hide_secrets(line, split_command(command)) == shown

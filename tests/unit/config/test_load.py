@@ -1,4 +1,4 @@
-"""Settings: which place wins, and what is refused with which words."""
+"""Settings: which place wins, and how wrong ones are rejected."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +17,13 @@ def load(
     flags: dict[str, str] | None = None,
     environment: dict[str, str] | None = None,
 ) -> Settings:
-    """Load settings, with nothing given that the test does not give."""
+    """Load settings from only what the test provides."""
     return load_settings(sources, config, state, flags or {}, environment or {})
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where a settings file may be written."""
+    """The path for a settings file."""
     return tmp_path / "porthole.toml"
 
 
@@ -40,7 +40,7 @@ def test_nothing_given_shows_the_test_pattern() -> None:
 
 
 def test_file_is_read(file: Path) -> None:
-    """A file sets the server and its cameras, and unset keys of a camera take the server's."""
+    """A file sets the server and its cameras; a camera's unset keys take the server's values."""
     file.write_text(
         """
         [server]
@@ -93,7 +93,7 @@ def test_later_place_wins(file: Path) -> None:
 
 
 def test_sources_on_the_command_line_replace_the_files(file: Path) -> None:
-    """Cameras named on the command line are the only ones; the rest of the file counts."""
+    """Cameras named on the command line are the only ones; the rest of the file applies."""
     file.write_text('[server]\nport = 9\n[[camera]]\nname = "a"\nsource = "test:"\n')
 
     settings = load("door=device:3", config=file)
@@ -103,7 +103,7 @@ def test_sources_on_the_command_line_replace_the_files(file: Path) -> None:
 
 
 def test_names_are_made_and_kept_apart() -> None:
-    """A source without a name gets one of its own, also when two are alike."""
+    """A source without a name gets a unique one, also when two sources are equal."""
     cameras = load("test:", "test:", "a=test:", "device:0", "dir/My Clip.mp4").cameras
 
     assert [camera.name for camera in cameras] == ["test", "test-2", "a", "device-0", "my-clip"]
@@ -111,7 +111,7 @@ def test_names_are_made_and_kept_apart() -> None:
 
 
 def test_url_with_an_equals_sign_is_no_name() -> None:
-    """Only what can be a name is taken for one."""
+    """Only a valid name before the equals sign is taken for one."""
     (camera,) = load("http://cam/video?size=1").cameras
 
     assert (camera.name, camera.address.target) == ("cam", "http://cam/video?size=1")
@@ -163,7 +163,7 @@ WRONG_FILES = [
 
 @pytest.mark.parametrize(("text", "found", "accepted"), WRONG_FILES)
 def test_wrong_file_is_refused(file: Path, text: str, found: str, accepted: str) -> None:
-    """A wrong file is refused in one line that names file, key, value and what is accepted."""
+    """The error is one line with file, key, value and what is accepted."""
     file.write_text(text)
 
     with pytest.raises(ConfigError) as caught:
@@ -177,14 +177,14 @@ def test_wrong_file_is_refused(file: Path, text: str, found: str, accepted: str)
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
-    """A file that was named and is not there ends the start."""
+    """A missing settings file ends the start."""
     with pytest.raises(ConfigError, match="cannot be read"):
         load(config=tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize(
     "name",
-    # A list of names takes any text, and so do the name of a host and a path.
+    # A list of names takes any text, as do host names and paths.
     [
         option.name
         for option in server_options()
@@ -193,7 +193,7 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_text_is_refused_from_both_places(name: str) -> None:
-    """The environment and the flags refuse a value by the name it goes by there."""
+    """The environment and the flags are rejected by the name used there."""
     (option,) = (option for option in server_options() if option.name == name)
     wrong = {"bus_prefix": "two words"}.get(name, "many")
 
@@ -205,13 +205,13 @@ def test_wrong_text_is_refused_from_both_places(name: str) -> None:
     for caught, spelled in ((from_environment, option.variable), (from_flag, option.flag)):
         said = str(caught.value)
         assert spelled in said
-        # What was meant for the bus may hold its password.
+        # A value meant for the bus may contain its password.
         assert (repr(wrong) in said) == (name != "bus")
         assert f"accepted: {option.accepts}" in said
 
 
 def test_paths_begin_at_the_settings_file(file: Path) -> None:
-    """Those in the file do; others begin where the command was typed."""
+    """In the file they do; elsewhere they start where the command was typed."""
     file.write_text('[server]\ntls_cert = "tls/cert.pem"\ntls_key = "/etc/key.pem"\n')
 
     server = load(config=file).server
@@ -223,19 +223,19 @@ def test_paths_begin_at_the_settings_file(file: Path) -> None:
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    """Compose files give the variables that nobody set as empty ones."""
+    """Compose files pass unset variables as empty ones."""
     assert load(environment={"PORTHOLE_PORT": "", "PORTHOLE_BUS": ""}) == load()
 
 
 def test_an_empty_host_is_refused() -> None:
-    """As a flag it was meant."""
+    """An empty flag was given on purpose."""
     with pytest.raises(ConfigError, match="--host"):
         load(flags={"host": ""})
 
 
 @pytest.mark.parametrize("name", ["http://x.example", "x.example:8000", "*.example", "a b"])
 def test_a_host_that_could_never_match_is_refused(name: str) -> None:
-    """It started without a word, and the name got 421."""
+    """The server started silently, and requests for the name got 421."""
     with pytest.raises(ConfigError, match="without scheme, port"):
         load(flags={"allowed_hosts": name})
 
@@ -248,7 +248,7 @@ def test_a_wrong_name_of_a_camera_is_no_path() -> None:
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1e9", "-1", "0"])
 def test_text_is_held_to_the_same_range(text: str) -> None:
-    """A number given as text is refused where the file's would be."""
+    """A number given as text is rejected where the file's would be."""
     with pytest.raises(ConfigError, match="--fps"):
         load(flags={"fps": text})
 
@@ -260,13 +260,13 @@ def test_name_given_twice_is_refused() -> None:
 
 
 def test_explicit_name_after_a_made_one_is_refused_or_kept_apart() -> None:
-    """A made name never takes the place of one that somebody chose."""
+    """A generated name never takes the place of a chosen one."""
     with pytest.raises(ConfigError, match="'test' is given twice"):
         load("test:", "test=device:0")
 
 
 def test_environment_of_others_is_ignored() -> None:
-    """Only variables with our prefix count."""
+    """Only variables with our prefix are read."""
     settings = load(environment={"PORT": "1", "MY_PORTHOLE_PORT": "2"})
 
     assert settings.server.port == 8000
@@ -281,7 +281,7 @@ def test_environment_of_others_is_ignored() -> None:
     ],
 )
 def test_an_unknown_variable_is_refused_with_the_nearest(variable: str, hint: str) -> None:
-    """PORTHOLE_PRT=1 was ignored, and the server listened on another port than was meant."""
+    """PORTHOLE_PRT=1 was ignored, and the server listened on another port than intended."""
     with pytest.raises(ConfigError) as caught:
         load(environment={variable: "1"})
 
@@ -324,7 +324,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest(variable: str, hint: st
 def test_a_mistyped_name_in_the_file_is_answered_with_the_nearest(
     file: Path, text: str, said: str
 ) -> None:
-    """Wherever settings have names, whoever mistypes one need not read the whole list."""
+    """Wherever settings have names, a typo is answered with the nearest one, not the whole list."""
     file.write_text(text)
 
     with pytest.raises(ConfigError) as caught:
@@ -337,7 +337,7 @@ def test_a_mistyped_name_in_the_file_is_answered_with_the_nearest(
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_file_from_any_editor_is_read(file: Path, mark: str, line_end: str) -> None:
-    """Windows' editors put a byte order mark in front, which TOML's grammar does not know."""
+    """Windows editors write a byte order mark, which TOML's grammar does not allow."""
     text = ["# für alle", "[server]", "port = 9000", "[[camera]]", 'name = "a"', 'source = "test:"']
     file.write_bytes((mark + line_end.join(text)).encode())
 
@@ -349,7 +349,7 @@ def test_a_file_from_any_editor_is_read(file: Path, mark: str, line_end: str) ->
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
 def test_a_file_in_another_encoding_is_told_so(file: Path, encoding: str) -> None:
-    """PowerShell's redirection writes UTF-16; "is not TOML" would send its user to the grammar."""
+    """PowerShell redirection writes UTF-16; "is not TOML" would have its user check the syntax."""
     file.write_bytes("[server]\nport = 9000 # für alle".encode(encoding))
 
     with pytest.raises(ConfigError, match=r"is not UTF-8 text \(.*; accepted: .* saved as UTF-8"):
@@ -357,14 +357,14 @@ def test_a_file_in_another_encoding_is_told_so(file: Path, encoding: str) -> Non
 
 
 def test_every_setting_has_words() -> None:
-    """Each row of the table says what it is and what it accepts."""
+    """Each row of the table describes its setting and what it accepts."""
     for option in server_options():
         assert option.help.endswith(".")
         assert option.accepts
 
 
 def test_documentation_tells_every_setting() -> None:
-    """The table in docs/configuration.md is the table in the code."""
+    """The table in docs/configuration.md matches the table in the code."""
     text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
 
     for option in server_options():
@@ -373,7 +373,7 @@ def test_documentation_tells_every_setting() -> None:
 
 
 def test_checks_are_the_servers_unless_a_camera_has_its_own(file: Path) -> None:
-    """``check_every`` is a minute, the server's, or the camera's own, where 0 is one too."""
+    """``check_every`` is a minute, the server's value, or the camera's own, which may be 0."""
     file.write_text(
         '[[camera]]\nname = "a"\nsource = "http://h/"\n'
         '[[camera]]\nname = "b"\nsource = "http://h/"\ncheck_every = 0'
@@ -386,7 +386,7 @@ def test_checks_are_the_servers_unless_a_camera_has_its_own(file: Path) -> None:
 
 
 def test_the_bus_keeps_its_password(file: Path) -> None:
-    """Neither an error nor a settings object that gets printed shows it."""
+    """Neither an error nor a printed settings object shows it."""
     file.write_text('[server]\nbus = "redis:/user:hunter2@host"')
 
     with pytest.raises(ConfigError) as caught:
@@ -399,7 +399,7 @@ def test_the_bus_keeps_its_password(file: Path) -> None:
 
 
 def test_processing_is_read_with_its_folder(file: Path) -> None:
-    """Modules are looked for beside the file; without any, nothing is done to pictures."""
+    """Modules are looked for beside the file; without any, pictures are not processed."""
     file.write_text(
         '[[camera]]\nname = "door"\nsource = "test:"\nprocess = ["mine:annotate", "timestamp"]\n'
         '[[camera]]\nname = "yard"\nsource = "test:"\n'
@@ -414,7 +414,7 @@ def test_processing_is_read_with_its_folder(file: Path) -> None:
 
 @pytest.mark.parametrize("process", ['"timestamp"', "[1]", "[[]]", '["mask"]'])
 def test_processing_that_cannot_be_meant_is_refused(file: Path, process: str) -> None:
-    """The line names the camera and the key."""
+    """The error names the camera and the key."""
     file.write_text(f'[[camera]]\nname = "door"\nsource = "test:"\nprocess = {process}\n')
 
     with pytest.raises(ConfigError, match=r"camera 'door': process.*accepted"):
@@ -422,7 +422,7 @@ def test_processing_that_cannot_be_meant_is_refused(file: Path, process: str) ->
 
 
 def test_a_camera_of_the_command_line_takes_the_same_from_the_server(file: Path) -> None:
-    """With ``--rewind 5`` it was kept for a minute all the same, unless a file named it."""
+    """With ``--rewind 5`` a minute was kept all the same, unless a file named the camera."""
     file.write_text('[[camera]]\nname = "a"\nsource = "http://h/"\ntitle = "a"')
     flags = {
         "fps": "7",

@@ -1,4 +1,4 @@
-"""What is on this machine: files, devices and programs."""
+"""Files, devices and programs on this machine."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ from server.config.local import (
     ],
 )
 def test_what_is_no_file_is_told_by_its_kind(tmp_path: Path, kind: str, said: str) -> None:
-    """A folder was "no video that FFmpeg can read", and a pipe hung the one who opened it."""
+    """A folder was "no video that FFmpeg can read", and opening a pipe hung."""
     path = tmp_path / "it"
     listener = socket.socket(socket.AF_UNIX)
     if kind == "folder":
@@ -46,17 +46,17 @@ def test_what_is_no_file_is_told_by_its_kind(tmp_path: Path, kind: str, said: st
 
 
 def test_a_device_is_not_played_as_a_file() -> None:
-    """``file:/dev/video0`` is answered with the source that it should be."""
+    """The error for ``file:/dev/video0`` gives the right source."""
     assert "device:/dev/null reads it" in why_no_file("/dev/null")
 
 
 def test_white_space_at_the_end_is_seen(tmp_path: Path) -> None:
-    """A path with a blank that nobody sees is set in quotes."""
+    """A path that ends in invisible white space is quoted."""
     assert why_no_file(f"{tmp_path}/a.mp4 ") == f"there is no file '{tmp_path}/a.mp4 '"
 
 
 def test_a_path_that_cannot_be_is_told() -> None:
-    """What the system says of a path that is too long is passed on."""
+    """The system's error for a path that is too long is passed on."""
     assert "cannot be accessed (File name too long)" in why_no_file("/" + "x" * 5000)
 
 
@@ -85,7 +85,7 @@ def test_devices_are_found_with_their_stable_paths(tmp_path: Path) -> None:
 
 
 def test_a_missing_device_is_answered_with_those_there_are(tmp_path: Path) -> None:
-    """Those that have a stable path are named by it."""
+    """Devices that have a stable path are listed by it."""
     plug_in(tmp_path, 2, "C920")
     (tmp_path / "video4").touch()
 
@@ -98,7 +98,7 @@ def test_a_missing_device_is_answered_with_those_there_are(tmp_path: Path) -> No
 
 
 def test_a_file_is_no_device(tmp_path: Path) -> None:
-    """``device:`` with the path of a file is refused before it is opened."""
+    """``device:`` with a file's path is rejected before it is opened."""
     (tmp_path / "clip.mp4").touch()
 
     assert why_no_device(f"{tmp_path}/clip.mp4") == f"{tmp_path}/clip.mp4 is not a device"
@@ -106,7 +106,7 @@ def test_a_file_is_no_device(tmp_path: Path) -> None:
 
 
 def test_a_program_must_exist_and_be_executable(tmp_path: Path) -> None:
-    """It is looked for as a shell does, relative paths from the settings file's folder."""
+    """It is found like in a shell, with relative paths from the settings file's folder."""
     (tmp_path / "camera.sh").write_text("#!/bin/sh\n")
 
     assert why_no_program("sh", "/") == ""

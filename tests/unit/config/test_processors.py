@@ -1,4 +1,4 @@
-"""What settings may say of processing, and with which words the rest is refused."""
+"""Processing in the settings: what is accepted, and how the rest is rejected."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from server.errors import ConfigError
 
 
 def test_a_function_and_built_ins_are_told_apart(tmp_path: Path) -> None:
-    """What has a colon is a user's, looked for beside the settings; all else is built in."""
+    """A name with a colon is a user's function, found beside the settings; others are built in."""
     annotate, caption, mask = parse_processors(
         ["my.module:annotate", "caption?text=Front+door&corner=top-right", MASK], tmp_path
     )
@@ -26,14 +26,14 @@ def test_a_function_and_built_ins_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_names_are_told_apart() -> None:
-    """Two of a kind have different names, by which people know them."""
+    """Two processors of a kind get different names, for people to tell them apart."""
     named = parse_processors([MASK, MASK, "timestamp", MASK], Path())
 
     assert [one.name for one in named] == ["mask", "mask-2", "timestamp", "mask-3"]
 
 
 def test_anything_can_be_required() -> None:
-    """Without what is required there is to be no picture."""
+    """If a required processor does not work, there is to be no picture."""
     assert all(
         one.required for one in parse_processors(["m:f?required=1", "motion?required=1"], Path())
     )
@@ -66,7 +66,7 @@ MASK = "mask?x=0.1&y=0.1&width=0.2&height=0.3"
     ],
 )
 def test_what_cannot_be_meant_is_refused(text: str, named: str) -> None:
-    """The message names what is wrong and what would be accepted."""
+    """The message names the fault and what is accepted."""
     with pytest.raises(ConfigError, match="accepted") as refused:
         parse_processors([text], Path())
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_meant_is_refused(text: str, named: str) -> None:
 
 
 def test_there_is_a_bound() -> None:
-    """Nobody means dozens."""
+    """Dozens of processors are a mistake."""
     with pytest.raises(ConfigError, match="up to 16"):
         parse_processors(["timestamp"] * 17, Path())
 

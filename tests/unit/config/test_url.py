@@ -1,4 +1,4 @@
-"""URLs with passwords: understood right or refused, and never shown."""
+"""URLs with passwords: parsed correctly or rejected, and never shown."""
 
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -49,7 +49,7 @@ def password_of(address: Address) -> str:
     ],
 )
 def test_a_password_is_understood(written: str, target: str) -> None:
-    """Special characters, not encoded, were "no URL"; now the target has them encoded."""
+    """Special characters that were not encoded gave "no URL"; now the target encodes them."""
     assert parse(written).target == target
 
 
@@ -65,7 +65,7 @@ def test_a_password_is_understood(written: str, target: str) -> None:
     ],
 )
 def test_an_ambiguous_password_is_refused_with_how_to_write_it(written: str) -> None:
-    """Where it ends could only be guessed, and a wrong guess sends it to a wrong host."""
+    """Its end could only be guessed, and a wrong guess would send it to a wrong host."""
     with pytest.raises(ConfigError) as caught:
         parse(written)
 
@@ -76,7 +76,7 @@ def test_an_ambiguous_password_is_refused_with_how_to_write_it(written: str) -> 
 
 @given(st.text(), PLACES)
 def test_any_encoded_password_survives(password: str, place: str) -> None:
-    """The target holds the password that was written, and the public form holds none."""
+    """The target contains the password as written; the public form contains none."""
     address = parse(f"rtsp://ann:{quote(password, safe='')}@{place}")
 
     assert password_of(address) == password
@@ -89,7 +89,7 @@ def test_any_encoded_password_survives(password: str, place: str) -> None:
 @example("1/", "cam/live")
 @example("%41", "cam/live")
 def test_a_password_that_is_not_encoded_is_right_or_refused(password: str, place: str) -> None:
-    """It never reaches a wrong host, is never cut, and is not shown when refused."""
+    """It never reaches a wrong host, is never truncated, and is not shown when rejected."""
     try:
         address = parse(f"rtsp://ann:{password}@{place}")
     except ConfigError as error:
@@ -101,7 +101,7 @@ def test_a_password_that_is_not_encoded_is_right_or_refused(password: str, place
         return
 
     assert urlsplit(address.target).hostname == urlsplit(f"//{place}").hostname
-    # What looks encoded is taken as encoded.
+    # A password that looks encoded is treated as encoded.
     meant = unquote(password) if ENCODED.search(password) else password
     assert password_of(address) == meant
     assert address.public == parse(f"rtsp://ann@{place}").public
@@ -121,7 +121,7 @@ def test_a_password_that_is_not_encoded_is_right_or_refused(password: str, place
     ],
 )
 def test_password_is_not_public(text: str, public: str) -> None:
-    """The public form shows neither user information, nor values, nor a password in the path."""
+    """The public form has no user information, no values, and no password in the path."""
     assert parse(text).public == public
 
 
@@ -140,7 +140,7 @@ def test_password_is_not_public(text: str, public: str) -> None:
     ],
 )
 def test_password_is_not_in_the_refusal(text: str) -> None:
-    """A refused URL is shown without its password, however it is broken."""
+    """A rejected URL is shown without its password, however malformed it is."""
     with pytest.raises(ConfigError) as caught:
         parse(text)
 
@@ -148,7 +148,7 @@ def test_password_is_not_in_the_refusal(text: str) -> None:
 
 
 def test_a_port_out_of_range_is_told() -> None:
-    """A port that cannot be is named as what is wrong."""
+    """The error names an impossible port."""
     with pytest.raises(ConfigError, match=r"not a URL \(ports are 1 to 65535\)"):
         parse("http://ann:s3cret@cam:99999/")
 
@@ -162,7 +162,7 @@ def test_text_of_programs_is_shown_without_passwords() -> None:
 
 @given(st.text())
 def test_hiding_never_fails(text: str) -> None:
-    """Whatever cannot be a source is shown in a message, so it passes through here."""
+    """Anything that is not a source passes through here on its way to a message."""
     assert "s3cret" not in hide_password(f"{text}//ann:s3cret@{text}")
 
 
@@ -176,7 +176,7 @@ def test_hiding_never_fails(text: str) -> None:
     ],
 )
 def test_private_hosts_are_known(host: str, private: bool) -> None:
-    """Only where anybody may be in between must a certificate be valid by default."""
+    """By default a certificate must be valid only where the path is not private."""
     assert must_verify(None, host) is not private
     assert must_verify(True, host)
     assert not must_verify(False, host)

@@ -1,4 +1,4 @@
-"""A control over one camera, and what it tells everybody."""
+"""A control over one camera, and its notices."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +21,13 @@ def camera() -> Camera:
 
 @pytest.fixture
 def notices() -> Notices:
-    """What everybody was told."""
+    """The notices sent."""
     return []
 
 
 @pytest.fixture
 def make(tmp_path: Path, notices: Notices) -> Callable[..., Control]:
-    """A function that makes a control over cameras, with its file in the test's folder."""
+    """A function that creates a control over cameras, with its file in the test's folder."""
 
     def make(*cameras: Camera, shut_down: Callable[[], None] = lambda: None) -> Control:
         def notify(level: str, message: str, camera: str | None, who: str | None) -> None:

@@ -18,7 +18,7 @@ def lines(folder: Path, name: str = "audit.log") -> list[Any]:
 
 
 def test_an_entry_says_who_what_where_when_and_result(tmp_path: Path, clock: FakeClock) -> None:
-    """One entry is one JSON line; what is not known about it is left out."""
+    """An entry is one line of JSON; unknown fields are left out."""
     audit = Audit(tmp_path, clock.time)
 
     audit.note("ada", "fps", "10.0.0.7", camera="door", value=5.0, by=None)
@@ -49,7 +49,7 @@ def test_the_file_is_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "\x1b[2J", "\x00", "\x7f", "\u2028", "\ud800"])
 def test_control_characters_are_escaped(text: str) -> None:
-    """Nothing in an entry can end its line, forge another one, or move a cursor."""
+    """An entry cannot end its line, forge another one, or move a cursor."""
     line = line_of({"who": text}, 0)
 
     assert line.endswith("}\n")
@@ -59,14 +59,14 @@ def test_control_characters_are_escaped(text: str) -> None:
 
 
 def test_long_values_are_cut() -> None:
-    """Nobody can fill the disk with one name."""
+    """One name cannot fill the disk."""
     assert len(line_of({"who": "x" * 100_000}, 0)) < 400
 
 
 def test_the_file_is_moved_aside_when_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It never grows past its limit; the one before it is kept."""
+    """The file stays below its limit; the previous one is kept."""
     monkeypatch.setattr(audit_module, "MAX_BYTES", 1000)
     audit = Audit(tmp_path)
 
@@ -82,7 +82,7 @@ def test_the_file_is_moved_aside_when_large(
 
 
 def test_a_repeated_refusal_is_one_line_with_a_count(tmp_path: Path, clock: FakeClock) -> None:
-    """A guesser cannot push everything else out of the file; what is done is never summed up."""
+    """A guesser cannot push everything else out of the file; actions are never merged."""
     audit = Audit(tmp_path, clock.time)
 
     for _ in range(500):
@@ -101,10 +101,10 @@ def test_a_repeated_refusal_is_one_line_with_a_count(tmp_path: Path, clock: Fake
 def test_refusals_displace_nothing_that_was_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """Whoever is refused as often as they like, from wherever, fills a file of their own.
+    """Refusals fill a file of their own, however many come, and from wherever.
 
-    Every login's words were part of what refusals were told apart by, so 32,000 requests left
-    nothing else in the log.
+    Refusals used to be told apart by each login's text, so 32,000 requests left nothing else in the
+    log.
     """
     monkeypatch.setattr(audit_module, "MAX_BYTES", 20_000)
     audit = Audit(tmp_path, clock.time)
@@ -125,7 +125,7 @@ def test_refusals_displace_nothing_that_was_done(
 
 
 def test_what_is_refused_is_told_apart_by_our_own_words(tmp_path: Path, clock: FakeClock) -> None:
-    """Not by what a caller makes up, nor by the addresses of one household."""
+    """Neither the caller's text nor the addresses of one household make them different."""
     audit = Audit(tmp_path, clock.time)
 
     for number in range(200):
@@ -147,7 +147,7 @@ def test_what_is_refused_is_told_apart_by_our_own_words(tmp_path: Path, clock: F
 
 
 def test_a_disk_that_refuses_stops_nothing(tmp_path: Path) -> None:
-    """An action goes on without its entry, and the next entry says how many are lost."""
+    """An action goes ahead without its entry, and the next entry says how many were lost."""
     folder = tmp_path / "missing"
     audit = Audit(folder)
     audit.open()
@@ -165,7 +165,7 @@ def test_a_disk_that_refuses_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a disk that hangs, memory does not grow: entries are lost, and counted."""
+    """While the disk hangs, memory does not grow: entries are lost and counted."""
     monkeypatch.setattr(audit_module, "MAX_PENDING", 10)
     audit = Audit(tmp_path)
 
@@ -177,7 +177,7 @@ def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_no_link_is_followed(tmp_path: Path) -> None:
-    """Somebody who can write to the folder cannot have another file appended to."""
+    """Otherwise somebody with access to the folder could have another file appended to."""
     target = tmp_path / "target"
     target.write_text("")
     (tmp_path / "audit.log").symlink_to(target)

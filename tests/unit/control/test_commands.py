@@ -1,4 +1,4 @@
-"""What commands do, where, and who is told."""
+"""What commands do, on which node, and who is told."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_changes_are_told_with_who_and_what(
     make: Callable[..., Control], camera: Camera, notices: Notices
 ) -> None:
-    """Everybody hears who changed what; a change to what already is, is none."""
+    """Everybody is told who changed what; setting the current value is no change."""
     control = make(camera)
 
     for _ in range(2):
@@ -53,7 +53,7 @@ def test_changes_are_told_with_who_and_what(
 
 
 def test_unknown_camera_is_refused(make: Callable[..., Control], camera: Camera) -> None:
-    """A camera that is not there is told by its code, and its long name is cut."""
+    """The error for an unknown camera has its code, and a long name is cut."""
     control = make(camera)
 
     with pytest.raises(RequestError) as caught:
@@ -67,7 +67,7 @@ def test_unknown_camera_is_refused(make: Callable[..., Control], camera: Camera)
 def test_quit_is_told_and_shuts_down(
     make: Callable[..., Control], camera: Camera, notices: Notices
 ) -> None:
-    """The server tells who ends it, and ends."""
+    """The server announces who shuts it down, and exits."""
     calls: list[str] = []
     control = make(camera, shut_down=lambda: calls.append("down"))
 
@@ -78,7 +78,7 @@ def test_quit_is_told_and_shuts_down(
 
 
 class FakeOwner:
-    """A node that notes the commands it is sent, or refuses them."""
+    """A node that records the commands it is sent, or rejects them."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, CameraCommand]] = []
@@ -98,7 +98,7 @@ def test_a_camera_of_another_node_is_changed_there(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its own node is asked, keeps the change and tells of it; here nothing is kept or told."""
+    """The camera's own node keeps and announces the change; this one does neither."""
     owner = FakeOwner()
     monkeypatch.setattr(camera, "owner", owner)
     control = make(camera)
@@ -145,7 +145,7 @@ def test_commands_go_to_a_camera_of_our_own(
 def test_a_command_without_a_handler_is_an_error(
     make: Callable[..., Control], camera: Camera
 ) -> None:
-    """It once succeeded, and did nothing. Every command that there is has a handler."""
+    """It once succeeded without doing anything. Every existing command has a handler."""
 
     class Paint(CameraCommand):
         event = "paint"
@@ -164,7 +164,7 @@ def test_a_slider_on_its_way_is_told_of_once(
     notices: Notices,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Many values in a row make one notice: of the last."""
+    """Many values in a row make one notice, about the last."""
     monkeypatch.setattr(control_module, "REST_S", 0.05)
     control = make(camera)
 
@@ -184,7 +184,7 @@ def test_a_slider_on_its_way_is_told_of_once(
 def test_what_was_refused_is_not_told(
     make: Callable[..., Control], camera: Camera, notices: Notices
 ) -> None:
-    """Nobody hears of a value that no camera took."""
+    """A value that no camera accepted is not announced."""
     control = make(camera)
 
     with pytest.raises(RequestError, match="Rotate: '45'; accepted: 0, 90, 180, 270"):
@@ -199,7 +199,7 @@ def test_the_new_command_of_the_docs_works(
     notices: Notices,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """``docs/architecture.md`` shows how to add a command; that is all there is to do."""
+    """The steps in ``docs/architecture.md`` are all that is needed."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     names: dict[str, Any] = vars(commands) | {"_handle": singledispatchmethod(lambda *_: None)}
     for example in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):

@@ -1,4 +1,4 @@
-"""What operators have changed outlives a restart."""
+"""Operators' changes survive a restart."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from tests.unit.control.conftest import Notices
 
 
 def test_changes_survive_a_restart(make: Callable[..., Control], camera: Camera) -> None:
-    """Frame rate, quality and being stopped are what the next run begins with."""
+    """The next run starts with the frame rate, quality and stopped state that were set."""
     control = make(camera)
     control.restore()
     control.execute("ann", SetFps(camera="door", fps=12.5))
@@ -34,7 +34,7 @@ def test_changes_survive_a_restart(make: Callable[..., Control], camera: Camera)
 def test_the_way_back_to_the_sources_own_survives_a_restart(
     make: Callable[..., Control], camera: Camera
 ) -> None:
-    """A rate set once is taken back, also one from the settings, and stays so in the next run."""
+    """Resetting a rate, also one from the settings, survives a restart."""
     control = make(camera)
     control.restore()
     control.execute("ann", SetFps(camera="door", fps=12.5))
@@ -44,7 +44,7 @@ def test_the_way_back_to_the_sources_own_survives_a_restart(
     control.close()
 
     again = offline_camera()
-    again.fps, again.quality = 5.0, 70  # As its settings say.
+    again.fps, again.quality = 5.0, 70  # As in its settings.
     make(again).restore()
 
     assert now == (None, None)
@@ -54,7 +54,7 @@ def test_the_way_back_to_the_sources_own_survives_a_restart(
 def test_looking_for_motion_survives_a_restart(
     make: Callable[..., Control], camera: Camera, notices: Notices
 ) -> None:
-    """What was left out stays as it was; what the command sets comes before the settings."""
+    """Settings that were not changed stay; those that the command set take precedence."""
     zone = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]]
     control = make(camera)
     control.restore()
@@ -80,7 +80,7 @@ def test_looking_for_motion_survives_a_restart(
 
 
 def test_started_camera_stays_so(make: Callable[..., Control], camera: Camera) -> None:
-    """What was stopped and started again is not stopped in the next run."""
+    """A camera that was stopped and started again runs after a restart."""
     control = make(camera)
     control.restore()
     control.execute("ann", Stop(camera="door"))
@@ -126,7 +126,7 @@ def test_changes_are_written_by_themselves(
 def test_kept_nonsense_is_passed_over(
     make: Callable[..., Control], camera: Camera, tmp_path: Path, kept: object
 ) -> None:
-    """What the file should not hold does not reach the camera and does not stop the start."""
+    """Invalid values in the file neither reach the camera nor stop the start."""
     (tmp_path / "state.json").write_text(json.dumps(kept))
 
     make(camera).restore()
@@ -138,7 +138,7 @@ def test_kept_nonsense_is_passed_over(
 def test_absent_camera_is_remembered(
     make: Callable[..., Control], camera: Camera, tmp_path: Path
 ) -> None:
-    """What is kept of a camera that is not in the settings today is there tomorrow."""
+    """A camera missing from today's settings keeps its stored changes."""
     kept = {"cameras": {"yard": {"quality": 12}}}
     (tmp_path / "state.json").write_text(json.dumps(kept))
     control = make(camera)
@@ -162,7 +162,7 @@ def test_disk_that_refuses_is_told(
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
 ) -> None:
-    """A change that cannot be kept holds all the same, and people are told."""
+    """A change that cannot be stored still applies, and people are told."""
 
     def full(self: StateFile, document: object) -> None:
         raise error
@@ -181,7 +181,7 @@ def test_disk_that_refuses_is_told(
 def test_what_could_not_be_kept_is_tried_again(
     make: Callable[..., Control], camera: Camera, notices: Notices, tmp_path: Path
 ) -> None:
-    """What was changed while the disk was full is kept when it is not, at the end at the latest."""
+    """A change made while the disk was full is stored later, at shutdown at the latest."""
     control = make(camera)
     control.open()
     (tmp_path / "state.json").mkdir()  # No file can take its place.
@@ -199,7 +199,7 @@ def test_what_could_not_be_kept_is_tried_again(
 def test_closing_during_a_write_waits_for_it(
     make: Callable[..., Control], camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two writes at once would spoil the file; the last change is in it all the same."""
+    """Two concurrent writes would spoil the file; the last change is still in it."""
     writing: list[int] = []
     most: list[int] = []
     save = StateFile.save
@@ -228,7 +228,7 @@ def test_closing_during_a_write_waits_for_it(
 def test_controls_and_presets_survive_a_restart(
     make: Callable[..., Control], camera: Camera, notices: Notices, tmp_path: Path
 ) -> None:
-    """What is set and saved, also for a source that has not been opened yet."""
+    """Values and presets survive, also for a source that has not been opened yet."""
     control = make(camera)
     control.restore()
     camera.tuning.restore({"gain": 5}, None)

@@ -35,7 +35,7 @@ def fill(timeline: Timeline, clock: FakeClock, camera: str, count: int) -> None:
 
 
 def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
-    """What happened, to which camera, by whom, when and how bad, is the same after a restart."""
+    """Each notice keeps its text, camera, user, time and level."""
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("warning", "Door went offline: the cable is out", "door")
     clock.advance(2)
@@ -63,7 +63,7 @@ def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
 
 
 def test_who_did_it_is_kept_and_told_to_some(tmp_path: Path, clock: FakeClock) -> None:
-    """Operators read names, viewers do not, over a restart too."""
+    """Operators see names, viewers do not, also after a restart."""
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("info", "Door was stopped", "door", "ada")
     timeline.add("info", "Door was stopped", "door", "bob")
@@ -92,7 +92,7 @@ def test_a_day_later_it_is_forgotten(tmp_path: Path, clock: FakeClock) -> None:
 
 
 def test_a_clock_that_was_ahead_has_forgotten_nothing(tmp_path: Path, clock: FakeClock) -> None:
-    """Whoever opened the page while it was a week ahead had the day's notices deleted."""
+    """Opening the page while the clock was a week ahead deleted the day's notices."""
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("info", "first", "door")
 
@@ -106,7 +106,7 @@ def test_a_clock_that_was_ahead_has_forgotten_nothing(tmp_path: Path, clock: Fak
 def test_the_fullest_camera_makes_room(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A camera that comes and goes all day hides nothing of the others."""
+    """A camera that comes and goes all day does not push out other cameras' notices."""
     monkeypatch.setattr(timeline_module, "MAX_KEPT", 20)
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("error", "Yard is on fire", "yard")
@@ -120,7 +120,7 @@ def test_the_fullest_camera_makes_room(
 def test_the_file_is_bounded(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is written anew when most of it is out of date, and stays private."""
+    """It is rewritten when most of it has expired, and stays private."""
     monkeypatch.setattr(timeline_module, "MAX_KEPT", 20)
     monkeypatch.setattr(timeline_module, "MAX_OUTDATED", 20)
     timeline = Timeline(tmp_path, clock.time)
@@ -138,7 +138,7 @@ def test_the_file_is_bounded(
 def test_an_answer_is_bounded(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The newest are told first; the answer says that there are more, and ``before`` gets them."""
+    """The newest come first; the answer says that there are more, and ``before`` gets them."""
     monkeypatch.setattr(timeline_module, "MAX_SENT", 4)
     timeline = Timeline(tmp_path, clock.time)
     fill(timeline, clock, "door", 10)
@@ -152,7 +152,7 @@ def test_an_answer_is_bounded(
 
 
 def test_nobody_hears_of_what_they_may_not_see(tmp_path: Path, clock: FakeClock) -> None:
-    """Who may know of some cameras is told of these, and of the server."""
+    """A user who may see some cameras gets their notices and the server's."""
     timeline = Timeline(tmp_path, clock.time)
     for camera in ("door", "yard", None):
         timeline.add("info", f"about {camera}", camera)
@@ -165,7 +165,7 @@ def test_nobody_hears_of_what_they_may_not_see(tmp_path: Path, clock: FakeClock)
 
 
 def test_one_camera_and_a_time(tmp_path: Path, clock: FakeClock) -> None:
-    """A client asks for what it does not know yet, of one camera if it likes."""
+    """A client can ask for what is new to it, also for one camera."""
     timeline = Timeline(tmp_path, clock.time)
     seen = timeline.add("info", "first", "door").at
     clock.advance(1)
@@ -177,7 +177,7 @@ def test_one_camera_and_a_time(tmp_path: Path, clock: FakeClock) -> None:
 
 
 def test_a_dragged_slider_is_one_notice(tmp_path: Path, clock: FakeClock) -> None:
-    """The same with other numbers, right after, replaces what was said; later it does not."""
+    """The same notice with other numbers, shortly after, replaces the first; later it does not."""
     timeline = Timeline(tmp_path, clock.time)
     for fps in (5, 7.5, 12):
         clock.advance(1)
@@ -192,7 +192,7 @@ def test_a_dragged_slider_is_one_notice(tmp_path: Path, clock: FakeClock) -> Non
 
 
 def test_a_damaged_file_costs_its_damaged_lines_only(tmp_path: Path, clock: FakeClock) -> None:
-    """Half a line, junk, wrong types and a day in the future are left out; the rest is there."""
+    """Half lines, junk, wrong types and future days are skipped; the rest is kept."""
     good = {"at": UNIX_EPOCH_OF_TESTS + 999, "level": "info", "message": "good"}
     bad: list[object] = [
         [],
@@ -214,7 +214,7 @@ def test_a_damaged_file_costs_its_damaged_lines_only(tmp_path: Path, clock: Fake
     timeline = restarted(tmp_path, clock)
     assert told(timeline) == ["good"]
 
-    # Nothing is added to the half line at the end.
+    # The new notice is not appended to the half line at the end.
     timeline.add("info", "new", None)
     timeline.close()
     assert told(restarted(tmp_path, clock)) == ["good", "new"]
@@ -222,7 +222,7 @@ def test_a_damaged_file_costs_its_damaged_lines_only(tmp_path: Path, clock: Fake
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link", "missing folder"])
 def test_what_is_no_file_stops_nothing(tmp_path: Path, clock: FakeClock, kind: str) -> None:
-    """Whatever is in the file's place, notices are taken and told."""
+    """Whatever is in the file's place, notices are collected and shown."""
     folder = tmp_path / "state"
     if kind != "missing folder":
         folder.mkdir()
@@ -247,7 +247,7 @@ def test_what_is_no_file_stops_nothing(tmp_path: Path, clock: FakeClock, kind: s
 def test_a_disk_that_is_back_gets_everything(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be written at its time is written with what comes later."""
+    """Notices that could not be written are written with later ones."""
     monkeypatch.setattr(timeline_module, "RETRY_S", 0.0)
     folder = tmp_path / "missing"
     timeline = Timeline(folder, clock.time)

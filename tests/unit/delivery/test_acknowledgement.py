@@ -1,4 +1,4 @@
-"""What acknowledgements give a viewer: credit for what was sent, and a window."""
+"""The credit and the window that acknowledgements give a viewer."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_acknowledgement_is_cumulative() -> None:
 
 
 def test_frames_sent_count_and_not_the_distance_of_numbers() -> None:
-    """A viewer that skipped a thousand frames owes only what it was sent, and gets more."""
+    """A viewer that skipped a thousand frames owes only those it was sent."""
     credit = spent(1, 1001)
     assert not credit.ready
 
@@ -73,7 +73,7 @@ def test_huge_acknowledgement_clears_what_was_sent_and_no_more() -> None:
 
 
 def test_reordered_acknowledgements_end_alike() -> None:
-    """An acknowledgement that was overtaken by a later one is harmless."""
+    """An acknowledgement overtaken by a later one is harmless."""
     credit = spent(1, 2)
 
     assert credit.acknowledge(2, 0.1, FPS)
@@ -88,7 +88,7 @@ def test_reordered_acknowledgements_end_alike() -> None:
     )
 )
 def test_any_client_stays_within_its_window(steps: list[tuple[str, int]]) -> None:
-    """No sequence of acknowledgements, valid or not, gets more in flight than the window."""
+    """No sequence of acknowledgements, valid or not, exceeds the window."""
     credit, now, seq = Credit(2, 0.0), 0.0, 0
 
     for kind, number in steps:
@@ -110,7 +110,7 @@ def test_any_client_stays_within_its_window(steps: list[tuple[str, int]]) -> Non
 
 
 def cover(credit: Credit, first: int, frames: int, now: float) -> None:
-    """Send so many frames, and acknowledge them together."""
+    """Send this many frames and acknowledge them together."""
     for seq in range(first, first + frames):
         assert credit.ready
         credit.spend(seq, now)
@@ -118,7 +118,7 @@ def cover(credit: Credit, first: int, frames: int, now: float) -> None:
 
 
 def test_window_follows_what_an_acknowledgement_covers() -> None:
-    """Whoever covers two frames and then four may be sent six; it never was asked to wait."""
+    """A viewer that covers two frames, then four, may be sent six; it never has to wait."""
     credit = Credit(2, START, acks=4)
     assert (credit.window, credit.widest) == (2, 6)
 
@@ -133,7 +133,7 @@ def test_window_follows_what_an_acknowledgement_covers() -> None:
 
 
 def test_wide_window_is_two_frames_more_than_covered() -> None:
-    """Whoever might cover six of video, and covers four pictures, has no more in flight for it."""
+    """A viewer that could cover six of video, but covers four pictures, has no more in flight."""
     credit = Credit(2, START, acks=6)
     assert credit.widest == 8
 
@@ -142,11 +142,11 @@ def test_wide_window_is_two_frames_more_than_covered() -> None:
         cover(credit, 10 * number + 1, frames, START + number)
         windows.append(credit.window)
 
-    assert windows == [4, 6, 6, 7]  # 250 ms of them.
+    assert windows == [4, 6, 6, 7]  # At most 250 ms of frames.
 
 
 def test_a_gap_ends_the_wide_window() -> None:
-    """An acknowledgement that covers less than before means that a frame is late: two again."""
+    """An acknowledgement of fewer frames than before means a late one: the window is two again."""
     credit = Credit(2, START, acks=4)
     for number, frames in enumerate((2, 4, 4)):
         cover(credit, 10 * number + 1, frames, START + number)
@@ -157,7 +157,7 @@ def test_a_gap_ends_the_wide_window() -> None:
 
 
 def test_wide_window_is_bounded_by_time() -> None:
-    """At ten frames a second six would be more than half a second."""
+    """At ten frames a second, six would be more than half a second."""
     credit = Credit(2, START, acks=8)
     for number, frames in enumerate((2, 2, 2, 2)):
         for seq in range(10 * number + 1, 10 * number + 1 + frames):
@@ -169,9 +169,9 @@ def test_wide_window_is_bounded_by_time() -> None:
 
 @pytest.mark.parametrize("window", [1, 2])
 def test_two_frames_share_an_acknowledgement_at_five_a_second(window: int) -> None:
-    """The first waits 200 ms for the second; nothing is missed, and nothing older is in flight.
+    """The first waits 200 ms for the second; no frame is missed, and none older is in flight.
 
-    A window of one would have the viewer wait in vain, so whoever says ``acks`` has two.
+    With a window of one the viewer would wait in vain, so one that says ``acks`` has two.
     """
     credit = Credit(window, START, acks=4)
     cover_at_five(credit, 1, START)
@@ -191,23 +191,23 @@ def test_a_link_that_chokes_between_two_has_two_frames_in_flight() -> None:
     """While an acknowledgement waits for a second frame, the first counts as in flight."""
     credit = Credit(2, START, acks=4)
     cover_at_five(credit, 1, START)
-    credit.spend(2, START + 0.4)  # It arrives, and then the link chokes.
+    credit.spend(2, START + 0.4)  # It arrives, and then the link stalls.
     credit.spend(3, START + 0.6)
 
     assert not credit.ready
-    credit.acknowledge(2, START + 0.66, 5.0)  # The viewer did not wait any longer.
+    credit.acknowledge(2, START + 0.66, 5.0)  # The viewer stopped waiting.
     credit.spend(4, START + 0.8)
     assert (credit.in_flight, credit.ready) == (2, False)
 
 
 def cover_at_five(credit: Credit, seq: int, now: float) -> None:
-    """Send and acknowledge one frame of a camera of five a second."""
+    """Send and acknowledge one frame of a camera at five a second."""
     credit.spend(seq, now)
     credit.acknowledge(seq, now + 0.01, 5.0)
 
 
 def test_who_said_nothing_keeps_the_window() -> None:
-    """Clients from before cover two frames now and then; that does not widen anything."""
+    """Old clients cover two frames now and then; that does not widen the window."""
     credit = Credit(2, START)
     for number in range(20):
         cover(credit, 10 * number + 1, 2, START + number / 30)
@@ -216,7 +216,7 @@ def test_who_said_nothing_keeps_the_window() -> None:
 
 
 def test_video_is_bounded_by_time_in_flight() -> None:
-    """None is sent while the oldest is overdue, by the link's own length and a quarter second."""
+    """No frame is sent while the oldest is later than the link's delay plus 0.25 s."""
     credit = Credit(2, START)
     for number in range(8):
         assert credit.may_flow(START + number * 0.03, 0.1, 9000)
@@ -231,7 +231,7 @@ def test_video_is_bounded_by_time_in_flight() -> None:
 
 
 def test_video_stops_at_two_frames_after_a_gap() -> None:
-    """A link that has just choked says so by a short acknowledgement before anything is late."""
+    """A link that just stalled shows it by a short acknowledgement before anything is late."""
     credit = Credit(2, START, acks=4)
     cover(credit, 1, 2, START)
     cover(credit, 3, 4, START + 0.1)

@@ -1,4 +1,4 @@
-"""The choice of rendition, for a viewer with real credit on links of all kinds."""
+"""The choice of rendition, for a viewer with real credit on all kinds of links."""
 
 import heapq
 import itertools
@@ -12,7 +12,7 @@ from server.delivery.credit import Credit
 from tests.support.fakes import offline_camera, picture, put_frame
 
 KILOBYTES = {"full": 44, "960": 30, "640": 18, "320": 8}
-"""What a frame of the test pattern at 720p has in each rendition."""
+"""Bytes of a 720p test pattern frame in each rendition."""
 
 LAN = 100_000.0
 NARROW = 62.5
@@ -28,7 +28,7 @@ class Viewer:
         bare_s: The round trip of a message.
         told: Whether the selector is given ``bare_s``.
         hold_s: The time to decode and paint a frame of full size.
-        lag_s: How late the server's hub runs, and handles acknowledgements.
+        lag_s: How late the server's hub runs and handles acknowledgements.
         seen: The painted frames: time, rendition and age in seconds.
     """
 
@@ -56,7 +56,7 @@ class Viewer:
         self.choice.aim(self.tile, 0, 0.0)
         self._seq = 0
         self._sent_seq = 0
-        self._free_at = 0.0  # The link, and the decoder.
+        self._free_at = 0.0  # When the link and the decoder are free.
         self._idle_at = 0.0
         self._acks: list[tuple[float, int, float]] = []
 
@@ -145,7 +145,7 @@ def test_tile_sets_the_most(tile: int | None, rendition: str) -> None:
 @pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
 @pytest.mark.parametrize("bare_s", [0.002, 0.2])
 def test_narrow_link_gets_small_fresh_pictures(bare_s: float, told: bool) -> None:
-    """At 500 kbit/s, from the first one on, pictures are small, several a second and never old."""
+    """At 500 kbit/s, pictures are small, several a second and never old, from the first one on."""
     viewer = Viewer(NARROW, bare_s=bare_s, told=told).watch(60)
 
     ages = viewer.ages(since=0)
@@ -199,7 +199,7 @@ def test_long_link_keeps_its_size(bare_s: float, told: bool, changes: int) -> No
 
 
 def test_viewer_that_decodes_slowly_is_told_so() -> None:
-    """A phone that takes 100 ms for a full picture gets smaller ones, for ``decoding``."""
+    """A phone that takes 100 ms for a full picture gets smaller ones: ``decoding``."""
     viewer = Viewer(hold_s=0.1).watch(20)
 
     assert viewer.rendition != "full"
@@ -209,9 +209,9 @@ def test_viewer_that_decodes_slowly_is_told_so() -> None:
 
 
 def test_busy_server_is_named_and_not_the_network() -> None:
-    """On a wide link a hub that runs 100 ms late gets smaller pictures, for ``server``.
+    """On a wide link, a hub 100 ms late gives smaller pictures; the reason is ``server``.
 
-    It used to say "network", on localhost, to somebody who then looked for a fault in the cable.
+    It used to be "network", on localhost, which made the user look for a faulty cable.
     """
     viewer = Viewer(lag_s=0.1).watch(10)
 
@@ -248,7 +248,7 @@ def test_a_little_lag_does_not_excuse_a_narrow_link() -> None:
 
 
 def test_tile_that_grows_gets_more() -> None:
-    """An enlarged tile gets the rendition that fills it, at once if the link was good."""
+    """An enlarged tile gets the rendition that fills it, immediately if the link was good."""
     viewer = Viewer(tile=300).watch(5)
 
     viewer.choice.aim(1280, viewer._sent_seq, viewer.now)

@@ -1,4 +1,4 @@
-"""Whatever happens to a viewer of video, what it is sent can be decoded and painted in order."""
+"""Whatever happens to a viewer of video, its frames can be decoded and are painted in order."""
 
 from dataclasses import dataclass, field
 
@@ -11,18 +11,18 @@ from server.delivery.video import Burst, VideoFrame, VideoViewer
 from server.delivery.video_fanout import VideoFanout
 from tests.support.fakes import give_video, offline_camera, unit
 
-# What a decoder needs before a unit: which one, by its number.
+# By unit number: the unit that a decoder needs before it.
 Needs = dict[int, int | None]
 
 
 @dataclass(eq=False)
 class Decoder(VideoViewer):
-    """A viewer that fails as soon as a real one would show something wrong.
+    """A viewer that fails as soon as a real one would show a wrong picture.
 
     Attributes:
-        needs: Before each unit, the one that it needs; None for a key picture.
-        decoded: The last unit that was decoded.
-        painted: The last picture that was painted, of whatever kind.
+        needs: For each unit, its predecessor; None for a key picture.
+        decoded: The last unit decoded.
+        painted: The last picture painted, of either kind.
     """
 
     needs: Needs
@@ -45,7 +45,7 @@ class Decoder(VideoViewer):
         return None
 
     def see_jpeg(self, seq: int) -> None:
-        """Be sent a picture, as its room would do it."""
+        """Receive a picture, as from its room."""
         if not self.flows and not self.blocked and seq > self.last_seq:
             self._paint(seq)
             self.last_seq = seq
@@ -70,7 +70,7 @@ class Scene:
         self.seq = 0
 
     def put(self, key: bool, size: int, jpeg_first: bool, handled: bool) -> None:
-        """A frame arrives, as a unit and as a picture; the pump may run only for a later one."""
+        """A frame arrives as a unit and as a picture; the pump may run only for a later one."""
         self.seq += 1
         intact = bool(self.track.units)
         if key or intact:
@@ -88,13 +88,13 @@ class Scene:
             viewer.see_jpeg(self.seq)
 
     def lose(self) -> None:
-        """A unit is lost on the way from the camera."""
+        """A unit from the camera is lost."""
         self.track.lose()
         self.fanout.pump()
         self.seq += 1
 
     def join(self, rate_bps: int) -> None:
-        """Somebody begins to watch."""
+        """A viewer joins."""
         viewer = Decoder(self.needs)
         viewer.key = len(self.viewers)
         viewer.link.take(Delivery(rate_bps // 8, rate_bps // 8, 0.0, 0.0), 1.0, 0.0)
@@ -103,7 +103,7 @@ class Scene:
         self.fanout.serve(viewer)
 
     def toggle(self, number: int) -> None:
-        """A viewer gets out of credit, or has some again."""
+        """A viewer runs out of credit, or gets some."""
         if self.viewers:
             viewer = self.viewers[number % len(self.viewers)]
             viewer.blocked = not viewer.blocked
@@ -121,7 +121,7 @@ class Scene:
             self.fanout.serve(viewer)
 
     def check(self) -> None:
-        """Everybody who can be sent something has had the newest frame."""
+        """Check that all viewers that could be sent frames have the newest one."""
         for viewer in self.viewers:
             if not viewer.blocked:
                 assert viewer.painted == self.seq, "nothing newer was sent"
@@ -147,9 +147,9 @@ STEPS = st.one_of(
 def test_every_unit_follows_its_predecessor_and_every_picture_is_newer(
     steps: list[tuple[object, ...]],
 ) -> None:
-    """In any order of keys, losses, joins and lacking credit; and nobody waits for a picture.
+    """This holds for any order of keys, losses, joins and lack of credit.
 
-    The next frame that the pump handles reaches everybody who has credit, as video or as JPEG.
+    The next frame that the pump handles reaches every viewer with credit, as video or as JPEG.
     """
     scene = Scene()
     scene.join(100_000_000)

@@ -1,4 +1,4 @@
-"""Which viewers are sent video, and which: by tile, link and decoder. Pure logic."""
+"""Which viewers are sent which video, by tile, link and decoder. Pure logic."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ OWN_KBPS = 2500.0
 
 
 class Lens:
-    """A camera of 720p, as far as a choice looks at it."""
+    """The parts of a 720p camera that a choice uses."""
 
     def __init__(self, own: bool = True, prefers_video: bool = False) -> None:
         self.width, self.rate, self.prefers_video = 1280, FPS, prefers_video
@@ -31,9 +31,9 @@ class Lens:
 
 
 class Tile:
-    """A viewer whose link has a rate, and whose server a lag: every frame is acknowledged.
+    """A viewer on a link with a rate, and a server with a lag: every frame is acknowledged.
 
-    A delay is what else each frame takes; a message that measures the bare link does not.
+    A delay is the rest of each frame's time, which is not part of the link's measured round trip.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Tile:
         return OWN_KBPS if track.passed_through else encoding_of(width, (16, 9)).kbps
 
     def watch(self, seconds: float, hold_s: float = 0.0, breaks: bool = False) -> None:
-        """Be sent frames as fast as they are acknowledged, at most as many as there are."""
+        """Send it frames as fast as it acknowledges, up to the camera's rate."""
         until = self.now + seconds
         while self.now < until:
             video = self.choice.video
@@ -74,7 +74,7 @@ class Tile:
 
 
 def test_own_video_is_taken_on_a_quick_link() -> None:
-    """After the first, small JPEG, whatever the tile's size."""
+    """It follows the first, small JPEG, whatever the tile's size."""
     for width in (300, 1280):
         tile = Tile(Lens(), width, 50e6)
         assert (tile.choice.video, tile.choice.rendition) == (None, "320")
@@ -85,9 +85,8 @@ def test_own_video_is_taken_on_a_quick_link() -> None:
 
 
 def test_own_video_comes_first_on_a_link_that_is_known() -> None:
-    """As that of another tile; if it chokes by now, JPEG comes instead. A link that is known to be
-    narrow is sent the smallest JPEG first.
-    """
+    """The link may be known from another tile; if it stalls by now, JPEG is sent instead. A link
+    known to be narrow is sent the smallest JPEG first."""
     tile, narrow = Tile(Lens(), 1280, 1e6), Tile(Lens(), 1280, 1e6)
     tile.link.take(Delivery(100_000, 100_000, 1.0, 1.0), 0.06, BARE_S)
     narrow.link.take(Delivery(100_000, 100_000, 1.0, 1.0), 1.0, BARE_S)
@@ -104,7 +103,7 @@ def test_own_video_comes_first_on_a_link_that_is_known() -> None:
 
 @pytest.mark.parametrize(("width", "expected"), [(1280, "640"), (640, "640"), (300, "320")])
 def test_encoded_video_is_for_a_link_too_narrow_for_jpeg(width: int, expected: str) -> None:
-    """At 500 kbit/s the tile's size, or the largest whose bit rate fits; and it stays."""
+    """At 500 kbit/s it has the tile's size, or the largest whose bit rate fits; and it stays."""
     tile = Tile(Lens(), width, 500e3)
     tile.watch(3)
 
@@ -114,7 +113,7 @@ def test_encoded_video_is_for_a_link_too_narrow_for_jpeg(width: int, expected: s
 
 
 def test_jpeg_is_kept_where_it_fits() -> None:
-    """Without a video of its own, a camera is encoded as video for nobody with a quick link."""
+    """For viewers with fast links, a camera without video of its own is not encoded as video."""
     tile = Tile(Lens(own=False), 1280, 50e6)
     tile.watch(5)
 
@@ -122,7 +121,7 @@ def test_jpeg_is_kept_where_it_fits() -> None:
 
 
 def test_a_busy_server_does_not_encode_video_on_top() -> None:
-    """It looks like a narrow link, but pictures are late because the machine has too much to do."""
+    """It looks like a narrow link, but pictures are late because the machine is overloaded."""
     tile = Tile(Lens(own=False), 1280, 50e6, lag_s=0.1)
     for _ in range(10):
         tile.watch(1)
@@ -130,7 +129,7 @@ def test_a_busy_server_does_not_encode_video_on_top() -> None:
 
 
 def test_a_camera_may_prefer_video() -> None:
-    """Then it is encoded in the tile's size from the start, on any link that carries it."""
+    """Then it is encoded in the tile's size from the start, on any link wide enough."""
     tile = Tile(Lens(own=False, prefers_video=True), 960, 50e6)
     tile.watch(0.1)
 
@@ -138,7 +137,7 @@ def test_a_camera_may_prefer_video() -> None:
 
 
 def test_a_link_that_widens_has_its_own_video_back() -> None:
-    """Encoded video is for as long as it is needed."""
+    """Encoded video is used only as long as it is needed."""
     tile = Tile(Lens(), 1280, 500e3)
     tile.watch(3)
     assert tile.choice.video == "640"
@@ -151,7 +150,7 @@ def test_a_link_that_widens_has_its_own_video_back() -> None:
 
 @pytest.mark.parametrize(("bits_per_s", "expected"), [(500e3, "640"), (430e3, "320")])
 def test_small_frames_do_not_keep_a_link_small(bits_per_s: float, expected: str) -> None:
-    """Three milliseconds of each frame's time are not the link's: it seems narrower than it is."""
+    """Three milliseconds of each frame's time are not the link's and make it seem narrower."""
     tile = Tile(Lens(), 1280, 300e3, delay_s=0.003)
     tile.watch(5)
     assert tile.choice.video == "320"
@@ -163,7 +162,7 @@ def test_small_frames_do_not_keep_a_link_small(bits_per_s: float, expected: str)
 
 
 def test_a_link_that_chokes_is_sent_smaller_video() -> None:
-    """Frames that are late say so, before the picture shrinks to what JPEG could do."""
+    """Late frames show it before the picture shrinks to what JPEG would need."""
     tile = Tile(Lens(), 1280, 50e6)
     tile.watch(1)
     assert tile.choice.video == "full"
@@ -176,7 +175,7 @@ def test_a_link_that_chokes_is_sent_smaller_video() -> None:
 
 
 def test_a_slow_decoder_is_sent_smaller_jpeg() -> None:
-    """Half of the time between two frames to decode one, and some could not be sent."""
+    """Decoding takes half of the time between two frames, and some could not be sent."""
     tile = Tile(Lens(), 960, 50e6)
     tile.watch(0.5)
     assert tile.choice.video == "full"
@@ -188,7 +187,7 @@ def test_a_slow_decoder_is_sent_smaller_jpeg() -> None:
 
 
 def test_a_viewer_that_breaks_off_again_and_again_is_sent_something_else_for_a_while() -> None:
-    """The rate looked wide enough, but three times it could not follow."""
+    """The rate looked high enough, but three times the viewer could not keep up."""
     tile = Tile(Lens(), 1280, 50e6)
     tile.watch(0.5)
 
@@ -202,7 +201,7 @@ def test_a_viewer_that_breaks_off_again_and_again_is_sent_something_else_for_a_w
 
 
 def test_fixed_rendition_is_video_only_if_there_is_one() -> None:
-    """The camera's own in full size; a smaller one is encoded for those who prefer that."""
+    """In full size it is the camera's own; a smaller one is for those who prefer video."""
     lens: Any = Lens()
     assert FixedChoice(lens, "full", H264).video == "full"
     assert FixedChoice(lens, "full", frozenset({"h265"})).video is None
@@ -212,7 +211,7 @@ def test_fixed_rendition_is_video_only_if_there_is_one() -> None:
 
 
 def test_fixed_rendition_follows_what_becomes_known() -> None:
-    """A source that is opened, or is processed from now on."""
+    """The source may open, or become processed, after the choice."""
     lens: Any = Lens()
     lens.videos["full"].codec = None
     choice = FixedChoice(lens, "full", H264)

@@ -1,4 +1,4 @@
-"""A viewer's credit, on simulated links of all kinds."""
+"""A viewer's credit, on all kinds of simulated links."""
 
 import heapq
 from collections.abc import Callable
@@ -21,12 +21,12 @@ START = 1000.0
 class Link:
     """A viewer behind a link, and the pump that sends it the newest frame when there is credit.
 
-    Bytes queue up without limit, as in the worst of kernels and proxies; only credit limits them.
+    Bytes queue up without limit, as in the worst kernels and proxies; only credit limits them.
     """
 
     bytes_per_s: float
     delay_s: float = 0.0
-    """One way, each way."""
+    """One way, in seconds; the same in each direction."""
     frame_bytes: int = 50_000
     fps: float = FPS
     window: int = WINDOW
@@ -35,7 +35,7 @@ class Link:
 
     now: float = 1000.0
     shown: list[tuple[float, float]] = field(default_factory=list)
-    """When a picture was painted, and when it had been captured."""
+    """When each picture was painted, and when it was captured."""
     widest: int = 0
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Link:
         return sum(at > self.now - seconds for at, _ in self.shown) / seconds
 
     def oldest_shown(self) -> float:
-        """Return the greatest age that any picture on the screen reached."""
+        """Return the greatest age of any picture on the screen."""
         replaced = [at for at, _ in self.shown[1:]] + [self.now]
         return max(
             gone - captured for gone, (_, captured) in zip(replaced, self.shown, strict=True)
@@ -141,7 +141,7 @@ def test_narrow_link_shows_fresh_pictures() -> None:
 
     link.run(120)
 
-    assert link.oldest_shown() <= 3.01  # Three transfers of a second, and the painting.
+    assert link.oldest_shown() <= 3.01  # Three transfers of a second each, and the painting.
     assert link.rate(60) >= 0.8
     assert link.widest == WINDOW
 
@@ -149,19 +149,19 @@ def test_narrow_link_shows_fresh_pictures() -> None:
 @pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.1, 0.25])
 @pytest.mark.parametrize("bytes_per_s", [50e3, 150e3, 500e3, 2e6, 50e6])
 def test_any_link_stays_fresh_and_does_not_starve(bytes_per_s: float, delay_s: float) -> None:
-    """On any link pictures keep coming, and none on the screen is old."""
+    """On any link pictures keep coming, and none on the screen gets old."""
     link = Link(bytes_per_s=bytes_per_s, delay_s=delay_s)
 
     link.run(60)
 
     each_s = link.frame_bytes / bytes_per_s
     assert link.oldest_shown() <= 3 * each_s + 4 * delay_s + 0.5
-    # Half of what two frames in flight or the link allow.
+    # Half of what the link, or two frames in flight, allow.
     assert link.rate(30) >= 0.45 * min(FPS, 1 / each_s, WINDOW / (2 * delay_s + each_s + 0.002))
 
 
 def test_starved_link_carries_one_frame_at_a_time() -> None:
-    """On a link known to be narrow only one frame is in flight: a second would only be older."""
+    """On a link known to be narrow, a second frame in flight would only be older."""
     link = Link(bytes_per_s=50_000)
     link.run(20)
 
@@ -174,7 +174,7 @@ def test_starved_link_carries_one_frame_at_a_time() -> None:
 
 
 def test_link_that_becomes_narrow_is_noticed() -> None:
-    """A phone that leaves the Wi-Fi gets fresh pictures again after a few old ones."""
+    """A phone that leaves the Wi-Fi soon gets fresh pictures again, after a few old ones."""
     link = Link(bytes_per_s=50e6, delay_s=0.05)
     link.run(30)
     link.bytes_per_s = 50_000
@@ -207,7 +207,7 @@ def test_viewer_without_acknowledgements_gets_exactly_the_window() -> None:
 
 @pytest.mark.parametrize("window", [1, 2, 5, 8])
 def test_first_window_can_be_set(window: int) -> None:
-    """The initial window comes from the settings, and is all that a silent viewer gets."""
+    """The initial window comes from the settings; a silent viewer gets no more."""
     link = Link(bytes_per_s=50e6, acknowledges=False, window=window)
 
     link.run(60)

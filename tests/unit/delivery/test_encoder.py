@@ -14,7 +14,7 @@ from tests.support.fakes import encoded, picture
 
 
 def test_jpeg_holds_the_picture() -> None:
-    """The JPEG decodes to the same size and, nearly, the same pixels."""
+    """The JPEG decodes to the same size and nearly the same pixels."""
     image = TestPattern("door", (320, 240)).render(1.7e9)
 
     frame, _, took_s = encode_jpeg(Frame(image, 3, 9.5), "door", "full", 95)
@@ -26,7 +26,7 @@ def test_jpeg_holds_the_picture() -> None:
 
 
 def test_packet_says_what_it_is() -> None:
-    """The header has the fields of the wire contract and nothing else, and the picture follows."""
+    """The header has exactly the fields of the wire contract, followed by the picture."""
     frame, *_ = encode_jpeg(Frame(picture(64, 48), 3, 9.5), "door", "full", 80)
     header = {
         "camera": "door",

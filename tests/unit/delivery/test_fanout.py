@@ -76,7 +76,7 @@ def test_slow_viewer_delays_nobody(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_viewer_that_becomes_ready_gets_the_newest_at_once(camera: Camera, fanout: Fanout) -> None:
-    """When credit returns late, the newest frame is sent without encoding it again."""
+    """When credit returns late, the newest frame is sent without being encoded again."""
     fast, slow = RecordingViewer(), RecordingViewer()
     fanout.join("fast", fast)
     fanout.join("slow", slow)
@@ -95,7 +95,7 @@ def test_viewer_that_becomes_ready_gets_the_newest_at_once(camera: Camera, fanou
 def test_viewer_that_becomes_ready_has_a_waiting_frame_encoded(
     camera: Camera, fanout: Fanout
 ) -> None:
-    """A frame that nobody could take is encoded as soon as somebody can."""
+    """A frame that no viewer could take is encoded as soon as one can."""
     viewer = RecordingViewer()
     viewer.obstacle = "credit"
     fanout.join("a", viewer)
@@ -109,7 +109,7 @@ def test_viewer_that_becomes_ready_has_a_waiting_frame_encoded(
 
 
 def test_no_frame_comes_twice_or_back(camera: Camera, fanout: Fanout) -> None:
-    """A viewer is not sent frames that it has had, or older ones."""
+    """A viewer is not sent frames that it already had, or older ones."""
     viewer = RecordingViewer(last_seq=5)
     other = RecordingViewer()
     fanout.join("a", viewer)
@@ -126,7 +126,7 @@ def test_no_frame_comes_twice_or_back(camera: Camera, fanout: Fanout) -> None:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> hub.Signal:
-    """Holds up each encoding until it is set."""
+    """Blocks each encoding until it is set."""
     gate = hub.Signal()
 
     def slow_native(function: Callable[..., Any], *args: Any) -> Any:
@@ -160,7 +160,7 @@ def test_newest_frame_wins_during_an_encode(
 def test_viewer_that_leaves_during_an_encode_is_sent_nothing(
     camera: Camera, fanout: Fanout, gate: hub.Signal
 ) -> None:
-    """Leaving takes effect at once, even for a frame that is being encoded."""
+    """Leaving takes effect immediately, even for a frame that is being encoded."""
     viewer, stays = RecordingViewer(), RecordingViewer()
     fanout.join("a", viewer)
     fanout.join("b", stays)
@@ -212,7 +212,7 @@ def test_late_joiner_gets_what_there_is(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_first_viewer_is_not_greeted_with_an_old_picture(camera: Camera, fanout: Fanout) -> None:
-    """A new viewer is not sent a frame that was encoded for viewers long gone."""
+    """A new viewer is not sent a frame encoded for viewers who left long ago."""
     fanout.join("a", RecordingViewer())
     pump(camera, 1)
     fanout.leave("a")
@@ -225,7 +225,7 @@ def test_first_viewer_is_not_greeted_with_an_old_picture(camera: Camera, fanout:
 
 
 def test_nothing_is_served_of_a_source_that_is_gone(camera: Camera, fanout: Fanout) -> None:
-    """When the slot is empty, the last encoded frame is outdated and is not sent."""
+    """When the slot is empty, the last encoded frame is outdated and not sent."""
     viewer, late = RecordingViewer(), RecordingViewer()
     fanout.join("a", viewer)
     pump(camera, 1)
@@ -272,7 +272,7 @@ def test_viewer_that_fails_does_not_end_the_pump(camera: Camera, fanout: Fanout)
 def test_viewer_whose_connection_ended_is_not_counted_as_served(
     camera: Camera, fanout: Fanout
 ) -> None:
-    """A frame that reached nobody does not count as sent."""
+    """A frame that reached no viewer does not count as sent."""
     gone = RecordingViewer()
     gone.connected = False
     fanout.join("a", gone)

@@ -1,4 +1,4 @@
-"""What a link carries, by what is acknowledged."""
+"""A link's rate, measured from acknowledgements."""
 
 import pytest
 
@@ -6,19 +6,19 @@ from server.delivery.link import Delivery, Link
 
 
 def test_unknown_link_is_taken_for_a_wide_one() -> None:
-    """Whoever joins over a good link should not have to wait for a measurement."""
+    """A viewer with a good link should not have to wait for a measurement."""
     link = Link()
 
     assert link.send_s(1_250_000) == pytest.approx(0.25)
 
 
 def deliver(link: Link, size: int, transit_s: float, bare_s: float, at: float = 0.0) -> None:
-    """Have one frame acknowledged that was sent at a time."""
+    """Acknowledge one frame that was sent at this time."""
     link.take(Delivery(size, size, at, at), transit_s, bare_s)
 
 
 def test_rate_is_a_frames_bytes_in_its_time() -> None:
-    """The link's own length is no part of it."""
+    """The link's own delay is not included."""
     link = Link()
     deliver(link, 10_000, 0.26, 0.1)
 
@@ -28,7 +28,7 @@ def test_rate_is_a_frames_bytes_in_its_time() -> None:
 
 
 def test_rate_of_a_link_on_which_frames_wait() -> None:
-    """Each is late because of the ones before it; together they are as fast as the link."""
+    """Each is late because of those before it; together they are as fast as the link."""
     link = Link()
     for number in range(10):
         deliver(link, 2_500, 0.3 + 0.007 * number, 0.2, 0.033 * number)
@@ -37,7 +37,7 @@ def test_rate_of_a_link_on_which_frames_wait() -> None:
 
 
 def test_rate_of_several_frames_that_are_acknowledged_together() -> None:
-    """Four frames in one acknowledgement, on a link that is busy all the time."""
+    """One acknowledgement covers four frames, on a link that is always busy."""
     link = Link()
     for number in range(10):
         at = 0.16 * number
@@ -47,7 +47,7 @@ def test_rate_of_several_frames_that_are_acknowledged_together() -> None:
 
 
 def test_rate_follows_a_link_that_chokes_at_once() -> None:
-    """What a frame says that took longer than noise is believed, whatever was seen before."""
+    """A frame that took longer than noise explains is trusted, whatever was measured before."""
     link = Link()
     for number in range(4):
         deliver(link, 10_000, 0.002, 0.001, number)
@@ -69,7 +69,7 @@ def test_noise_is_not_taken_for_a_narrow_link() -> None:
 
 
 def test_the_smallest_frames_do_not_make_a_wide_link() -> None:
-    """Their time is mostly noise, and may be less than the link's own when that was measured."""
+    """Their time is mostly noise, and may be below the link's measured delay."""
     link = Link()
     for number in range(20):
         deliver(link, 1_000, 0.19 + 0.001 * number, 0.2, number)
@@ -78,7 +78,7 @@ def test_the_smallest_frames_do_not_make_a_wide_link() -> None:
 
 
 def test_a_long_link_is_not_a_narrow_one() -> None:
-    """Nobody said how long it is, but the shortest round trip so far tells."""
+    """Its delay was not measured, but the shortest round trip so far bounds it."""
     link = Link()
     for number in range(5):
         deliver(link, 10_000, 0.2, 0.0, number)

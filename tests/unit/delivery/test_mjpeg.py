@@ -47,7 +47,7 @@ def test_waiter_joins_the_room(fanout: Fanout) -> None:
 
 
 def test_next_returns_the_frame(camera: Camera, fanout: Fanout) -> None:
-    """The next frame is the one that the room sends, with its time of capture."""
+    """The next frame is the one sent by the room, with its capture time."""
     waiter = FrameWaiter(fanout)
     put_frame(camera, 9)
 
@@ -75,7 +75,7 @@ def test_next_ends_when_the_waiter_leaves(fanout: Fanout) -> None:
 
 
 def test_only_one_frame_waits(camera: Camera, fanout: Fanout) -> None:
-    """While a frame is waiting no other is taken; after that the newest is."""
+    """While a frame waits no other is taken; after that the newest is."""
     waiter = FrameWaiter(fanout)
     for seq in (1, 2, 3):
         put_frame(camera, seq)
@@ -94,7 +94,7 @@ def test_only_one_frame_waits(camera: Camera, fanout: Fanout) -> None:
 def test_viewer_is_there_before_its_stream_begins(
     camera: Camera, fanout: Fanout, link: Link
 ) -> None:
-    """A viewer joins at once, but no picture is written into the response head."""
+    """A viewer joins immediately, but no picture is written into the response head."""
     viewer = MjpegViewer(fanout, link[0], False)
     assert len(fanout) == 1
 
@@ -110,7 +110,7 @@ def test_viewer_is_there_before_its_stream_begins(
 def test_pictures_follow_in_order(
     camera: Camera, fanout: Fanout, link: Link, chunked: bool
 ) -> None:
-    """An opening boundary, then one part a frame, in its own chunk if chunked."""
+    """An opening boundary is followed by one part per frame, in its own chunk if chunked."""
     stream = Stream(fanout, link, chunked)
     stream.read(encoded(1).part.data)
     for seq in (2, 3, 4):
@@ -176,14 +176,14 @@ def test_stream_ends_when_the_peer_resets_what_is_unsent(
 ) -> None:
     """A reset leaves bytes unsent for ever, and must be detected although pictures keep coming.
 
-    Each such stream kept its connection and its camera open as long as the server ran.
+    Each such stream used to keep its connection and its camera open as long as the server ran.
     """
     server, client = link
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 400_000)
     stream = Stream(fanout, link)
     stream.read(encoded(1).part.data)
-    # Small frames: the last exceeds the peer's buffer, but fits into the kernel's.
+    # Small frames: the last exceeds the peer's buffer but fits the kernel's.
     shown = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
     seq = 1
     while not stream.viewer.obstacle:

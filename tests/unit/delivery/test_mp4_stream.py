@@ -1,4 +1,4 @@
-"""A video as one endless HTTP response, on real sockets."""
+"""Video as one endless HTTP response, on real sockets."""
 
 import socket
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Link = tuple[socket.socket, socket.socket]
 
 
 def unit(seq: int, key: bool = False, codec: str = "avc1.42c01f", size: int = 1000) -> Unit:
-    """Return a unit whose bytes tell its number, captured a tenth of a second after the last."""
+    """Return a unit whose bytes encode its number, captured a tenth of a second after the last."""
     sets = b"\0\0\1\x67\x42\xc0\x1f\xd9\0\0\1\x68\xce\x38\x80" if key else b""
     picture = b"\0\0\1\x65" + b"<%d>" % seq + b"\x55" * size
     return Unit(sets + picture, key, seq, 1000 + seq / 10, codec, 64, 48)
@@ -42,7 +42,7 @@ class Stream(ResponseClient):
 
 @pytest.fixture
 def track(camera: Camera) -> VideoTrack:
-    """The camera's video, of which there is a key picture."""
+    """The camera's video, which has a key picture."""
     track = VideoTrack("full")
     track.codec = "avc1.42c01f"
     camera.videos = {"full": track}
@@ -52,14 +52,14 @@ def track(camera: Camera) -> VideoTrack:
 
 @pytest.fixture
 def stream(track: VideoTrack, fanout: Fanout, link: Link) -> Iterator[Stream]:
-    """Somebody who watches."""
+    """A viewer's stream."""
     stream = Stream(fanout, link)
     yield stream
     stream.task.kill()
 
 
 def test_units_follow_in_order(stream: Stream, track: VideoTrack) -> None:
-    """The file's beginning, and a fragment for each unit."""
+    """The file's head comes first, then a fragment for each unit."""
     for seq in (2, 3, 4):
         track.put(unit(seq))
         stream.read(b"<%d>" % seq)
@@ -74,7 +74,7 @@ def test_units_follow_in_order(stream: Stream, track: VideoTrack) -> None:
 def test_group_so_far_takes_its_time_unless_the_player_is_to_be_at_now(
     track: VideoTrack, fanout: Fanout, link: Link, from_now: bool
 ) -> None:
-    """A recorder gets the true times; somebody who watches is not behind from the start."""
+    """A recorder gets the true times; a viewer does not start out behind."""
     for seq in range(2, 8):
         track.put(unit(seq))
     viewer = Mp4Viewer(fanout, link[0], from_now=from_now)
@@ -94,7 +94,7 @@ def test_group_so_far_takes_its_time_unless_the_player_is_to_be_at_now(
 
 
 def test_watching_is_wanting_the_video(stream: Stream, fanout: Fanout, camera: Camera) -> None:
-    """It counts as a viewer until it leaves."""
+    """A stream counts as a viewer until it leaves."""
     assert camera.describe()["viewers"] == len(fanout) == 1
 
     stream.viewer.leave()
@@ -104,7 +104,7 @@ def test_watching_is_wanting_the_video(stream: Stream, fanout: Fanout, camera: C
 
 
 def test_size_that_changes_ends_nothing(stream: Stream, track: VideoTrack) -> None:
-    """Profile and level may change with it; players follow."""
+    """Profile and level may change with the size; players follow."""
     track.put(unit(2, key=True, codec="avc1.640028"))
 
     stream.read(b"<2>")
@@ -113,7 +113,7 @@ def test_size_that_changes_ends_nothing(stream: Stream, track: VideoTrack) -> No
 def test_slow_peer_is_cut_to_the_next_key_picture(
     stream: Stream, track: VideoTrack, camera: Camera, link: Link
 ) -> None:
-    """What a peer does not take in time is skipped, counted, and kept nowhere."""
+    """Units that a peer does not take in time are skipped, counted, and not stored."""
     server, client = link
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 40_000)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
@@ -141,7 +141,7 @@ def test_stream_ends(
     how: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """When its camera is stopped, its peer goes away, or what comes does not fit into its file."""
+    """It ends when its camera stops, its peer leaves, or a unit does not fit its file."""
     monkeypatch.setattr(mp4_stream, "PEER_CHECK_S", 0.01)
     stream.read(b"<1>")
 
@@ -159,7 +159,7 @@ def test_stream_ends(
 def test_peer_that_takes_nothing_is_given_up(
     stream: Stream, track: VideoTrack, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that reads nothing more keeps its connection for a while only."""
+    """A peer that stops reading keeps its connection only for a while."""
     monkeypatch.setattr(mp4_stream, "WRITE_DEADLINE_S", 0.05)
     server, client = link
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

@@ -39,7 +39,7 @@ def descriptors() -> int:
 
 
 def test_everybody_gets_the_same_bytes(pairs: list[Pair]) -> None:
-    """The first few get a copy, of the parts it has, and the rest the file: all the same bytes."""
+    """The first few get a copy of the parts, the rest the file: all the same bytes."""
     data = os.urandom(60_000)
     packet = Packet(data[:200], data[200:])
 
@@ -50,7 +50,7 @@ def test_everybody_gets_the_same_bytes(pairs: list[Pair]) -> None:
 
 
 def test_what_is_on_its_way_outlives_the_packet(pairs: list[Pair]) -> None:
-    """When the packet is freed before anyone has read, its file is closed but no bytes are lost."""
+    """When the packet is freed before anyone has read it, no bytes are lost."""
     gc.collect()  # Collect what earlier tests left.
     before = descriptors()
     data = os.urandom(60_000)
@@ -67,7 +67,7 @@ def test_what_is_on_its_way_outlives_the_packet(pairs: list[Pair]) -> None:
 
 
 def test_a_full_socket_takes_a_part_or_nothing(pairs: list[Pair]) -> None:
-    """It returns how many bytes were accepted, and these are the first ones."""
+    """It returns how many bytes were accepted: always the first ones."""
     data = os.urandom(8_000_000)
     packet = Packet(data[:200], data[200:])
     for ours, _ in pairs[:-1]:
@@ -104,7 +104,7 @@ def test_without_descriptors_it_is_copied(
 
 
 def test_few_bytes_are_copied(pairs: list[Pair]) -> None:
-    """A frame of video is small: a file for it costs more than the copies."""
+    """A frame of video is small: a file would cost more than the copies."""
     before = descriptors()
     packet = Packet(b"x" * 9000)
 

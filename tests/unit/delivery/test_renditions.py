@@ -1,4 +1,4 @@
-"""One camera in several sizes: one room and one encoding for each that is watched."""
+"""One camera in several sizes: a room and an encoding for each that is watched."""
 
 from collections.abc import Callable
 from typing import Any
@@ -142,7 +142,7 @@ def test_switch_shows_nothing_old_and_nothing_twice(
 def test_switching_to_and_fro_encodes_nothing_twice(
     camera: Camera, fanout: Fanout, scene: Image
 ) -> None:
-    """Moving to and fro between two frames, or joining again, costs no second encoding."""
+    """Moving back and forth between two frames, or joining again, costs no second encoding."""
     viewer = RecordingViewer()
     fanout.join("viewer", viewer, "full")
     put_frame(camera, 1, scene)

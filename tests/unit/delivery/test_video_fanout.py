@@ -1,4 +1,4 @@
-"""Video beside JPEG: who has an intact chain is sent units, everyone else pictures."""
+"""Video beside JPEG: viewers with an intact chain are sent units, all others pictures."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -15,7 +15,7 @@ from tests.support.fakes import give_video, put_frame, settle, unit, until
 
 
 class Watcher(VideoViewer):
-    """A viewer of video that takes everything unless it has an obstacle."""
+    """A viewer of video that takes everything unless it is blocked."""
 
     room: Room
 
@@ -47,7 +47,7 @@ class Watcher(VideoViewer):
 
 
 class Told:
-    """Writes down what a camera is told."""
+    """Records what a camera is told."""
 
     def __init__(self, camera: Camera) -> None:
         self.renditions: list[list[str]] = []
@@ -71,7 +71,7 @@ def track(camera: Camera) -> VideoTrack:
 
 @pytest.fixture
 def told(camera: Camera) -> Told:
-    """What the camera is told."""
+    """A record of what the camera is told."""
     return Told(camera)
 
 
@@ -85,14 +85,14 @@ def fanout(camera: Camera, track: VideoTrack, told: Told) -> Iterator[Fanout]:
 
 
 def put(track: VideoTrack, *seqs: int, key: bool = False, size: int = 1000) -> None:
-    """Put units in, of which the first may be a key picture, each handled before the next."""
+    """Put units in, the first perhaps a key picture, each handled before the next."""
     for number, seq in enumerate(seqs):
         track.put(unit(seq, key and not number, size))
         settle(4)
 
 
 def test_an_intact_chain_is_sent_every_unit(fanout: Fanout, track: VideoTrack) -> None:
-    """From the key picture on a viewer gets each unit once, and no JPEG."""
+    """From the key picture on, a viewer gets each unit once, and no JPEG."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
 
@@ -103,7 +103,7 @@ def test_an_intact_chain_is_sent_every_unit(fanout: Fanout, track: VideoTrack) -
 
 
 def test_who_joins_is_sent_the_group_so_far(fanout: Fanout, track: VideoTrack) -> None:
-    """All but the newest are only decoded, in one write with it."""
+    """All but the newest are only decoded; they come in one write with it."""
     fanout.join("a", Watcher(), video="full")
     put(track, 1, 2, 3, key=True)
     late = Watcher()
@@ -117,10 +117,9 @@ def test_who_joins_is_sent_the_group_so_far(fanout: Fanout, track: VideoTrack) -
 def test_a_large_group_is_not_sent_before_the_link_was_measured(
     fanout: Fanout, track: VideoTrack, told: Told
 ) -> None:
-    """A phone on 50 kB/s was sent 700 kB before its first picture, and given up before the last.
-    Then everybody waited for a JPEG, which had to be decoded first, up to the newest picture: for
-    0.2 s as a rule, and 0.4. The key picture is there, and measures the link as well.
-    """
+    """A phone on 50 kB/s was sent 700 kB before its first picture, and dropped before the last.
+    Later, all viewers waited 0.2 to 0.4 s for a JPEG, which first had to be decoded up to the
+    newest picture. The key picture is ready, and measures the link as well."""
     fanout.join("a", Watcher(), video="full")
     put(track, 1, 2, 3, 4, key=True, size=40_000)
     late = Watcher()
@@ -137,15 +136,15 @@ def test_a_large_group_is_not_sent_before_the_link_was_measured(
         *(("catch up", seq) for seq in (2, 3, 4)),
         *(("video", seq) for seq in (5, 6)),
     ]
-    assert told.renditions[-1] == [], "no JPEG is asked for"
+    assert told.renditions[-1] == [], "no JPEG is requested"
 
 
 def test_one_slow_acknowledgement_is_no_narrow_link(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """Of the key picture: its decoder had just begun. By it, what follows would take 0.4 s, but it
-    takes less; a JPEG would have to be decoded. What would take longer still is not sent.
-    """
+    """That of the key picture is slow because its decoder has just started. It predicts 0.4 s for
+    what follows, which takes less; a JPEG would have to be decoded. Anything predicted to take
+    longer is not sent."""
     fanout.join("a", Watcher(), video="full")
     put(track, *range(1, 11), key=True, size=50_000)
     viewers = {0.04: Watcher(), 0.06: Watcher()}
@@ -164,7 +163,7 @@ def test_one_slow_acknowledgement_is_no_narrow_link(
 def test_a_large_key_picture_measures_no_link(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """Nor one that is older than what its viewer has had, or whose group would take too long."""
+    """Nor does one older than what its viewer has had, or whose group would take too long."""
     fanout.join("a", Watcher(), video="full")
     late, again, far = Watcher(), Watcher(), Watcher()
     again.last_seq = 3
@@ -186,7 +185,7 @@ def test_a_large_key_picture_measures_no_link(
 def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_picture(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """What would take longer than a quarter of a second is not sent."""
+    """A group that would take longer than a quarter of a second is not sent."""
     fanout.join("a", Watcher(), video="full")
     put(track, *range(1, 61), key=True)
     late = Watcher(rate_bps=1_000_000)
@@ -204,7 +203,7 @@ def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_picture(
 def test_a_link_too_narrow_for_the_video_is_left_with_jpeg(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """A key picture would fit, but what follows would not."""
+    """A key picture would fit, but the units after it would not."""
     fanout.join("a", Watcher(), video="full")
     put(track, *range(1, 91), key=True, size=10_000)
     poor = Watcher(rate_bps=500_000)
@@ -220,7 +219,7 @@ def test_a_link_too_narrow_for_the_video_is_left_with_jpeg(
 def test_a_broken_chain_falls_back_to_jpeg_and_returns(
     camera: Camera, fanout: Fanout, track: VideoTrack, told: Told
 ) -> None:
-    """A viewer that cannot be sent units for long is in its room at once, and out of it again."""
+    """A viewer that cannot take units for long joins its JPEG room, and leaves it later."""
     viewer = Watcher(rate_bps=4_000_000)
     fanout.join("a", viewer, video="full")
     put(track, 1, 2, key=True, size=5_000)
@@ -241,7 +240,7 @@ def test_a_broken_chain_falls_back_to_jpeg_and_returns(
 def test_a_short_lack_of_credit_is_made_good(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """A few missed units are sent at once when credit returns; the picture never went to JPEG."""
+    """A few missed units are sent as soon as credit returns, without a change to JPEG."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, key=True)
@@ -260,8 +259,8 @@ def test_a_short_lack_of_credit_is_made_good(
 def test_frames_that_came_with_the_next_key_picture_are_counted(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """The end of a group is gone when the next one has begun. On a busy machine both come at once,
-    and a picture was once missing that no drop named."""
+    """The end of a group is dropped when the next one begins. On a busy machine both arrive
+    together, and a frame once was missing without a counted drop."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, 2, key=True)
@@ -277,7 +276,7 @@ def test_frames_that_came_with_the_next_key_picture_are_counted(
 def test_frames_that_were_owed_when_a_group_ended_are_counted(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """Credit that comes after the next key picture makes nothing good that was before it."""
+    """Credit that returns after the next key picture cannot make up for units before it."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, key=True)
@@ -295,7 +294,7 @@ def test_frames_that_were_owed_when_a_group_ended_are_counted(
 def test_all_frames_that_came_at_once_are_counted_of_who_is_sent_jpeg(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """However many the pump finds when it wakes."""
+    """All of them count, however many the pump finds when it wakes."""
     viewer = Watcher(rate_bps=1e6)
     put(track, 1, key=True, size=200_000)
     fanout.join("a", viewer, video="full")
@@ -329,7 +328,7 @@ def test_a_lost_chain_of_the_camera_is_jpeg_at_once(
 def test_a_picture_seen_as_jpeg_is_not_painted_again(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """A unit whose picture arrived first as JPEG is decoded, for those that follow it."""
+    """A unit whose picture arrived first as JPEG is decoded only for those that follow it."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put_frame(camera, 1)
@@ -343,7 +342,7 @@ def test_a_picture_seen_as_jpeg_is_not_painted_again(
 def test_an_older_jpeg_is_not_sent_after_a_unit(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """Whoever falls back gets the first picture that is newer than its last unit."""
+    """A viewer that falls back gets the first picture newer than its last unit."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, 2, 3, key=True)
@@ -362,7 +361,7 @@ def test_an_older_jpeg_is_not_sent_after_a_unit(
 def test_a_viewer_without_the_codec_gets_jpeg(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """Units that it could not decode are not sent, even if the camera has changed its codec."""
+    """Units that it cannot decode are not sent, even if the camera changed its codec."""
     viewer = Watcher("h265")
     fanout.join("a", viewer, video="full")
     put(track, 1, key=True)
@@ -373,7 +372,7 @@ def test_a_viewer_without_the_codec_gets_jpeg(
 
 
 def test_a_key_picture_is_requested_of_encoded_video(camera: Camera, told: Told) -> None:
-    """Who joins a video that is encoded here need not wait for its next key picture."""
+    """A viewer that joins encoded video need not wait for the next regular key picture."""
     track = give_video(camera, "640", passed_through=False)
     fanout = Fanout(camera)
     fanout.open()
@@ -396,7 +395,7 @@ def test_a_key_picture_is_requested_of_encoded_video(camera: Camera, told: Told)
 def test_a_viewer_moves_from_video_to_jpeg_and_back(
     camera: Camera, fanout: Fanout, track: VideoTrack, told: Told
 ) -> None:
-    """Moving keeps its place: nothing comes twice or goes back."""
+    """Moving keeps the position: no frame comes twice or goes back."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, 2, key=True)
@@ -417,7 +416,7 @@ def test_a_viewer_moves_from_video_to_jpeg_and_back(
 def test_everybody_goes_on_with_a_camera_that_was_replaced(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """The new camera's video begins with JPEG, and flows from its first key picture on."""
+    """The new camera starts with JPEG, and its video flows from the first key picture on."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, 2, key=True)
@@ -432,7 +431,7 @@ def test_everybody_goes_on_with_a_camera_that_was_replaced(
 
 
 def test_a_video_that_nobody_watches_may_come_late(fanout: Fanout, told: Told) -> None:
-    """A recorder alone is handed more at once, less often, and no picture; a viewer ends that."""
+    """A recorder alone gets units in larger, rarer batches, and no pictures; a viewer ends that."""
     fanout.read_video("recorder", "full", lazy=True)
     assert (told.videos, told.lazy) == ([["full"]], True)
     assert told.renditions == [[]]

@@ -1,4 +1,4 @@
-"""One that reads a video at its own pace."""
+"""A reader that reads a video at its own pace."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.support.fakes import FakeClock, until
 
 
 def unit(seq: int, key: bool = False) -> Unit:
-    """Return a unit that was captured 0.1 s after the one before it."""
+    """Return a unit captured 0.1 s after the previous one."""
     return Unit(b"%d" % seq, key, seq, seq / 10, "avc1.42c01f", 64, 48)
 
 
@@ -21,7 +21,7 @@ def put(track: VideoTrack, first: int, last: int, keys: tuple[int, ...] = ()) ->
 
 
 def take_all(reader: VideoReader) -> list[tuple[int, bool]]:
-    """Return number and catch-up of all that the reader hands over now."""
+    """Return number and catch-up flag of all that the reader returns now."""
     taken = []
     while (one := reader.next()) is not None:
         taken.append((one[0].seq, one[1]))
@@ -38,12 +38,12 @@ def track() -> VideoTrack:
 
 @pytest.fixture
 def reader(track: VideoTrack, clock: FakeClock) -> VideoReader:
-    """Who has just come."""
+    """A reader that has just joined."""
     return VideoReader(lambda: track, clock)
 
 
 def test_group_so_far_comes_first(track: VideoTrack, reader: VideoReader) -> None:
-    """All but the newest picture are there only to be decoded; what follows is shown."""
+    """All but the newest picture are only decoded; later ones are shown."""
     assert take_all(reader) == [(1, True), (2, True), (3, True), (4, False)]
 
     put(track, 5, 6)
@@ -55,7 +55,7 @@ def test_group_so_far_comes_first(track: VideoTrack, reader: VideoReader) -> Non
 def test_slow_reader_goes_on_with_the_next_key_picture(
     track: VideoTrack, reader: VideoReader, clock: FakeClock
 ) -> None:
-    """More than half a second behind, it skips the rest of its group, and is not led astray."""
+    """More than half a second behind, it skips the rest of its group."""
     take_all(reader)
     put(track, 5, 6)
     clock.advance(0.6)
@@ -72,9 +72,9 @@ def test_slow_reader_goes_on_with_the_next_key_picture(
 def test_reader_that_is_a_little_late_misses_nothing(
     track: VideoTrack, reader: VideoReader, clock: FakeClock
 ) -> None:
-    """A key picture may take a while to leave; those behind it wait in the group.
+    """A key picture may take a while to send; those behind it wait in the group.
 
-    However old they are: on a bus, a group comes in a moment.
+    Their age does not matter: on a bus, a group arrives in a moment.
     """
     take_all(reader)
 
@@ -86,7 +86,7 @@ def test_reader_that_is_a_little_late_misses_nothing(
 
 
 def test_group_that_ends_too_early_is_counted(track: VideoTrack, reader: VideoReader) -> None:
-    """When the next key picture is there before the last group was read, that is a cut as well."""
+    """If the next key picture arrives before the last group was read, that is a cut as well."""
     take_all(reader)
     put(track, 5, 8, keys=(6, 8))
 
@@ -97,7 +97,7 @@ def test_group_that_ends_too_early_is_counted(track: VideoTrack, reader: VideoRe
 def test_who_cannot_catch_up_in_time_waits_for_a_key_picture(
     track: VideoTrack, reader: VideoReader, clock: FakeClock
 ) -> None:
-    """On a link that takes the group so far too slowly, it would be behind for ever."""
+    """On a link that takes the group so far too slowly, a reader would stay behind for ever."""
     assert reader.next() is not None
     clock.advance(2.1)
 
@@ -109,7 +109,7 @@ def test_who_cannot_catch_up_in_time_waits_for_a_key_picture(
 
 
 def test_lost_chain_begins_anew(track: VideoTrack, reader: VideoReader) -> None:
-    """After a loss at the source nothing is handed over before a key picture."""
+    """After a loss at the source, nothing is returned before a key picture."""
     take_all(reader)
     track.lose()
     assert take_all(reader) == []
@@ -119,7 +119,7 @@ def test_lost_chain_begins_anew(track: VideoTrack, reader: VideoReader) -> None:
 
 
 def test_group_that_comes_again_is_not_shown_again(track: VideoTrack, reader: VideoReader) -> None:
-    """A node that lost its chain on the bus gets the group once more, from its key picture."""
+    """A node that lost its chain on the bus gets the group again, from its key picture."""
     take_all(reader)
     track.lose()
     assert take_all(reader) == []
@@ -129,7 +129,7 @@ def test_group_that_comes_again_is_not_shown_again(track: VideoTrack, reader: Vi
 
 
 def test_rejoining_is_like_joining(track: VideoTrack, reader: VideoReader) -> None:
-    """Who cannot tell what has arrived begins with the key picture of the same group."""
+    """A reader that cannot tell what arrived restarts with the key picture of the same group."""
     take_all(reader)
     put(track, 5, 5)
 
@@ -141,7 +141,7 @@ def test_rejoining_is_like_joining(track: VideoTrack, reader: VideoReader) -> No
 def test_group_without_its_beginning_is_not_joined(
     track: VideoTrack, reader: VideoReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has had what was dropped of a long group goes on; who comes now waits."""
+    """A reader that had the dropped part of a long group goes on; a new one waits."""
     monkeypatch.setattr(video_track, "MAX_UNITS", 4)
     take_all(reader)
 
@@ -152,7 +152,7 @@ def test_group_without_its_beginning_is_not_joined(
 
 
 def test_camera_that_is_replaced_is_followed(clock: FakeClock) -> None:
-    """A camera with another source has another track; nobody listens to the old one any more."""
+    """A camera with a new source has a new track; nobody listens to the old one any more."""
     tracks = [VideoTrack("full"), VideoTrack("full")]
     now = iter((0, 0, 0, 1, 1, 1, 1))
     reader = VideoReader(lambda: tracks[next(now)], clock)
@@ -167,7 +167,7 @@ def test_camera_that_is_replaced_is_followed(clock: FakeClock) -> None:
 
 
 def test_waiting_ends_with_the_next_unit(track: VideoTrack, reader: VideoReader) -> None:
-    """It is woken by the camera, and need not look."""
+    """The camera wakes the reader, which need not poll."""
     take_all(reader)
     reader.wait(0)
     woken: list[bool] = []

@@ -1,4 +1,4 @@
-"""The hub's rounds: what runs in which, and that nothing ends or prolongs them."""
+"""The hub's rounds: what runs in which, and that nothing stops or prolongs them."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from server.loop.epoll import Hub
 
 @pytest.fixture
 def loop() -> Iterator[Hub]:
-    """The running hub, which tells of each of its rounds."""
+    """The running hub, which reports each of its rounds."""
     loop = hubs.get_hub()
     assert isinstance(loop, Hub), "the program's own hub is the one that runs"
     loop.LONG_S = -1.0
@@ -36,7 +36,7 @@ def rounds(loop: Hub, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_canceled_timer_wakes_nobody(loop: Hub) -> None:
-    """Each wait that ended in time left a timer, for which the hub woke up later, in vain."""
+    """Each wait that ended in time used to leave a timer, which woke the hub later for nothing."""
     rounds: list[float] = []
     loop.on_round = lambda end, length_s: rounds.append(end)
     for number in range(20):
@@ -50,7 +50,7 @@ def test_a_canceled_timer_wakes_nobody(loop: Hub) -> None:
 def test_an_error_in_a_round_ends_neither_it_nor_the_hub(
     loop: Hub, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What fails is reported, and the next one in line runs."""
+    """A failure is reported, and the next callback runs."""
     ran: list[str] = []
     loop.soon.extend((lambda: ran.append("first"), lambda: 1 / 0, lambda: ran.append("last")))
 
@@ -61,7 +61,7 @@ def test_an_error_in_a_round_ends_neither_it_nor_the_hub(
 
 
 def test_what_comes_soon_leaves_others_their_turn(loop: Hub) -> None:
-    """Two that set each other off without end must not keep the hub from polling."""
+    """Two callbacks that trigger each other endlessly must not keep the hub from polling."""
     readable = os.eventfd(1)
     read: list[bool] = []
     turns = 0
@@ -83,7 +83,7 @@ def test_what_comes_soon_leaves_others_their_turn(loop: Hub) -> None:
 
 
 def test_a_callback_may_end_the_wait_of_another_that_is_due(loop: Hub) -> None:
-    """Both descriptors are readable in one poll, and each stops whoever comes after it."""
+    """Both descriptors are readable in one poll, and each stops the other."""
     called: list[int] = []
     fds = [os.eventfd(1), os.eventfd(1)]
     watches: list[hub.ReadWatch] = []
@@ -118,7 +118,7 @@ def test_chores_wait_for_a_round_that_is_run_anyway(loop: Hub, rounds: list[int]
 
 
 def test_a_chore_that_waits_in_vain_for_a_round_has_its_own(loop: Hub) -> None:
-    """With nothing else to do it would never be done."""
+    """On an idle hub it would otherwise never run."""
     began = time.monotonic()
 
     hub.rest(0.01)
@@ -138,7 +138,7 @@ def test_long_chores_have_rounds_of_their_own(loop: Hub, rounds: list[int]) -> N
 
 
 def test_who_is_killed_while_resting_is_not_called(loop: Hub) -> None:
-    """Its green thread may be waiting for something else by then."""
+    """By then, its green thread may be waiting for something else."""
     waited_s: list[float] = []
 
     def work() -> None:

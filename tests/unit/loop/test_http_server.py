@@ -1,4 +1,4 @@
-"""HTTP over the hub: framing, turns, and who is let in."""
+"""HTTP over the hub: framing, turns, and which connections are admitted."""
 
 import socket
 import ssl
@@ -20,7 +20,7 @@ Application = Callable[[dict[str, object], Callable[..., object]], list[bytes]]
 
 @pytest.fixture
 def limiter() -> OpenLimiter:
-    """Who is let in."""
+    """The connection limiter."""
     return OpenLimiter()
 
 
@@ -80,7 +80,7 @@ def test_application_is_served(serve: Callable[[Application], int]) -> None:
 def test_a_peer_that_reads_nothing_is_waited_for_once(
     serve: Callable[[Application], int], limiter: OpenLimiter
 ) -> None:
-    """What it had not taken in time was offered twice more, and its connection counted so long."""
+    """Unsent bytes were offered twice more, and the connection counted for as long."""
     gave_up: list[float] = []
 
     def application(environ: Any, start_response: Callable[..., object]) -> Any:
@@ -88,7 +88,7 @@ def test_a_peer_that_reads_nothing_is_waited_for_once(
         start_response("200 OK", [])
         try:
             while True:
-                yield bytes(8000)  # Less than what the server collects before it sends.
+                yield bytes(8000)  # Less than the server buffers before it sends.
         finally:
             gave_up.append(time.monotonic())
 
@@ -105,9 +105,9 @@ def test_a_peer_that_reads_nothing_is_waited_for_once(
 def test_requests_without_a_pause_leave_the_hub_to_others(
     serve: Callable[[Application], int],
 ) -> None:
-    """Who has the next request ready before the answer is out waits for a turn like everybody else.
+    """A client with its next request ready before the answer is out waits for a turn.
 
-    Its green thread never waited, and so kept the hub for as long as the client was quick.
+    Its green thread never waited, and so kept the hub as long as the client was fast.
     """
     rounds = 0
     seen: list[int] = []
@@ -139,7 +139,7 @@ def test_requests_without_a_pause_leave_the_hub_to_others(
 def test_whole_requests_that_wait_are_no_half_ones(
     serve_with: Callable[[Application, Limiter], int],
 ) -> None:
-    """A flood of them ended the oldest connections, as if those had never finished their heads."""
+    """A flood of them ended the oldest connections, as if those had unfinished headers."""
 
     def application(
         environ: dict[str, object], start_response: Callable[..., object]
@@ -163,7 +163,7 @@ def test_whole_requests_that_wait_are_no_half_ones(
 def test_traceback_is_not_sent_to_clients(
     serve: Callable[[Application], int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An application that fails answers 500 and keeps its inside to itself."""
+    """An application that fails answers 500 without internal details."""
 
     def application(
         environ: dict[str, object], start_response: Callable[..., object]
@@ -178,7 +178,7 @@ def test_traceback_is_not_sent_to_clients(
 
 
 def test_small_chunk_is_sent_at_once(serve: Callable[[Application], int]) -> None:
-    """A few bytes do not wait for more; a small MJPEG frame would be held back."""
+    """A few bytes do not wait for more; that would hold back a small MJPEG frame."""
     release = hub.Signal()
 
     def application(environ: dict[str, object], start_response: Callable[..., object]) -> object:
@@ -208,7 +208,7 @@ def test_small_chunk_is_sent_at_once(serve: Callable[[Application], int]) -> Non
 
 
 def test_accepted_connections_do_not_wait_for_nagle(serve: Callable[[Application], int]) -> None:
-    """Each accepted socket has TCP_NODELAY, or small writes would wait for acknowledgements."""
+    """Each accepted socket has TCP_NODELAY; small writes would wait for acknowledgements."""
     found: list[int] = []
 
     def application(
@@ -243,7 +243,7 @@ def test_peer_that_goes_in_mid_sentence_harms_nobody(serve: Callable[[Applicatio
 def test_gate_counts_who_is_inside(
     serve: Callable[[Application], int], limiter: OpenLimiter
 ) -> None:
-    """Every connection is counted in, and out when it ends."""
+    """Every connection counts from its begin to its end."""
     inside: list[int] = []
 
     def application(
@@ -262,7 +262,7 @@ def test_gate_counts_who_is_inside(
 def test_gate_turns_connections_away(
     serve: Callable[[Application], int], limiter: OpenLimiter
 ) -> None:
-    """A connection too many is told so and ended, before the application hears of it."""
+    """A surplus connection gets an answer and is closed, before the application is called."""
     limiter.refusal = b"HTTP/1.1 503 Too Many\r\n\r\n"
 
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -308,7 +308,7 @@ def secured(certified: Certified) -> Iterator[Callable[[Limiter], int]]:
 
 
 def ask_over_tls(port: int, context: ssl.SSLContext) -> tuple[bytes, str | None, str | None]:
-    """Return the answer to a request, the version of TLS, and the protocol within it."""
+    """Return the answer to a request, the TLS version, and the negotiated protocol."""
     with (
         socket.create_connection(("127.0.0.1", port)) as plain,
         context.wrap_socket(
@@ -325,18 +325,18 @@ def ask_over_tls(port: int, context: ssl.SSLContext) -> tuple[bytes, str | None,
 
 
 def take_green(sock: socket.socket, step: Callable[[], bytes | None]) -> bytes | None:
-    """Repeat a step of a TLS client until it needs nothing more to arrive."""
+    """Repeat a step of a TLS client until it needs no more data."""
     while True:
         try:
             return step()
         except ssl.SSLWantReadError:
-            assert hub.wait_readable(sock, 3), "the server says nothing"
+            assert hub.wait_readable(sock, 3), "the server sends nothing"
 
 
 def test_tls_is_served(
     secured: Callable[[Limiter], int], limiter: OpenLimiter, certified: Certified
 ) -> None:
-    """The application is told, and the end of an answer is no broken connection."""
+    """The application sees the scheme, and the end of an answer is not a broken connection."""
     trust = certified.trust()
     trust.set_alpn_protocols(["h2", "http/1.1"])
 
@@ -351,7 +351,7 @@ def test_tls_is_served(
 def test_tls_1_2_is_served_with_forward_secrecy_only(
     secured: Callable[[Limiter], int], limiter: OpenLimiter, certified: Certified
 ) -> None:
-    """Nothing older, and no cipher whose recordings a stolen key would open later."""
+    """Older versions are rejected, and ciphers whose recordings a stolen key would open."""
     trust = certified.trust()
     trust.maximum_version = ssl.TLSVersion.TLSv1_2
     port = secured(limiter)
@@ -368,7 +368,7 @@ def test_tls_1_2_is_served_with_forward_secrecy_only(
 def test_old_protocols_are_refused(
     secured: Callable[[Limiter], int], limiter: OpenLimiter, certified: Certified
 ) -> None:
-    """TLS 1.1 is told so in its own words, and the next client is served."""
+    """TLS 1.1 gets a proper alert, and the next client is served."""
     old = certified.trust()
     old.set_ciphers("ALL:@SECLEVEL=0")
     old.minimum_version = ssl.TLSVersion.TLSv1
@@ -402,7 +402,7 @@ def test_garbage_like_a_handshake_ends_its_connection(
 def test_a_request_in_the_clear_is_answered_elsewhere(
     secured: Callable[[Limiter], int], limiter: OpenLimiter
 ) -> None:
-    """On the same port; the application behind TLS never sees it."""
+    """It is answered on the same port; the application behind TLS never sees it."""
     assert b"clear http" in ask(secured(limiter), REQUEST)
     until(lambda: limiter.inside == 0)
 
@@ -415,7 +415,7 @@ def test_a_stalled_handshake_ends(
     monkeypatch: pytest.MonkeyPatch,
     start: bytes,
 ) -> None:
-    """It holds up nobody, and is over after its deadline, whatever came of it."""
+    """It holds up nobody, and ends at its deadline."""
     monkeypatch.setattr(http_server, "HANDSHAKE_DEADLINE_S", 0.5)
     port = secured(limiter)
     with socket.create_connection(("127.0.0.1", port)) as stalled:
@@ -424,7 +424,7 @@ def test_a_stalled_handshake_ends(
         until(lambda: limiter.inside == 1)
 
         assert b"private" in ask_over_tls(port, certified.trust())[0]
-        assert hub.wait_readable(stalled, 3), "it was not ended"
+        assert hub.wait_readable(stalled, 3), "the connection was not ended"
         assert stalled.recv(65536)[:1] in (b"", b"\x15")
     until(lambda: limiter.inside == 0)
 
@@ -432,7 +432,7 @@ def test_a_stalled_handshake_ends(
 def test_half_handshakes_are_half_requests(
     secured: Callable[[Limiter], int], certified: Certified
 ) -> None:
-    """They are counted as such, and the oldest gives way: they keep nobody out."""
+    """They are counted as such, and the oldest gives way, so they lock nobody out."""
     refused: list[str] = []
     port = secured(ConnectionLimiter(100, 100, refused.append, most_heads=2))
     stalled = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]

@@ -27,7 +27,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def test_the_pool_of_native_threads_grows() -> None:
-    """A camera that is added later needs threads of its own: two stuck reads would hold all."""
+    """A camera added later needs its own threads: two stuck reads would occupy all of them."""
     hub.run_native(int)
     threads = len(tpool._threads) + 2
     all_at_once = native.threading.Barrier(threads)
@@ -40,7 +40,7 @@ def test_the_pool_of_native_threads_grows() -> None:
 
 
 def test_signal_set_before_the_wait_is_not_lost() -> None:
-    """A wait returns at once when the signal was set before it."""
+    """A wait returns immediately if the signal was set before it."""
     signal = hub.Signal()
     signal.set()
 
@@ -48,7 +48,7 @@ def test_signal_set_before_the_wait_is_not_lost() -> None:
 
 
 def test_signal_is_cleared_by_the_wait() -> None:
-    """However often it was set, one wait uses it up."""
+    """However often it was set, one wait clears it."""
     signal = hub.Signal()
     signal.set()
     signal.set()
@@ -71,12 +71,12 @@ def test_signal_wakes_who_waits() -> None:
 
 
 def test_signal_wait_times_out() -> None:
-    """A wait that nobody ends returns False."""
+    """A wait that nothing ends returns False."""
     assert not hub.Signal().wait(0.001)
 
 
 def test_signal_can_be_waited_for_after_a_killed_waiter() -> None:
-    """A waiter that is killed leaves the signal usable."""
+    """Killing a waiter leaves the signal usable."""
     signal = hub.Signal()
     task = hub.spawn(signal.wait)
     hub.sleep(0)
@@ -116,7 +116,7 @@ def test_kill_ends_a_task_that_never_ran() -> None:
 
 
 def test_native_call_runs_on_another_thread() -> None:
-    """What may block runs beside the hub's thread, and its result comes back."""
+    """A blocking call runs beside the hub's thread, and its result is returned."""
     assert hub.run_native(threading.get_ident) != threading.get_ident()
     assert hub.run_native(pow, 2, 5) == 32
 
@@ -200,7 +200,7 @@ def test_taken_port_is_refused() -> None:
 
 
 def test_stuck_native_call_does_not_keep_the_process() -> None:
-    """A read that never returns cannot hold the process at its end."""
+    """A read that never returns cannot keep the process alive."""
     code = (
         "import threading\n"
         "from server.loop import hub\n"
@@ -221,7 +221,7 @@ def test_stuck_native_call_does_not_keep_the_process() -> None:
 
 
 def test_a_callback_runs_the_waiter_at_once() -> None:
-    """A turn of the hub between a message and whoever waits for it is time and work for nothing."""
+    """An extra turn of the hub between a message and its waiter would cost time and work."""
     signal = hub.Signal()
     ours, theirs = socket.socketpair()
     order = []

@@ -10,7 +10,7 @@ from tests.support.fakes import until
 
 
 def test_lag_of_a_blocked_hub_is_measured() -> None:
-    """What holds the hub up shows as its lag, and is told once."""
+    """A hub that is held up shows it as lag, and reports it once."""
     meter = LagMeter()
     meter.open()
     hub.sleep(0.01)
@@ -29,7 +29,7 @@ def test_lag_of_a_blocked_hub_is_measured() -> None:
 
 
 def test_waiting_is_no_lag() -> None:
-    """A hub with nothing to do waits in its poll, which is no part of a turn."""
+    """An idle hub waits in its poll, which is not part of a turn."""
     meter = LagMeter()
     meter.open()
 
@@ -43,7 +43,7 @@ def test_waiting_is_no_lag() -> None:
     ("turns_s", "lag_s"),
     [
         ([], 0.0),
-        # In a window of ten seconds one percent is a tenth of a second.
+        # One percent of a ten-second window is a tenth of a second.
         ([0.08], 0.0),
         ([0.3], 0.2),
         ([0.3, 0.3], 0.25),
@@ -53,5 +53,5 @@ def test_waiting_is_no_lag() -> None:
     ],
 )
 def test_quantile_counts_moments_not_turns(turns_s: list[float], lag_s: float) -> None:
-    """What is due in a long turn waits for its end, so that a long turn counts for its length."""
+    """Whatever is due in a long turn waits for its end, so a long turn counts for its length."""
     assert lag_quantile(turns_s, 10.0, 0.99) == pytest.approx(lag_s, abs=1e-9)

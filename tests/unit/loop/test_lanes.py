@@ -1,4 +1,4 @@
-"""Lanes at something dear."""
+"""Lanes that limit access to a costly resource."""
 
 import time
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from tests.support.fakes import settle, until
 
 
 class Crowd:
-    """Many who want one at once, on a hub that is held up all the time."""
+    """Many who want a lane at the same time, on a hub that is constantly held up."""
 
     def __init__(self, lanes: Lanes, work_s: float) -> None:
         self.served: list[int] = []
         self.took_s: list[float] = []
         self._lanes = lanes
         self._work_s = work_s
-        self._delay = hub.spawn(self._hold_up)
+        self._delay = hub.spawn(self._block_hub)
         self.tasks = [hub.spawn(self._come, number) for number in range(64)]
 
     def _come(self, number: int) -> None:
@@ -31,7 +31,7 @@ class Crowd:
             pass
         self.took_s.append(time.monotonic() - begun)
 
-    def _hold_up(self) -> None:
+    def _block_hub(self) -> None:
         while True:
             hub.sleep(0)
             native.sleep(0.02)
@@ -42,14 +42,14 @@ class Crowd:
 
 @pytest.fixture
 def crowd() -> Iterator[Crowd]:
-    """64 at once, of whom two at a time take 0.1 s: all would take 3.2 s."""
+    """64 at a time, each taking 0.1 s, two in parallel: all would take 3.2 s."""
     crowd = Crowd(Lanes(2, max_wait_s=0.5), work_s=0.1)
     yield crowd
     crowd.close()
 
 
 def test_nobody_waits_longer_than_told(crowd: Crowd) -> None:
-    """The bound holds by the clock, however late the hub is: once it counted its own sleeps."""
+    """The bound holds by the clock, however late the hub is; its own sleeps used to be counted."""
     until(lambda: len(crowd.took_s) == 64)
 
     assert max(crowd.took_s) < 0.5 + 0.1 + 0.2
@@ -58,7 +58,7 @@ def test_nobody_waits_longer_than_told(crowd: Crowd) -> None:
 
 
 def test_lanes_outlive_who_waits() -> None:
-    """Who is killed while waiting, or with a lane just given, keeps it from nobody."""
+    """A waiter killed while waiting, or right after getting a lane, does not keep it."""
     lanes = Lanes(1, max_wait_s=5)
     served: list[str] = []
 
@@ -73,7 +73,7 @@ def test_lanes_outlive_who_waits() -> None:
     last = hub.spawn(come, "last", 0)
     settle()
     killed[0].kill()
-    first.kill()  # Gives its lane to the second of the killed, which has not run yet.
+    first.kill()  # Passes its lane to the second one killed, which has not run yet.
     killed[1].kill()
 
     assert last.join(2)

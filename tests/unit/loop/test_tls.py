@@ -1,4 +1,4 @@
-"""TLS on a socket that must not block, between real sockets and Python's own client."""
+"""TLS on a non-blocking socket, between real sockets and Python's own client."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ Pair = tuple[TlsSocket, TlsClient]
 
 @pytest.fixture
 def connect(certified: Certified) -> Iterator[Callable[[], Pair]]:
-    """A function that returns the ends of a new connection, which have shaken hands."""
+    """A function that returns both ends of a new connection after the handshake."""
     opened: list[Any] = []
 
     def make() -> Pair:
@@ -45,7 +45,7 @@ def receive(theirs: TlsClient, size: int) -> bytes:
 
 
 def send_until_full(ours: TlsSocket, data: bytes) -> int:
-    """Send until the kernel accepts no more; return how much that was."""
+    """Send until the kernel accepts no more; return how many bytes that was."""
     view, sent = memoryview(data), 0
     try:
         while sent < len(data):
@@ -56,7 +56,7 @@ def send_until_full(ours: TlsSocket, data: bytes) -> int:
 
 
 def receive_at_ours(ours: TlsSocket) -> bytes:
-    """Return what the first read that brings anything brings."""
+    """Return the result of the first read that returns anything."""
     while True:
         assert hub.wait_readable(ours, 2), "nothing came"
         try:
@@ -66,7 +66,7 @@ def receive_at_ours(ours: TlsSocket) -> bytes:
 
 
 def test_a_whole_picture_is_sent_at_once(connect: Callable[[], Pair]) -> None:
-    """It arrives as it was, though it takes several records."""
+    """It arrives unchanged, though it takes several records."""
     ours, theirs = connect()
     picture = os.urandom(58_000)
 
@@ -75,10 +75,9 @@ def test_a_whole_picture_is_sent_at_once(connect: Callable[[], Pair]) -> None:
 
 
 def test_a_slow_reader_loses_nothing_and_costs_little(connect: Callable[[], Pair]) -> None:
-    """What the kernel does not accept stays, one batch at most, and goes out before all else.
-
-    OpenSSL has numbered it already: sent out of order, or dropped, it would end the connection.
-    """
+    """Bytes that the kernel does not accept wait, one batch at most, and are sent first. OpenSSL
+    has numbered the records: sending them out of order, or dropping them, would end the
+    connection."""
     ours, theirs = connect()
     data = os.urandom(8_000_000)
     sent = send_until_full(ours, data)
@@ -94,9 +93,9 @@ def test_a_slow_reader_loses_nothing_and_costs_little(connect: Callable[[], Pair
 
 
 def test_after_half_a_message_there_is_no_other(connect: Callable[[], Pair]) -> None:
-    """Who gives up on a slow reader and sends a last word is told that the connection is over.
+    """A sender that gives up on a slow reader and writes a last message gets a connection error.
 
-    The HTTP server does, after a deadline; it ended in a traceback instead of quietly.
+    The HTTP server does that after a deadline; it ended in a traceback instead of quietly.
     """
     ours, _ = connect()
     send_until_full(ours, bytes(8_000_000))
@@ -106,7 +105,7 @@ def test_after_half_a_message_there_is_no_other(connect: Callable[[], Pair]) -> 
 
 
 def test_everything_that_has_arrived_is_read(connect: Callable[[], Pair]) -> None:
-    """Bytes that were decrypted and kept would not make the descriptor readable again."""
+    """Bytes kept after decryption would not make the descriptor readable again."""
     ours, theirs = connect()
     theirs.sendall(b"one")
     theirs.sendall(b"two" * 1000)
@@ -134,7 +133,7 @@ def test_a_buffer_is_filled_as_far_as_it_goes(connect: Callable[[], Pair]) -> No
 
 
 def test_goodbye_is_the_end(connect: Callable[[], Pair]) -> None:
-    """Both sides say it, so that neither takes a broken connection for a whole answer."""
+    """Both sides send it, so that a broken connection is not taken for a whole answer."""
     ours, theirs = connect()
     ours.send(b"all")
     ours.shutdown(socket.SHUT_RDWR)
@@ -158,7 +157,7 @@ def test_what_is_no_record_is_an_error(connect: Callable[[], Pair]) -> None:
 
 
 def test_tls_without_content_ends(certified: Certified) -> None:
-    """A hello without end, or new keys again and again, cost time and bring nothing."""
+    """An endless hello, or endless new keys, cost time for nothing."""
     ours_plain, theirs = socket.socketpair()
     ours = TlsSocket(ours_plain)
     ours.secure(certified.context())
@@ -178,7 +177,7 @@ def test_tls_without_content_ends(certified: Certified) -> None:
 
 
 def test_no_file_is_shared_without_encryption(connect: Callable[[], Pair]) -> None:
-    """From the fifth viewer on, plain sockets are sent a file; that would be in the clear."""
+    """From the fifth viewer on, plain sockets are sent a file, which would be unencrypted."""
     packet = Packet(os.urandom(60_000))
     pairs = [connect() for _ in range(SHARED_FROM + 1)]
 

@@ -1,4 +1,4 @@
-"""How much begins at the same time."""
+"""Limit how many requests start at the same time."""
 
 import time
 from collections import Counter
@@ -11,14 +11,14 @@ from tests.support.fakes import until
 
 
 def burn(seconds: float) -> None:
-    """Use up some of the processor."""
+    """Use CPU time."""
     began = time.thread_time()
     while time.thread_time() - began < seconds:
         pass
 
 
 class Rounds:
-    """Counts the rounds of the hub, while there are fewer of something than there are to be."""
+    """Counts the hub's rounds while a number is below its target."""
 
     def __init__(self, began: list[tuple[str, int]], until_there_are: int) -> None:
         self.count = 0
@@ -34,9 +34,9 @@ class Rounds:
 
 @pytest.mark.parametrize(("cost_s", "most"), [(0.004, 1), (0.001, 4), (0.0001, 40)])
 def test_a_round_has_room_for_what_takes_little(cost_s: float, most: int) -> None:
-    """Those who come at the same time begin in their order, as many in a round as are quick.
+    """Those that arrive together start in order, as many per round as are quick.
 
-    One in a round, however quick, starved pages on a server whose rounds were long.
+    One per round, however quick, starved pages on a server with long rounds.
     """
     turns = Turns()
     began: list[tuple[str, int]] = []
@@ -60,7 +60,7 @@ def test_a_round_has_room_for_what_takes_little(cost_s: float, most: int) -> Non
 
 
 def test_turns_take_half_of_a_core() -> None:
-    """After a burst the hub has as much time for pictures as for requests."""
+    """After a burst, the hub has as much time for pictures as for requests."""
     turns = Turns()
     turns.BURST_S = 0.05  # type: ignore[misc]
     started = time.monotonic()
@@ -77,7 +77,7 @@ def test_turns_take_half_of_a_core() -> None:
 
 
 def test_what_others_do_is_not_charged() -> None:
-    """Pictures that are sent in the same round are not the requests' doing.
+    """Pictures sent in the same round are not charged to the requests.
 
     Charged for all of it, requests on a busy server waited until their clients gave up.
     """

@@ -1,4 +1,4 @@
-"""How others reach the server: what is kept, and what counts more."""
+"""How others reach the server: which choice is kept, and which settings outrank it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ def settings(
 
 
 def test_a_choice_counts_from_the_next_start(tmp_path: Path) -> None:
-    """It is no other choice a second time, and stays once a start has succeeded."""
+    """Repeating it changes nothing, and it stays once a start has succeeded."""
     assert Access(settings(tmp_path)).choose({"host": NETWORK})
 
     assert settings(tmp_path).server.host == NETWORK
@@ -32,7 +32,7 @@ def test_a_choice_counts_from_the_next_start(tmp_path: Path) -> None:
 
 
 def test_a_choice_that_failed_is_forgotten(tmp_path: Path) -> None:
-    """The one before counts again, and why is told."""
+    """The previous choice counts again, and the reason is shown."""
     Access(settings(tmp_path)).choose({"host": NETWORK})
 
     assert revert(tmp_path, "the port is taken")
@@ -43,7 +43,7 @@ def test_a_choice_that_failed_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_file_and_environment_count_more(tmp_path: Path) -> None:
-    """The page says where a setting is to be changed, and cannot change it."""
+    """The page says where the setting must be changed, and cannot change it."""
     Access(settings(tmp_path)).choose({"host": NETWORK})
     config = tmp_path / "porthole.toml"
     config.write_text('[server]\nhost = "127.0.0.2"\n')
@@ -60,7 +60,7 @@ def test_file_and_environment_count_more(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("choice", [{}, {"host": "8.8.8.8"}, {"host": 1}, {"port": 1}])
 def test_only_these_can_be_chosen(tmp_path: Path, choice: dict[str, object]) -> None:
-    """This machine or every address, and nothing else."""
+    """The choices are this machine or every address."""
     if choice:
         with pytest.raises(FormError):
             Access(settings(tmp_path)).choose(choice)
@@ -72,7 +72,7 @@ def test_only_these_can_be_chosen(tmp_path: Path, choice: dict[str, object]) -> 
     "text", ["", "[]", '{"server": {"port": 1}, "before": null, "failed": ""}']
 )
 def test_a_broken_file_is_told(tmp_path: Path, text: str) -> None:
-    """Nobody but the page writes it; what it is not is not guessed."""
+    """Only the page writes it, so invalid contents are not guessed at."""
     (tmp_path / FILE).write_text(text)
 
     with pytest.raises(ConfigError, match=r"server\.json"):

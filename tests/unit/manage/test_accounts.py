@@ -1,4 +1,4 @@
-"""What the page sends about people."""
+"""Users as the page sends them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ USER = {"name": "ada", "role": "viewer", "cameras": None}
 
 
 def test_a_complete_user_is_taken() -> None:
-    """Without a password one is to be made."""
+    """If the password is missing, one is generated."""
     user = read_account(NewUser, USER | {"cameras": ["door"]})
 
     assert (user.name, user.role, user.cameras, user.password) == ("ada", "viewer", ["door"], None)
@@ -35,7 +35,7 @@ def test_a_complete_user_is_taken() -> None:
     ],
 )
 def test_each_field_says_what_it_accepts(kind: Any, values: dict[str, Any], field: str) -> None:
-    """One message for each field, which repeats nothing that was sent."""
+    """Each field has its message, which repeats nothing that was sent."""
     with pytest.raises(FormError) as caught:
         read_account(kind, values)
 

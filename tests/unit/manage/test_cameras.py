@@ -1,4 +1,4 @@
-"""Cameras that admins add, change and remove on a node that runs."""
+"""Cameras that admins add, change and remove on a running node."""
 
 import json
 import stat
@@ -25,7 +25,7 @@ Start = Callable[..., Runtime]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a node with the camera ``door`` of the command line, or with the cameras given."""
+    """Start a node with the camera ``door`` of the command line, or with the given cameras."""
     started: list[Runtime] = []
 
     def start_one(*sources: str) -> Runtime:
@@ -44,12 +44,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def kept(folder: Path) -> Any:
-    """Return what is in ``cameras.json``."""
+    """Return the contents of ``cameras.json``."""
     return json.loads((folder / "cameras.json").read_text())
 
 
 def test_an_added_camera_survives_a_restart(start: Start, tmp_path: Path) -> None:
-    """It is there at once, with a file that only its owner can read, and there again later."""
+    """It works immediately, is stored in a private file, and works after a restart."""
     node = start()
 
     added = node.managed.add(YARD, "ann")
@@ -68,7 +68,7 @@ def test_an_added_camera_survives_a_restart(start: Start, tmp_path: Path) -> Non
 
 
 def test_a_changed_source_keeps_its_viewers(start: Start) -> None:
-    """They go on with the new one, and the numbers of the frames go on too."""
+    """They continue with the new one, and frame numbers continue too."""
     node = start()
     node.managed.add(YARD, "ann")
     other, waiter = FrameWaiter(node.fanouts["door"]), FrameWaiter(node.fanouts["yard"], "320")
@@ -85,7 +85,7 @@ def test_a_changed_source_keeps_its_viewers(start: Start) -> None:
         after = waiter.next(5.0)
     assert after is not None
     assert after.seq > before.seq
-    assert after.rendition == FULL.name, "the width that it watched is offered no more"
+    assert after.rendition == FULL.name, "the width that it watched is no longer offered"
     assert node.own["door"] is door, "all others are left alone"
     waiter.leave()
     other.leave()
@@ -106,7 +106,7 @@ def test_a_title_is_changed_in_place(start: Start) -> None:
 def test_a_renamed_camera_keeps_its_place_and_what_operators_set(
     start: Start, tmp_path: Path
 ) -> None:
-    """Stopped under its old name, it is stopped under its new one."""
+    """If it was stopped under its old name, it is stopped under the new one."""
     node = start()
     node.managed.add(YARD, "ann")
     node.managed.add(YARD | {"name": "lab"}, "ann")
@@ -120,7 +120,7 @@ def test_a_renamed_camera_keeps_its_place_and_what_operators_set(
 
 
 def test_a_removed_camera_can_be_brought_back(start: Start) -> None:
-    """With its place, what operators had set, and frames that count on; but not for ever."""
+    """Its place, operators' settings and frame numbers come back, but not for ever."""
     node = start()
     clock = [0.0]
     node.managed._clock = lambda: clock[0]
@@ -145,7 +145,7 @@ def test_a_removed_camera_can_be_brought_back(start: Start) -> None:
 
 
 def test_cameras_of_the_settings_stay_theirs(start: Start, tmp_path: Path) -> None:
-    """Title, group and order are kept for everybody; everything else is changed where it is."""
+    """Title, group and order are stored for everybody; the rest is changed in the settings."""
     node = start()
     node.managed.change("door", {"title": "The door", "group": "House"}, None, "ann")
 
@@ -161,7 +161,7 @@ def test_cameras_of_the_settings_stay_theirs(start: Start, tmp_path: Path) -> No
 
 
 def test_of_two_cameras_with_a_name_the_settings_wins(start: Start, tmp_path: Path) -> None:
-    """The other one is kept, told of, and used again under another name."""
+    """The other one is kept, reported, and used again under another name."""
     start().managed.add(YARD | {"source": "test:?size=640x360"}, "ann")
     node = start(f"yard={DOOR}")
 
@@ -174,7 +174,7 @@ def test_of_two_cameras_with_a_name_the_settings_wins(start: Start, tmp_path: Pa
 
 
 def test_what_is_not_used_is_said_at_the_start(start: Start, tmp_path: Path) -> None:
-    """In a notice, for nobody reads the log."""
+    """A notice reports it, since nobody reads the log."""
     start().managed.add(YARD, "ann")
     node = Runtime(load_settings([f"yard={DOOR}"], None, tmp_path, {}, {}))
     told: list[str] = []
@@ -208,7 +208,7 @@ def test_what_cannot_be_used_is_kept(tmp_path: Path, start: Start) -> None:
 
 
 def test_another_version_of_the_file_is_left_as_it_is(tmp_path: Path, start: Start) -> None:
-    """It is read as far as possible, and nothing is written over it."""
+    """It is read as far as possible, and never overwritten."""
     text = json.dumps({"version": 9, "cameras": [YARD]})
     (tmp_path / "cameras.json").write_text(text)
     node = start()
@@ -223,7 +223,7 @@ def test_another_version_of_the_file_is_left_as_it_is(tmp_path: Path, start: Sta
 def test_a_change_that_cannot_be_kept_is_not_made(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk: the admin is told, and the cameras are as they were."""
+    """If the disk is full the admin is told, and the cameras stay as they were."""
     node = start()
 
     def fail(document: object) -> None:
@@ -238,7 +238,7 @@ def test_a_change_that_cannot_be_kept_is_not_made(
 
 
 def test_two_admins_do_not_overwrite_each_other(start: Start) -> None:
-    """The second one is told, and gets what the first one made of it."""
+    """The second one gets an error and the first one's result."""
     node = start()
     seen = node.managed.add(YARD, "ann")["revision"]
     node.managed.change("yard", YARD | {"title": "Court"}, seen, "ann")
@@ -277,7 +277,7 @@ def test_there_is_a_most(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_form_is_refused_by_field(start: Start, values: dict[str, Any], field: str) -> None:
-    """With what would be accepted, as the settings file says it."""
+    """The message says what is accepted, in the settings file's words."""
     with pytest.raises(FormError) as caught:
         start().managed.add(values, "ann")
 
@@ -285,7 +285,7 @@ def test_a_form_is_refused_by_field(start: Start, values: dict[str, Any], field:
 
 
 def test_the_test_pattern_that_nobody_named_can_be_removed(tmp_path: Path) -> None:
-    """It is shown on a bare machine, until there are cameras of one's own."""
+    """It is shown on a fresh install until other cameras are added."""
     settings = load_settings([], None, tmp_path, {}, {})
     node = Runtime(settings)
     assert list(node.own) == ["test"]

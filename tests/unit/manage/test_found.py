@@ -1,4 +1,4 @@
-"""What is found to be added: devices, and files of the media folder."""
+"""What can be added: devices, and files in the media folder."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_devices_have_a_lasting_path_and_a_title(tmp_path: Path) -> None:
 
 
 def test_files_are_those_of_the_folder(tmp_path: Path) -> None:
-    """Videos below it, without hidden ones, and nothing that a link leads to."""
+    """Videos below it, without hidden ones or any reached through a link."""
     media = tmp_path / "media"
     for name in ("street.mp4", "a/yard.MKV", ".hidden/x.mp4", "notes.txt"):
         path = media / name
@@ -55,7 +55,7 @@ def test_files_are_those_of_the_folder(tmp_path: Path) -> None:
     ["file:../private.mp4", "file:/etc/passwd", "file:link.mp4", "file:~/x.mp4", "/etc/passwd"],
 )
 def test_other_files_cannot_be_added(tmp_path: Path, source: str) -> None:
-    """Neither by an absolute path, nor by one that climbs, nor through a link."""
+    """Neither an absolute path nor one that climbs or follows a link is accepted."""
     media = tmp_path / "media"
     media.mkdir()
     (tmp_path / "private.mp4").write_bytes(b"secret")
@@ -68,7 +68,7 @@ def test_other_files_cannot_be_added(tmp_path: Path, source: str) -> None:
 
 
 def test_a_file_of_the_folder_can_be_added(tmp_path: Path) -> None:
-    """Its path is relative to the folder, so that the folder can move."""
+    """Its path is relative to the folder, so that the folder can be moved."""
     entry, camera = read_camera(
         {"name": "street", "source": "file:street.mp4"}, ServerSettings(), tmp_path
     )

@@ -1,4 +1,4 @@
-"""Passwords of sources that a form shows as dots."""
+"""Source passwords that a form shows as dots."""
 
 import pytest
 
@@ -25,7 +25,7 @@ PUBLIC = "rtsp://···@10.0.0.7:554/live?token=···&size=···"
     ],
 )
 def test_what_was_not_retyped_is_kept(sent: str, kept: str) -> None:
-    """The path of a camera can be changed by somebody who does not know its password."""
+    """An admin can change a camera's path without knowing its password."""
     assert restore_secrets(sent, PUBLIC, SOURCE) == kept
 
 
@@ -39,20 +39,20 @@ def test_what_was_not_retyped_is_kept(sent: str, kept: str) -> None:
     ],
 )
 def test_a_password_is_not_sent_to_another_host(sent: str) -> None:
-    """Whoever may not read it could have it sent to a host of their own, and read it there."""
+    """Otherwise somebody who may not read it could have it sent to their own host."""
     with pytest.raises(FormError, match="type it again"):
         restore_secrets(sent, PUBLIC, SOURCE)
 
 
 @pytest.mark.parametrize("sent", ["rtsp://10.0.0.7:554/live?other=···", "···", "file:···"])
 def test_dots_that_stand_for_nothing_are_refused(sent: str) -> None:
-    """Otherwise they would be saved as a password of three dots."""
+    """Otherwise a password of three dots would be saved."""
     with pytest.raises(FormError, match="type it again"):
         restore_secrets(sent, PUBLIC, SOURCE)
 
 
 def test_the_public_form_is_what_addresses_show() -> None:
-    """The dots here are those that a parsed address has."""
+    """The dots here are those of a parsed address."""
     _, camera = read_camera({"name": "door", "source": SOURCE}, ServerSettings(), None)
 
     assert camera.address.public == PUBLIC

@@ -1,4 +1,4 @@
-"""Where the server may be sent by an address that an admin types."""
+"""Which hosts the server may be sent to by an address that an admin types."""
 
 import threading
 from collections.abc import Iterator
@@ -27,13 +27,13 @@ def address_of(text: str) -> Address:
 )
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
 def test_link_local_addresses_are_refused(scheme: str, host: str) -> None:
-    """Clouds hand out credentials there, in whichever way the number is written."""
+    """Clouds serve credentials there, however the address is written."""
     with pytest.raises(ReachError, match="link-local"):
         check_reachable(address_of(f"{scheme}://{host}/x"), follow=False)
 
 
 def test_a_name_counts_by_what_it_resolves_to() -> None:
-    """Any of its addresses is enough: which one is used is up to whoever connects."""
+    """One bad address is enough: the client chooses which one it connects to."""
 
     def find(host: str, port: int) -> list[str]:
         assert (host, port) == ("camera.example", 554)
@@ -52,7 +52,7 @@ def test_cameras_on_local_networks_are_tried(source: str) -> None:
 
 
 def test_an_unknown_host_is_said() -> None:
-    """It is not refused: nobody answers."""
+    """The error is not a refusal but that the host does not answer."""
 
     def find(host: str, port: int) -> list[str]:
         raise OSError
@@ -64,7 +64,7 @@ def test_an_unknown_host_is_said() -> None:
 
 @contextmanager
 def redirecting(to: str) -> Iterator[tuple[str, list[str]]]:
-    """Serve redirects to an address; yield ours, and the requests that came."""
+    """Serve redirects to an address; yield our address and the requests received."""
     asked: list[str] = []
 
     class Redirect(BaseHTTPRequestHandler):
@@ -87,7 +87,7 @@ def redirecting(to: str) -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("to", ["http://169.254.169.254/latest/meta-data", "//[fe80::1]/"])
 def test_a_redirect_leads_nowhere_else(to: str) -> None:
-    """A host that may be tried could otherwise send the server where it must not go."""
+    """An allowed host could otherwise redirect the server to a forbidden one."""
     with redirecting(to) as (url, asked), pytest.raises(ReachError, match="link-local"):
         check_reachable(address_of(url))
 
@@ -95,7 +95,7 @@ def test_a_redirect_leads_nowhere_else(to: str) -> None:
 
 
 def test_redirects_end() -> None:
-    """A circle is refused."""
+    """A circle is rejected."""
     with redirecting("/a") as (url, asked), pytest.raises(ReachError, match="too often"):
         check_reachable(address_of(url))
 

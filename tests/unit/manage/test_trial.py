@@ -1,4 +1,4 @@
-"""Why a source gives no picture, as it is told on the page."""
+"""Why a source gives no picture, as the page shows it."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from server.manage.trial import Trials, short_reason
     ],
 )
 def test_reasons_are_our_own_words(error: Exception, told: str) -> None:
-    """Never a server's: this machine may reach servers that an admin may not."""
+    """They never repeat a server's words: this machine may reach servers that an admin may not."""
     reason = short_reason(error)
 
     assert told in reason
@@ -32,7 +32,7 @@ def test_reasons_are_our_own_words(error: Exception, told: str) -> None:
 
 
 def test_a_picture_is_returned_with_the_size_of_the_source() -> None:
-    """Smaller than it is, for it is shown beside a form."""
+    """The picture is scaled down, since it is shown beside a form."""
     picture = Trials().picture(parse_address("test:?size=1280x720", Path()))
 
     assert picture.jpeg.startswith(b"\xff\xd8")

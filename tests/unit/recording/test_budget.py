@@ -1,4 +1,4 @@
-"""What is remembered of all cameras takes a number of bytes at most."""
+"""The memory of all cameras has a limit in bytes."""
 
 from server.recording.budget import Budget
 from server.recording.rewind import Rewind
@@ -6,7 +6,7 @@ from tests.unit.recording.test_rewind import T0, jpeg, unit
 
 
 def cameras(count: int, limit: int, seconds: float = 60.0) -> list[Rewind]:
-    """Return the buffers of some cameras that share a limit in bytes."""
+    """Return the buffers of cameras that share a limit in bytes."""
     rewinds: list[Rewind] = []
     budget = Budget(limit, lambda: rewinds)
     rewinds += [Rewind(seconds, budget.spend) for _ in range(count)]
@@ -14,7 +14,7 @@ def cameras(count: int, limit: int, seconds: float = 60.0) -> list[Rewind]:
 
 
 def test_older_pictures_are_thinned_before_any_moment_is_lost() -> None:
-    """A minute stays a minute, of all cameras, though memory is there for a fifth of it."""
+    """A minute stays a minute, of all cameras, though the limit is a fifth of what it takes."""
     rewinds = cameras(2, limit=2 * 360 * 100)
     most = 0
 
@@ -31,7 +31,7 @@ def test_older_pictures_are_thinned_before_any_moment_is_lost() -> None:
 
 
 def test_video_keeps_its_key_pictures() -> None:
-    """Of the oldest groups only what can be decoded by itself stays."""
+    """Of the oldest groups, only what can be decoded by itself stays."""
     [rewind] = cameras(1, limit=250 * 100)
 
     for at in range(600):
@@ -45,7 +45,7 @@ def test_video_keeps_its_key_pictures() -> None:
 
 
 def test_what_cannot_be_thinned_is_dropped_oldest_first() -> None:
-    """With next to no memory only the newest moments stay, of whichever camera."""
+    """With almost no memory only the newest moments stay, of whichever camera."""
     many, few = cameras(2, limit=40 * 100)
 
     few.put(jpeg(0.0))
@@ -59,7 +59,7 @@ def test_what_cannot_be_thinned_is_dropped_oldest_first() -> None:
 
 
 def test_of_a_group_that_is_larger_than_the_limit_the_key_picture_is_kept() -> None:
-    """Whoever records still gets it, and the next group is tried again."""
+    """A recorder still gets all of it, and the next group is tried again."""
     [rewind] = cameras(1, limit=500)
     told: list[object] = []
     rewind.listen(told.append)
@@ -74,7 +74,7 @@ def test_of_a_group_that_is_larger_than_the_limit_the_key_picture_is_kept() -> N
 
 
 def test_removed_cameras_take_nothing() -> None:
-    """Its buffer is no longer counted."""
+    """A removed camera's buffer is no longer counted."""
     rewinds: list[Rewind] = []
     budget = Budget(1000, lambda: rewinds)
     gone = Rewind(60, budget.spend)

@@ -1,4 +1,4 @@
-"""The log of what happens at the cameras."""
+"""The log of events at the cameras."""
 
 import os
 import threading
@@ -28,7 +28,7 @@ BOX = (0.1, 0.2, 0.3, 0.4)
 
 
 class Desk:
-    """A log, and all that it told."""
+    """A log, and all that it announced."""
 
     def __init__(self, media: Path) -> None:
         self.storage = Storage(media)
@@ -36,7 +36,7 @@ class Desk:
         self.writer.start()
         for thread in native.threading.enumerate():
             if thread.name == "media check":
-                thread.join()  # A late one would run what a test has put into the index.
+                thread.join()  # A late one would run what a test put into the index.
         self.log = EventLog(self.storage, self.writer)
         self.told: list[Event] = []
         self.moving: list[tuple[str, bool]] = []
@@ -44,12 +44,12 @@ class Desk:
         self.log.on_motion = lambda camera, moving, at_unix: self.moving.append((camera, moving))
 
     def kept(self) -> list[Event]:
-        """Return what is kept by now, the oldest first."""
+        """Return the stored events, oldest first."""
         self.writer.call(lambda: None)
         return self.storage.index.all_events()
 
     def picture(self, key: str) -> bytes | None:
-        """Return the picture that is kept of an event."""
+        """Return an event's stored picture."""
         (path,) = self.storage.media.rglob(f"{key}.jpg")
         return path.read_bytes()
 
@@ -63,7 +63,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_an_event_begins_and_ends(desk: Desk) -> None:
-    """Everybody is told of both, and it is kept."""
+    """Both are announced and stored."""
     key = desk.log.begin("door", "motion", AT, 0.5, BOX, b"jpeg")
     desk.log.end(key, AT + 3)
 
@@ -76,7 +76,7 @@ def test_an_event_begins_and_ends(desk: Desk) -> None:
 
 
 def test_the_best_picture_is_kept(desk: Desk) -> None:
-    """It is that of the highest score, with its box."""
+    """It is the one with the highest score, with its box."""
     key = desk.log.begin("door", "cat", AT, 0.5, BOX, b"first")
     desk.log.update(key, 0.9, (0, 0, 1, 1), b"best")
     desk.log.update(key, 0.7, BOX, b"worse")
@@ -89,7 +89,7 @@ def test_the_best_picture_is_kept(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("pause_s", "count"), [(4.9, 1), (5.1, 2)])
 def test_events_that_follow_each_other_are_one(desk: Desk, pause_s: float, count: int) -> None:
-    """One that begins within 5 s of the end of another of its label and camera goes on with it."""
+    """An event within 5 s of the end of another with its label and camera continues it."""
     first = desk.log.begin("door", "motion", AT, 0.5)
     desk.log.end(first, AT + 3)
     second = desk.log.begin("door", "motion", AT + 3 + pause_s, 0.8)
@@ -102,7 +102,7 @@ def test_events_that_follow_each_other_are_one(desk: Desk, pause_s: float, count
 
 
 def test_others_are_events_of_their_own(desk: Desk) -> None:
-    """Another camera or another label does not go on with it."""
+    """Another camera or label does not continue it."""
     keys = [
         desk.log.begin("door", "motion", AT),
         desk.log.begin("yard", "motion", AT),
@@ -113,7 +113,7 @@ def test_others_are_events_of_their_own(desk: Desk) -> None:
 
 
 def test_what_is_reported_becomes_events(desk: Desk) -> None:
-    """The first of a label begins one, others go on with it, and the last one ends it."""
+    """The first report of a label begins one, others continue it, and the last one ends it."""
     camera = offline_camera()
     for at, score, ended in [(0, 0.2, False), (1, 0.6, False), (2, None, True)]:
         desk.log.happen(camera, EventReport("cat", AT + at, score, BOX, ended, None))
@@ -124,7 +124,7 @@ def test_what_is_reported_becomes_events(desk: Desk) -> None:
 
 
 def test_a_processor_cannot_flood_it(desk: Desk) -> None:
-    """A camera has so many labels at a time, and none is long."""
+    """The number of labels per camera and their lengths are limited."""
     camera = offline_camera()
     for number in range(module.MAX_LABELS + 10):
         desk.log.happen(camera, EventReport(f"{number}" + "x" * 100, AT))
@@ -135,7 +135,7 @@ def test_a_processor_cannot_flood_it(desk: Desk) -> None:
 
 
 def test_changes_are_told_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A score that grows with each picture is told once in a second."""
+    """A score that grows with each picture is announced once a second."""
     key = desk.log.begin("door", "cat", AT, 0.1)
     for score in range(2, 9):
         desk.log.update(key, score / 10)
@@ -149,7 +149,7 @@ def test_changes_are_told_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_lost_index_has_the_events_again(desk: Desk) -> None:
-    """All that is known of them is in the files, also which are locked or deleted."""
+    """The files hold all about them, also which are locked or deleted."""
     keys = [desk.log.begin("door", f"l{at}", AT + at, 0.5, BOX, b"jpeg") for at in range(3)]
     for key in keys:
         desk.log.end(key, AT + 10)
@@ -167,7 +167,7 @@ def test_a_lost_index_has_the_events_again(desk: Desk) -> None:
 
 
 def test_a_torn_line_costs_one_change(desk: Desk) -> None:
-    """A power cut may leave half a line; the next one begins anew, and the others count."""
+    """A power cut may leave half a line; the next one starts on its own, and the others count."""
     key = desk.log.begin("door", "motion", AT)
     desk.kept()
     (file,) = desk.storage.media.rglob("events.jsonl")
@@ -181,7 +181,7 @@ def test_a_torn_line_costs_one_change(desk: Desk) -> None:
 
 
 def test_the_last_event_takes_its_files_with_it(desk: Desk) -> None:
-    """Nothing is left of a day without anything, nor what a server that was killed left half."""
+    """Nothing is left of an empty day, nor what a killed server left half done."""
     key = desk.log.begin("door", "motion", AT, picture=b"jpeg")
     desk.kept()
     (picture,) = desk.storage.media.rglob(f"{key}.jpg")
@@ -193,7 +193,7 @@ def test_the_last_event_takes_its_files_with_it(desk: Desk) -> None:
 
 
 def left_open(media: Path, *begins: tuple[str, float]) -> Storage:
-    """Return what the next server finds where one was killed that had left a sign of life."""
+    """Return what the next server finds of one that was killed after a sign of life."""
     killed = Storage(media)
     for camera, begin_unix in begins:
         key = event_id(camera, begin_unix)
@@ -204,8 +204,8 @@ def left_open(media: Path, *begins: tuple[str, float]) -> Storage:
 
 
 def test_what_went_on_when_the_server_was_killed_has_ended(tmp_path: Path) -> None:
-    """Nobody else would end it: it did when the server last left a sign of life, or before another
-    one began."""
+    """Nobody else would end it. It ended at the server's last sign of life, or before another one
+    began."""
     now, media = time.time(), tmp_path / "media"
     left_open(media, ("door", now - 900), ("shed", now - 900))
     os.utime(media / ".alive", (now - 50, now - 50))
@@ -222,7 +222,7 @@ def test_what_went_on_when_the_server_was_killed_has_ended(tmp_path: Path) -> No
 
 
 def test_what_goes_on_ends_at_a_restart_though_the_clock_was_set_back(tmp_path: Path) -> None:
-    """It began later than it is now, by the clock, and went on for ever: "now"."""
+    """By the clock it began in the future, and so went on for ever: "now"."""
     began = time.time() + 3600
     again = left_open(tmp_path / "media", ("door", began))
 
@@ -234,7 +234,7 @@ def test_what_goes_on_ends_at_a_restart_though_the_clock_was_set_back(tmp_path: 
 
 
 def test_a_check_ends_nothing_that_goes_on(desk: Desk) -> None:
-    """Nor what has ended and is still to be written. A check also runs when an index is mended."""
+    """Nor one that ended but is not yet written. A check also runs to repair an index."""
     for began in (time.time() - 60, time.time() + 3600):
         key = desk.log.begin("door", "motion", began)
         desk.kept()
@@ -253,7 +253,7 @@ def test_a_check_ends_nothing_that_goes_on(desk: Desk) -> None:
 
 
 def test_a_film_that_goes_on_during_a_check_is_not_ended(desk: Desk) -> None:
-    """The check had found that nobody knew its event, and then wrote that it had ended."""
+    """The check had found its event unknown, and then recorded that it had ended."""
     began = time.time() - 60
     key = event_id("door", began)
     desk.storage.write_event(Event(key, "door", "timelapse", began, film="benchy"))
@@ -273,8 +273,8 @@ def test_a_film_that_goes_on_during_a_check_is_not_ended(desk: Desk) -> None:
 
 
 def test_films_event_goes_on_after_a_restart(desk: Desk) -> None:
-    """It is the same event, whether the server was ended or killed, and what the check of the
-    next start finds; a film of that name from before its job began is another one."""
+    """It stays the same event, whether the server exited or was killed, despite the check. A film
+    of that name from before its job began is another event."""
     old = desk.log.begin("printer", "timelapse", AT - 900, film="benchy")
     desk.log.end(old, AT - 600)
     key = desk.log.begin("printer", "timelapse", AT, film="benchy")
@@ -302,7 +302,7 @@ def test_films_event_goes_on_after_a_restart(desk: Desk) -> None:
 
 
 def test_films_end_with_their_jobs_only(desk: Desk) -> None:
-    """The next job is an event of its own, however soon; a camera that is lost ends no film."""
+    """The next job is a new event, however soon; losing a camera ends no film."""
     benchy = desk.log.begin("printer", "timelapse", AT, film="benchy")
     desk.log.end(benchy, AT + 1)
     cube = desk.log.begin("printer", "timelapse", AT + 2, film="cube")
@@ -317,7 +317,7 @@ def test_films_end_with_their_jobs_only(desk: Desk) -> None:
 
 
 def test_index_of_an_earlier_version_is_kept(desk: Desk) -> None:
-    """It gets what it lacks, and nothing has to be read from the files again."""
+    """It is extended, and nothing has to be read from the files again."""
     key = desk.log.begin("door", "motion", AT)
     desk.kept()
     with desk.storage.index.changing() as connection:

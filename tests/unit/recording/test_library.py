@@ -1,4 +1,4 @@
-"""What is on the disk as one past: over the borders of files, gaps, and a clock that was set."""
+"""Recordings on disk as one past: across files, gaps, and a clock that was set."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -29,14 +29,14 @@ FPS, GROUP = 25, 10
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Four seconds, with a key picture in ten."""
+    """Four seconds, with every tenth a key picture."""
     made = make_units(tmp_path_factory.mktemp("film"), 4, source="testsrc2=size=128x72:rate=25")
     return [replace(one, at_unix=one.at_unix - 1e6 + BEGIN) for one in made]
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
-    """What is recorded in a new folder."""
+    """The library of a new folder."""
     storage = Storage(tmp_path / "media")
     writer = Writer(storage)
     writer.start()
@@ -50,7 +50,7 @@ def later(film: Sequence[Unit], seconds: float) -> list[Unit]:
 
 
 def record(library: Library, *films: Sequence[Unit]) -> None:
-    """Record films one after the other, as they come."""
+    """Record films one after the other."""
     for film in films:
         for at in range(0, len(film), 5):
             library._writer.put("door", film[at : at + 5], "always")
@@ -59,13 +59,13 @@ def record(library: Library, *films: Sequence[Unit]) -> None:
 
 
 def spans(library: Library) -> list[tuple[float, float]]:
-    """Return from when to when there are recordings, as seconds since the beginning."""
+    """Return the spans of the recordings, in seconds since the start."""
     found = library.recordings(Query(["door"])).rows
     return [(round(one.begin - BEGIN, 2), round(one.end - BEGIN, 2)) for one in reversed(found)]
 
 
 def shown(units: Sequence[Kept], from_unix: float) -> list[float]:
-    """Return when the pictures were captured that a clip shows; times must only grow."""
+    """Return the capture times of a clip's pictures; they must grow."""
     times = [round(one.at_unix - BEGIN, 2) for one in units]
     assert all(one < other for one, other in pairwise(times))
     assert units[0].key
@@ -74,7 +74,7 @@ def shown(units: Sequence[Kept], from_unix: float) -> list[float]:
 
 
 def test_an_event_is_there_as_soon_as_it_is_told(library: Library) -> None:
-    """A page asked for its picture at once, before a busy disk had it, and showed none."""
+    """A page requested its picture before a busy disk had it, and showed none."""
     disk_goes_on = threading.Event()
     library._writer.do(disk_goes_on.wait)
     told: list[Event] = []
@@ -94,7 +94,7 @@ def test_an_event_is_there_as_soon_as_it_is_told(library: Library) -> None:
 
 
 def test_a_clock_set_forward_costs_a_group(library: Library, film: list[Unit]) -> None:
-    """The next file begins with the next key picture; what is before the step stays."""
+    """The next file begins with the next key picture; what precedes the step stays."""
     record(library, film[:25], later(film[25:], HOUR_S))
 
     assert spans(library) == [(0.0, 1.0), (HOUR_S + 1.2, HOUR_S + 4.0)]
@@ -104,7 +104,7 @@ def test_a_clock_set_forward_costs_a_group(library: Library, film: list[Unit]) -
 
 
 def test_a_clock_set_back_costs_a_group(library: Library, film: list[Unit]) -> None:
-    """An hour earlier another file begins, and both are found by their times."""
+    """A new file begins an hour earlier, and both are found by their times."""
     record(library, film[:25], later(film[25:], -HOUR_S))
 
     assert spans(library) == [(1.2 - HOUR_S, 4.0 - HOUR_S), (0.0, 1.0)]
@@ -114,9 +114,9 @@ def test_a_clock_set_back_costs_a_group(library: Library, film: list[Unit]) -> N
 
 
 def test_a_time_that_was_twice_is_in_two_files(library: Library, film: list[Unit]) -> None:
-    """Neither replaces the other. A seek there finds one of them, and a clip goes through.
+    """Neither replaces the other: a seek there finds one of them, and a clip passes through.
 
-    Both were once in a clip one after the other, the second in no time.
+    A clip once had both in sequence, the second in no time.
     """
     record(library, film, later(film, 2.0))
 
@@ -129,12 +129,12 @@ def test_a_time_that_was_twice_is_in_two_files(library: Library, film: list[Unit
     assert [one.key for one in found].count(True) == 1
     times = shown(library.units("door", BEGIN + 1, BEGIN + 5), BEGIN + 1)
     assert (times[0], times[-1]) == (1.0, 5.0)
-    # Where it goes on in the other file, up to a group is missing, and nothing else.
+    # Where it continues in the other file, up to a group is missing, and nothing else.
     assert len(times) >= 4 * FPS + 1 - GROUP
 
 
 def test_a_clip_over_the_clock_change_an_hour_back(library: Library, film: list[Unit]) -> None:
-    """The file that began an hour earlier has reached the other: the clip is that one's."""
+    """The file that began an hour earlier has caught up with the other: the clip is from it."""
     record(library, later(film[:50], 2.0), film)
 
     times = shown(library.units("door", BEGIN + 1, BEGIN + 3.5), BEGIN + 1)
@@ -143,7 +143,7 @@ def test_a_clip_over_the_clock_change_an_hour_back(library: Library, film: list[
 
 
 def test_files_are_one_past(library: Library, film: list[Unit]) -> None:
-    """Over the border of two files nothing is missing or double."""
+    """Across two files nothing is missing or duplicate."""
     record(library, film[:50])
     record(library, film[50:])
 
@@ -155,7 +155,7 @@ def test_files_are_one_past(library: Library, film: list[Unit]) -> None:
 
 
 def test_in_a_gap_the_picture_before_it_is_found(library: Library, film: list[Unit]) -> None:
-    """It was once one of an hour later, the first in memory, or none."""
+    """It used to be one of an hour later, the first in memory, or none."""
     record(library, film[:50])
     record(library, later(film[:50], HOUR_S))
     rewind = Rewind(60)
@@ -169,14 +169,14 @@ def test_in_a_gap_the_picture_before_it_is_found(library: Library, film: list[Un
         assert found[-1].at_unix == pytest.approx(BEGIN + expected, abs=0.001)
         assert found[0].key
     assert past.find("door", BEGIN - 1)[-1].at_unix == pytest.approx(BEGIN + 2 * HOUR_S)
-    # A clip shows nothing of that: it would stand still for an hour.
+    # A clip skips the gap: it would stand still for an hour.
     assert library.units("door", BEGIN + 100, BEGIN + 200) == []
 
 
 def test_an_index_made_anew_has_the_same_after_the_clock_was_set(
     library: Library, film: list[Unit]
 ) -> None:
-    """Files are found by what they say, not by the order of their names."""
+    """Files are found by their contents, not by the order of their names."""
     record(library, film[:25], later(film[25:], -HOUR_S), later(film, HOUR_S))
     index = library._storage.index
     before = index.all_recordings()

@@ -14,7 +14,7 @@ from tests.unit.recording.test_rewind import B_FRAMES, T0, filled, jpeg, times, 
 
 
 def at(rewind: Rewind, moment: float, clock: FakeClock) -> Player:
-    """Return a player that shows a moment."""
+    """Return a player that shows this moment."""
     player = Player(rewind)
     player.seek(1, rewind.decode_run(T0 + moment), clock.now)
     player.step(clock)
@@ -22,7 +22,7 @@ def at(rewind: Rewind, moment: float, clock: FakeClock) -> Player:
 
 
 def follow(player: Player, clock: FakeClock, until_s: float) -> list[list[Unit]]:
-    """Let time go by; return what is sent each time, until a step tells nothing more."""
+    """Advance time; return what is sent at each step, until a step sends nothing."""
     sent: list[list[Unit]] = []
     end = clock.now + until_s
     while clock.now < end:
@@ -40,7 +40,7 @@ def painted(sent: list[list[Unit]]) -> list[float]:
 
 
 def test_a_seek_shows_one_picture_and_pauses(clock: FakeClock) -> None:
-    """Whatever leads to it comes with it, once."""
+    """All units that lead up to it are sent with it, once."""
     rewind = filled(*video(3))
     player = Player(rewind)
 
@@ -53,7 +53,7 @@ def test_a_seek_shows_one_picture_and_pauses(clock: FakeClock) -> None:
 
 
 def test_the_newest_seek_counts(clock: FakeClock) -> None:
-    """Of several before there is credit, only the last is shown."""
+    """Of several seeks before there is credit, only the last is shown."""
     rewind = filled(*video(3))
     player = Player(rewind)
 
@@ -65,7 +65,7 @@ def test_the_newest_seek_counts(clock: FakeClock) -> None:
 
 
 def test_a_seek_begins_with_a_key_picture_whatever_came_before(clock: FakeClock) -> None:
-    """The client may have thrown away what it no longer wanted."""
+    """The client may have discarded what it no longer wanted."""
     player = at(filled(*video(3)), 1.2, clock)
 
     player.seek(2, player.memory.decode_run(T0 + 1.3), clock.now)
@@ -75,7 +75,7 @@ def test_a_seek_begins_with_a_key_picture_whatever_came_before(clock: FakeClock)
 
 @pytest.mark.parametrize("speed", [0.25, 1.0, 2.0])
 def test_playing_shows_each_picture_at_its_time(clock: FakeClock, speed: float) -> None:
-    """As far apart as they were taken, and each unit is sent once."""
+    """They are spaced as captured, and each unit is sent once."""
     player, begun = at(filled(*video(4)), 1.0, clock), clock.now
 
     player.play(speed, clock.now)
@@ -87,7 +87,7 @@ def test_playing_shows_each_picture_at_its_time(clock: FakeClock, speed: float) 
 
 
 def test_late_pictures_lead_to_the_next(clock: FakeClock) -> None:
-    """Without credit for a while, playing goes on where it would be."""
+    """After a while without credit, playing continues at the current position."""
     player = at(filled(*video(4)), 1.0, clock)
     player.play(1.0, clock.now)
 
@@ -101,7 +101,7 @@ def test_late_pictures_lead_to_the_next(clock: FakeClock) -> None:
 
 
 def test_playing_fast_shows_no_more_than_a_screen_does(clock: FakeClock) -> None:
-    """At eight times thirty frames a second, three of four JPEGs are left out."""
+    """At eight times thirty frames a second, three of four JPEGs are skipped."""
     player = at(filled(*(jpeg(one / 30) for one in range(300))), 0.0, clock)
 
     player.play(8.0, clock.now)
@@ -111,7 +111,7 @@ def test_playing_fast_shows_no_more_than_a_screen_does(clock: FakeClock) -> None
 
 
 def test_playing_arrives_at_now(clock: FakeClock) -> None:
-    """With the newest picture shown, the next is a live one."""
+    """After the newest picture, the next is a live one."""
     player = at(filled(*video(2)), 1.5, clock)
     player.play(8.0, clock.now)
 
@@ -122,7 +122,7 @@ def test_playing_arrives_at_now(clock: FakeClock) -> None:
 
 
 def test_jpeg_is_played_backwards_picture_by_picture(clock: FakeClock) -> None:
-    """Down to the first, where it pauses."""
+    """It pauses at the first picture."""
     player = at(filled(*(jpeg(one / 10) for one in range(20))), 0.5, clock)
 
     player.play(-1.0, clock.now)
@@ -133,7 +133,7 @@ def test_jpeg_is_played_backwards_picture_by_picture(clock: FakeClock) -> None:
 
 
 def test_video_is_played_backwards_by_its_key_pictures(clock: FakeClock) -> None:
-    """Any other would need its whole group for one picture."""
+    """Any other picture would need its whole group."""
     player = at(filled(*video(4)), 2.5, clock)
 
     player.play(-2.0, clock.now)
@@ -144,7 +144,7 @@ def test_video_is_played_backwards_by_its_key_pictures(clock: FakeClock) -> None
 
 
 def test_pausing_stays_where_it_is(clock: FakeClock) -> None:
-    """And goes on from there."""
+    """Playing resumes from there."""
     player = at(filled(*video(4)), 1.0, clock)
     player.play(1.0, clock.now)
     follow(player, clock, 0.5)
@@ -157,7 +157,7 @@ def test_pausing_stays_where_it_is(clock: FakeClock) -> None:
 
 
 def test_picture_that_is_forgotten_meanwhile_moves_nothing_back(clock: FakeClock) -> None:
-    """What is shown may be thinned out; an older picture must not follow it."""
+    """The shown picture may be thinned out; an older one must not follow it."""
     rewind = filled(*(jpeg(one / 10) for one in range(600)))
     player = at(rewind, 0.5, clock)
     player.play(0.25, clock.now)
@@ -171,7 +171,7 @@ def test_picture_that_is_forgotten_meanwhile_moves_nothing_back(clock: FakeClock
 
 
 def test_seek_while_the_memory_is_asked_goes_first(clock: FakeClock) -> None:
-    """Another node's takes a while to answer, and by then it is not wanted."""
+    """Another node's memory takes a while to answer, and by then the answer is not wanted."""
     rewind = filled(*video(4))
     player = at(rewind, 1.0, clock)
 
@@ -188,7 +188,7 @@ def test_seek_while_the_memory_is_asked_goes_first(clock: FakeClock) -> None:
 
 
 def test_what_pushed_out_a_picture_is_not_sent_again(clock: FakeClock, tmp_path: Path) -> None:
-    """With B-frames, playing goes on after it."""
+    """With B-frames, playing continues after it."""
     units = make_units(tmp_path, 2.0, *B_FRAMES)
     rewind = filled(*units)
     player = Player(rewind)
@@ -208,7 +208,7 @@ def test_what_pushed_out_a_picture_is_not_sent_again(clock: FakeClock, tmp_path:
 def test_playing_leaves_out_what_was_not_kept(
     clock: FakeClock, begin: float, speed: float, order: int
 ) -> None:
-    """One picture stood for as long as nobody had watched the camera."""
+    """One picture used to stand as long as nobody had watched the camera."""
     pictures = [4.7, 4.8, 4.9, 30.0, 30.1, 30.2]
     rewind = filled(*(jpeg(at / 10) for at in range(50)), *(jpeg(30 + at / 10) for at in range(50)))
     player = at(rewind, begin, clock)

@@ -1,4 +1,4 @@
-"""What of each camera is recorded."""
+"""Which parts of a camera's video are recorded."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,13 +29,13 @@ AT = 1_795_000_000.0
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Four seconds of 25 pictures each, with a key picture in ten."""
+    """Four seconds at 25 pictures/s, with every tenth a key picture."""
     made = make_units(tmp_path_factory.mktemp("film"), 4, source="testsrc2=size=128x72:rate=25")
     return [replace(one, at_unix=one.at_unix - 1e6 + AT) for one in made]
 
 
 class Desk:
-    """A recorder of one camera, whose video the test passes through."""
+    """A recorder of one camera, whose video the test supplies."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = Settings(ServerSettings(), (), folder)
@@ -73,19 +73,19 @@ class Desk:
         return camera
 
     def set(self, mode: RecordMode, before_s: float = 5.0, after_s: float = 10.0) -> None:
-        """Set what is recorded."""
+        """Set the recording mode."""
         self.camera.keeping = RecordingSettings(record=mode, before_s=before_s, after_s=after_s)
         self.camera.tell()
 
     def recordings(self) -> list[Recorded]:
-        """Return what is recorded by now, the oldest first."""
+        """Return the recordings so far, oldest first."""
         self.writer.call(lambda: None)
         return self.storage.index.all_recordings()
 
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """A recorder at work, for which it is the time of the film."""
+    """A running recorder on the film's clock."""
     monkeypatch.setattr(module, "PERIOD_S", 0.01)
     desk = Desk(tmp_path)
     yield desk
@@ -105,7 +105,7 @@ def test_nothing_is_recorded_unasked(desk: Desk, film: list[Unit]) -> None:
 
 
 def test_always(desk: Desk, film: list[Unit]) -> None:
-    """The source stays open, the group so far is in the file, and STATE says it is recorded."""
+    """The source stays open, the file has the group so far, and STATE says it is recorded."""
     rewind = desk.rewinds["door"]
     for unit in film[:15]:
         rewind.put(unit)
@@ -139,7 +139,7 @@ def test_a_loss_ends_a_file(desk: Desk, film: list[Unit]) -> None:
 def test_motion_is_recorded_with_what_was_before(
     desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From so long before it until so long after it, and nothing without any."""
+    """From some seconds before to some seconds after it, and nothing without motion."""
     monkeypatch.setattr(module.time, "time", lambda: film[75].at_unix)  # It is noticed late.
     desk.set("motion", before_s=1.0, after_s=0.0)
     rewind = desk.rewinds["door"]
@@ -163,9 +163,8 @@ def test_motion_is_recorded_with_what_was_before(
 def test_of_jpeg_too_what_was_before_motion_is_recorded(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A camera without video of its own: JPEG is kept while nothing moves, though nobody watches,
-    and then encoded, those of before first. Video that is made for viewers does not replace it.
-    """
+    """A camera without its own video keeps JPEG while nothing moves, even unwatched. It is encoded
+    once something moves, the older part first. Video made for viewers does not replace it."""
     monkeypatch.setattr(module.time, "time", lambda: AT + 3.5)
     monkeypatch.setattr(desk.camera, "set_videos", lambda names, lazy=False: None)
     monkeypatch.setattr(Camera, "state", "live")
@@ -196,7 +195,7 @@ def test_of_jpeg_too_what_was_before_motion_is_recorded(
 
 
 def test_other_events_are_not_motion(desk: Desk, film: list[Unit]) -> None:
-    """What a processor reports begins no recording."""
+    """A processor's reports do not start a recording."""
     desk.set("motion")
     desk.events.begin("door", "cat", film[0].at_unix)
     for unit in film:
@@ -208,8 +207,8 @@ def test_other_events_are_not_motion(desk: Desk, film: list[Unit]) -> None:
 def test_what_is_encoded_is_recorded(
     desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a camera that sends JPEG, the video that its process makes; nobody counts as a viewer."""
-    # Without a source the camera would find that there is no video.
+    """The process of a JPEG camera makes the video; recording does not count as a viewer."""
+    # Without a source, the camera would clear its list of videos.
     monkeypatch.setattr(desk.camera, "set_videos", lambda names, lazy=False: None)
     track = desk.camera.videos["full"]
     track.passed_through = False
@@ -226,7 +225,7 @@ def test_what_is_encoded_is_recorded(
 def test_what_was_dropped_is_told(
     desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By name: as ``unrecorded`` of the camera, and in a notice."""
+    """A drop counts as ``unrecorded`` for its camera, and gives a notice."""
     monkeypatch.setattr(desk.writer, "put", lambda camera, units, reason: False)
     desk.writer.dropped["door"] = 12
     until(lambda: desk.notices)
@@ -236,7 +235,7 @@ def test_what_was_dropped_is_told(
 
 
 def test_a_full_disk_is_told_once(desk: Desk) -> None:
-    """When recording pauses, and when it goes on."""
+    """There is one notice when recording pauses, and one when it resumes."""
     desk.writer.problem = "the disk is full"
     until(lambda: desk.notices)
     desk.writer.problem = ""
@@ -249,7 +248,7 @@ def test_a_full_disk_is_told_once(desk: Desk) -> None:
 
 
 def test_a_lost_camera_is_an_event(desk: Desk) -> None:
-    """It begins when it is lost, and ends when it is back, which is one, too."""
+    """The event begins with the loss and ends with the return, which is an event, too."""
     camera = offline_camera("yard")
     told = []
     desk.events.on_event = told.append
@@ -269,7 +268,7 @@ def test_a_lost_camera_is_an_event(desk: Desk) -> None:
 
 
 def test_a_stopped_camera_is_not_back(desk: Desk) -> None:
-    """Being offline ends with it, but nobody says that it is online."""
+    """Its offline event ends, but no event says that it is online."""
     camera = offline_camera("yard")
     told = []
     desk.events.on_event = told.append
@@ -283,7 +282,7 @@ def test_a_stopped_camera_is_not_back(desk: Desk) -> None:
 
 
 def test_a_removed_camera_is_let_go(desk: Desk, film: list[Unit]) -> None:
-    """Its file is ended, also if nobody says that it is gone."""
+    """Its file ends, even if its removal is not announced."""
     desk.set("always")
     for unit in film:
         desk.rewinds["door"].put(unit)
@@ -297,8 +296,8 @@ def test_a_removed_camera_is_let_go(desk: Desk, film: list[Unit]) -> None:
 def test_the_thread_that_writes_does_not_begin_with_a_key_picture(
     desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each was handed over, with the second that it completes, before viewers had it: the two
-    threads wanted the same turn, and of all pictures it was those that were late."""
+    """Each group used to be handed over, with the second it completes, before viewers had it. Two
+    threads then wanted the same turn, which made key pictures, of all frames, late."""
     handed: list[list[Unit]] = []
     put = desk.writer.put
     monkeypatch.setattr(desk.writer, "put", lambda *one: handed.append(list(one[1])) or put(*one))
@@ -316,7 +315,7 @@ def test_the_thread_that_writes_does_not_begin_with_a_key_picture(
 
 
 def test_a_clock_that_may_be_wrong_is_told_once(desk: Desk) -> None:
-    """And again when it jumps again later."""
+    """It is reported again after a later jump."""
     for _ in range(2):
         desk.storage.ahead_s = 49 * 3600.0
         until(lambda: bool(desk.notices))

@@ -14,12 +14,12 @@ B_FRAMES = ("-c:v", "libx264", "-bf", "2", "-g", "10", "-pix_fmt", "yuv420p")
 
 T0 = 1_700_000_000.0
 
-# When units came while a clock was set back.
+# Capture times around a clock that was set back.
 BACK = (0.1, 0.2, 0.6, 0.7, 0.3, 0.4, 0.5, 0.8)
 
 
 def unit(at: float, key: bool = False, size: int = 100, seq: int | None = None) -> Unit:
-    """Return a unit that looks like video; its number follows its time."""
+    """Return a unit that looks like video; its number follows from its time."""
     number = 1000 + round(at * 100) if seq is None else seq
     return Unit(bytes(size), key, number, T0 + at, "avc1.64001f", 64, 48)
 
@@ -30,7 +30,7 @@ def jpeg(at: float, size: int = 100) -> Unit:
 
 
 def filled(*units: Unit, seconds: float = 60.0) -> Rewind:
-    """Return a buffer with some units."""
+    """Return a buffer with these units."""
     rewind = Rewind(seconds)
     for one in units:
         rewind.put(one)
@@ -38,12 +38,12 @@ def filled(*units: Unit, seconds: float = 60.0) -> Rewind:
 
 
 def video(seconds: int, group: int = 10) -> list[Unit]:
-    """Return ten units a second, of which each group's first is a key picture."""
+    """Return ten units a second; each group begins with a key picture."""
     return [unit(at / 10, key=at % group == 0) for at in range(seconds * 10)]
 
 
 def times(units: Sequence[Unit]) -> list[float]:
-    """Return when units were captured."""
+    """Return the units' capture times."""
     return [round(one.at_unix - T0, 3) for one in units]
 
 
@@ -59,7 +59,7 @@ def test_moment_is_the_newest_picture_not_later_with_what_it_needs() -> None:
 
 
 def test_pictures_of_a_time_come_with_what_the_first_needs() -> None:
-    """Of all cameras that take video, cut in the middle of a group."""
+    """This holds for all video cameras when cut in the middle of a group."""
     rewind = filled(*video(3))
 
     assert times(rewind.between(T0 + 0.8, T0 + 1.1))[0] == 0.0
@@ -75,7 +75,7 @@ def test_pictures_of_a_time_come_with_what_the_first_needs() -> None:
 def test_neighbours_are_the_pictures_around(
     at: float, neighbours: tuple[float | None, float | None]
 ) -> None:
-    """From one group to the next as within one."""
+    """They are found across groups as within one."""
     found = filled(*video(2)).neighbours(T0 + at)
 
     assert found == pytest.approx(
@@ -84,8 +84,8 @@ def test_neighbours_are_the_pictures_around(
 
 
 def test_picture_is_pushed_out_of_a_decoder_that_keeps_two(tmp_path: Path) -> None:
-    """With B-frames a decoder hands out the n-th picture when it has had two more units; at the end
-    of what there is, the last that can be shown is an older one."""
+    """With B-frames, a decoder outputs a picture two units later. At the end of the buffer, the
+    last that can be shown is an older one."""
     units = make_units(tmp_path, 1.0, *B_FRAMES)
     rewind = filled(*units)
 
@@ -99,9 +99,8 @@ def test_picture_is_pushed_out_of_a_decoder_that_keeps_two(tmp_path: Path) -> No
 
 
 def test_with_b_frames_each_picture_has_its_own_time(tmp_path: Path) -> None:
-    """What is decoded for one moment are the units up to its own picture; those around it are its
-    neighbours as they are shown, and what is cut out lacks none of those in between.
-    """
+    """Decoding a moment needs the units up to its own picture. Its neighbours are those in display
+    order, and a cut lacks none in between."""
     units = make_units(tmp_path, 1.0, *B_FRAMES, timed=True)
     rewind = filled(*units)
     shown = sorted(one.shown_unix for one in units)
@@ -118,7 +117,7 @@ def test_with_b_frames_each_picture_has_its_own_time(tmp_path: Path) -> None:
 
 
 def test_nothing_is_pushed_without_b_frames(tmp_path: Path) -> None:
-    """Each picture comes out of the decoder at once."""
+    """The decoder outputs each picture immediately."""
     units = make_units(tmp_path, 0.5)
 
     assert filled(*units).decode_run(units[3].at_unix) == (units[:4], [], False)
@@ -127,9 +126,9 @@ def test_nothing_is_pushed_without_b_frames(tmp_path: Path) -> None:
 
 
 def test_times_out_of_order_lead_to_the_same_picture_for_all() -> None:
-    """As where the computer's clock was set back by less than a second: a seek counted places in
-    the order of the times, took them for places in the group, and showed another picture than the
-    one that is fetched of that moment."""
+    """Times are out of order where the clock was set back by less than a second. A seek used
+    positions in time order as positions in the group, and showed another picture than the one
+    fetched for that moment."""
     kept = [unit(0, key=True)] + [unit(at, seq=1000 + seq) for seq, at in enumerate(BACK, 1)]
     rewind = filled(*kept)
 
@@ -141,7 +140,7 @@ def test_times_out_of_order_lead_to_the_same_picture_for_all() -> None:
 
 
 def test_old_groups_go_as_a_whole() -> None:
-    """Half a group is worth nothing: it goes when all of it is older."""
+    """Half a group is useless, so it goes when all of it is too old."""
     rewind = filled(*video(5), seconds=2.0)
 
     assert times(rewind.units)[0] == 2.0
@@ -149,7 +148,7 @@ def test_old_groups_go_as_a_whole() -> None:
 
 
 def test_of_a_group_that_is_too_large_the_key_picture_stays() -> None:
-    """Of a camera with a key picture a minute there would be nothing to be seen at all."""
+    """Otherwise nothing could be shown of a camera with a key picture a minute."""
     rewind = filled(*video(1, group=100))
 
     rewind.drop_group()
@@ -166,7 +165,7 @@ def test_of_a_group_that_is_too_large_the_key_picture_stays() -> None:
 
 
 def test_after_a_loss_nothing_is_kept_before_a_key_picture() -> None:
-    """It could not be decoded; who listens is told of the loss, once."""
+    """It could not be decoded; listeners are told of the loss once."""
     rewind = filled(unit(0.0, key=True))
     told: list[Unit | None] = []
     end = rewind.listen(told.append)
@@ -183,7 +182,7 @@ def test_after_a_loss_nothing_is_kept_before_a_key_picture() -> None:
 
 
 def test_clock_that_is_set_back_begins_anew() -> None:
-    """Times would not be in order; those who record still get every unit."""
+    """Times would be out of order; recorders still get every unit."""
     rewind = filled(*video(1))
     told: list[Unit | None] = []
     rewind.listen(told.append)
@@ -199,8 +198,7 @@ def test_clock_that_is_set_back_begins_anew() -> None:
 def test_thinning_keeps_pictures_apart_by_a_share_of_their_age(
     one: Callable[..., Unit],
 ) -> None:
-    """The older, the fewer; nothing of the newest moments is lost, nor can anything not be
-    decoded."""
+    """The older, the fewer; the newest moments stay complete, and everything can be decoded."""
     units = [one(at / 10) if one is jpeg else one(at / 10, at % 10 == 0) for at in range(300)]
     rewind = filled(*units)
 
@@ -218,7 +216,7 @@ def test_thinning_keeps_pictures_apart_by_a_share_of_their_age(
 
 
 def test_thinning_a_little_at_a_time_lets_others_in() -> None:
-    """Units come and go between its steps."""
+    """Units come and go between the steps."""
     rewind = filled(*(jpeg(at / 100) for at in range(1000)), seconds=10.0)
 
     steps = 0
@@ -232,8 +230,8 @@ def test_thinning_a_little_at_a_time_lets_others_in() -> None:
 
 
 def test_time_in_which_nothing_was_kept_is_a_gap() -> None:
-    """A camera that somebody had looked at an hour ago counted as remembered for an hour, because
-    its last picture from then was kept for as long as nothing newer was old enough."""
+    """A camera viewed an hour ago counted as kept for an hour. Its last picture from then was kept
+    until something newer was old enough."""
     before, after = [jpeg(at / 10) for at in range(50)], [jpeg(30 + at / 10) for at in range(50)]
     rewind = filled(*before, *after)
     lone = filled(*before, jpeg(3600), jpeg(3600.1))
@@ -244,7 +242,7 @@ def test_time_in_which_nothing_was_kept_is_a_gap() -> None:
     assert times(rewind.find(T0 + 20)) == [4.9]
     assert (lone.gaps, times(lone.units)) == ([], [3600, 3600.1])
     assert slow.gaps == []
-    # What goes on without a key picture cannot be decoded without what was before.
+    # What continues without a key picture needs the units before it.
     assert times(stalled.units)[0] == 2.0
     for _ in range(50):
         rewind.drop_group()

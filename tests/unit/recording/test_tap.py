@@ -1,4 +1,4 @@
-"""What of a camera's pictures is kept."""
+"""Which of a camera's pictures are kept in memory."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from tests.support.fakes import (
 
 @pytest.fixture
 def clocked(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
-    """The time that goes by between pictures."""
+    """The time that passes between pictures."""
     monkeypatch.setattr("server.recording.tap.time", clock)
     return clock
 
@@ -31,7 +31,7 @@ def kept(rewind: Rewind) -> list[tuple[str, int]]:
 
 
 def test_own_video_is_kept_and_nothing_else(camera: Camera, fanout: Fanout) -> None:
-    """For which no viewer is needed, nor counts as one; the JPEG of viewers is not kept beside."""
+    """It neither needs nor counts as a viewer; the viewers' JPEG is not kept as well."""
     track, rewind = give_video(camera), Rewind(60)
     fanout.take_over(camera)
     Tap(fanout, rewind)
@@ -48,7 +48,7 @@ def test_own_video_is_kept_and_nothing_else(camera: Camera, fanout: Fanout) -> N
 
 
 def test_after_a_loss_it_begins_with_a_key_picture(camera: Camera, fanout: Fanout) -> None:
-    """What lies between cannot be decoded."""
+    """Units in between cannot be decoded."""
     track, rewind = give_video(camera), Rewind(60)
     fanout.take_over(camera)
     Tap(fanout, rewind)
@@ -63,7 +63,7 @@ def test_after_a_loss_it_begins_with_a_key_picture(camera: Camera, fanout: Fanou
 
 
 def test_jpeg_that_viewers_are_sent_is_kept(camera: Camera, fanout: Fanout) -> None:
-    """Of pixels; nothing is encoded to be kept."""
+    """JPEG made for viewers is kept; nothing is encoded only to be kept."""
     rewind = Rewind(60)
     Tap(fanout, rewind)
     put_frame(camera, 1)
@@ -80,7 +80,7 @@ def test_jpeg_that_viewers_are_sent_is_kept(camera: Camera, fanout: Fanout) -> N
 def test_video_that_is_encoded_for_viewers_is_kept(
     camera: Camera, fanout: Fanout, clocked: FakeClock
 ) -> None:
-    """Who watches that is sent no JPEG. While there is JPEG of the same width, that goes on."""
+    """Its viewers are sent no JPEG. While JPEG of the same width is sent, that continues."""
     track, rewind = give_video(camera, passed_through=False), Rewind(60)
     fanout.take_over(camera)
     Tap(fanout, rewind)
@@ -101,7 +101,7 @@ def test_video_that_is_encoded_for_viewers_is_kept(
 
 
 def test_jpeg_that_is_wider_than_the_video_is_kept(camera: Camera, fanout: Fanout) -> None:
-    """A phone on a narrow link does not decide what others can look back at."""
+    """A phone on a narrow link does not decide how others can look back."""
     track, rewind = give_video(camera, "320", passed_through=False), Rewind(60)
     fanout.take_over(camera)
     Tap(fanout, rewind)
@@ -118,7 +118,7 @@ def test_jpeg_that_is_wider_than_the_video_is_kept(camera: Camera, fanout: Fanou
 
 
 def test_camera_that_is_replaced_is_followed(camera: Camera, fanout: Fanout) -> None:
-    """Its numbers go on; whatever the former still sends is not kept."""
+    """The new camera's numbers continue; units from the old one are ignored."""
     rewind = Rewind(60)
     tap = Tap(fanout, rewind)
     other = offline_camera()

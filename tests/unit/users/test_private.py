@@ -1,4 +1,4 @@
-"""Files of the state folder: whose they are, who may read them, and what is never lost."""
+"""Files in the state folder: who owns and reads them, and what is never lost."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A state folder of another account's, where that account can reach it."""
+    """A state folder that another account owns and can reach."""
     above = Path(tempfile.mkdtemp(prefix="porthole-test-"))
     above.chmod(0o755)
     state = above / "state"
@@ -45,7 +45,7 @@ def folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
-    """Be the other account for a while."""
+    """Run as the other account for a while."""
     os.seteuid(NOBODY)
     try:
         yield
@@ -54,7 +54,7 @@ def as_nobody() -> Iterator[None]:
 
 
 def write_everything(folder: Path) -> None:
-    """Have everything written that a server and its commands keep in the folder."""
+    """Write all files that a server and its commands keep in the folder."""
     UsersFile(folder).add_user("ada", "operator", None, "correct horse")
     UsersFile(folder).add_token("octo", "viewer", None)
     load_secret(folder / "secret.key")
@@ -74,7 +74,7 @@ def write_everything(folder: Path) -> None:
 
 @needs_root
 def test_what_root_writes_belongs_to_the_folders_owner(folder: Path) -> None:
-    """`sudo manage.py user add` once made a list that the server's own account could not read."""
+    """`sudo manage.py user add` once created a list that the server's account could not read."""
     write_everything(folder)
 
     names = {path.name for path in folder.iterdir()}
@@ -108,7 +108,7 @@ def test_a_folder_that_root_makes_belongs_to_whoever_has_the_one_above(folder: P
 
 
 def test_everything_is_written_in_one_place() -> None:
-    """No module but one makes files, so that none forgets owner, mode or links."""
+    """Only one module creates files, so that owner, mode and links are always handled."""
     makes = re.compile(r"O_CREAT|O_APPEND, 0o|write_text|write_bytes|open\([^)]*[\"'][wax]b?[\"']")
     writers = {
         path.name
@@ -122,7 +122,7 @@ def test_everything_is_written_in_one_place() -> None:
 
 @pytest.mark.parametrize("aside", ["state.new", "state.json.new", ".state.json.new"])
 def test_a_planted_link_is_not_written_through(tmp_path: Path, aside: str) -> None:
-    """Where others can write to the folder, a link cannot make us write elsewhere."""
+    """If others can write to the folder, a link must not make us write elsewhere."""
     target = tmp_path / "target"
     target.write_text("precious")
     folder = tmp_path / "state"
@@ -143,7 +143,7 @@ def test_a_planted_link_is_not_written_through(tmp_path: Path, aside: str) -> No
 
 
 def test_a_name_aside_cannot_be_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody can take it beforehand, and a save that fails leaves nothing."""
+    """Nobody can create it beforehand, and a failed save leaves nothing."""
     seen = []
 
     def refuse(source: Path, target: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_name_aside_cannot_be_guessed(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_cannot_be_read_is_never_replaced(
     folder: Path, name: str, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A file of root's in our folder is not broken: it once was set aside, or written over."""
+    """A file of root's in our folder is not broken: it used to be set aside, or overwritten."""
     write_everything(folder)
     before = (folder / name).read_bytes()
     os.chown(folder / name, 0, 0)
@@ -186,7 +186,7 @@ def test_what_cannot_be_read_is_never_replaced(
             ada = people.load().user("ada")
             assert ada is not None
             logins.open(ada)
-        # Readable again, it still holds what this run has never seen.
+        # Readable again, it still has the contents that this run never saw.
         for _ in range(2):
             if name == "state.json":
                 with pytest.raises(OSError, match="left as it is"):
@@ -199,14 +199,14 @@ def test_what_cannot_be_read_is_never_replaced(
             os.seteuid(NOBODY)
 
     after = (folder / name).read_bytes()
-    # What happens later may be added to the timeline.
+    # Later notices may be appended to the timeline.
     assert after.startswith(before) if name == "timeline.jsonl" else after == before
     assert not (folder / "state.broken").exists()
 
 
 @needs_root
 def test_an_unreadable_list_is_not_replaced_from_the_bus(folder: Path) -> None:
-    """A node that cannot read its own list does not take another one for it, and does not start."""
+    """A node that cannot read its own list does not accept another one, and does not start."""
     write_everything(folder)
     before = (folder / "people.json").read_bytes()
     os.chown(folder / "people.json", 0, 0)
@@ -219,7 +219,7 @@ def test_an_unreadable_list_is_not_replaced_from_the_bus(folder: Path) -> None:
 
 @needs_root
 def test_an_unreadable_file_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Users hear what will not be kept, and the log says what to run."""
+    """Users learn what will not be stored, and the log says what to run."""
     write_everything(folder)
     os.chown(folder / "state.json", 0, 0)
 
@@ -231,7 +231,7 @@ def test_an_unreadable_file_is_told(folder: Path, caplog: pytest.LogCaptureFixtu
 
 
 def test_no_pipe_is_waited_for(tmp_path: Path) -> None:
-    """A pipe in a file's place is refused at once."""
+    """A pipe in a file's place is rejected immediately."""
     os.mkfifo(tmp_path / "people.json")
 
     with pytest.raises(ConfigError, match="not a regular file"):
@@ -239,7 +239,7 @@ def test_no_pipe_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_advice_loses_nothing(tmp_path: Path) -> None:
-    """A broken list is to be repaired or set aside; once it was to be removed."""
+    """The advice is to repair a broken list or set it aside; it used to be to delete it."""
     (tmp_path / "people.json").write_text("{")
 
     with pytest.raises(ConfigError) as caught:
@@ -250,7 +250,7 @@ def test_advice_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_the_end_of_a_file_can_be_read(tmp_path: Path) -> None:
-    """A file that has grown large is not read whole."""
+    """A large file is not read whole."""
     write_private(tmp_path / "x", b"0123456789")
 
     assert PrivateFile(tmp_path / "x").read(4) == b"6789"
@@ -259,7 +259,7 @@ def test_the_end_of_a_file_can_be_read(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
-    """An editor's byte order mark had the settings set aside, and the users stop the start."""
+    """A byte order mark got the settings set aside, and the list of users stopped the start."""
     state, users = tmp_path / "state.json", tmp_path / "people.json"
     StateFile(tmp_path).save({"cameras": {"door": {"fps": 5}}})
     UsersFile(tmp_path).add_user("ada", "operator", None, "correct horse")

@@ -35,7 +35,7 @@ def mode(path: Path) -> int:
 
 
 def test_nobody_at_first(file: UsersFile) -> None:
-    """Without a file there is nobody, and nothing is made by looking."""
+    """Without a file there are no users, and reading creates nothing."""
     assert not file.load()
     assert file.stamp() is None
 
@@ -55,7 +55,7 @@ def test_a_user_comes_back_as_made(file: UsersFile) -> None:
 
 
 def test_files_are_private(file: UsersFile, tmp_path: Path) -> None:
-    """The folder is 0700, every file in it 0600, and no password is in any."""
+    """The folder is 0700, every file in it 0600, and none contains a password."""
     token = file.add_token("octo", "viewer", None)
     file.add_user("ada", "operator", None, PASSWORD)
 
@@ -69,7 +69,7 @@ def test_files_are_private(file: UsersFile, tmp_path: Path) -> None:
 
 
 def test_a_token_stands_for_somebody(file: UsersFile) -> None:
-    """A token is known by itself; a wrong one, or a user's name, is nobody."""
+    """A token alone identifies its owner; a wrong one, or a user's name, identifies nobody."""
     token = file.add_token("octo", "viewer", ["door"])
 
     people = file.load()
@@ -82,7 +82,7 @@ def test_a_token_stands_for_somebody(file: UsersFile) -> None:
 
 
 def test_tokens_differ(file: UsersFile) -> None:
-    """Each is 256 random bits behind a prefix that says what it is."""
+    """Each has 256 random bits after a prefix that says what it is."""
     tokens = {file.add_token(f"t{number}", "viewer", None) for number in range(20)}
 
     assert len(tokens) == 20
@@ -90,7 +90,7 @@ def test_tokens_differ(file: UsersFile) -> None:
 
 
 def test_every_change_is_another_person(file: UsersFile) -> None:
-    """Password, role, cameras, removal and making anew: each ends what was open before."""
+    """A new password, role, list of cameras, removal or re-creation ends what was open before."""
     file.add_user("ada", "viewer", None, PASSWORD)
     changes = [
         lambda: file.set_password("ada", PASSWORD),
@@ -111,7 +111,7 @@ def test_every_change_is_another_person(file: UsersFile) -> None:
 
 
 def test_a_change_of_another_leaves_one_alone(file: UsersFile) -> None:
-    """Who is not touched stays the same person."""
+    """A user who was not changed stays the same person."""
     file.add_user("ada", "viewer", None, PASSWORD)
     ada = file.load().user("ada")
     assert ada is not None
@@ -123,7 +123,7 @@ def test_a_change_of_another_leaves_one_alone(file: UsersFile) -> None:
 
 
 def test_the_stamp_changes_with_the_file(file: UsersFile) -> None:
-    """A server that looks at the stamp notices every change."""
+    """A server that polls the stamp notices every change."""
     stamps = [file.stamp()]
     for number in range(5):
         file.add_token(f"t{number}", "viewer", None)
@@ -134,13 +134,13 @@ def test_the_stamp_changes_with_the_file(file: UsersFile) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "../ada", "ä", "a" * 41, "-a", "a\n", "a\x1b"])
 def test_unusable_names_are_refused(file: UsersFile, name: str) -> None:
-    """A name is what can stand in a header, a log and a notice."""
+    """A name must fit into a header, a log and a notice."""
     with pytest.raises(ConfigError, match="accepted: 1 to 40"):
         file.add_user(name, "viewer", None, PASSWORD)
 
 
 def test_a_name_is_one_user_or_token(file: UsersFile) -> None:
-    """Notices and the audit log name people and machines by it."""
+    """Notices and the audit log identify people and machines by it."""
     file.add_user("ada", "viewer", None, PASSWORD)
 
     with pytest.raises(ConfigError, match="taken by a user"):
@@ -150,7 +150,7 @@ def test_a_name_is_one_user_or_token(file: UsersFile) -> None:
 
 
 def test_names_differ_by_more_than_capitals(file: UsersFile) -> None:
-    """Ada is the user ada, for logging in and for every command."""
+    """Ada is the user ada, at login and in every command."""
     file.add_user("ada", "viewer", None, PASSWORD)
     file.add_token("Octo", "viewer", None)
 
@@ -173,7 +173,7 @@ def test_names_differ_by_more_than_capitals(file: UsersFile) -> None:
 
 
 def test_a_list_with_names_that_differ_by_capitals_still_works(file: UsersFile) -> None:
-    """Earlier releases took both; each is found as it was added, and nobody by a third way."""
+    """Earlier releases allowed both: each is found as it was added, and no other spelling is."""
     for name in ("ada", "bob"):
         file.add_user(name, "viewer", None, PASSWORD)
     text = file.text()
@@ -190,14 +190,14 @@ def test_a_list_with_names_that_differ_by_capitals_still_works(file: UsersFile) 
 
 @pytest.mark.parametrize("camera", ["", "a b", "../x", "-"])
 def test_unusable_cameras_are_refused(file: UsersFile, camera: str) -> None:
-    """A camera is named as in the settings."""
+    """Cameras are named as in the settings."""
     with pytest.raises(ConfigError, match="is not a camera name"):
         file.add_token("octo", "viewer", [camera])
 
 
 @pytest.mark.parametrize("text", ["", "seven77", "x" * 257])
 def test_short_and_endless_passwords_are_refused(text: str) -> None:
-    """The message says how long it is, never what it is."""
+    """The message gives the length, never the password."""
     with pytest.raises(ConfigError) as caught:
         normalize_password(text)
 
@@ -214,14 +214,14 @@ def test_a_password_is_the_same_however_typed() -> None:
 
 @pytest.mark.usefixtures("ordinary_passwords")
 def test_an_unknown_name_costs_the_same_hash() -> None:
-    """The hash held against for nobody has the parameters of every other."""
+    """The dummy hash for unknown names has the same parameters as all others."""
     assert not HASHER.check_needs_rehash(NOBODYS_HASH)
     assert not HASHER.check_needs_rehash(hash_password(PASSWORD))
     assert not check_password(None, PASSWORD)
 
 
 def test_an_endless_password_is_not_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is longer than any password costs no more than one."""
+    """A text longer than any password costs no more than one."""
     seen: list[str] = []
     monkeypatch.setattr(
         password, "HASHER", type("H", (), {"verify": lambda self, h, text: seen.append(text)})()
@@ -245,7 +245,7 @@ def test_an_endless_password_is_not_hashed(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_broken_list_lets_nobody_in(file: UsersFile, tmp_path: Path, text: str) -> None:
-    """It is refused, not set aside: without it, a server would be open to everybody."""
+    """It is rejected, not set aside: without it, the server would be open to everybody."""
     file.add_user("ada", "viewer", None, PASSWORD)
     path = tmp_path / "state" / "people.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -258,7 +258,7 @@ def test_a_broken_list_lets_nobody_in(file: UsersFile, tmp_path: Path, text: str
 
 
 def test_a_broken_list_is_not_quoted(file: UsersFile, tmp_path: Path) -> None:
-    """The message may end up in a log; the hash must not."""
+    """The message may end up in a log, where the hash must not be."""
     file.add_user("ada", "viewer", None, PASSWORD)
     path = tmp_path / "state" / "people.json"
     document = json.loads(path.read_text())
@@ -274,7 +274,7 @@ def test_a_broken_list_is_not_quoted(file: UsersFile, tmp_path: Path) -> None:
 
 
 def _start_adding(folder: Path, prefix: str) -> int:
-    """Add ten tokens in a process of its own, as a command does; return its id."""
+    """Add ten tokens in another process, as a command does; return its id."""
     pid = fork()
     if pid:
         return pid
@@ -296,7 +296,7 @@ def test_two_commands_at_once_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_hashes_do_not_print(file: UsersFile) -> None:
-    """What a traceback or a log shows of people has no hash in it."""
+    """Tracebacks and logs show users without their hashes."""
     file.add_user("ada", "viewer", None, PASSWORD)
 
     people = file.load()
@@ -306,7 +306,7 @@ def test_hashes_do_not_print(file: UsersFile) -> None:
 
 
 def test_the_secret_key_is_kept_and_private(tmp_path: Path) -> None:
-    """It is made once; a damaged one is replaced, which only ends logins."""
+    """It is created once; a damaged one is replaced, which only ends logins."""
     path = tmp_path / "secret.key"
     first = load_secret(path)
 
@@ -318,7 +318,7 @@ def test_the_secret_key_is_kept_and_private(tmp_path: Path) -> None:
 
 
 def test_a_list_for_the_page_keeps_an_admin(tmp_path: Path) -> None:
-    """A user with all cameras, not a token; the command line may leave nobody."""
+    """It must be a user with all cameras, not a token; the command line may leave none."""
     file = UsersFile(tmp_path, keeps_admin=True)
     with pytest.raises(AccountError, match="no admin of all cameras"):
         file.add_user("otto", "operator", None, PASSWORD)
@@ -337,12 +337,12 @@ def test_a_list_for_the_page_keeps_an_admin(tmp_path: Path) -> None:
     file.sign_out("ann")
     assert file.load().users["ann"].role == "admin"
     UsersFile(tmp_path).remove_user("ann")
-    file.remove_token("robot")  # There was no such user before either.
+    file.remove_token("robot")  # Nor was there such a user before.
     assert not file.load()
 
 
 def test_a_list_without_admins_can_be_changed(tmp_path: Path) -> None:
-    """A program with an admin's token goes on managing people where no user ever was an admin."""
+    """A program with an admin's token can go on managing users where no user ever was an admin."""
     UsersFile(tmp_path).add_user("otto", "operator", None, PASSWORD)
 
     UsersFile(tmp_path, keeps_admin=True).change_user("otto", "viewer", None, False)
@@ -351,7 +351,7 @@ def test_a_list_without_admins_can_be_changed(tmp_path: Path) -> None:
 
 
 def test_a_made_password_is_accepted_and_easily_typed() -> None:
-    """Four groups of letters and digits that look alike to nobody; each is another one."""
+    """Four groups of unmistakable letters and digits; each password is different."""
     made = {make_password() for _ in range(20)}
 
     assert len(made) == 20

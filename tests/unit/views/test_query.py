@@ -1,4 +1,4 @@
-"""What a saved view shows, and what is left of it for somebody who may not see every camera."""
+"""What a saved view shows, and what remains for a user who may not see every camera."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from server.views.query import MAX_QUERY, clean, limited_to, with_renamed
     ],
 )
 def test_only_what_describes_a_view_is_kept(given: str, kept: str | None) -> None:
-    """A token is never part of one, and none is longer than an address may be."""
+    """A view never contains a token, and is no longer than an address may be."""
     assert clean(given) == kept
 
 
@@ -38,12 +38,12 @@ def test_only_what_describes_a_view_is_kept(given: str, kept: str | None) -> Non
     ],
 )
 def test_cameras_that_one_may_not_see_are_not_in_it(query: str, left: str | None) -> None:
-    """Their names are gone, and a view of nothing but them is no view."""
+    """Their names are removed, and a view without any other camera is none."""
     assert limited_to(query, {"door", "yard"}.__contains__, {"Outside"}) == left
 
 
 def test_a_renamed_camera_stays_in_it() -> None:
-    """Wherever it is named; others, even with a similar name, are left alone."""
+    """It is renamed wherever it occurs; cameras with a similar name are left alone."""
     query = "camera=door&order=yard,door,door-2&patrol=5&through=cameras:door"
 
     assert with_renamed(query, "door", "gate") == (

@@ -1,4 +1,4 @@
-"""Saved views: who has which, in which order, and how they are kept."""
+"""Saved views: whose they are, their order, and how they are stored."""
 
 import json
 import stat
@@ -13,7 +13,7 @@ from server.views.views import EVERYBODY, FILE, Views
 
 @pytest.fixture
 def views(tmp_path: Path) -> Views:
-    """Nothing is saved yet."""
+    """A store without views."""
     views = Views(tmp_path)
     views.load()
     return views
@@ -29,7 +29,7 @@ def names(views: Views, whose: str | None = "ann") -> list[str]:
 
 
 def test_views_survive_a_restart(views: Views, tmp_path: Path) -> None:
-    """Shared and own ones, their order and the default; in a file that others cannot change."""
+    """Shared and personal views, their order and the default survive, in a private file."""
     add(views, "Night", EVERYBODY)
     yard = add(views, "Yard")
     add(views, "Door")
@@ -48,7 +48,7 @@ def test_views_survive_a_restart(views: Views, tmp_path: Path) -> None:
 
 
 def test_a_removed_view_can_be_brought_back(views: Views) -> None:
-    """To its place, under its id; whoever has it as their default opens it again."""
+    """It returns to its place and id; users who had it as their default open it again."""
     first = add(views, "First", EVERYBODY)
     add(views, "Second", EVERYBODY)
     views.choose_default("ann", first)
@@ -78,7 +78,7 @@ def test_a_removed_view_can_be_brought_back(views: Views) -> None:
 def test_what_cannot_be_a_view_says_why(
     views: Views, values: dict[str, object], field: str
 ) -> None:
-    """Nothing is changed, and the message is about the field that is wrong."""
+    """Nothing is changed, and the message names the wrong field."""
     add(views, "Yard")
 
     with pytest.raises(ViewError) as error:
@@ -89,7 +89,7 @@ def test_what_cannot_be_a_view_says_why(
 
 
 def test_there_is_a_limit(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of views of one person, of shared ones, and of the file as a whole."""
+    """It limits the views of one person, the shared ones, and the whole file."""
     monkeypatch.setattr(module, "MAX_OWN", 2)
     monkeypatch.setattr(module, "MAX_SHARED", 1)
     for name in ("one", "two"):
@@ -105,7 +105,7 @@ def test_there_is_a_limit(views: Views, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_one_person_cannot_reach_anothers(views: Views) -> None:
-    """Ids are looked for in one list only."""
+    """Ids are looked up in one list only."""
     ours = add(views, "Yard")
 
     for attempt in (
@@ -118,7 +118,7 @@ def test_one_person_cannot_reach_anothers(views: Views) -> None:
 
 
 def test_a_view_that_cannot_be_kept_is_not_made(views: Views, tmp_path: Path) -> None:
-    """A disk that refuses leaves everything as it was, in memory too."""
+    """If the disk fails, everything stays as it was, also in memory."""
     add(views, "Yard")
     (tmp_path / FILE).unlink()
     (tmp_path / FILE).mkdir()
@@ -133,7 +133,7 @@ def test_a_view_that_cannot_be_kept_is_not_made(views: Views, tmp_path: Path) ->
 def test_a_file_of_another_version_is_left_as_it_is(
     tmp_path: Path, stored: dict[str, object]
 ) -> None:
-    """There are no views then, and saying so beats writing over them."""
+    """Having no views, with a message, is better than overwriting them."""
     (tmp_path / FILE).write_text(json.dumps(stored))
     views = Views(tmp_path)
     views.load()
@@ -146,7 +146,7 @@ def test_a_file_of_another_version_is_left_as_it_is(
 
 
 def test_views_of_removed_users_are_forgotten(views: Views) -> None:
-    """Somebody else may get the name; everybody's views stay."""
+    """Somebody else may get the name; shared views stay."""
     add(views, "Yard")
     add(views, "Yard", "bob")
     add(views, "Night", EVERYBODY)
@@ -157,7 +157,7 @@ def test_views_of_removed_users_are_forgotten(views: Views) -> None:
 
 
 def test_another_nodes_views_replace_ours(views: Views, tmp_path: Path) -> None:
-    """As they are on the bus, so that both nodes have the same bytes; junk replaces nothing."""
+    """They are stored as received, so both nodes have the same bytes; junk replaces nothing."""
     other = Views(tmp_path / "other")
     other.load()
     add(other, "Night", EVERYBODY)
@@ -176,7 +176,7 @@ def test_another_nodes_views_replace_ours(views: Views, tmp_path: Path) -> None:
 
 
 def test_a_renamed_camera_stays_in_every_view(views: Views) -> None:
-    """In shared and own ones."""
+    """Shared and personal ones."""
     add(views, "Door", query="camera=door")
     add(views, "All", EVERYBODY, "order=door,yard")
 

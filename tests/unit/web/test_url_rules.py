@@ -1,4 +1,4 @@
-"""Paths are matched, and URLs written, as Flask does by itself."""
+"""Paths are matched and URLs written as by Flask itself."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from server.web.url_rules import UrlRule
 def test_a_start_compiles_nothing_that_writes_urls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Compiling it for every path took most of the time to make a server, and was never used."""
+    """Compiling the writers for every path took most of a server's start, and was never used."""
     monkeypatch.setattr(Rule, "_compile_builder", lambda *_: pytest.fail("compiled at the start"))
 
     app = create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
@@ -24,7 +24,7 @@ def test_a_start_compiles_nothing_that_writes_urls(
 
 @pytest.mark.parametrize("rule_class", [Rule, UrlRule])
 def test_urls_are_written_all_the_same(rule_class: type[Rule]) -> None:
-    """What is not in the path is written after it."""
+    """Values that are not in the path are written after it."""
     app = flask.Flask("paths", static_folder=None)
     app.url_rule_class = rule_class
     app.add_url_rule("/snapshot/<name>.jpg", "snapshot", lambda name: name)

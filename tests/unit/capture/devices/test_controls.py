@@ -1,4 +1,4 @@
-"""Controls: limits, order, and the test pattern, which has all kinds."""
+"""Controls: limits, order, and the test pattern, which has every kind."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ AREA = ControlInfo("crop", "Crop", "area", "Picture", WHOLE, WHOLE)
     [
         (RANGE, 0, 1.0),
         (RANGE, -3, -3.0),
-        (RANGE, 10, 9.0),  # The last step is a short one.
+        (RANGE, 10, 9.0),  # The last step is shorter.
         (CHOICE, "b", "b"),
         (SWITCH, False, False),
         (AREA, [0.1, 0.2, 0.5, 0.8], (0.1, 0.2, 0.5, 0.8)),
@@ -63,7 +63,7 @@ def test_controls_cross_the_link() -> None:
 
 
 def test_an_automatic_goes_off_first_and_on_last() -> None:
-    """A batch may contain an automatic mode and its control, whichever way it is switched."""
+    """A batch may contain an automatic mode and the control it governs, switched either way."""
     pattern = TestPattern("door")
 
     off = set_controls(pattern, {"white_balance": 4000.0, "auto_white_balance": False})
@@ -79,7 +79,7 @@ def test_an_automatic_goes_off_first_and_on_last() -> None:
 
 
 def test_pattern_does_what_its_controls_say() -> None:
-    """Brighter is brighter, warmer has more red, zoom enlarges; and the time stays readable."""
+    """Brightness brightens, warmth adds red, zoom enlarges; and the time stays readable."""
     pattern = TestPattern("door", (640, 360))
     plain = pattern.render(1000.0).astype(int)
 
@@ -105,7 +105,7 @@ def test_pattern_does_what_its_controls_say() -> None:
 
 
 def test_pattern_changes_its_size() -> None:
-    """A size takes effect with the next picture, and can be reset."""
+    """A new size takes effect with the next picture, and can be reset."""
     pattern = TestPattern("door", (500, 300))
 
     set_controls(pattern, {"size": "640x360"})
@@ -118,6 +118,6 @@ def test_pattern_changes_its_size() -> None:
 
 
 def test_what_an_automatic_holds_cannot_be_set() -> None:
-    """The pattern says why, like a device."""
+    """The pattern gives the reason, like a device."""
     with pytest.raises(ControlError, match=r"White balance cannot be set now: Automatic .* is on"):
         TestPattern("door").set_control("white_balance", 4000.0)

@@ -1,4 +1,4 @@
-"""Devices by number and by path: opened, missing, unplugged. No camera is needed for these."""
+"""Devices by number and by path: opened, missing, unplugged. No camera is needed here."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from server.errors import SourceError
 
 
 def test_missing_device_is_reported() -> None:
-    """A device that is not there is named, by its number or its stable path."""
+    """The error names a missing device by its number or its stable path."""
     with pytest.raises(SourceError, match=r"/dev/video61 does not exist; devices here: "):
         DeviceVideo("61")
     with pytest.raises(SourceError, match=r"/dev/v4l/by-id/none does not exist; "):
@@ -19,7 +19,7 @@ def test_missing_device_is_reported() -> None:
 
 
 def test_device_is_opened_by_where_its_path_leads_now(tmp_path: Path) -> None:
-    """A link is followed each time: after plugging in again it leads to another number.
+    """The link is resolved at each opening: replugging makes it lead to another number.
 
     No camera is needed to see which device was opened.
     """
@@ -40,7 +40,7 @@ def test_device_is_opened_by_where_its_path_leads_now(tmp_path: Path) -> None:
 
 
 def test_unplugging_is_told(tmp_path: Path) -> None:
-    """A device whose pictures end says whether it is still there."""
+    """When a device's pictures end, the error says whether it is still plugged in."""
     link = tmp_path / "usb-C920-video-index0"
     link.symlink_to("/dev/null")
     device = object.__new__(DeviceVideo)
@@ -55,7 +55,7 @@ def test_unplugging_is_told(tmp_path: Path) -> None:
 
 
 def test_device_that_is_no_camera_is_reported(tmp_path: Path) -> None:
-    """The error tells a device that is not a camera from one that may not be opened."""
+    """The error distinguishes a device that is not a camera from one without permission."""
     other = tmp_path / "video0"
     other.write_text("")
 

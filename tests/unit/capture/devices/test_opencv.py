@@ -1,4 +1,4 @@
-"""Devices through OpenCV, and what it makes of their pictures."""
+"""Devices through OpenCV, and how their pictures are converted."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from server.errors import PictureError
 
 @pytest.fixture
 def jpegs(tmp_path: Path) -> Video:
-    """A source whose pictures are JPEG, as a webcam's are; here they come from a file."""
+    """A source of JPEG pictures, like a webcam's; here they come from a file."""
     return open_film(tmp_path / "film.avi", "MJPG")
 
 
 @pytest.fixture
 def pixels(tmp_path: Path) -> Video:
-    """A source whose pictures are not JPEG."""
+    """A source of pictures that are not JPEG."""
     return open_film(tmp_path / "film.mp4", "mp4v")
 
 
@@ -29,12 +29,12 @@ def open_film(path: Path, codec: str) -> Video:
     for shade in (30, 70, 110):
         writer.write(np.full((48, 64, 3), shade, np.uint8))
     writer.release()
-    # What makes FFmpeg hand over undecoded data, as AS_SENT_BY_V4L2 does with V4L2.
+    # Makes FFmpeg return undecoded data, as AS_SENT_BY_V4L2 does with V4L2.
     return Video(cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), (cv2.CAP_PROP_FORMAT, -1.0))
 
 
 class Answering:
-    """A capture that answers what a test says.
+    """A capture that returns the values it is given.
 
     Args:
         arrived: Whether there is a picture.
@@ -52,7 +52,7 @@ class Answering:
 
 
 def test_jpeg_is_handed_over_as_it_came(jpegs: Video) -> None:
-    """Nothing is decoded while its quality is accepted, and otherwise all is."""
+    """A JPEG is not decoded while its quality is accepted; otherwise every one is."""
     assert jpegs.grab()
     jpeg = jpegs.retrieve(jpeg_up_to=100)
     assert isinstance(jpeg, Jpeg)
@@ -80,7 +80,7 @@ def test_gray_picture_becomes_colour(pixels: Video) -> None:
 def test_undecodable_picture_is_reported(
     codec: str, answer: tuple[bool, Image | None], request: pytest.FixtureRequest
 ) -> None:
-    """A picture that cannot be decoded does not affect the next one."""
+    """A picture that cannot be decoded is reported and does not affect the next one."""
     source = request.getfixturevalue(codec)
     source._capture = Answering(*answer)
 
@@ -93,7 +93,7 @@ def test_undecodable_picture_is_reported(
     [(25.0, 25.0), (0.0, 0.0), (90000.0, 0.0), (float("nan"), 0.0), (-1.0, 0.0)],
 )
 def test_rate_that_cannot_be_is_unknown(reported: float, fps: float) -> None:
-    """A time base that FFmpeg reports as a rate is ignored."""
+    """A time base that FFmpeg reports as a frame rate is ignored."""
     assert video._sane_fps(reported) == fps
 
 
@@ -102,5 +102,5 @@ def test_rate_that_cannot_be_is_unknown(reported: float, fps: float) -> None:
     [(cv2.VideoWriter.fourcc(*"MJPG"), "MJPG"), (0, "unknown"), (-1, "unknown"), (1, "unknown")],
 )
 def test_codec_is_named(code: int, name: str) -> None:
-    """A four-letter code is shown as letters, and anything else as unknown."""
+    """A four-letter code is shown as letters, anything else as unknown."""
     assert video._codec_name(code) == name

@@ -1,7 +1,7 @@
-"""Reading a driver's answers in the layout of ``linux/videodev2.h``.
+"""Read a driver's answers in the layout of ``linux/videodev2.h``.
 
-There is no device on the machines that run these tests. The answers are bytes as the kernel's
-documentation lays them out, and request numbers were compared with the header's own.
+The machines that run these tests have no device. The answers are bytes laid out as in the kernel's
+documentation; the request numbers were compared with the header's.
 """
 
 import errno
@@ -23,10 +23,10 @@ MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 
 
 class FakeDriver:
-    """A UVC camera's driver: brightness, and white balance and exposure with automatic modes."""
+    """A UVC camera's driver: brightness, and automatic white balance and exposure."""
 
     def __init__(self) -> None:
-        # Id: type, minimum, maximum, step, default and flags.
+        # By id: type, minimum, maximum, step, default and flags.
         self.known = {
             BRIGHTNESS: (1, -64, 64, 1, 0, 0x20),
             AUTO_WB: (2, 0, 1, 1, 1, 0),
@@ -60,7 +60,7 @@ class FakeDriver:
 
 
 class FakeCapture:
-    """OpenCV's side of the same camera; ``obeys`` maps a set value to the resulting one."""
+    """OpenCV's side of the same camera; ``obeys`` maps a requested value to the resulting one."""
 
     def __init__(self, driver: FakeDriver, obeys: Callable[[int], int] = lambda value: value):
         self.driver = driver
@@ -121,7 +121,7 @@ def test_limits_are_the_devices_own(answers: FakeDriver) -> None:
 
 
 def test_what_is_disabled_or_no_range_is_not_offered(answers: FakeDriver) -> None:
-    """A disabled or read-only control, or one with an empty range, is left out."""
+    """A control that is disabled, read-only or has an empty range is not offered."""
     answers.known[BRIGHTNESS] = (1, -64, 64, 1, 0, 0x1)
     answers.known[WB] = (1, 2800, 6500, 10, 4600, 0x4)
     answers.known[EXPOSURE] = (1, 5, 5, 1, 5, 0)
@@ -134,7 +134,7 @@ def test_what_is_disabled_or_no_range_is_not_offered(answers: FakeDriver) -> Non
 
 
 def test_sizes_are_the_devices_own(answers: FakeDriver) -> None:
-    """Listed sizes are offered; for a continuous range, the common ones."""
+    """The listed sizes are offered; for a continuous range, the common ones."""
     driver = Driver("/dev/null", answers)
     listed = driver.sizes(MJPG)
     answers.sizes = [(3, 320, 1280, 16, 240, 720, 8)]
@@ -148,7 +148,7 @@ def test_sizes_are_the_devices_own(answers: FakeDriver) -> None:
 
 
 def test_setting_is_read_back(answers: FakeDriver) -> None:
-    """A value is set through OpenCV; automatic exposure uses a mode that the camera has."""
+    """A value is set through OpenCV; automatic exposure uses a mode that the camera supports."""
     video = device(answers)
 
     assert video.set_control("brightness", 12.0) == 12.0
@@ -162,7 +162,7 @@ def test_setting_is_read_back(answers: FakeDriver) -> None:
 
 
 def test_a_camera_that_keeps_its_value_is_heard(answers: FakeDriver) -> None:
-    """If another value results, the error names the control, the value and the kept one."""
+    """If the camera keeps another value, the error names the control and both values."""
     video = device(answers, obeys=lambda _value: 20)
 
     with pytest.raises(ControlError, match="Brightness: 50 was asked for, the camera keeps 20"):

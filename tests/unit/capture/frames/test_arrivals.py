@@ -1,4 +1,4 @@
-"""What is measured of a source's arrivals."""
+"""Statistics on the pictures that arrive from a source."""
 
 import threading
 
@@ -18,7 +18,7 @@ class Clock:
 
 
 def test_rates_and_group_are_those_of_the_last_seconds() -> None:
-    """A camera that sends 25 pictures a second of 1,000 bytes, every tenth a key frame."""
+    """A camera sends 25 pictures/s of 1,000 bytes, every tenth of them a key picture."""
     clock = Clock()
     arrivals = Arrivals(clock)
     for number in range(200):
@@ -32,7 +32,7 @@ def test_rates_and_group_are_those_of_the_last_seconds() -> None:
 
 
 def test_nothing_is_known_within_a_second_after_a_pause() -> None:
-    """The pause itself would count as a low rate, and a burst after it as a high one."""
+    """A pause would count as a low rate, and the burst after it as a high one."""
     clock = Clock()
     arrivals = Arrivals(clock)
     for _ in range(60):
@@ -56,7 +56,7 @@ def test_nothing_is_known_within_a_second_after_a_pause() -> None:
 
 
 def test_figures_can_be_read_while_pictures_arrive() -> None:
-    """A beat reads them on another thread than the one that adds."""
+    """The beat reads the figures on another thread than the one that adds to them."""
     arrivals = Arrivals()
     over = threading.Event()
 

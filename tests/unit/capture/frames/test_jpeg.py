@@ -1,4 +1,4 @@
-"""JPEG from cameras: validated by its markers, completed, and passed through."""
+"""JPEG from cameras: checked by its markers, completed, and passed through."""
 
 import struct
 
@@ -21,13 +21,13 @@ def jpeg(width: int, height: int, quality: int = 95) -> bytes:
 
 
 def noise(more: tuple[int, ...] = ()) -> bytes:
-    """Return a picture that uses all Huffman codes."""
+    """Return a picture that needs every Huffman code."""
     image = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
     return cv2.imencode(".jpg", image, more)[1].tobytes()
 
 
 def without_tables(data: bytes) -> bytes:
-    """Return a JPEG as many cameras send it, without its Huffman tables."""
+    """Return a JPEG without its Huffman tables, as many cameras send it."""
     while (at := data.find(b"\xff\xc4")) >= 0:
         (size,) = struct.unpack_from(">H", data, at + 2)
         data = data[:at] + data[at + 2 + size :]
@@ -53,14 +53,14 @@ def test_whole_jpeg_is_passed_untouched() -> None:
 
 @pytest.mark.parametrize("quality", [1, 10, 49, 50, 51, 75, 80, 95, 100])
 def test_quality_is_read_off_the_tables(quality: int) -> None:
-    """The quality that libjpeg was given is recognised."""
+    """The quality that libjpeg was given is recognised from its tables."""
     found, _ = inspect_jpeg(jpeg(64, 48, quality))
 
     assert found.quality == quality
 
 
 def test_missing_huffman_tables_are_put_in() -> None:
-    """The completed file shows the very same picture, to any decoder."""
+    """The completed file shows exactly the same picture in any decoder."""
     data = noise()
     bare = without_tables(data)
     assert len(bare) < len(data)
@@ -74,7 +74,7 @@ def test_missing_huffman_tables_are_put_in() -> None:
 
 @pytest.mark.parametrize("bare", [False, True])
 def test_exif_is_taken_out(bare: bool) -> None:
-    """Browsers would rotate the picture by EXIF; the rest stays intact, with or without tables."""
+    """EXIF is removed, since browsers would rotate by it; the rest is unchanged."""
     data = without_tables(noise()) if bare else noise()
     turned = data[:2] + EXIF_TURNED + data[2:]
 
@@ -86,7 +86,7 @@ def test_exif_is_taken_out(bare: bool) -> None:
 
 
 def test_progressive_is_shown() -> None:
-    """Browsers show it, so it is passed through."""
+    """Browsers show progressive JPEG, so it is passed through."""
     _, shown = inspect_jpeg(noise((cv2.IMWRITE_JPEG_PROGRESSIVE, 1)))
 
     assert shown
@@ -98,7 +98,7 @@ def test_progressive_is_shown() -> None:
     ids=["lossless", "arithmetic", "12 bits", "CMYK"],
 )
 def test_what_no_browser_shows_is_not_passed(at: int, value: int) -> None:
-    """Whether it can be decoded is up to the decoder."""
+    """A JPEG that browsers do not show is left to the decoder."""
     data = bytearray(noise())
     header = data.index(b"\xff\xc0")
     data[header + at] = value
@@ -109,7 +109,7 @@ def test_what_no_browser_shows_is_not_passed(at: int, value: int) -> None:
 
 
 def test_untidy_jpeg_is_accepted() -> None:
-    """Fill bytes and padding, as some cameras send them, are accepted."""
+    """Fill bytes and padding from some cameras are accepted."""
     data = jpeg(64, 48)
 
     inspect_jpeg(data + b"\0" * 8)
@@ -129,17 +129,17 @@ def test_untidy_jpeg_is_accepted() -> None:
     ],
 )
 def test_unfit_jpeg_is_refused_without_decoding(data: bytes, said: str) -> None:
-    """Data that is not a JPEG, incomplete or too large is rejected."""
+    """Data that is not JPEG, incomplete or too large is rejected."""
     with pytest.raises(PictureError, match=said):
         inspect_jpeg(data)
 
 
 def test_any_bytes_are_judged() -> None:
-    """Any input gives a result or a PictureError, in finite time."""
+    """Any input ends in a result or a PictureError, in finite time."""
     random = np.random.default_rng(1)
     for _ in range(500):
         data = b"\xff\xd8" + random.choice([0, 0xFF, 0xC0, 0xDA, 2], 60).astype(np.uint8).tobytes()
         try:
             inspect_jpeg(data + b"\xff\xd9")
         except PictureError:
-            pass  # As it should.
+            pass  # Expected.

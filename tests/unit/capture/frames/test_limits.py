@@ -1,4 +1,4 @@
-"""The limits of a picture's size."""
+"""The limits on a picture's size."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from server.errors import SourceError
     [(0, 0, True), (7680, 4320, True), (8192, 4882, True), (8193, 10, False), (8192, 8192, False)],
 )
 def test_announced_sizes(width: int, height: int, accepted: bool) -> None:
-    """Up to 8192 a side and 40 megapixels."""
+    """At most 8192 pixels a side and 40 megapixels."""
     if accepted:
         check_size(width, height)
     else:

@@ -1,4 +1,4 @@
-"""One count for pictures and the units that they are decoded from."""
+"""One numbering for pictures and the units they are decoded from."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,14 +7,14 @@ from server.capture.frames.numbering import UNCOUNTED, Numbering, Place
 
 
 def test_without_video_pictures_count() -> None:
-    """Those that nobody took leave no gap."""
+    """Pictures that were not taken leave no gap in the numbers."""
     numbering = Numbering()
 
     assert [numbering.number(UNCOUNTED) for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_picture_has_the_number_of_its_unit_whichever_comes_first() -> None:
-    """They arrive on two sockets, so either may be first, also the very first of all."""
+    """Picture and unit arrive on two sockets, so either may come first, from the very first on."""
     unit_first, picture_first = Numbering(), Numbering()
     for numbering in (unit_first, picture_first):
         numbering.number(UNCOUNTED)
@@ -29,7 +29,7 @@ def test_a_picture_has_the_number_of_its_unit_whichever_comes_first() -> None:
 
 
 def test_numbers_go_on_when_video_ends_and_begins_again() -> None:
-    """No viewer is sent a frame twice, whoever comes and goes."""
+    """No viewer is sent the same frame twice, however viewers come and go."""
     numbering = Numbering()
 
     first = [numbering.number(Place(1, number)) for number in (1, 2, 9)]
@@ -45,7 +45,7 @@ def test_numbers_go_on_when_video_ends_and_begins_again() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50))))
 def test_the_newest_number_never_goes_back(places: list[tuple[int, int]]) -> None:
-    """Not even if a child begins to count anew in the middle."""
+    """The number does not go back even if a child restarts its count."""
     numbering = Numbering()
     newest = 0
     for begun, after in places:

@@ -1,4 +1,4 @@
-"""The place for the newest frame."""
+"""The slot for the newest frame."""
 
 from server.capture.frames.frame import Frame
 from server.capture.frames.slot import Slot
@@ -42,7 +42,7 @@ def test_taken_frame_stays() -> None:
 
 
 def test_cleared_slot_is_empty() -> None:
-    """A cleared frame is gone, and does not count as replaced."""
+    """Clearing the slot removes its frame, which does not count as replaced."""
     slot = Slot()
     slot.put(frame(1))
 
@@ -55,7 +55,7 @@ def test_cleared_slot_is_empty() -> None:
 
 
 def test_every_listener_is_woken_after_the_frame_is_there() -> None:
-    """A listener finds the new frame already in its place."""
+    """When listeners are woken, the new frame is already in the slot."""
     slot = Slot()
     seen: list[tuple[str, int]] = []
     for name in "ab":

@@ -1,4 +1,4 @@
-"""Lines of text that are drawn once."""
+"""Lines of text that are drawn once and then copied."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +14,7 @@ INK = (250, 244, 236)
 @pytest.mark.parametrize("text", ["Front door", "Wednesday 26 November", "Übergröße ΑБ", "7"])
 @pytest.mark.parametrize("pixels", [8, 34])
 def test_a_line_looks_as_opencv_writes_it(text: str, pixels: int) -> None:
-    """Wherever it is laid, up to rounding."""
+    """A line looks the same at any position, up to rounding."""
     background = np.linspace(0, 255, 120 * 800 * 3).astype(np.uint8).reshape(120, 800, 3)
     written, laid = background.copy(), background.copy()
 
@@ -27,7 +27,7 @@ def test_a_line_looks_as_opencv_writes_it(text: str, pixels: int) -> None:
 
 @pytest.mark.parametrize("place", [(-9, 20), (60, 20), (5, 2), (5, 50), (200, 20), (5, -40)])
 def test_what_has_no_room_is_left_out(place: tuple[int, int]) -> None:
-    """A line may stick out of the picture at any side."""
+    """A line may extend beyond any side of the picture."""
     whole = np.zeros((200, 400, 3), np.uint8)
     part = np.zeros((48, 64, 3), np.uint8)
     line = letter("door", 24, 400, INK)
@@ -39,7 +39,7 @@ def test_what_has_no_room_is_left_out(place: tuple[int, int]) -> None:
 
 
 def test_a_line_is_drawn_once_for_all_threads() -> None:
-    """OpenCV unpacks its font on each thread that writes: 23 ms, on every one of a server's."""
+    """OpenCV unpacks its font on every thread that draws text: 23 ms on each of the server's."""
     drawn = letter("once", 18, 400, INK)
 
     with ThreadPoolExecutor(1) as other:
@@ -47,7 +47,7 @@ def test_a_line_is_drawn_once_for_all_threads() -> None:
 
 
 def test_signs_of_a_clock_stand_side_by_side() -> None:
-    """Each keeps its place, whatever the others are."""
+    """Each digit keeps its position, whatever the others are."""
     one, two = (join([letter(sign, 34, 600, INK) for sign in text]) for text in ("11:1", "88:8"))
 
     assert one.width == two.width == pytest.approx(3 * letter("8", 34, 600, INK).width, rel=0.3)

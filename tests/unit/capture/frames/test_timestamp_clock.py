@@ -1,4 +1,4 @@
-"""When pictures came that have waited, by the stamps of their stream."""
+"""Estimate from a stream's timestamps when pictures arrived that waited in a buffer."""
 
 import random
 from itertools import pairwise
@@ -11,7 +11,7 @@ STEP_S = 1 / 30
 
 
 class Stream:
-    """A stream of thirty pictures a second, and a clock that watches it from its beginning."""
+    """A stream at 30 pictures/s, and a stamp clock that follows it from the start."""
 
     def __init__(self, drift: float = 0.0, jitter_s: float = 0.0, measured: bool = False) -> None:
         self.clock = TimestampClock()
@@ -27,14 +27,14 @@ class Stream:
         return 1000.0 + number * STEP_S * (1 + self._drift)
 
     def read(self, pictures: int, late_s: float = 0.0, jumps_s: float = 0.0) -> None:
-        """Wait for each of so many pictures, which come so late."""
+        """Wait for this many pictures, each this late."""
         for _ in range(pictures):
             took_s = late_s + self._random.random() * self._jitter_s
             self.at = max(self.at + 1e-4, self.arrives_at(self.sent) + took_s)
             self._see(True, jumps_s)
 
     def rest(self, rest_s: float) -> None:
-        """Do not read for a while, and then all that has arrived."""
+        """Read nothing for a while, then everything that has arrived."""
         self.at += rest_s
         while self.arrives_at(self.sent) <= self.at:
             self._see(False)
@@ -48,7 +48,7 @@ class Stream:
 
 
 def test_pictures_that_waited_have_the_times_at_which_they_came() -> None:
-    """A process that wakes twice a second says of each picture when it came all the same."""
+    """A process that wakes twice a second still knows when each picture arrived."""
     stream = Stream()
     stream.read(120)
     for _ in range(200):
@@ -61,7 +61,7 @@ def test_pictures_that_waited_have_the_times_at_which_they_came() -> None:
 
 @pytest.mark.parametrize("drift", [-0.0005, 0.0005])
 def test_a_clock_that_runs_otherwise_is_followed(drift: float) -> None:
-    """No two clocks run alike; after an hour they would be seconds apart."""
+    """No two clocks run at the same rate; after an hour they would be seconds apart."""
     stream = Stream(drift, jitter_s=0.01)
     stream.read(120)
     for _ in range(1800):
@@ -74,7 +74,7 @@ def test_a_clock_that_runs_otherwise_is_followed(drift: float) -> None:
 
 
 def test_who_comes_late_now_and_then_is_placed_evenly() -> None:
-    """The one that took the shortest way counts: what came late was captured no later."""
+    """The fastest delivery counts: a late picture was captured no later than the others."""
     stream = Stream(jitter_s=0.03)
     stream.read(300)
 
@@ -83,8 +83,8 @@ def test_who_comes_late_now_and_then_is_placed_evenly() -> None:
 
 
 def test_a_picture_that_is_read_late_keeps_its_place() -> None:
-    """A busy machine wakes who waits for one up to 0.4 s after it came. It had that time, and those
-    after it, which waited, their own: a seek found another picture, on each camera another one."""
+    """The reader may wake 0.4 s late. That picture got the late time and those queued behind it
+    their own, so a seek found a different picture on each camera."""
     stream = Stream(measured=True)
     stream.read(120)
     for late_s in (0.4, 0.01, 0.2):
@@ -95,12 +95,12 @@ def test_a_picture_that_is_read_late_keeps_its_place() -> None:
     times = stream.times[120:]
     assert all(later > at for at, later in pairwise(times))
     assert max(map(abs, stream.errors[120:])) <= 0.5 * STEP_S + 1e-6
-    # By how much one was late is told as far as that goes.
+    # A delay below half a step stays: the one of 10 ms.
     assert 0.009 < min(one for one in stream.errors if one > 0.001) < 0.011
 
 
 def test_nothing_is_relied_on_at_first_and_after_a_jump() -> None:
-    """Before, pictures have the times at which they were read, as without any stamps."""
+    """Until then, pictures get the times at which they were read, as without timestamps."""
     stream = Stream()
     stream.read(int(WATCHED_S / STEP_S) - 1)
     assert not stream.clock.is_steady
@@ -113,7 +113,7 @@ def test_nothing_is_relied_on_at_first_and_after_a_jump() -> None:
 
 
 def test_a_clock_that_does_not_fit_is_never_relied_on() -> None:
-    """Some cameras stamp at a rate of their own."""
+    """Some cameras stamp at a rate unlike that of any clock."""
     clock = TimestampClock()
     for number in range(1000):
         at = 50.0 + number * STEP_S
@@ -122,7 +122,7 @@ def test_a_clock_that_does_not_fit_is_never_relied_on() -> None:
 
 
 def test_a_network_that_stands_still_is_no_drift() -> None:
-    """What is late for once was captured no later; meanwhile nobody should rest."""
+    """A single delay is not drift; meanwhile the reader should not sleep."""
     stream = Stream()
     stream.read(120)
     stream.read(1, late_s=5 * TOLERANCE_S)
@@ -136,7 +136,7 @@ def test_a_network_that_stands_still_is_no_drift() -> None:
 
 
 def test_a_clock_that_was_set_back_a_little_is_found_out() -> None:
-    """If all pictures are late from now on, it is not the network."""
+    """If all pictures are late from now on, the network is not the cause."""
     stream = Stream()
     stream.read(120)
     stream.read(29, late_s=3 * TOLERANCE_S)
@@ -150,7 +150,7 @@ def test_a_clock_that_was_set_back_a_little_is_found_out() -> None:
 
 
 def test_times_only_grow_and_none_is_in_the_future() -> None:
-    """Also where one that was measured, and late, is followed by one that was placed."""
+    """Times grow also where a late, measured time is followed by an estimated one."""
     stream = Stream(jitter_s=0.08)
     stream.read(200)
     for _ in range(50):
@@ -161,7 +161,7 @@ def test_times_only_grow_and_none_is_in_the_future() -> None:
 
 
 def test_a_stream_without_stamps_is_as_it_was_read() -> None:
-    """There is nothing to go by."""
+    """Without timestamps, the times of reading are all there is."""
     clock = TimestampClock()
 
     assert [clock.see(None, at, True) for at in (1.0, 9.0)] == [1.0, 9.0]
@@ -169,7 +169,7 @@ def test_a_stream_without_stamps_is_as_it_was_read() -> None:
 
 
 def test_the_next_picture_is_expected_a_step_later() -> None:
-    """Then there is no need to read before."""
+    """The reader need not wake before that."""
     stream = Stream()
     stream.read(200)
 

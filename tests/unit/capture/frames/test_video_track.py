@@ -1,4 +1,4 @@
-"""The group of pictures so far, and who is told of it."""
+"""The current group of pictures, and its listeners."""
 
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
@@ -9,7 +9,7 @@ def unit(seq: int, key: bool = False) -> Unit:
 
 
 def test_units_that_come_together_are_told_once_for_each_group() -> None:
-    """A listener that takes what is new misses none, though a key picture drops those before it."""
+    """A listener that takes the new units misses none, though a key picture drops older ones."""
     track = VideoTrack("full")
     heard: list[list[int]] = []
     track.listen(lambda: heard.append([one.seq for one in track.units]))

@@ -1,4 +1,4 @@
-"""Fixtures of sources in processes of their own."""
+"""Fixtures for sources in child processes."""
 
 from tests.unit.capture.isolation.isolated import isolate
 from tests.unit.capture.isolation.network_camera import camera

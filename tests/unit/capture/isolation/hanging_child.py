@@ -40,7 +40,7 @@ def open_hanging(address: Address, name: str, timeout_s: float) -> Source:
 
 
 def count_polls(source: Source) -> None:
-    """Have each picture show, as its shade, how many were asked for so far."""
+    """Make each picture's shade the number of polls so far."""
     polls = itertools.count(1)
     shade = 0
 
@@ -57,7 +57,7 @@ def count_polls(source: Source) -> None:
 
 
 def hang_value(_name: str, _value: Value) -> Value:
-    """Wait for ever instead of setting anything."""
+    """Hang instead of setting anything."""
     raise AssertionError(hang())
 
 
@@ -75,23 +75,23 @@ def refuse_bright(source: Source) -> Callable[[str, Value], Value]:
 
 
 def hang() -> bool:
-    """Wait for ever, as OpenCV does, with Python's lock released."""
+    """Hang with Python's lock released, as OpenCV does."""
     threading.Event().wait()
     return False
 
 
 def hang_image(_jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
-    """Wait for ever instead of decoding."""
+    """Hang instead of decoding."""
     raise AssertionError(hang())
 
 
 def hang_with_the_lock() -> bool:
-    """Wait for ever without letting any other thread run."""
+    """Hang without letting any other thread run."""
     return bool(ctypes.PyDLL(None).pause())
 
 
 def crash() -> bool:
-    """Read from address 0."""
+    """Crash by reading from address 0."""
     return bool(ctypes.string_at(0))
 
 

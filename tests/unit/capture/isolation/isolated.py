@@ -1,4 +1,4 @@
-"""Sources in processes of their own, and what is read from them."""
+"""Sources in child processes, and helpers to read from them."""
 
 import gc
 import math
@@ -22,16 +22,16 @@ Open = Callable[..., IsolatedReader]
 NOW = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 0)
 """Any picture, and its pixels."""
 
-NEVER = Demand(due=lambda: math.inf, jpeg_up_to=lambda: 0)
-"""Nothing: nobody watches."""
+NO_DEMAND = Demand(due=lambda: math.inf, jpeg_up_to=lambda: 0)
+"""No demand: nobody watches."""
 
-AS_IT_COMES = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
-"""Any picture, as its camera sends it."""
+AS_SENT = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
+"""Any picture, as its camera sent it."""
 
 
 @pytest.fixture
 def isolate(forked_children: Forks) -> Iterator[Open]:
-    """Open isolated sources, which are closed at the end and must leave nothing behind."""
+    """Open isolated sources; close them at the end and check that nothing is left behind."""
     forked_children.connect()
     opened: list[IsolatedReader] = []
     descriptors = len(os.listdir("/proc/self/fd"))
@@ -49,7 +49,7 @@ def isolate(forked_children: Forks) -> Iterator[Open]:
         assert not Path(f"/proc/{source._process.pid}").exists()
     if opened:
         opened.clear()
-        del source  # And with it its shared memory.
+        del source  # This also frees its shared memory.
     gc.collect()
     until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
 
@@ -80,7 +80,7 @@ def loss(source: IsolatedReader, timeout_s: float = 10.0) -> str:
         started = time.monotonic()
         try:
             source.read(NOW)
-            assert time.monotonic() - started < 1, "read must come back quickly"
+            assert time.monotonic() - started < 1, "read must return quickly"
         except PictureError:
             continue
         except SourceError as error:

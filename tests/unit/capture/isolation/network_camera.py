@@ -1,4 +1,4 @@
-"""A camera on the network that can misbehave in all the ways of cheap cameras."""
+"""A network camera that can misbehave in every way that cheap cameras do."""
 
 import threading
 import time
@@ -26,9 +26,9 @@ def part(body: bytes, kind: str = "image/jpeg") -> bytes:
 
 
 class FakeCamera:
-    """A camera on the network; ``/NAME`` streams what its script ``NAME`` yields, then stalls.
+    """A network camera; ``/NAME`` streams what its script ``NAME`` yields, then stalls.
 
-    A script yields parts; ``None`` instead of one ends the connection.
+    A script yields parts; ``None`` ends the connection.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class FakeCamera:
                         self.wfile.write(sent)
                     camera.over.wait(30)
                 except OSError:
-                    pass  # The reader has gone.
+                    pass  # The reader has left.
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -71,10 +71,10 @@ class FakeCamera:
         return f"http://ann:{PASSWORD}@127.0.0.1:{self._server.server_port}/{name}"
 
     def plays(self, name: str, *parts: bytes | None, waits: bool = False) -> str:
-        """Have ``/NAME`` send good pictures, then ``parts``, then good ones; return its URL.
+        """Make ``/NAME`` send good pictures, then ``parts``, then good ones; return its URL.
 
         With ``waits``, the parts are sent once :attr:`seen` is set: the reader may still be loading
-        what decodes the first picture.
+        the decoder for the first picture.
         """
 
         def script() -> Iterator[bytes | None]:
@@ -91,7 +91,7 @@ class FakeCamera:
         return self.url(name)
 
     def stalls(self, name: str, after: int = 20) -> str:
-        """Have ``/NAME`` send some good pictures and then nothing; return its URL."""
+        """Make ``/NAME`` send some good pictures and then nothing; return its URL."""
         self.scripts[name] = lambda: iter([part(jpeg(shade=n)) for n in range(after)])
         return self.url(name)
 
@@ -104,7 +104,7 @@ class FakeCamera:
 
 @pytest.fixture
 def camera() -> Iterator[FakeCamera]:
-    """A camera on the network."""
+    """A network camera."""
     fake = FakeCamera()
     yield fake
     fake.close()

@@ -1,4 +1,4 @@
-"""Streams that stall, end, break, change or lie, read in a process of their own."""
+"""Streams that stall, end, break, change or lie, read in a child process."""
 
 import time
 from pathlib import Path
@@ -14,14 +14,14 @@ from tests.unit.capture.isolation.network_camera import FakeCamera, jpeg, part
 
 
 def test_stalling_camera_is_lost(isolate: Open, camera: FakeCamera) -> None:
-    """A camera that sends nothing more fails after the time-out, and the error says so."""
+    """A camera that stops sending fails after the time-out, and the error says so."""
     source = isolate(camera.stalls("stall"), timeout_s=1.0)
 
     assert "sent nothing for 1 s" in loss(source)
 
 
 def test_end_of_a_stream_is_a_loss(isolate: Open, camera: FakeCamera) -> None:
-    """A camera that closes the connection fails at once."""
+    """A camera that closes the connection fails immediately."""
     source = isolate(camera.plays("end", None))
 
     assert "the stream ended" in loss(source)
@@ -38,7 +38,7 @@ def test_end_of_a_stream_is_a_loss(isolate: Open, camera: FakeCamera) -> None:
     ids=["truncated", "empty", "garbage", "hollow"],
 )
 def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: FakeCamera) -> None:
-    """One bad part costs one picture: the stream goes on after it."""
+    """A bad part costs one picture; the stream continues."""
     source = isolate(camera.plays("broken", *[fault] * 60, waits=True))
     broken, shade = [], int(picture(source)[0, 0, 0])
     camera.seen.set()
@@ -77,7 +77,7 @@ def test_huge_picture_is_refused_before_it_takes_memory(isolate: Open, camera: F
 
 
 def test_source_of_huge_pictures_is_refused(isolate: Open, camera: FakeCamera) -> None:
-    """A source that announces 12000 x 12000 is not opened."""
+    """A source that announces 12000 x 12000 pixels is not opened."""
     camera.scripts["huge"] = lambda: iter([part(huge_jpeg())] * 20)
 
     with pytest.raises(SourceError, match="12000 x 12000 pixels; accepted"):
@@ -85,7 +85,7 @@ def test_source_of_huge_pictures_is_refused(isolate: Open, camera: FakeCamera) -
 
 
 def test_size_may_change_in_mid_stream(isolate: Open, camera: FakeCamera) -> None:
-    """Pictures may change size in a stream; those kept stay unchanged."""
+    """Pictures may change size mid-stream; pictures kept earlier stay unchanged."""
     larger, smaller = part(jpeg(1280, 720, 50)), part(jpeg(160, 120, 60))
     source = isolate(camera.plays("sizes", *[larger] * 30, *[smaller] * 30, waits=True))
     first = picture(source)

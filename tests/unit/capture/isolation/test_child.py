@@ -1,4 +1,4 @@
-"""Processes of sources that hang, crash or are killed, and what they are made of."""
+"""Child processes whose sources hang, crash or are killed, and how they are started."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[4]
 
 
 def test_killed_child_is_named(isolate: Open) -> None:
-    """A killed child is reported at once with the signal; pictures already returned stay valid."""
+    """A killed child is reported immediately; pictures already returned stay valid."""
     source = isolate("test:?size=320x180&fps=60")
     image = picture(source)
     before = image.copy()
@@ -46,7 +46,7 @@ def test_stopped_child_is_killed(isolate: Open) -> None:
 
 
 def test_pictures_are_beats_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each beat woke the server beside 30 pictures a second that say as much."""
+    """Pictures count as beats: separate beats woke the server besides 30 pictures a second."""
     ours, theirs = Link.pair()
     end = Link(theirs)
     reading = child._Child(end)
@@ -87,7 +87,7 @@ def test_pictures_are_beats_too(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_hanging_reader_is_killed(where: str, said: str, isolate: Open) -> None:
-    """If a source hangs or crashes, the child ends, and the error says which happened."""
+    """If a source hangs or crashes, the child ends, and the error says which."""
     source = isolate(
         "test:?size=320x180",
         name=where,
@@ -103,7 +103,7 @@ def test_hanging_open_is_killed(isolate: Open) -> None:
     """If opening hangs, the child is killed within twice the time-out."""
     started = time.monotonic()
     isolate("test:?size=320x180")
-    start_s = time.monotonic() - started  # Seconds, where the machine is busy.
+    start_s = time.monotonic() - started  # In seconds; the machine may be busy.
     started = time.monotonic()
 
     with pytest.raises(SourceError, match="has hung for 3 s opening it"):
@@ -118,7 +118,7 @@ def test_hanging_open_is_killed(isolate: Open) -> None:
 
 
 def test_black_hole_is_given_up(isolate: Open) -> None:
-    """A host that accepts the connection but never answers times out, and leaves no process."""
+    """A host that accepts the connection but never answers times out and leaves no process."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         started = time.monotonic()
         with pytest.raises(SourceError, match=r"sends nothing|did not answer"):
@@ -161,7 +161,7 @@ def _runs(pid: str) -> bool:
 
 
 def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
-    """Under eventlet, on a native thread: no fork, the hub keeps running, and the end is clean."""
+    """Under eventlet, on a native thread: no fork, the hub keeps running, and shutdown is clean."""
     code = f"""
         import os, warnings
         warnings.filterwarnings("ignore")
@@ -218,7 +218,7 @@ def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
         print("clean")
     """
     ended = subprocess.run(
-        [sys.executable, "-"],  # Another test looks for the password in all command lines.
+        [sys.executable, "-"],  # Another test searches all command lines for the password.
         input=textwrap.dedent(code),
         cwd=ROOT,
         capture_output=True,
@@ -237,8 +237,8 @@ def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
 
 
 def test_child_loads_only_what_it_needs() -> None:
-    """The child runs without the hub, which could deadlock, and without what is slow to load: one
-    that hands on JPEG from a network camera needs nothing that decodes."""
+    """The child runs without the hub, which could deadlock, and without slow, unneeded libraries.
+    One that passes on JPEG from a network camera loads no decoder."""
     code = (
         "import server.capture.isolation.child, server.capture.sources.source, sys;"
         "import server.capture.sources.http; print(*sys.modules)"
@@ -253,7 +253,7 @@ def test_child_loads_only_what_it_needs() -> None:
 
 
 def test_child_that_hangs_setting_is_killed(isolate: Open) -> None:
-    """A set that hangs first times out; then the child is killed like any that hangs."""
+    """A hanging set times out; then the child is killed like any that hangs."""
     source = isolate(
         "test:?size=320x180",
         name="in-set",

@@ -1,4 +1,4 @@
-"""How a child reports what happened."""
+"""The messages in which a child reports happenings."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from server.capture.isolation.event_reports import read_event_report, send_event
     ],
 )
 def test_it_goes_there_and_back(one: EventReport) -> None:
-    """With a picture that is larger than a message may be, and without."""
+    """A happening survives with a picture larger than a message may be, and without."""
     ours, theirs = Link.pair()
     with theirs:
         child = Link(theirs)
@@ -46,13 +46,13 @@ def test_it_goes_there_and_back(one: EventReport) -> None:
     ],
 )
 def test_what_is_not_valid_is_refused(told: object) -> None:
-    """A child reads what strangers send, and may be one of them by now."""
+    """A child reads untrusted input, so an attacker may control it by now."""
     with pytest.raises(ValueError):
         read_event_report(Message(Kind.EVENT_REPORT, json.dumps(told).encode(), -1))
 
 
 def test_a_pipe_is_no_picture() -> None:
-    """It would block whoever reads it."""
+    """Reading a pipe would block."""
     read, write = os.pipe()
     told = json.dumps(["motion", 1.0, 0.5, None, False]).encode()
     with pytest.raises(OSError, match="seek"):

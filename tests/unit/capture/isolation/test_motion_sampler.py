@@ -1,4 +1,4 @@
-"""Which pictures the child looks at."""
+"""Which pictures the child checks for motion."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ FPS = 30
 
 
 class FakeVideo:
-    """A video whose pictures take a while to decode, each after all before it in its group."""
+    """A video whose pictures take a while to decode, each after the earlier ones of its group."""
 
     def __init__(self, clock: "Clock", group: int, cost_s: float, polled: bool = False) -> None:
         self.info = SourceInfo(1280, 720, FPS, "h264", live=True, polled=polled)
@@ -53,7 +53,7 @@ class FakeVideo:
 
 
 class Clock(FakeClock):
-    """A clock that also says how long this thread has worked."""
+    """A clock that also gives this thread's CPU time."""
 
     spent = 0.0
 
@@ -92,7 +92,7 @@ def play(source: FakeVideo, looking: MotionSampler, clock: Clock, seconds: float
 
 
 def test_a_cheap_video_is_looked_at_five_times_a_second(clock: Clock, link: Link) -> None:
-    """Whatever its groups; all-intra video too, though each picture is a key picture."""
+    """This holds for groups of any length, and for all-intra video."""
     for group in (1, 60, 10_000):
         source = FakeVideo(clock, group, 0.0005)
         play(source, watch(source, link), clock, 20)
@@ -101,9 +101,8 @@ def test_a_cheap_video_is_looked_at_five_times_a_second(clock: Clock, link: Link
 
 
 def test_a_costly_video_is_looked_at_from_each_key_picture_on(clock: Clock, link: Link) -> None:
-    """At 1.6 ms a picture, all of 30 a second would take 5 % of a core: some of each group is left
-    out, and never more than the time between two key pictures.
-    """
+    """At 1.6 ms a picture, all of 30 a second would take 5 % of a core. So part of each group is
+    skipped, never more than the time between two key pictures."""
     source = FakeVideo(clock, 2 * FPS, 0.0016)
     looking = watch(source, link)
     play(source, looking, clock, 10)
@@ -117,9 +116,8 @@ def test_a_costly_video_is_looked_at_from_each_key_picture_on(clock: Clock, link
 
 
 def test_long_groups_are_not_waited_for(clock: Clock, link: Link) -> None:
-    """A key picture every ten seconds: someone could come and go unseen in between. What is decoded
-    for that is looked at five times a second, not once in a while: cars had passed unseen.
-    """
+    """With a key picture every 10 s, someone could come and go unseen in between. Decoded pictures
+    are checked five times a second: checked less often, cars passed unseen."""
     source = FakeVideo(clock, 10 * FPS, 0.0016)
     play(source, watch(source, link), clock, 30)
 
@@ -132,7 +130,7 @@ def test_long_groups_are_not_waited_for(clock: Clock, link: Link) -> None:
 
 
 def test_doubt_is_resolved_at_once(clock: Clock, link: Link) -> None:
-    """Something is new in a key picture: whether it moves, the next ones tell, at any cost."""
+    """When a key picture shows something new, the next ones tell whether it moves, at any cost."""
     source = FakeVideo(clock, 2 * FPS, 0.004)
     looking = watch(source, link, min_s=0.7)
     play(source, looking, clock, 10)
@@ -146,7 +144,7 @@ def test_doubt_is_resolved_at_once(clock: Clock, link: Link) -> None:
 
 
 def test_a_polled_camera_is_fetched_each_second(clock: Clock, link: Link) -> None:
-    """Nobody else would ask for its pictures; without motion it is left alone."""
+    """Nothing else would fetch its pictures; without motion detection it is not fetched."""
     source = FakeVideo(clock, 1, 0.001, polled=True)
     assert MotionSampler(source, link).wait_s is None  # type: ignore[arg-type]
     looking = watch(source, link)

@@ -1,4 +1,4 @@
-"""A child process that ends while several threads look at it."""
+"""A child process that ends while several threads use it."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,12 +10,12 @@ from server.capture.isolation.process import Process
 
 @pytest.mark.usefixtures("own_children")
 def test_who_waits_and_who_kills_may_do_so_at_once() -> None:
-    """Of two, one found no such process any more: the other had just reaped it."""
+    """One thread can wait while another kills; it used to fail if the other reaped first."""
     with ThreadPoolExecutor(3) as threads:
         for _ in range(20):
             link, theirs = Link.pair()
             with theirs:
-                process = Process("json.tool", theirs, {})  # It waits for its input.
+                process = Process("json.tool", theirs, {})  # It waits for input.
             waiting = [threads.submit(process.wait, 10.0) for _ in range(3)]
             process.kill()
             link.close()

@@ -1,4 +1,4 @@
-"""Pictures of sources in processes of their own, with real processes and a real camera."""
+"""Pictures from child processes, with real processes and a real camera."""
 
 import socket
 import time
@@ -16,19 +16,19 @@ from server.capture.sources.reader import Demand
 from server.capture.sources.testpattern import read_time
 from server.config.address import parse_address
 from server.errors import SourceError
-from tests.unit.capture.isolation.isolated import AS_IT_COMES, NEVER, NOW, Open, picture, until
+from tests.unit.capture.isolation.isolated import AS_SENT, NO_DEMAND, NOW, Open, picture, until
 from tests.unit.capture.isolation.network_camera import PASSWORD, FakeCamera, jpeg
 
 
 def processes() -> dict[int, str]:
-    """Return the command line of every process here, by its number."""
+    """Return the command lines of all processes by process id."""
     lines = {}
     for folder in Path("/proc").iterdir():
         try:
             if folder.name.isdigit():
                 lines[int(folder.name)] = (folder / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
-            pass  # It has just ended.
+            pass  # It has just exited.
     return lines
 
 
@@ -56,12 +56,12 @@ def test_pictures_kept_stay_as_they_were(isolate: Open) -> None:
     kept = [(image := picture(source), image.copy()) for _ in range(20)]
 
     assert all((image == copy).all() for image, copy in kept)
-    # A busy machine may render two in the same millisecond, which are then equal.
+    # A busy machine may render two in the same millisecond; those are equal.
     assert len({copy.tobytes() for _, copy in kept}) > 10
 
 
 def test_live_source_is_drained_while_nobody_asks(isolate: Open) -> None:
-    """After a pause the next picture is a new one, not one that waited."""
+    """After a pause the next picture is new, not one that waited in a buffer."""
     source = isolate("test:?size=320x180&fps=60")
     picture(source)
     paused_at = time.time()
@@ -75,7 +75,7 @@ def test_live_source_is_drained_while_nobody_asks(isolate: Open) -> None:
 
 @pytest.mark.usefixtures("own_children")
 def test_only_asked_pictures_are_decoded(isolate: Open) -> None:
-    """Grabbing alone decodes nothing: the pattern is drawn only when requested."""
+    """Grabbing decodes nothing: the pattern is drawn only when requested."""
     source = isolate("test:?size=1280x720&fps=60")
     picture(source)
 
@@ -87,7 +87,7 @@ def test_only_asked_pictures_are_decoded(isolate: Open) -> None:
     started = time.monotonic()
     passed = 0
     while time.monotonic() < started + 1:
-        reading = source.read(NEVER)
+        reading = source.read(NO_DEMAND)
         passed += reading is not None
     assert passed
     idle = cpu_ticks() - before
@@ -99,9 +99,9 @@ def test_only_asked_pictures_are_decoded(isolate: Open) -> None:
 
 
 def test_source_that_is_not_live_can_be_paused(isolate: Open) -> None:
-    """However long it stands still, its child is not taken for hung, and the next picture is new.
+    """A pause of any length is not taken for a hang, and the next picture is new.
 
-    A picture that was asked for before the pause used to be shown after it.
+    A picture requested before the pause used to be shown after it.
     """
     source = isolate(
         "test:?size=320x180&fps=2",
@@ -111,7 +111,7 @@ def test_source_that_is_not_live_can_be_paused(isolate: Open) -> None:
     )
     picture(source)
     reading = source.read(NOW)
-    assert reading is None or reading.picture is None  # It is asked for, and not there yet.
+    assert reading is None or reading.picture is None  # Requested, but not there yet.
 
     source.pause()
     time.sleep(2.3)  # Longer than any single step may take.
@@ -123,7 +123,7 @@ def test_source_that_is_not_live_can_be_paused(isolate: Open) -> None:
 
 
 def test_polled_source_is_asked_for_each_picture(isolate: Open) -> None:
-    """Each poll costs the camera work, so there is none that nobody wants."""
+    """Each poll costs the camera work, so unwanted pictures are not fetched."""
     source = isolate(
         "test:?size=320x180",
         name="polled",
@@ -133,7 +133,7 @@ def test_polled_source_is_asked_for_each_picture(isolate: Open) -> None:
 
     until = time.monotonic() + 0.5
     while time.monotonic() < until:
-        reading = source.read(NEVER)
+        reading = source.read(NO_DEMAND)
         assert reading is None or reading.picture is None
     shades.append(int(picture(source)[0, 0, 0]))
 
@@ -142,7 +142,7 @@ def test_polled_source_is_asked_for_each_picture(isolate: Open) -> None:
 
 @pytest.mark.usefixtures("own_children")
 def test_network_camera_comes_through(isolate: Open, camera: FakeCamera) -> None:
-    """MJPEG over HTTP arrives in order, and its password is in no command line."""
+    """MJPEG over HTTP arrives in order, and the password is in no command line."""
     source = isolate(camera.plays("good"))
     shades = [int(picture(source)[0, 0, 0]) for _ in range(10)]
 
@@ -157,12 +157,12 @@ def test_network_camera_comes_through(isolate: Open, camera: FakeCamera) -> None
 
 
 def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) -> None:
-    """If its quality is accepted, the JPEG is unchanged; otherwise there are pixels."""
+    """JPEG of an accepted quality is unchanged; otherwise pixels are returned."""
     source = isolate(camera.plays("good"))
     sent = {jpeg(shade=shade) for shade in (*range(20), 200)}
     passed = []
     while len(passed) < 10:
-        reading = source.read(AS_IT_COMES)
+        reading = source.read(AS_SENT)
         if reading is not None and reading.picture is not None:
             passed.append(reading)
 
@@ -176,10 +176,10 @@ def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) ->
 
 @pytest.mark.usefixtures("own_children")
 def test_opencv_is_loaded_for_pixels_only(isolate: Open, camera: FakeCamera) -> None:
-    """The process of a camera whose JPEG passes through does without OpenCV's 26 MB."""
+    """While JPEG passes through, the camera's process does without OpenCV's 26 MB."""
     source = isolate(camera.plays("good"))
     maps = Path(f"/proc/{source._process.pid}/maps")
-    until(lambda: (reading := source.read(AS_IT_COMES)) and reading.picture is not None)
+    until(lambda: (reading := source.read(AS_SENT)) and reading.picture is not None)
     before = maps.read_text()
     picture(source)
 
@@ -188,17 +188,17 @@ def test_opencv_is_loaded_for_pixels_only(isolate: Open, camera: FakeCamera) -> 
 
 
 def test_still_is_fetched_once_for_each_picture(isolate: Open, camera: FakeCamera) -> None:
-    """A URL that answers one JPEG is asked when a picture is wanted, and not otherwise."""
+    """A URL that returns one JPEG is requested when a picture is wanted, and only then."""
     camera.pages["still"] = ("image/jpeg", jpeg())
     source = isolate(camera.url("still"))
     for _ in range(3):
         picture(source)
     asked = len(camera.asked)
     for _ in range(3):
-        source.read(NEVER)
+        source.read(NO_DEMAND)
 
     assert source.info.polled
-    # The first picture is the one that came at opening.
+    # The first picture is the one received at opening.
     assert asked == 3
     assert len(camera.asked) == asked
 
@@ -206,9 +206,9 @@ def test_still_is_fetched_once_for_each_picture(isolate: Open, camera: FakeCamer
 def test_jpeg_brings_the_pixels_that_are_wanted_beside_it(
     isolate: Open, camera: FakeCamera
 ) -> None:
-    """The child decodes no larger than necessary; JPEG and pixels share one slot."""
+    """The child decodes no larger than necessary; JPEG and pixels share a slot."""
     source = isolate(camera.plays("good"))
-    beside = AS_IT_COMES._replace(pixels_from=lambda: 160)
+    beside = AS_SENT._replace(pixels_from=lambda: 160)
 
     kept = []
     while len(kept) < 12:
@@ -228,9 +228,7 @@ def test_jpeg_brings_the_pixels_that_are_wanted_beside_it(
 def test_demand_that_changes_in_between_counts(isolate: Open, camera: FakeCamera) -> None:
     """A picture that is no longer wanted when it arrives is not returned."""
     source = isolate(camera.plays("good"))
-    answers = iter(
-        [100, 100, 100, 1, 1]
-    )  # Its quality is too high for the demand by the time it arrives.
+    answers = iter([100, 100, 100, 1, 1])  # By the time it arrives, its quality exceeds the demand.
     fickle = Demand(due=lambda: 0.0, jpeg_up_to=lambda: next(answers, 1))
     seen = []
     while len(seen) < 3:
@@ -244,7 +242,7 @@ def test_demand_that_changes_in_between_counts(isolate: Open, camera: FakeCamera
 @pytest.mark.usefixtures("own_children")
 @pytest.mark.parametrize("scheme", ["http", "rtsp", "device"])
 def test_what_can_hang_is_isolated(scheme: str) -> None:
-    """Devices and network sources are opened in a process of their own, and say why they fail."""
+    """Devices and network sources are opened in a child process and say why they fail."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     text = "device:63" if scheme == "device" else f"{scheme}://ann:{PASSWORD}@127.0.0.1:{port}/"

@@ -1,4 +1,4 @@
-"""Pictures in shared memory, and the ownership of slots."""
+"""Pictures in shared memory, and who owns its slots."""
 
 import gc
 import os
@@ -22,7 +22,7 @@ def pair() -> tuple[Writer, FramePool]:
 
 
 def test_picture_arrives_without_a_copy() -> None:
-    """The picture shows what was written into its slot, and is read-only."""
+    """The picture shows what was written to its slot, and is read-only."""
     writer, pool = pair()
     slot = pool.acquire()
     assert writer.write(picture(shade=7), slot) == (slot, -1)
@@ -35,7 +35,7 @@ def test_picture_arrives_without_a_copy() -> None:
 
 
 def test_slot_is_free_only_when_nothing_refers_to_it() -> None:
-    """Views and buffers over a picture keep its slot; the slot is freed with the last of them."""
+    """Views and buffers of a picture keep its slot; the last one to go frees it."""
     _, pool = pair()
     image = pool.view(pool.acquire(), 48, 64)
     view = image[::2, ::2].reshape(-1)[5:]
@@ -54,7 +54,7 @@ def test_slot_is_free_only_when_nothing_refers_to_it() -> None:
 
 
 def test_pictures_kept_are_never_overwritten() -> None:
-    """However many pictures are kept, all stay unchanged, and there is always a free slot."""
+    """However many pictures are kept, all stay unchanged, and a slot is always free."""
     writer, pool = pair()
     kept = []
     for shade in range(3 * SLOTS):
@@ -67,7 +67,7 @@ def test_pictures_kept_are_never_overwritten() -> None:
 
 
 def test_random_lives_never_collide() -> None:
-    """With pictures dropped in any order, each keeps its own shade as long as it exists."""
+    """When pictures are dropped in any order, each keeps its own shade while it exists."""
     random = np.random.default_rng(3)
     writer, pool = pair()
     alive: dict[int, np.ndarray] = {}
@@ -81,7 +81,7 @@ def test_random_lives_never_collide() -> None:
 
 
 def test_larger_picture_brings_a_new_area() -> None:
-    """A picture that does not fit comes with a larger area; those in the old one stay valid."""
+    """A picture that does not fit arrives in a larger area; those in the old one stay valid."""
     writer, pool = pair()
     old_slot = pool.acquire()
     writer.write(picture(shade=5), old_slot)
@@ -101,7 +101,7 @@ def test_larger_picture_brings_a_new_area() -> None:
     ("slot", "height", "width"), [(0, 4800, 64), (SLOTS, 48, 64), (-1, 48, 64), (0, 0, 64)]
 )
 def test_nonsense_of_the_child_is_refused(slot: int, height: int, width: int) -> None:
-    """A broken child cannot make the server read beyond the memory."""
+    """A faulty child cannot make the server read beyond the memory."""
     _, pool = pair()
 
     with pytest.raises(ValueError):
@@ -109,7 +109,7 @@ def test_nonsense_of_the_child_is_refused(slot: int, height: int, width: int) ->
 
 
 def test_memory_that_may_shrink_is_refused() -> None:
-    """Memory that could shrink is rejected: reading beyond its end would crash the server."""
+    """Memory that could shrink is rejected: a read beyond its end would crash the server."""
     fd = os.memfd_create("test", os.MFD_ALLOW_SEALING)
     os.ftruncate(fd, 1 << 20)
 

@@ -1,4 +1,4 @@
-"""Units on their way from a child to the server, over a real pair of sockets."""
+"""Units from a child to the server, over a real socket pair."""
 
 import array
 import os
@@ -32,7 +32,7 @@ class Pair:
         self.sender = UnitSender(os.dup(theirs.fileno()))
         self.units: list[tuple[UnitHead, bytes]] = []
         self.gaps: list[Gap] = []
-        self.together: list[int] = []  # How many units came at a time.
+        self.together: list[int] = []  # How many units arrived together.
         self.receiver = UnitReceiver(ours, tracks, self._take, self.gaps.append)
 
     def _take(self, units: list[tuple[UnitHead, bytes]]) -> None:
@@ -64,7 +64,7 @@ def numbers(pair: Pair) -> list[int]:
 
 @pytest.mark.parametrize("nbytes", [1, 40_000, 60_000, 3_000_000])
 def test_units_arrive_as_they_were_sent(pair: Pair, nbytes: int) -> None:
-    """Small ones in a message, large key pictures in memory: none is ever half there."""
+    """Small units travel in a message, large key pictures in memory; none arrives half."""
     data = os.urandom(nbytes)
     before = len(os.listdir("/proc/self/fd"))
 
@@ -79,7 +79,7 @@ def test_units_arrive_as_they_were_sent(pair: Pair, nbytes: int) -> None:
 
 
 def test_a_video_begins_with_a_key_picture(pair: Pair) -> None:
-    """What comes before is worth nothing, and nothing is missing."""
+    """What comes before the first key picture is useless and does not count as missing."""
     pair.send(1, b"x")
     pair.send(2, b"x")
     pair.send(3, b"x", key=True)
@@ -90,10 +90,10 @@ def test_a_video_begins_with_a_key_picture(pair: Pair) -> None:
 
 
 def test_a_full_socket_costs_a_group_and_not_the_source(pair: Pair) -> None:
-    """A child that waited for the server would let its camera's pictures grow old.
+    """A full socket costs a group, not the source: waiting would age the camera's pictures.
 
-    Once one is skipped, those that need it are too; the server learns how many, and the next key
-    picture begins anew. The other video goes on.
+    After a skipped unit, those that depend on it are skipped too; the server learns how many, and
+    the next key picture resumes. The other video continues.
     """
     pair.send(1, b"x", key=True)
     for number in range(2, 400):
@@ -115,7 +115,7 @@ def test_a_full_socket_costs_a_group_and_not_the_source(pair: Pair) -> None:
 
 
 def test_units_that_may_wait_go_out_together(pair: Pair) -> None:
-    """Without a viewer nobody minds; the first viewer is not made to wait for what is there."""
+    """Without a viewer, batching delays nobody; a first viewer gets waiting units immediately."""
     pair.sender.lazy = True
     pair.send(1, b"x", key=True)
     pair.send(2, b"y" * 40_000)
@@ -129,12 +129,12 @@ def test_units_that_may_wait_go_out_together(pair: Pair) -> None:
 
     assert numbers(pair) == [1, 2, 3]
     assert [data for _, data in pair.units] == [b"x", b"y" * 40_000, b"x"]
-    assert pair.together == [2, 1], "what waited is one message: being woken is most of the cost"
+    assert pair.together == [2, 1], "units wait for one message: most of the cost is the wake-up"
     assert pair.gaps == []
 
 
 def test_units_together_that_find_the_socket_full_are_missed(pair: Pair) -> None:
-    """Each counts, as if it had come alone; the video goes on with the next key picture."""
+    """Each unit counts as if sent alone; the video resumes with the next key picture."""
     pair.send(1, b"x", key=True, track=1)
     while pair.sender.is_whole(1):
         pair.send(2, bytes(20_000), track=1)
@@ -156,7 +156,7 @@ def test_units_together_that_find_the_socket_full_are_missed(pair: Pair) -> None
 
 
 def test_no_more_wait_than_the_socket_holds(pair: Pair) -> None:
-    """A camera with many megabits a second is not cut to pieces because its units waited."""
+    """A camera of many megabits a second must not lose units because they waited."""
     pair.sender.lazy = True
     pair.send(1, b"x", key=True)
     for number in range(2, 402):
@@ -170,7 +170,7 @@ def test_no_more_wait_than_the_socket_holds(pair: Pair) -> None:
 
 
 def test_units_that_wait_come_before_what_is_missing(pair: Pair) -> None:
-    """The server forgets a group when it is told of a gap, and should have had all of it."""
+    """The server drops the group when it learns of a gap, so it must have all of it by then."""
     pair.sender.lazy = True
     pair.send(1, b"x", key=True)
     pair.send(2, b"x")
@@ -182,7 +182,7 @@ def test_units_that_wait_come_before_what_is_missing(pair: Pair) -> None:
 
 
 def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
-    """A viewer needs another kind of picture now, not when the next key picture comes."""
+    """A viewer needs a picture of another kind now, not at the next key picture."""
     pair.send(1, b"x", key=True)
     pair.sender.lose(0, Why.DAMAGED)
     pair.receive()
@@ -198,7 +198,7 @@ def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
 
 
 def test_each_loss_has_its_own_reason(pair: Pair) -> None:
-    """Once a stream had been damaged, whatever the server failed to read counted as damage too."""
+    """After one damaged stream, units that the server failed to read counted as damaged too."""
     pair.send(1, b"x", key=True)
     pair.sender.lose(0, Why.DAMAGED)
     pair.send(3, b"x", key=True)
@@ -210,7 +210,7 @@ def test_each_loss_has_its_own_reason(pair: Pair) -> None:
 
 
 def test_an_endless_picture_is_not_sent(pair: Pair) -> None:
-    """A stream without an end to its first picture must not fill the memory."""
+    """A stream whose first picture never ends must not fill the memory."""
     pair.send(1, bytes(MAX_UNIT_BYTES + 1), key=True)
     pair.receive()
 
@@ -219,7 +219,7 @@ def test_an_endless_picture_is_not_sent(pair: Pair) -> None:
 
 
 def test_the_end_of_the_child_is_told(pair: Pair) -> None:
-    """Then there is nothing to wait for."""
+    """Once the child ends, nothing is left to wait for."""
     pair.sender.close()
     pair.raw.close()
 
@@ -228,7 +228,7 @@ def test_the_end_of_the_child_is_told(pair: Pair) -> None:
 
 
 def test_memory_that_could_shrink_is_rejected(pair: Pair) -> None:
-    """A broken child is not trusted: reading what is gone by then would kill the server."""
+    """A faulty child is not trusted: reading memory that has gone would kill the server."""
     before = len(os.listdir("/proc/self/fd"))
     head = HEAD.pack(0, 1, 0, 0, 1, 1, 1e9, 0.0, 640, 360, 100, b"avc1.64001f")
     ours, theirs = os.pipe()
@@ -267,7 +267,7 @@ messages = st.one_of(
 @settings(max_examples=100, deadline=None)
 @given(st.lists(messages, max_size=8))
 def test_nothing_that_a_child_sends_does_harm(sent: list[bytes]) -> None:
-    """What makes no sense is rejected, whole; what is taken makes sense."""
+    """Invalid messages are rejected whole; accepted ones are valid."""
     with closing(Pair()) as pair:
         for message in sent:
             if message:

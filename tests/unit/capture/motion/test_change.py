@@ -1,4 +1,4 @@
-"""Pictures that show nothing new."""
+"""Detect pictures that show nothing new."""
 
 from collections.abc import Callable
 
@@ -36,13 +36,13 @@ def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
 
 
 def room(seed: int, sigma: float = 6.0) -> Image:
-    """Return the same dim room with different noise."""
+    """Return the same dim room with new noise."""
     noise = np.random.default_rng(seed).normal(60, sigma, (360, 640, 3))
     return noise.clip(0, 255).astype(np.uint8)
 
 
 def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
-    """A sensor's noise makes every picture different, but none worth sending."""
+    """Sensor noise changes every picture, but none of them is worth sending."""
     change = ChangeDetector()
 
     sent = []
@@ -55,7 +55,7 @@ def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
 
 @pytest.mark.parametrize("corner", [(0, 0), (100, 300), (340, 620)])
 def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
-    """A new thing of 16 pixels is seen at once, wherever it is."""
+    """A new object of 16 pixels is seen immediately, wherever it is."""
     change = ChangeDetector()
     change.is_worth_sending(make(room(1)))
     y, x = corner
@@ -67,7 +67,7 @@ def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
 
 
 def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
-    """Changes too slow to see from one picture to the next add up."""
+    """Changes too slow to see between two pictures add up."""
     change = ChangeDetector()
 
     sent = []
@@ -100,7 +100,7 @@ def test_another_size_is_new() -> None:
 
 
 def test_what_cannot_be_decoded_is_passed() -> None:
-    """A picture that cannot be decoded is sent; others report what is wrong with it."""
+    """A picture that cannot be decoded is sent; other code reports the fault."""
     change = ChangeDetector()
 
     assert change.is_worth_sending(Jpeg(b"\xff\xd8\xff\xd9", 64, 48, 80))
@@ -108,7 +108,7 @@ def test_what_cannot_be_decoded_is_passed() -> None:
 
 
 def test_a_reader_passes_over_what_is_not_new() -> None:
-    """Unchanged pictures count as arrived, but are not returned."""
+    """Unchanged pictures count as arrived but are not returned."""
     source = FakeSource()
     source.give(picture(), picture(), picture())
     reader = LocalReader(source)

@@ -1,4 +1,4 @@
-"""What moves in drawn pictures, and all that changes in them and is no motion."""
+"""Motion in drawn pictures, and changes that are not motion."""
 
 from collections.abc import Callable, Iterator
 
@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 160, 90
 USUAL = MotionSettings()
 RNG = np.random.default_rng(7)
 
-# A yard: a wall and its windows, and gravel in front of it.
+# A yard: a wall with windows, and gravel in front of it.
 YARD = np.full((HEIGHT, WIDTH), 70.0)
 YARD[:40] = 110.0
 for left in range(10, 150, 30):
@@ -34,7 +34,7 @@ def yard(_at: float) -> Plane:
 
 
 def box(at: float, left: float, shade: float = 200.0, side: int = 14) -> Plane:
-    """The yard with a box that comes in after 3 s, and crosses it at 40 pixels a second."""
+    """The yard with a box that enters after 3 s and crosses it at 40 pixels a second."""
     made = YARD.copy()
     x = round(left + max(0.0, at - 3) * 40)
     if at > 3:
@@ -48,7 +48,7 @@ def seen(
     settings: MotionSettings = USUAL,
     noise: float = 2.0,
 ) -> list[tuple[float, Motion]]:
-    """Return when something moved, and what, of a picture that is a function of time."""
+    """Return when and where motion was seen, in pictures drawn as a function of time."""
     detector = Detector(settings)
     return list(_see(detector, picture, seconds, noise))
 
@@ -65,7 +65,7 @@ def _see(
 
 
 def test_a_box_that_crosses_is_seen_where_it_is() -> None:
-    """From when it comes in until it has left, with a box around it, and a score for its size."""
+    """From entering to leaving, it has a bounding box, and a score for its size."""
     found = seen(lambda at: box(at, -14))
 
     assert 3.0 < found[0][0] < 3.6
@@ -82,12 +82,12 @@ def test_a_box_that_crosses_is_seen_where_it_is() -> None:
 
 @pytest.mark.parametrize("shade", [20.0, 130.0, 250.0])
 def test_dark_and_bright_things_are_seen(shade: float) -> None:
-    """Whatever they are in front of."""
+    """They are seen on any background."""
     assert seen(lambda at: box(at, -14, shade))
 
 
 def lights_on(at: float) -> Plane:
-    """Of a lamp at the left: everything is brighter, near it twice as much."""
+    """A lamp is switched on at the left: everything gets brighter, near it twice as much."""
     lamp = np.linspace(2.2, 1.3, WIDTH)[None] if at > 4 else 1.0
     return YARD * lamp
 
@@ -97,7 +97,7 @@ def lights_off(at: float) -> Plane:
 
 
 def infrared(at: float) -> Plane:
-    """By night everything has another brightness, and the lamp shines in the middle."""
+    """Night vision comes on: all brightnesses change, and the lamp shines in the middle."""
     if at < 4:
         return YARD.copy()
     across = np.linspace(-1, 1, WIDTH)[None] ** 2 + np.linspace(-1, 1, HEIGHT)[:, None] ** 2
@@ -110,7 +110,7 @@ def drift(at: float) -> Plane:
 
 
 def exposure(at: float) -> Plane:
-    """A camera's own control, which overshoots."""
+    """Automatic exposure, which overshoots."""
     return YARD * (1 + 0.25 * np.exp(-((at - 4) ** 2)) - 0.1 * np.exp(-((at - 6) ** 2)))
 
 
@@ -120,13 +120,13 @@ def flicker(at: float) -> Plane:
 
 
 def bands(at: float) -> Plane:
-    """A rolling shutter makes bands of it, which wander."""
+    """A rolling shutter turns the flicker into moving bands."""
     rows = np.arange(HEIGHT)[:, None]
     return YARD * (1 + 0.04 * np.sin(rows / 12 + at * 5))
 
 
 def shaking(at: float) -> Plane:
-    """By a pixel of the small picture, which is eight of the camera's."""
+    """By one pixel of the scaled picture, which is eight of the camera's."""
     shift = (round(at / MOTION_INTERVAL_S) % 3 - 1, round(at / MOTION_INTERVAL_S / 2) % 3 - 1)
     return np.roll(YARD, shift, axis=(0, 1))
 
@@ -139,7 +139,7 @@ def hot_pixels(at: float) -> Plane:
 
 
 def compressed(at: float) -> Plane:
-    """An encoder that spends few bits, in large blocks that change with each picture."""
+    """An encoder at a low bitrate, in large blocks that change with each picture."""
     quality = 8 if round(at / MOTION_INTERVAL_S) % 5 else 30
     _, data = cv2.imencode(".jpg", YARD.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(float)
@@ -159,7 +159,7 @@ def test_what_is_no_motion_is_not_seen(picture: Picture, noise: float) -> None:
 
 
 def told(picture: Picture, seconds: float) -> list[EventReport]:
-    """Return what is told if only key pictures are looked at, one in 2 s, and the one after it."""
+    """Return the reports if only key pictures, one in 2 s, and those after them are checked."""
     watch, found = MotionWatch(USUAL), []
     for number in range(round(seconds / MOTION_INTERVAL_S)):
         at = number * MOTION_INTERVAL_S
@@ -173,12 +173,12 @@ def told(picture: Picture, seconds: float) -> list[EventReport]:
 
 @pytest.mark.parametrize("picture", NO_MOTION, ids=lambda one: one.__name__)
 def test_nor_in_key_pictures_alone(picture: Picture) -> None:
-    """In two seconds light changes more, and the next pictures tell that nothing moves."""
+    """Light changes more in two seconds, but the next pictures show that nothing moves."""
     assert told(picture, 20.0) == []
 
 
 def test_in_key_pictures_alone_motion_is_seen() -> None:
-    """Also if the camera darkens the picture meanwhile."""
+    """It is seen also if the camera darkens the picture meanwhile."""
 
     def passing(at: float) -> Plane:
         return box(at, -14, side=24) * (1 - 0.4 * np.exp(-((at - 5) ** 2)))
@@ -191,14 +191,13 @@ def test_in_key_pictures_alone_motion_is_seen() -> None:
 
 
 def test_motion_is_seen_while_exposure_changes() -> None:
-    """A white car had the camera darken everything else by a third within a second."""
+    """A white car made the camera darken everything else by a third within a second."""
     assert len(seen(lambda at: box(at, -14) * (1 - 0.4 * np.exp(-((at - 5) ** 2))))) > 10
 
 
 def test_what_stops_is_motion_no_longer() -> None:
-    """A car parks: it is seen until it stands, and is background then. When it leaves after a
-    while, it is seen, and the hole where it stood is not.
-    """
+    """A car parks: it is seen until it stops, then becomes background. When it leaves later, it is
+    seen, and the gap that it leaves is not."""
 
     def parking(at: float) -> Plane:
         made = YARD.copy()
@@ -215,7 +214,7 @@ def test_what_stops_is_motion_no_longer() -> None:
 
 
 def test_a_screen_that_flickers_is_learned() -> None:
-    """A television in the picture is no news for ever."""
+    """A flickering television in the picture does not stay news for ever."""
 
     def television(at: float) -> Plane:
         made = YARD.copy()
@@ -226,7 +225,7 @@ def test_a_screen_that_flickers_is_learned() -> None:
 
 
 def test_only_zones_count() -> None:
-    """What moves is seen where a polygon covers it, and nowhere else."""
+    """Motion is seen only where a polygon covers it."""
     above = (((0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.0, 0.5)),)
     right = (((0.5, 0.5), (1.0, 0.5), (1.0, 1.0), (0.5, 1.0)),)
 
@@ -237,13 +236,13 @@ def test_only_zones_count() -> None:
 
 
 def test_what_is_too_small_does_not_count() -> None:
-    """A cat of 1.4 % is seen with a least size of 1 %, and not with one of 2 %."""
+    """A cat of 1.4 % is seen with a minimum size of 1 %, and not with 2 %."""
     assert seen(lambda at: box(at, -14), settings=MotionSettings(min_size=1.0))
     assert seen(lambda at: box(at, -14), settings=MotionSettings(min_size=2.0)) == []
 
 
 def test_more_sensitivity_sees_less_contrast() -> None:
-    """A coat that is nearly as dark as the gravel behind it."""
+    """A coat nearly as dark as the gravel behind it is seen only with more sensitivity."""
     levels = [
         len(seen(lambda at: box(at, -14, 88.0), settings=MotionSettings(sensitivity=one)))
         for one in (10, 50, 90)
@@ -253,7 +252,7 @@ def test_more_sensitivity_sees_less_contrast() -> None:
 
 
 def test_the_test_patterns_noise_is_no_motion() -> None:
-    """Nor is what moves in it all the time, which is small; nor a step of its brightness."""
+    """Nor are its small parts that move all the time, or a step of its brightness."""
     pattern = TestPattern("test", size=(640, 360), noise=0.03)
     detector = Detector(MotionSettings())
     found = []

@@ -1,4 +1,4 @@
-"""Frozen pictures."""
+"""Detect frozen pictures."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.support.fakes import picture
 
 
 def test_same_pictures_grow_still() -> None:
-    """Equal pictures in different memory are timed from the first of them."""
+    """Equal pictures in different memory count as still from the first of them on."""
     stillness = FreezeDetector()
 
     still_s = [stillness.see(picture(), now) for now in (100.0, 101.0, 111.5)]
@@ -19,7 +19,7 @@ def test_same_pictures_grow_still() -> None:
 
 @pytest.mark.parametrize("row", [0, 7, 40, 47])
 def test_smallest_lasting_change_is_seen(row: int) -> None:
-    """A single value that stays different is found anywhere, within 16 pictures."""
+    """A single value that stays different is found anywhere within 16 pictures."""
     stillness = FreezeDetector()
     stillness.see(picture(), 0.0)
     changed = picture()
@@ -31,7 +31,7 @@ def test_smallest_lasting_change_is_seen(row: int) -> None:
 
 
 def test_noise_is_never_still() -> None:
-    """A working sensor's pictures differ in every row."""
+    """Pictures from a working sensor differ in every row."""
     random = np.random.default_rng(1)
     stillness = FreezeDetector()
 
@@ -51,7 +51,7 @@ def test_new_size_is_a_change() -> None:
 
 
 def test_forgetting_begins_anew() -> None:
-    """After a reconnect the same picture does not count as frozen."""
+    """After a reconnect, the same picture does not count as frozen."""
     stillness = FreezeDetector()
     stillness.see(picture(), 0.0)
 
@@ -62,7 +62,7 @@ def test_forgetting_begins_anew() -> None:
 
 
 def test_jpeg_is_still_while_its_data_is() -> None:
-    """A time in the file's header is no change of the picture; one other bit of data is."""
+    """A new time in the file's header is no change of the picture; one changed bit of data is."""
     head, data = b"\xff\xd8\xff\xfe\x00\x04%02d", b"\xff\xda\x00\x0c" + bytes(100)
     stillness = FreezeDetector()
 

@@ -1,4 +1,4 @@
-"""The small copies in which motion is looked for."""
+"""The scaled-down pictures in which motion is detected."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,8 @@ from server.capture.motion.pictures import scale_down
 
 @pytest.mark.parametrize("size", [(720, 1280), (769, 1366), (90, 160), (48, 64)])
 def test_each_pixel_is_the_mean_of_what_it_stands_for(size: tuple[int, int]) -> None:
-    """Scaled by halves, which takes a fifth of the time; noise is averaged away as before, and no
-    row or column is left out but a last one.
-    """
+    """Scaling by halves takes a fifth of the time and still averages noise away. No row or column
+    is left out except an odd last one."""
     image = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
     height, width = (90, 160) if size[0] >= 90 else (24, 32)
 

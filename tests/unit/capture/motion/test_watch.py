@@ -1,4 +1,4 @@
-"""When motion begins, is shown better, and ends."""
+"""When motion begins, gets a better picture, and ends."""
 
 import itertools
 
@@ -13,7 +13,7 @@ UNIX = 1_700_000_000.0
 
 
 class Film:
-    """A grey picture with a white bar of changing place and height, and what a watch says of it."""
+    """A grey picture with a white bar of varying position and height, and the watch's reports."""
 
     def __init__(self, **settings: float) -> None:
         self.watch = MotionWatch(MotionSettings(**settings))  # type: ignore[arg-type]
@@ -23,7 +23,7 @@ class Film:
         self.left = itertools.cycle(range(0, 120, 12))
 
     def play(self, seconds: float, height: int = 0, grow: float = 0.0) -> None:
-        """Look at so many seconds of a bar of this height, which grows by so much a second."""
+        """Look for this many seconds at a bar of this height, which grows by this much a second."""
         for number in range(round(seconds / MOTION_INTERVAL_S)):
             picture = np.full((90, 160), 90, np.uint8)
             left = next(self.left)
@@ -38,8 +38,7 @@ class Film:
 
 
 def test_motion_begins_and_ends_once() -> None:
-    """It is told when it has lasted, from when it began; and, when it has not been seen for 2 s,
-    that it has ended then."""
+    """Motion is reported once it lasts, with its begin; it has ended when unseen for 2 s."""
     film = Film(min_s=0.6)
     film.play(2)
     film.play(3, height=30)
@@ -57,7 +56,7 @@ def test_motion_begins_and_ends_once() -> None:
 
 
 def test_what_is_shorter_is_none() -> None:
-    """A bird crosses the picture in less than the least time."""
+    """A bird crosses the picture in less than the minimum time."""
     film = Film(min_s=1.0)
     film.play(2)
     film.play(0.6, height=30)
@@ -67,7 +66,7 @@ def test_what_is_shorter_is_none() -> None:
 
 
 def test_a_pause_does_not_end_it() -> None:
-    """Someone stands still for a moment, and goes on."""
+    """Someone stands still for a moment, then walks on."""
     film = Film()
     film.play(2)
     for _ in range(3):
@@ -78,7 +77,7 @@ def test_a_pause_does_not_end_it() -> None:
 
 
 def test_only_better_pictures_are_encoded_and_one_a_second() -> None:
-    """What grows has a new picture each second; what stays as it is has one."""
+    """A growing object gets a new picture each second; an unchanged one keeps its first."""
     film, growing = Film(), Film()
     film.play(2)
     film.play(6, height=30)
@@ -94,7 +93,7 @@ def test_only_better_pictures_are_encoded_and_one_a_second() -> None:
 
 
 def test_doubt_lasts_until_it_is_told() -> None:
-    """The first picture with something new leaves a doubt, which the next ones resolve."""
+    """The first picture with something new causes a doubt, which the next ones resolve."""
     film = Film()
     film.play(2)
     assert not film.watch.in_doubt

@@ -1,4 +1,4 @@
-"""Which pictures are wanted: those that somebody sees, or a key picture now and then."""
+"""Which pictures are wanted: those that someone sees, or an occasional key picture."""
 
 import math
 
@@ -38,7 +38,7 @@ def test_pictures_follow_the_schedule(wanted: PictureDemand, clock: FakeClock) -
 def test_without_viewers_of_pictures_a_key_picture_is_wanted_now_and_then(
     wanted: PictureDemand, clock: FakeClock
 ) -> None:
-    """At once, to know that it can be decoded, and then every few seconds."""
+    """One immediately, to know that it can be decoded, then one every few seconds."""
     wanted.set_renditions([])
 
     assert not wanted.pictures
@@ -53,10 +53,10 @@ def test_without_viewers_of_pictures_a_key_picture_is_wanted_now_and_then(
 
 
 def test_what_nobody_watches_is_decoded_rarely(wanted: PictureDemand, clock: FakeClock) -> None:
-    """For a camera that is only recorded, that was a seventh of what its process took.
+    """For a camera that is only recorded, decoding was a seventh of its process's CPU time.
 
-    The second picture comes as soon as ever, since a source has to work for some seconds to count
-    as well; and whoever comes has one decoded at once.
+    The second picture is as soon as usual, since a source counts as working only after some
+    seconds; and a new viewer gets one decoded immediately.
     """
     wanted.set_renditions([])
     wanted.restart()
@@ -76,7 +76,7 @@ def test_what_nobody_watches_is_decoded_rarely(wanted: PictureDemand, clock: Fak
 def test_pictures_are_wanted_to_be_looked_at_though_nobody_watches(
     wanted: PictureDemand, clock: FakeClock
 ) -> None:
-    """Five a second, whatever the camera's rate; whoever watches gets all."""
+    """Motion detection gets five a second, whatever the camera's rate; viewers get all."""
     wanted.set_renditions([])
     wanted.set_looking(True)
 
@@ -93,7 +93,7 @@ def test_pictures_are_wanted_to_be_looked_at_though_nobody_watches(
 def test_a_polled_camera_is_looked_at_as_seldom_as_it_is_fetched(
     wanted: PictureDemand, clock: FakeClock
 ) -> None:
-    """Once a second, if nothing is set: each picture is a request."""
+    """Once a second by default: each picture is a request."""
     source = Measured()
     source.opened(SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
     polled = PictureDemand(Schedule(lambda: None, source), lambda: 80, changed=False)
@@ -108,9 +108,8 @@ def test_a_polled_camera_is_looked_at_as_seldom_as_it_is_fetched(
 
 
 def test_the_first_picture_of_a_source_need_be_no_key_picture(wanted: PictureDemand) -> None:
-    """A camera with a group of 10 s came back, and was called offline for 9 s, though its video
-    was seen: the key picture that it began with had passed before it was asked for.
-    """
+    """A camera with a group of 10 s was called offline for 9 s after it came back. Its video was
+    visible meanwhile: the group's key picture had passed before it was requested."""
     wanted.set_renditions([])
     wanted.restart()
 
@@ -120,7 +119,7 @@ def test_the_first_picture_of_a_source_need_be_no_key_picture(wanted: PictureDem
 
 
 def test_nobody_wants_anything_of_an_unwatched_camera(wanted: PictureDemand) -> None:
-    """Unless it is being checked: then any picture will do."""
+    """Unless the camera is being checked: then any picture will do."""
     wanted.watched = False
     wanted.set_renditions([])
     assert wanted.demand.due() == math.inf
@@ -134,9 +133,8 @@ def test_nobody_wants_anything_of_an_unwatched_camera(wanted: PictureDemand) -> 
 def test_a_film_that_paused_is_asked_for_a_picture_at_once(
     wanted: PictureDemand, clock: FakeClock
 ) -> None:
-    """It goes on with the next one that is wanted: who had its video, left, and came back before
-    the next probe was due waited for that, up to 5 s.
-    """
+    """A viewer who left its video and returned before the next probe waited up to 5 s for it. A
+    paused film resumes only with the next picture that is wanted."""
     wanted.set_renditions(())
     wanted.advance()
     assert wanted.demand.due() > clock.now

@@ -1,4 +1,4 @@
-"""What is known of a source, and when it is told."""
+"""What is measured of a source, and when it is announced."""
 
 import random
 from dataclasses import replace
@@ -16,20 +16,20 @@ UNKNOWN = SourceInfo(1280, 720, 0.0, "h264", live=True)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The time, for what is told."""
+    """The clock for announcements."""
     clock = FakeClock()
     monkeypatch.setattr(measured_module, "time", clock)
     return clock
 
 
 def told_by(measured: Measured) -> SourceInfo:
-    """Return what the source says: nothing new."""
+    """Return what the source announces when it says nothing new."""
     assert measured.info
     return measured.info
 
 
 def test_nothing_is_invented(clock: FakeClock) -> None:
-    """Before the first opening nothing is known, after it only what the source said."""
+    """Nothing is known before the first opening, and after it only what the source said."""
     measured = Measured()
     assert measured.describe() == {"source_fps": None, "source": None}
 
@@ -49,7 +49,7 @@ def test_nothing_is_invented(clock: FakeClock) -> None:
 
 
 def test_promise_holds_until_it_is_measured(clock: FakeClock) -> None:
-    """A device that promises 30 and delivers 15 in a dark room is one of 15."""
+    """A device that promises 30 and delivers 15 in a dark room counts as one of 15."""
     measured = Measured()
     measured.opened(SourceInfo(640, 480, 30.0, "MJPG", live=True))
     told = [measured.fps]
@@ -62,7 +62,7 @@ def test_promise_holds_until_it_is_measured(clock: FakeClock) -> None:
 
 
 def test_wobble_is_not_told(clock: FakeClock) -> None:
-    """A minute of a steady camera is told twice: the first figures, and once more exactly."""
+    """A minute of a steady camera gives two announcements: first figures, then exact ones."""
     measured = Measured()
     measured.opened(UNKNOWN)
     chance = random.Random(1)
@@ -80,7 +80,7 @@ def test_wobble_is_not_told(clock: FakeClock) -> None:
 
 
 def test_change_is_told_within_seconds(clock: FakeClock) -> None:
-    """But not more often than that, however fast it changes."""
+    """Changes are announced within seconds, but no more often, however fast they come."""
     measured = Measured()
     measured.opened(UNKNOWN)
     told = sum(measured.update(Figures(fps=30.0), told_by(measured)) for _ in range(2))
@@ -92,7 +92,7 @@ def test_change_is_told_within_seconds(clock: FakeClock) -> None:
 
 
 def test_reconnected_source_is_as_it_was(clock: FakeClock) -> None:
-    """A slow camera that comes back is not taken for stalled until it is measured anew."""
+    """A slow camera that comes back must not count as stalled until it is measured again."""
     measured = Measured()
     measured.opened(UNKNOWN)
     measured.update(Figures(fps=0.1, kbps=50, group=1), told_by(measured))
@@ -105,7 +105,7 @@ def test_reconnected_source_is_as_it_was(clock: FakeClock) -> None:
 
 
 def test_size_of_the_pictures_counts(clock: FakeClock) -> None:
-    """A source that changes its size in mid-stream is described as it is now."""
+    """The announced size follows a source that changes it mid-stream."""
     measured = Measured()
     measured.opened(UNKNOWN)
 
@@ -115,7 +115,7 @@ def test_size_of_the_pictures_counts(clock: FakeClock) -> None:
 
 
 def test_polled_source_has_no_rate_of_its_own(clock: FakeClock) -> None:
-    """What is measured is only how often it was asked."""
+    """The measured rate is only that of the requests."""
     measured = Measured()
     measured.opened(SourceInfo(640, 480, 0.0, "mjpeg", live=False, polled=True))
 
@@ -125,7 +125,7 @@ def test_polled_source_has_no_rate_of_its_own(clock: FakeClock) -> None:
 
 
 def test_source_that_turns_into_a_still_picture_loses_its_rate(clock: FakeClock) -> None:
-    """That a film has one picture only is seen at its end; its 25 a second were never true."""
+    """Only its end shows that a film has one picture; its 25 pictures/s were never true."""
     measured = Measured()
     film = SourceInfo(640, 480, 25.0, "h264", live=False)
     measured.opened(film)
@@ -140,7 +140,7 @@ def test_source_that_turns_into_a_still_picture_loses_its_rate(clock: FakeClock)
 
 
 def test_size_is_told_when_it_becomes_known(clock: FakeClock) -> None:
-    """A stream joined between two key frames says it late, and has been measured meanwhile."""
+    """A stream joined between two key frames learns its size late, after its rate was measured."""
     measured = Measured()
     unsized = replace(UNKNOWN, width=0, height=0)
     measured.opened(unsized)

@@ -1,4 +1,4 @@
-"""How many pictures of a source are taken at a frame rate that was set."""
+"""How many of a source's pictures are taken at a configured frame rate."""
 
 import random
 
@@ -13,7 +13,7 @@ from tests.support.fakes import FakeClock
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The time, for the schedule."""
+    """The clock for the schedule."""
     clock = FakeClock()
     monkeypatch.setattr(schedule_module, "time", clock)
     return clock
@@ -37,10 +37,10 @@ def taken(schedule: Schedule, clock: FakeClock, arrivals: list[float]) -> list[f
 def test_rate_is_the_lower_one(
     clock: FakeClock, fps: float, source_fps: float, jitter: float
 ) -> None:
-    """Whatever a source says, and however unevenly it delivers, what was set is kept.
+    """The configured rate holds, whatever the source claims and however unevenly it delivers.
 
-    It used to depend on the rate that the source claimed: of 60 a second with a claim of 25, a
-    setting of 26 to 30 took all.
+    It used to depend on the claimed rate: of 60 a second with a claim of 25, a setting of 26 to 30
+    took all.
     """
     chance = random.Random(1)
     schedule = Schedule(lambda: fps, Measured())
@@ -56,7 +56,7 @@ def test_rate_is_the_lower_one(
 
 
 def test_gap_is_not_made_up_for_in_a_burst(clock: FakeClock) -> None:
-    """After ten silent seconds there are two pictures at once, not a hundred."""
+    """After ten silent seconds, two pictures come together, not a hundred."""
     schedule = Schedule(lambda: 10.0, Measured())
     taken(schedule, clock, [0.0, 0.1, 0.2])
 
@@ -66,14 +66,14 @@ def test_gap_is_not_made_up_for_in_a_burst(clock: FakeClock) -> None:
 
 
 def test_without_a_setting_every_picture_is_taken(clock: FakeClock) -> None:
-    """Even those that come at once."""
+    """Pictures that come together are all taken."""
     schedule = Schedule(lambda: None, Measured())
 
     assert len(taken(schedule, clock, [0.0, 0.0, 0.001, 5.0])) == 4
 
 
 def test_polled_source_is_asked_once_a_second(clock: FakeClock) -> None:
-    """Without a setting a still camera is asked now and then, not without pause."""
+    """By default a still camera is polled once a second, not continuously."""
     source = Measured()
     source.opened(SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
     schedule = Schedule(lambda: None, source)

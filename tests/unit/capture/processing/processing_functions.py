@@ -1,4 +1,4 @@
-"""Good and bad processors, as users might write them; used by the tests of processing."""
+"""Good and bad processors such as users might write, for the tests of processing."""
 
 import os
 import signal
@@ -22,13 +22,13 @@ def number(image, info):
 
 
 def spot(image, info):
-    """Say that something is in the left half, and hide the picture."""
+    """Report something in the left half, and hide the picture."""
     info.event("spot", score=0.5, box=(0, 0, 0.5, 1))
     return image * 0
 
 
 def report(image, info):
-    """Say what is seen, and then that which is none."""
+    """Report what is seen, then an invalid report."""
     info.event("cat", 0.5, box=(0, 0, 0.5, 1))
     for _ in range(30):
         info.event("dog")
@@ -116,7 +116,7 @@ def wordless(image, info):
 
 
 def fork(image, info):
-    """Return twice for a picture."""
+    """Fork, and so return twice for a picture."""
     if os.fork() == 0:
         image[:] = 255
 

@@ -18,14 +18,14 @@ SIZE = (720, 1280)
 
 @pytest.fixture(scope="module")
 def pattern() -> Image:
-    """A frame of the test pattern at 720p."""
+    """A 720p frame of the test pattern."""
     source = TestPattern("test")
     assert source.grab()
     return np.array(source.retrieve())
 
 
 def run(text: str, *images: Image, at: float = 1_700_000_000.25) -> tuple[Image, list[str]]:
-    """Run a built-in processor on some pictures; return the last result and the errors."""
+    """Run a built-in processor on pictures; return the last result and the errors."""
     runner = ProcessorRunner(enumerate(parse_processors([text], Path())), "door", "Front door")
     errors = []
     for seq, image in enumerate(images):
@@ -35,7 +35,7 @@ def run(text: str, *images: Image, at: float = 1_700_000_000.25) -> tuple[Image,
 
 
 def changed(before: Image, after: Image) -> tuple[float, float, float, float]:
-    """Return the area that was drawn on, in shares of the picture."""
+    """Return the area that was drawn on, as fractions of the picture."""
     rows, columns = np.nonzero((before != after).any(axis=2))
     height, width = before.shape[:2]
     return (
@@ -79,7 +79,7 @@ def test_text_says_when(pattern: Image) -> None:
     ],
 )
 def test_every_size_will_do(text: str, size: tuple[int, int]) -> None:
-    """From the smallest possible picture to the largest usual one."""
+    """This works from the smallest possible picture to the largest usual one."""
     image = np.full((*size, 3), 128, np.uint8)
 
     done, errors = run(text, image, image)
@@ -89,7 +89,7 @@ def test_every_size_will_do(text: str, size: tuple[int, int]) -> None:
 
 
 def test_a_mask_leaves_nothing_of_what_it_hides(pattern: Image) -> None:
-    """Two different pictures are equal where they are masked, including the edges."""
+    """Two different pictures are equal where they are masked, including at the edges."""
     mask = "mask?x=0.101&y=0.203&width=0.3&height=0.4"
     one, _ = run(mask, pattern.copy())
     other, _ = run(mask, 255 - pattern)
@@ -104,7 +104,7 @@ def test_a_mask_leaves_nothing_of_what_it_hides(pattern: Image) -> None:
 
 
 def still(seed: int, box: tuple[int, int] | None = None) -> Image:
-    """Return a noisy grey picture, with a bright box at a place."""
+    """Return a noisy grey picture with a bright box at this position."""
     noise = np.random.default_rng(seed).integers(100, 110, (*SIZE, 3), np.uint8)
     if box:
         noise[box[1] : box[1] + 120, box[0] : box[0] + 120] = 240
@@ -112,7 +112,7 @@ def still(seed: int, box: tuple[int, int] | None = None) -> Image:
 
 
 def test_motion_is_boxed() -> None:
-    """A box is drawn around a new thing in the picture, and nowhere else."""
+    """A new object gets a box around it, and nothing else does."""
     after = still(9, (600, 300))
     done, errors = run("motion", *(still(n) for n in range(5)), after.copy())
 
@@ -125,7 +125,7 @@ def test_motion_is_boxed() -> None:
 
 
 def test_noise_is_no_motion() -> None:
-    """A sensor's noise and things below the minimum area get no box."""
+    """Sensor noise and objects below the minimum area get no box."""
     quiet, speck = still(9), still(9, (600, 300))
 
     np.testing.assert_array_equal(
@@ -179,7 +179,7 @@ def test_what_is_no_picture_is_refused(
 
 
 def test_a_user_may_draw_or_return(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing in place, returning the same, and returning another picture all work."""
+    """A processor may draw in place, or return the same picture or another one."""
 
     def draw(image: Image, info: Info) -> None:
         image[0] = 1
@@ -206,7 +206,7 @@ def test_a_user_may_draw_or_return(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_error_names_its_line_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Errors, and even exit(), affect only that processor; the others still run."""
+    """Errors, even exit(), affect only their processor; the others still run."""
 
     def wrong(image: Image, info: Info) -> None:
         raise ValueError("no such\nluck")
@@ -226,7 +226,7 @@ def test_an_error_names_its_line_and_ends_nothing(monkeypatch: pytest.MonkeyPatc
 
 
 def test_state_is_kept_until_the_source_is_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each processor has a dict of its own for as long as the source is open."""
+    """Each processor has its own dict for as long as the source is open."""
     seen: list[int] = []
 
     def count(image: Image, info: Info) -> None:
@@ -254,14 +254,14 @@ def test_state_is_kept_until_the_source_is_opened_anew(monkeypatch: pytest.Monke
     ],
 )
 def test_text_that_would_be_misread_is_found(text: str, unreadable: str) -> None:
-    """Characters drawn wrongly are found: Hebrew reversed, an emoji as a question mark."""
+    """Text that would be drawn wrongly is found: Hebrew reversed, an emoji as a question mark."""
     assert find_unreadable(text) == unreadable
 
 
 @pytest.mark.parametrize("corner", ["top-left", "bottom-right"])
 @pytest.mark.parametrize("length", [3, 40, 80])
 def test_a_long_line_is_not_cut_by_the_edge(corner: str, length: int) -> None:
-    """It ran off a small picture in mid-word; it gets smaller, and then ends with an ellipsis."""
+    """A long line gets smaller, then ends in an ellipsis; it used to be cut off mid-word."""
     image = np.full((240, 320, 3), 80, np.uint8)
 
     Lettering(corner).write(image, "W" * length)
@@ -272,7 +272,7 @@ def test_a_long_line_is_not_cut_by_the_edge(corner: str, length: int) -> None:
 
 
 def test_a_letter_and_its_accent_are_one() -> None:
-    """Accents as separate characters, as in text from macOS, are combined with their letters."""
+    """Combining accents, as in text from macOS, are merged with their letters."""
     (caption,) = parse_processors(["caption?text=Cafe\u0301"], Path())
 
     assert caption.options["text"] == "Café"

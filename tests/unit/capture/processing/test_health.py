@@ -18,7 +18,7 @@ def fail(health: Health, times: int, now: float = 0.0) -> None:
 
 
 def test_one_error_is_said_and_forgotten(health: Health) -> None:
-    """An error stays shown for two seconds, not just until the next frame."""
+    """An error stays shown for two seconds, not only until the next frame."""
     health.fail(100.0, "raised ValueError: no")
     health.succeed(100.1, 4.0)
     assert health.describe() == {
@@ -50,7 +50,7 @@ def test_five_failures_in_a_row_and_it_is_left_out(health: Health) -> None:
 
 
 def test_each_pause_is_longer_up_to_five_minutes(health: Health) -> None:
-    """On trial after a pause, one failure is enough for the next pause."""
+    """After a pause, a single failure is enough for the next one."""
     now, pauses = 0.0, []
     fail(health, 5)
     for _ in range(7):
@@ -75,7 +75,7 @@ def test_success_after_a_pause_begins_anew(health: Health) -> None:
 
 
 def test_stuck_is_left_out_at_once(health: Health) -> None:
-    """A processor that did not return is left out for a while, and its message says so."""
+    """A processor that did not return is skipped for a while, and its message says so."""
     health.fail(0, "has not returned for 5 s", stuck=True)
 
     assert health.state == "stuck"
@@ -83,7 +83,7 @@ def test_stuck_is_left_out_at_once(health: Health) -> None:
 
 
 def test_start_forgives(health: Health) -> None:
-    """An operator's start lets it run at once."""
+    """A processor runs again immediately when an operator starts the camera."""
     fail(health, 5)
 
     health.reset()
@@ -93,7 +93,7 @@ def test_start_forgives(health: Health) -> None:
 
 
 def test_slowness_never_hides_an_error(health: Health) -> None:
-    """Only a processor that works otherwise is called slow."""
+    """A processor is called slow only if it does not fail."""
     health.keep_pace(True, "takes 200 ms")
     assert health.state == "slow"
     health.fail(0, "raised ValueError")
@@ -103,7 +103,7 @@ def test_slowness_never_hides_an_error(health: Health) -> None:
 
 
 def test_what_is_said_cannot_paint_a_terminal(health: Health) -> None:
-    """Messages contain no escapes or lone surrogates: they go to logs, pages and other nodes."""
+    """Messages contain no escape codes or lone surrogates: they go to logs, pages and nodes."""
     health.fail(0.0, "a\x1b[31mred\ud800\u202eword\n")
 
     assert health.message == "a?[31mred??word?"

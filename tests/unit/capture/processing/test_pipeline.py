@@ -27,7 +27,7 @@ def shown(camera: Camera) -> Frame:
 
 
 def test_without_anything_to_do_frames_pass_untouched(make_camera: MakeCamera) -> None:
-    """Without a transform or processors a camera publishes the very picture that it captured."""
+    """Without a transform or processors, a camera publishes the very picture it captured."""
     source = FakeSource()
     camera = make_camera(source)
     camera.set_viewers(1)
@@ -40,7 +40,7 @@ def test_without_anything_to_do_frames_pass_untouched(make_camera: MakeCamera) -
 
 
 def test_a_transform_counts_from_the_next_frame(make_camera: MakeCamera) -> None:
-    """A camera rotated at run time delivers rotated pictures and reports its new size; and back."""
+    """A camera rotated at run time delivers rotated pictures and reports the new size; and back."""
     source = FakeSource(size=(64, 48))
     camera = make_camera(source)
     camera.set_viewers(1)
@@ -64,7 +64,7 @@ def test_a_transform_counts_from_the_next_frame(make_camera: MakeCamera) -> None
 
 
 def test_a_turned_camera_needs_pixels(make_camera: MakeCamera) -> None:
-    """The source's own JPEG is not accepted while pictures must be processed."""
+    """The source's JPEG is not accepted while pictures must be processed."""
     source = FakeSource()
     camera = make_camera(source)
 
@@ -95,7 +95,7 @@ FUNCTIONS = "processing_functions"
 
 
 class Bench:
-    """A pipeline whose frames the test puts in and takes out."""
+    """A pipeline that the test puts frames into and takes frames out of."""
 
     def __init__(self, *texts: str, fps: float = 30.0) -> None:
         texts = tuple(text if "?" in text else f"{FUNCTIONS}:{text}" for text in texts)
@@ -146,7 +146,7 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Iterator[Callable[..., Bench]]:
-    """Create pipelines, which all end with the test."""
+    """Create pipelines, all closed at the end of the test."""
     made: list[Bench] = []
 
     def one(*texts: str, fps: float = 30.0) -> Bench:
@@ -164,7 +164,7 @@ MakeBench = Callable[..., Bench]
 
 
 def test_frames_keep_their_number_and_time(bench: MakeBench) -> None:
-    """Processors draw on a copy; number and time of the frame stay the same."""
+    """Processors draw on a copy; the frame's number and time stay the same."""
     mine = bench("caption?text=Hello")
 
     image = mine.pass_through()
@@ -174,7 +174,7 @@ def test_frames_keep_their_number_and_time(bench: MakeBench) -> None:
 
 
 def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
-    """Rotating the camera rotates the mask with it: what was hidden stays hidden."""
+    """Rotating the camera rotates the mask with it, so that what was hidden stays hidden."""
     mine = bench(MASK)
     mine.pipeline.transform = Transform(rotate=90)
 
@@ -187,7 +187,7 @@ def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
 
 
 def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
-    """Masks come first, wherever they are in the settings, and stay when the rest fails."""
+    """Masks come first, wherever the settings list them, and stay when other processors fail."""
     mine = bench("raising", "half", MASK)
 
     image = mine.pass_through()
@@ -209,7 +209,7 @@ def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> 
 
 
 def test_newest_wins(bench: MakeBench) -> None:
-    """While a slow processor runs, frames are replaced; the newest is next."""
+    """While a slow processor runs, frames are replaced; the newest one is next."""
     mine = bench("sleepy")
     mine.pass_through()
 
@@ -224,7 +224,7 @@ def test_newest_wins(bench: MakeBench) -> None:
 
 
 def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
-    """Its errors are shown and announced, not with every frame; pictures continue without it."""
+    """Its errors are shown, but announced only once; pictures continue without it."""
     mine = bench("raising", "black")
 
     for _ in range(7):
@@ -241,7 +241,7 @@ def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
 def test_without_what_is_required_there_is_no_picture(
     bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a required processor fails, nothing is shown, and the camera says why."""
+    """If a required processor fails, no picture is shown, and the camera says why."""
     monkeypatch.setattr(stage_module, "WITHHELD_S", 0.0)
     mine = bench(f"{FUNCTIONS}:raising?required=1")
 
@@ -254,7 +254,7 @@ def test_without_what_is_required_there_is_no_picture(
 
 
 def test_start_lets_it_try_again(bench: MakeBench) -> None:
-    """A skipped processor runs again at once when an operator starts the camera."""
+    """A skipped processor runs again immediately when an operator starts the camera."""
     mine = bench("raising")
     for _ in range(5):
         mine.pass_through()
@@ -270,7 +270,7 @@ def test_start_lets_it_try_again(bench: MakeBench) -> None:
 def test_what_hangs_costs_its_own_frames_only(
     bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A processor that never returns is left out, and pictures continue without it."""
+    """A processor that never returns is skipped, and pictures continue without it."""
     monkeypatch.setattr(stage_module, "STUCK_AFTER_S", 1.0)
     mine = bench("hang", "black")
 
@@ -285,7 +285,7 @@ def test_what_hangs_costs_its_own_frames_only(
 def test_a_withheld_picture_is_a_state_of_the_camera(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a required processor fails, the camera is stalled, and STATE says which and why."""
+    """If a required processor fails, the camera is stalled, and STATE says which one and why."""
     monkeypatch.setattr(stage_module, "WITHHELD_S", 0.0)
     source = FakeSource()
     folder = Path(__file__).parent

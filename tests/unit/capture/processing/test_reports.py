@@ -1,4 +1,4 @@
-"""What processors report: checked, and made into what begins, goes on and ends."""
+"""Processors' reports: validated, and turned into events that begin, continue and end."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ def frame(seq: int) -> Frame:
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[EventReport]:
-    """What happens; what is not reported for 0.3 s has ended, and pictures may follow at once."""
+    """The happenings; events end after 0.3 s without a report, pictures are not rate-limited."""
     monkeypatch.setattr(module, "END_S", 0.3)
     monkeypatch.setattr(module, "SEND_INTERVAL_S", 0.0)
     return []
 
 
 def test_what_is_reported_again_goes_on(told: list[EventReport]) -> None:
-    """It begins with a picture, has another one with a higher score, and ends after a pause."""
+    """It begins with a picture, gets another with a higher score, and ends after a pause."""
     reports = Reports("door", told.append)
     for seq, score in enumerate((0.5, 0.4, 0.9, 0.9), 1):
         reports.take([Report("person", score, (0.1, 0.2, 0.3, 0.4))], frame(seq))
@@ -48,7 +48,7 @@ def test_what_is_reported_again_goes_on(told: list[EventReport]) -> None:
 
 
 def test_of_one_picture_the_strongest_counts(told: list[EventReport]) -> None:
-    """Three people are one event, which shows the one that is certain."""
+    """Three people are one event, which shows the most certain one."""
     reports = Reports("door", told.append)
     reports.take([Report("person", one) for one in (0.2, 0.8, None)], frame(1))
     reports.take([Report("dog")], frame(1))
@@ -62,7 +62,7 @@ def test_of_one_picture_the_strongest_counts(told: list[EventReport]) -> None:
 
 
 def test_no_flood_of_labels(told: list[EventReport], caplog: pytest.LogCaptureFixture) -> None:
-    """A processor that numbers what it sees would make an event of each."""
+    """A processor that numbers its labels would create an event for each."""
     reports = Reports("door", told.append)
     for number in range(100):
         reports.take([Report(f"car {number}")], frame(1))
@@ -89,13 +89,13 @@ def test_no_flood_of_labels(told: list[EventReport], caplog: pytest.LogCaptureFi
     ],
 )
 def test_nonsense_is_refused(given: dict[str, Any], said: str) -> None:
-    """Whoever wrote it reads what is accepted."""
+    """The error tells the processor's author what is accepted."""
     with pytest.raises(ValueError, match=said):
         make_report(**given)
 
 
 def test_numbers_of_any_library_will_do() -> None:
-    """Models return numpy's."""
+    """Models return numpy's numbers."""
     box = np.array([0.1, 0.2, 0.3, 0.4], np.float64)
 
     assert make_report("cat", np.float64(0.5), box) == Report("cat", 0.5, (0.1, 0.2, 0.3, 0.4))

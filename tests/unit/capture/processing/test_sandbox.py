@@ -1,4 +1,4 @@
-"""Users' functions in a process of their own: what they may do, and what their failures cost."""
+"""Users' functions in a child process: what they may do, and what their failures cost."""
 
 import re
 import time
@@ -33,7 +33,7 @@ def image() -> Image:
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Create sandboxes of functions, which all end with the test."""
+    """Create sandboxes of functions, all closed at the end of the test."""
     made: list[ProcessorSandbox] = []
 
     def one(*functions: str, stuck_after_s: float = 5.0) -> ProcessorSandbox:
@@ -48,7 +48,7 @@ def make() -> Iterator[Make]:
 
 
 def test_pictures_go_there_and_back(make: Make, image: Image) -> None:
-    """Drawing, returning and resizing work, in order, on a copy, for pictures of any size."""
+    """Drawing, returning and resizing work in order, on a copy, for pictures of any size."""
     sandbox = make("annotate", "half", "caption?text=Hi", "black", "double")
     before = image.copy()
 
@@ -67,7 +67,7 @@ def test_pictures_go_there_and_back(make: Make, image: Image) -> None:
 
 
 def test_reports_come_with_the_picture(make: Make, image: Image) -> None:
-    """What a function says it has seen, at most so much of it; nonsense is its error."""
+    """A function's reports arrive with its picture, up to a limit; an invalid one is its error."""
     sandbox = make("report", "annotate")
 
     _, (outcome,) = sandbox.run(image, FACTS, [0])
@@ -92,7 +92,7 @@ def test_what_is_kept_stays_as_it_was(make: Make, image: Image) -> None:
 
 
 def test_a_module_finds_the_library_it_knows(make: Make, image: Image) -> None:
-    """sleep, threads and standard streams are real: no eventlet, and nothing blocks on printing."""
+    """Sleep, threads and standard streams are real: no eventlet, and printing blocks nothing."""
     sandbox = make("count_threads", "green", "talk")
 
     _, (threads, green, *_rest) = sandbox.run(image, FACTS, [0, 1])
@@ -127,7 +127,7 @@ def test_what_crashes_is_named(make: Make, image: Image) -> None:
 
 
 def test_an_error_without_words_is_an_error_like_any(make: Make, image: Image) -> None:
-    """An exception whose message raises too costs its processor's drawing, but no process."""
+    """An exception whose message itself raises costs only the processor's drawing."""
     sandbox = make("wordless", "black")
 
     made, outcomes = sandbox.run(image, FACTS, [0, 1])
@@ -137,7 +137,7 @@ def test_an_error_without_words_is_an_error_like_any(make: Make, image: Image) -
 
 
 def test_a_function_that_forks_answers_once(make: Make, image: Image) -> None:
-    """A forked copy of the process sends no answer, which would count for the next picture."""
+    """A forked copy of the process must not answer: its answer would count for the next picture."""
     sandbox = make("fork")
 
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_a_function_that_forks_answers_once(make: Make, image: Image) -> None:
 
 
 def test_what_a_function_has_started_ends_with_its_process(make: Make, image: Image) -> None:
-    """Programs that users' code started are killed too, or each hang would leave one behind."""
+    """Programs that users' code started are killed too; each hang would leave one behind."""
     sandbox = make("leave_behind", stuck_after_s=0.2)
     made, _ = sandbox.run(image, FACTS, [0])
     pid = int.from_bytes(bytes(made[0, :4, 0]), "big")
@@ -158,7 +158,7 @@ def test_what_a_function_has_started_ends_with_its_process(make: Make, image: Im
 
     deadline = time.monotonic() + 4
     while is_running(pid):
-        assert time.monotonic() < deadline, "it runs on"
+        assert time.monotonic() < deadline, "it still runs"
         time.sleep(0.01)
 
 
@@ -195,7 +195,7 @@ def test_it_is_given_up_when_nobody_wants_it(make: Make, image: Image) -> None:
     ],
 )
 def test_functions_are_looked_at_before_the_start(tmp_path: Path, text: str, said: str) -> None:
-    """The error for a failed import is one line, with the setting and what is wrong."""
+    """The error for a failed import is one line with the setting and the fault."""
     (tmp_path / "broken.py").write_text("def f(:\n")
     (tmp_path / "needy.py").write_text("import nonesuch\n")
     (tmp_path / "leaving.py").write_text("exit(3)\n")

@@ -19,7 +19,7 @@ def image() -> Image:
 
 
 def plainly(image: Image, transform: Transform) -> Image:
-    """Return the expected picture, straight from the definition."""
+    """Return the expected picture, computed straight from the definition."""
     image = np.rot90(image, -transform.rotate // 90)
     if transform.mirror in ("horizontal", "both"):
         image = image[:, ::-1]
@@ -39,7 +39,7 @@ def plainly(image: Image, transform: Transform) -> Image:
 def test_turned_then_mirrored_then_cut(
     image: Image, rotate: int, mirror: Mirror, crop: tuple[float, float, float, float]
 ) -> None:
-    """The result is always that of rotate, mirror, crop, in this order."""
+    """The result is always that of rotate, then mirror, then crop."""
     transform = Transform(rotate, mirror, crop)
     before = image.copy()
 
@@ -52,7 +52,7 @@ def test_turned_then_mirrored_then_cut(
 
 
 def test_identity_costs_nothing(image: Image) -> None:
-    """Without a change the picture is not even copied."""
+    """Without a transform the picture is not even copied."""
     assert Transform().identity
     assert Transform().apply(image) is image
     assert not Transform(rotate=90).identity
@@ -61,7 +61,7 @@ def test_identity_costs_nothing(image: Image) -> None:
 
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (0.999, 0.999)])
 def test_a_crop_leaves_something_to_see(image: Image, corner: tuple[float, float]) -> None:
-    """The narrowest crop leaves 16 pixels a side, within the picture."""
+    """The narrowest crop leaves 16 pixels a side within the picture."""
     done = Transform(crop=(*corner, 0.001, 0.001)).apply(image)
 
     assert done.shape == (MIN_SIDE, MIN_SIDE, 3)
@@ -84,6 +84,6 @@ def test_a_tiny_picture_is_not_cut(image: Image) -> None:
     ],
 )
 def test_nonsense_is_refused(values: dict[str, object], named: str) -> None:
-    """An invalid value is an error that names it."""
+    """The error names the invalid value."""
     with pytest.raises(ValueError, match=named):
         Transform(**values)  # type: ignore[arg-type]

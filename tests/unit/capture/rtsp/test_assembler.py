@@ -1,4 +1,4 @@
-"""Pictures out of packets, however a camera cuts them and however they arrive."""
+"""Assemble pictures from packets, however a camera splits them and however they arrive."""
 
 from collections.abc import Iterator
 from itertools import count, cycle, pairwise, repeat
@@ -18,7 +18,7 @@ STEP = 3000
 
 ALONE = repeat(False)
 
-# By codec: parameter sets, and what slices of key pictures and of others begin with.
+# By codec: parameter sets, and the first bytes of slices of key pictures and of others.
 SETS = {
     "h264": [b"\x67\x42\x00\x1e", b"\x68\xce\x38\x80"],
     "hevc": [b"\x40\x01\x0c", b"\x42\x01\x01", b"\x44\x01\xc1"],
@@ -33,7 +33,7 @@ Picture = list[bytes]
 
 
 def picture(codec: str, key: bool, bodies: list[bytes]) -> Picture:
-    """Return the NAL units of a picture with so many slices."""
+    """Return the NAL units of a picture with this many slices."""
     head = SLICES[codec][key]
     slices = [head + (LATER if at else FIRST) + body for at, body in enumerate(bodies)]
     return [*(SETS[codec] if key else []), *slices]
@@ -59,7 +59,7 @@ def packets_of(
     marker: str = "right",
     together: Iterator[bool] = ALONE,
 ) -> list[bytes]:
-    """Return the packets of pictures; ``marker`` is right, never or each."""
+    """Return the packets of pictures, with the ``marker`` bit right, never set or on each."""
     numbers = count(65_530)
     packets = []
     for at, one in enumerate(pictures):
@@ -95,9 +95,9 @@ def test_pictures_come_out_as_they_were_sent(
     together: list[bool],
     reads: list[int],
 ) -> None:
-    """Alone, together or in parts, with markers that are right, missing or too many, across the
-    end of numbers and time stamps, and whatever each read brings.
-    """
+    """Pictures come out as sent, for any splitting, any markers and any size of read. Units are
+    alone, aggregated or fragmented; markers are right, missing or too many; numbers and timestamps
+    wrap."""
     codec, pictures = stream
     joins = ALONE if marker == "each" else cycle(together)
     sent = b"".join(map(interleave, packets_of(pictures, codec, mtu, marker, joins)))
@@ -116,7 +116,7 @@ def test_pictures_come_out_as_they_were_sent(
                 assembler.add(packet)
 
     units = list(assembler.units)
-    # Of the last one, only a marker tells that it has ended.
+    # Only a marker tells that the last one has ended.
     assert len(units) in (len(pictures), len(pictures) - 1)
     expected = pictures[: len(units)]
     assert [one.data for one in units] == [joined(one) for one in expected]
@@ -130,11 +130,10 @@ def test_pictures_come_out_as_they_were_sent(
 def test_no_picture_is_called_whole_that_misses_something(
     stream: tuple[str, list[Picture]], mtu: int, data: st.DataObject
 ) -> None:
-    """Cameras lose packets before they send them, too: a picture that is cut is told, and also
-    that pictures are missing which others refer to. Parameter sets are known from before.
-    """
+    """A picture with a missing packet is reported, since later ones refer to it. Cameras lose
+    packets before sending, too. Parameter sets are known from before."""
     codec, pictures = stream
-    # Each is unlike the others.
+    # Makes each picture different.
     pictures = [[*one[:-1], one[-1] + bytes((at,))] for at, one in enumerate(pictures)]
     packets = packets_of(pictures, codec, mtu)
     lost = data.draw(st.sets(st.integers(1, len(packets) - 1), min_size=1, max_size=4))
@@ -157,7 +156,7 @@ def test_no_picture_is_called_whole_that_misses_something(
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_a_marker_ends_a_picture_at_once(codec: str) -> None:
-    """Once it has been right a few times; FFmpeg waits for the next picture, a whole interval."""
+    """Markers are trusted once a few were right; FFmpeg waits a whole interval instead."""
     pictures = [picture(codec, at % 4 == 0, [b"x" * 40]) for at in range(9)]
     early = packets_of(pictures[:2], codec)
     packets = packets_of(pictures, codec)
@@ -169,7 +168,7 @@ def test_a_marker_ends_a_picture_at_once(codec: str) -> None:
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_parameter_sets_with_a_time_of_their_own_belong_to_what_follows(codec: str) -> None:
-    """Some cameras stamp them with the time before, and some mark them as a picture's end."""
+    """Some cameras stamp them with the previous time, and some mark them as a picture's end."""
     sets, key = SETS[codec], picture(codec, True, [b"abc"])[len(SETS[codec]) :]
     other = picture(codec, False, [b"def"])
     packets = [rtp(one, number, 100, True) for number, one in enumerate(sets)]
@@ -184,7 +183,7 @@ def test_parameter_sets_with_a_time_of_their_own_belong_to_what_follows(codec: s
 
 
 def test_a_picture_sent_as_one_unit_is_found() -> None:
-    """Some cameras take parameter sets and slices for one NAL unit, and cut that."""
+    """Some cameras treat parameter sets and slices as one NAL unit and fragment that."""
     key, other = picture("h264", True, [b"k" * 500]), picture("h264", False, [b"o"])
     whole = START.join(key)
 
@@ -195,7 +194,7 @@ def test_a_picture_sent_as_one_unit_is_found() -> None:
 
 
 def test_packets_without_numbers_are_believed_at_last() -> None:
-    """FFmpeg does not look at them over TCP, so such a camera works with it."""
+    """FFmpeg ignores the numbers over TCP, so such a camera works with it."""
     pictures = [picture("h264", at % 20 == 0, [b"x"]) for at in range(60)]
     packets = [
         rtp(one, 0, at * STEP, one is units[-1])
@@ -209,7 +208,7 @@ def test_packets_without_numbers_are_believed_at_last() -> None:
 
 
 def test_a_camera_that_begins_anew_is_followed() -> None:
-    """After its restart behind a relay its numbers, times and source are others."""
+    """When it restarts behind a relay, its numbers, times and source change."""
     pictures = [picture("h264", at % 5 == 0, [bytes((at,))]) for at in range(10)]
     first, second = packets_of(pictures[:5], "h264"), packets_of(pictures[5:], "h264")
     second = [one[:8] + b"\0\0\0\x09" + one[12:] for one in second]
@@ -224,7 +223,7 @@ def test_a_camera_that_begins_anew_is_followed() -> None:
 
 
 def test_endless_pictures_take_no_memory() -> None:
-    """A hostile camera never ends one; what has gathered is dropped."""
+    """If a hostile camera never ends a picture, the collected data is dropped."""
     assembler = Assembler(make_payloads("h264"))
     payload = b"\x7c\x05" + b"x" * 60_000
     for number in range(600):
@@ -246,7 +245,7 @@ def test_endless_pictures_take_no_memory() -> None:
 @settings(max_examples=200, deadline=None)
 @given(data=st.lists(st.binary(max_size=40), max_size=20))
 def test_rubbish_is_survived(codec: str, data: list[bytes]) -> None:
-    """Whatever a camera sends, at worst nothing comes of it."""
+    """Whatever a camera sends, the worst result is no picture."""
     assembler = Assembler(make_payloads(codec))
     for number, one in enumerate(data):
         for raw in (one, rtp(one, number, number)):

@@ -1,4 +1,4 @@
-"""Conversations with a camera that has habits of its own, up to its pictures."""
+"""Sessions with quirky cameras, from the first request to pictures."""
 
 import base64
 import ssl
@@ -36,7 +36,7 @@ def clip() -> Clip:
 
 @pytest.fixture
 def camera(clip: Clip) -> Iterator[Camera]:
-    """Start a camera with habits."""
+    """Start a camera with these quirks."""
     pictures = pictures_of(clip)
     started: list[RtspCamera] = []
 
@@ -59,7 +59,7 @@ def address_of(url: str, **settings: Any) -> Address:
 
 
 def read(url: str, count: int = 12, timeout_s: float = 5.0) -> list[Packet]:
-    """Return the first pictures of a camera."""
+    """Read a camera's first pictures."""
     with closing(RtspDemuxer(address_of(url), timeout_s)) as demuxer:
         packets = [demuxer.read() for _ in range(count)]
         assert (demuxer.context.width, demuxer.context.height) == (320, 180)
@@ -83,7 +83,7 @@ def read(url: str, count: int = 12, timeout_s: float = 5.0) -> list[Packet]:
 def test_pictures_come_whatever_the_habits(
     camera: Camera, clip: Clip, habits: dict[str, Any]
 ) -> None:
-    """Each is what was encoded, with none missing; only the video is asked for."""
+    """Each is what was encoded, with none missing; only the video is requested."""
     found = camera(**habits)
 
     packets = read(found.url())
@@ -101,7 +101,7 @@ def test_pictures_come_whatever_the_habits(
 
 
 def test_pictures_come_over_tls(clip: Clip, tmp_path: Path) -> None:
-    """With the certificate that a camera made for itself."""
+    """The camera's certificate is self-signed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(make_certificate(tmp_path))
     pictures = pictures_of(clip)
@@ -114,14 +114,14 @@ def test_pictures_come_over_tls(clip: Clip, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("digest", [("MD5",), ("SHA-256",), ("MD5", "SHA-256")])
 def test_digest_is_answered_and_stale_nonces_renewed(camera: Camera, digest: Any) -> None:
-    """Here each is good for two requests, so opening alone takes several."""
+    """Here a nonce is good for two requests, so opening alone takes several."""
     found = camera(digest=digest, nonce_requests=2)
 
     assert read(found.url(LOGIN), 3)
 
 
 def test_a_wrong_password_is_tried_once(camera: Camera) -> None:
-    """Cameras lock out who tries several."""
+    """Cameras lock out clients that try several."""
     found = camera(digest=("MD5",))
 
     with pytest.raises(LoginRefused, match="refuses the user name or password"):
@@ -131,9 +131,8 @@ def test_a_wrong_password_is_tried_once(camera: Camera) -> None:
 
 
 def test_sessions_are_kept_alive(camera: Camera) -> None:
-    """The cameras hang up after two seconds without a request, and their nonces grow old as well;
-    one of them does not know GET_PARAMETER.
-    """
+    """The cameras hang up after two seconds without a request, and their nonces expire too. One of
+    them does not know GET_PARAMETER."""
     methods = "OPTIONS, DESCRIBE, SETUP, PLAY"
     habits = {"timeout_s": 2.0, "digest": ("MD5",), "nonce_requests": 5}
     found = [camera(**habits), camera(methods=methods, **habits)]
@@ -171,9 +170,9 @@ def test_redirects_are_followed_with_the_login(camera: Camera) -> None:
 def test_a_guarded_address_is_checked_where_it_leads(
     camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What an admin types on the page gets no request if it leads to a link-local address, whatever
-    the name led to when it was checked; an address of the settings file may.
-    """
+    """An address typed on the page gets no request if it leads to a link-local address now. What
+    the name led to when it was checked does not matter; an address from the settings file may lead
+    there."""
     found = camera()
     url = found.url().replace("127.0.0.1", "localhost")
     monkeypatch.setattr(reserved, "REFUSED", (ip_network("127.0.0.0/8"), ip_network("::1/128")))
@@ -185,7 +184,7 @@ def test_a_guarded_address_is_checked_where_it_leads(
 
 
 def test_parameter_sets_may_come_in_the_description_only(clip: Clip) -> None:
-    """Then the size of the pictures is known before the first one, and units have them."""
+    """Then the size is known before the first picture, and units contain them."""
     pictures = pictures_of(clip)
     sets = [unit for unit in pictures[0] if unit[0] & 31 in (7, 8)]
     bare = [[unit for unit in units if unit[0] & 31 not in (7, 8)] for units in pictures]
@@ -207,7 +206,7 @@ def test_parameter_sets_may_come_in_the_description_only(clip: Clip) -> None:
 
 
 def test_lost_packets_are_told(camera: Camera, clip: Clip) -> None:
-    """Of the fourth picture the first one is lost: it is cut, or missing before the fifth."""
+    """The fourth picture loses its first packet: it is incomplete, or missing before the fifth."""
     counts = [len(list(packetize(one, "h264"))) for one in pictures_of(clip)]
     found = camera(lost=(sum(counts[:3]),))
 
@@ -215,7 +214,7 @@ def test_lost_packets_are_told(camera: Camera, clip: Clip) -> None:
 
 
 def test_an_end_is_told(camera: Camera) -> None:
-    """The camera hangs up in the middle."""
+    """The camera hangs up in the middle, and the error says so."""
     found = camera()
     with closing(RtspDemuxer(address_of(found.url()), 5.0)) as demuxer:
         demuxer.read()
@@ -226,7 +225,7 @@ def test_an_end_is_told(camera: Camera) -> None:
 
 
 def test_what_is_not_understood_is_left_to_ffmpeg(camera: Camera) -> None:
-    """Packets in an order of their own, for one."""
+    """An unsupported packet order, for example, is left to FFmpeg."""
     found = camera(sets="; packetization-mode=2")
 
     with pytest.raises(RtspError):

@@ -1,4 +1,4 @@
-"""What a real server sends, beside what FFmpeg makes of it."""
+"""The demuxer's output from a real server, compared with FFmpeg's."""
 
 import statistics
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ B_FRAMES = ("-c:v", "libx264", "-bf", "2", "-g", "20", "-pix_fmt", "yuv420p", "-
 
 @pytest.fixture(scope="module")
 def rtsp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
-    """A server of a film with B-frames, several slices a picture, and groups of 20 pictures."""
+    """A server of a film with B-frames, several slices per picture, and groups of 20 pictures."""
     film = make_film(tmp_path_factory.mktemp("film") / "film.mp4", *B_FRAMES, "-slices", "3")
     server = RtspServer(film)
     yield server
@@ -33,7 +33,7 @@ def read_all(demuxer: PacketReader) -> list[Packet]:
     try:
         while (packet := demuxer.read()) is not None:
             packets.append(packet)
-    except SourceError:  # The film is over.
+    except SourceError:  # The film has ended.
         pass
     finally:
         demuxer.close()
@@ -41,9 +41,8 @@ def read_all(demuxer: PacketReader) -> list[Packet]:
 
 
 def test_units_and_stamps_are_those_of_ffmpeg(rtsp: RtspServer) -> None:
-    """Byte for byte, and in time. How far decoding is ahead is a guess by either; FFmpeg has a
-    stamp twice after each key picture.
-    """
+    """Units are equal byte for byte, and timestamps equal. Both guess how far decoding is ahead;
+    FFmpeg repeats a timestamp after each key picture."""
     ours = RtspDemuxer(parse_address(rtsp.url("film0"), Path()), 5.0)
     theirs = Demuxer(
         rtsp.url("film1"),

@@ -1,4 +1,4 @@
-"""What cameras offer, and what is chosen of it."""
+"""What cameras offer, and what is chosen from it."""
 
 import base64
 from contextlib import suppress
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from server.capture.rtsp.description import choose_video, control_url, parse_description
 from server.capture.rtsp.message import RtspError
 
-# The sequence parameter set of 640x360 that x264 writes, and of 320x180.
+# The sequence parameter sets that x264 writes for 640x360 and for 320x180.
 LARGE = base64.b64encode(
     bytes.fromhex("6742c01eda0280bfe5c0440000030004000003012a3c58ba80")
 ).decode()
@@ -25,7 +25,7 @@ def video(encoding: str = "H264", fmtp: str = "", protocol: str = "RTP/AVP") -> 
 
 
 def test_a_description_is_read() -> None:
-    """Of a camera with sound and something else, whose lines end as Unix ends them."""
+    """A camera with sound and other media, with Unix line ends."""
     text = (
         "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\na=control:rtsp://10.0.0.1/live/\na=range:npt=now-\n"
         "m=video 0 RTP/AVP 98\nb=AS:5000\na=framerate:12.5\na=rtpmap:98 h265/90000\n"
@@ -47,7 +47,7 @@ def test_a_description_is_read() -> None:
 
 
 def test_of_several_videos_the_widest_is_taken() -> None:
-    """As by FFmpeg; where the description does not tell, it has to find out."""
+    """As in FFmpeg; where the description gives no size, opening finds it out."""
     small = video(fmtp=f"sprop-parameter-sets={SMALL}")
     large = video(fmtp=f"packetization-mode=1; sprop-parameter-sets={LARGE},aM48gA==")
 
@@ -73,13 +73,13 @@ def test_of_several_videos_the_widest_is_taken() -> None:
     ],
 )
 def test_other_videos_are_left_to_ffmpeg(media: str) -> None:
-    """It reads them, or says what they are."""
+    """FFmpeg reads them, or says what they are."""
     with pytest.raises(RtspError):
         choose_video(parse_description(f"v=0\r\n{media}".encode()))
 
 
 def test_sound_alone_is_no_video() -> None:
-    """Which is told; a page of HTML describes nothing."""
+    """The error says that there is only sound; an HTML page describes nothing."""
     assert choose_video(parse_description(b"v=0\r\nm=audio 0 RTP/AVP 0\r\n")) is None
     with pytest.raises(RtspError):
         parse_description(b"<html>hello</html>")
@@ -95,7 +95,7 @@ def test_sound_alone_is_no_video() -> None:
     ],
 )
 def test_addresses_are_joined_as_cameras_expect_it(control: str, expected: str) -> None:
-    """And not as the standard has it, by which a query would be cut off."""
+    """The standard's way would cut off a query."""
     assert control_url("rtsp://cam/live?a=b", control) == expected
     assert control_url("rtsp://cam/live/", "track1") == "rtsp://cam/live/track1"
 
@@ -111,7 +111,7 @@ LINES = [
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(LINES), st.text(max_size=20))))
 def test_rubbish_is_left_to_ffmpeg(lines: list[str]) -> None:
-    """And raises nothing else."""
+    """No other exception is raised."""
     with suppress(RtspError):
         video = choose_video(parse_description("\n".join(lines).encode("utf-8", "replace")))
         assert video is None or video.parameter_sets is not None

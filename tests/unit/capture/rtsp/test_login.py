@@ -1,4 +1,4 @@
-"""Logins, beside the examples of the standards; a camera that checks them is in test_client.py."""
+"""Logins, checked against the standards' examples; test_client.py has a camera that checks them."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from server.capture.rtsp import login as login_module
 from server.capture.rtsp.login import Login
 
-# RFC 7616, 3.9.1; the client's nonce is drawn, so it is given here.
+# RFC 7616, 3.9.1; the client's nonce is random, so it is fixed here.
 BOTH = [
     'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={}, '
     'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", '
@@ -21,8 +21,8 @@ ANSWERS = {
 }
 
 
-class Drawn(bytes):
-    """What is drawn as the client's nonce."""
+class FixedNonce(bytes):
+    """Stands for the random client nonce."""
 
     def hex(self, *_args: object) -> str:
         return CLIENT_NONCE
@@ -38,10 +38,10 @@ def field(header: str, name: str) -> str:
 def test_the_best_digest_that_is_offered_is_sent(
     offered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one header or several; with the numbers of the standard's example."""
-    monkeypatch.setattr(login_module.os, "urandom", lambda _count: Drawn())
+    """It may be offered in one header or several; the numbers are the standard's example."""
+    monkeypatch.setattr(login_module.os, "urandom", lambda _count: FixedNonce())
     login = Login("Mufasa", "Circle%20of%20Life")
-    assert login.header("GET", "/dir/index.html") == ""  # Nothing before it is asked for.
+    assert login.header("GET", "/dir/index.html") == ""  # Not before it is requested.
     assert login.accept(offered)
 
     header = login.header("GET", "/dir/index.html")
@@ -55,7 +55,7 @@ def test_the_best_digest_that_is_offered_is_sent(
 
 
 def test_digest_without_qop_is_sent_as_old_cameras_want_it() -> None:
-    """By RFC 2069, as corrected; with neither a count nor an algorithm."""
+    """As in RFC 2069, corrected: with neither a count nor an algorithm."""
     login = Login("Mufasa", "CircleOfLife")
     assert login.accept(
         ['Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"']
@@ -69,7 +69,7 @@ def test_digest_without_qop_is_sent_as_old_cameras_want_it() -> None:
 
 
 def test_basic_is_sent_where_nothing_else_is_offered() -> None:
-    """As UTF-8, with what a URL has encoded."""
+    """As UTF-8, with the URL's encoding removed."""
     login = Login("Aladdin", "open%20sesame")
 
     assert login.accept(['Basic realm="WallyWorld"'])
@@ -81,7 +81,7 @@ def test_basic_is_sent_where_nothing_else_is_offered() -> None:
     [[], ["Negotiate"], ['Digest realm="x", nonce="y", algorithm=SHA-512-256'], ["Digest"]],
 )
 def test_what_cannot_be_answered_is_no_reason_to_ask_again(offered: list[str]) -> None:
-    """Nothing is sent then."""
+    """Nothing is sent if no offered scheme is supported."""
     login = Login("a", "b")
 
     assert not login.accept(offered)
@@ -89,7 +89,7 @@ def test_what_cannot_be_answered_is_no_reason_to_ask_again(offered: list[str]) -
 
 
 def test_a_refused_password_is_not_sent_again_and_a_stale_nonce_is_renewed() -> None:
-    """Some cameras call a nonce too old without saying so, later on."""
+    """Some cameras reject an old nonce later without calling it stale."""
     login = Login("a", "b")
     challenge = 'Digest realm="x", nonce="{}"'
     assert login.accept([challenge.format(1)])

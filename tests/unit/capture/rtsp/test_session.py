@@ -1,4 +1,4 @@
-"""What a camera answers when it is asked for its video, without a camera."""
+"""A camera's answers to SETUP, without a camera."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def asked(*headers: tuple[str, str]) -> tuple[Session, Request]:
     [("12;timeout=30", 15), ("12; Timeout = 8", 4), ("12", 30), ("12;timeout=0", 30), ("", 30)],
 )
 def test_a_sign_of_life_is_given_in_half_the_time(session: str, alive_s: float) -> None:
-    """The standard's minute where nothing is said."""
+    """The default is half of the standard's minute."""
     found, request = asked(("transport", "RTP/AVP/TCP;interleaved=2-3"), ("session", session))
 
     assert found.alive_s == alive_s
@@ -41,7 +41,7 @@ def test_a_sign_of_life_is_given_in_half_the_time(session: str, alive_s: float) 
 
 @pytest.mark.parametrize("transport", ["RTP/AVP;unicast;client_port=5000-5001", "RTP/AVP/UDP", ""])
 def test_another_way_is_left_to_ffmpeg(transport: str) -> None:
-    """Some cameras agree, and then answer with ports of UDP."""
+    """Some cameras agree to TCP and then answer with UDP ports."""
     with pytest.raises(RtspError):
         asked(("transport", transport), ("session", "1"))
 
@@ -59,7 +59,7 @@ def test_another_way_is_left_to_ffmpeg(transport: str) -> None:
 def test_a_session_is_asked_for_where_the_camera_says(
     headers: Any, control: str, base: str
 ) -> None:
-    """In its description, or else in its answer, if that is a whole address."""
+    """It is in the description, or else in the answer, if that is an absolute address."""
 
     def ask(request: Request) -> Response:
         body = VIDEO.format(control).encode() if request.method == "DESCRIBE" else b""

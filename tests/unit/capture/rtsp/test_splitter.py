@@ -1,4 +1,4 @@
-"""What arrives on a connection of RTSP, in pieces of any size."""
+"""Split an RTSP connection's data, whatever pieces it arrives in."""
 
 from contextlib import suppress
 from itertools import cycle
@@ -35,7 +35,7 @@ def split(data: bytes, sizes: list[int]) -> list[Frame | Request | Response]:
     st.lists(st.integers(1, 70), min_size=1, max_size=4),
 )
 def test_frames_between_messages_are_found(parts: list[bytes | None], sizes: list[int]) -> None:
-    """In their order, however they are cut."""
+    """They are found in order, however the data is split."""
     sent = b"".join(OK if one is None else interleave(one, 2) for one in parts)
 
     found = split(sent, sizes)
@@ -51,7 +51,7 @@ def test_frames_between_messages_are_found(parts: list[bytes | None], sizes: lis
 
 
 def test_the_longest_frames_fit() -> None:
-    """Several of them, so that the buffer has to be used anew."""
+    """Several of them fit, so the buffer is reused."""
     parts = [bytes((at,)) * 65_535 for at in range(12)]
 
     found = split(b"".join(map(interleave, parts)), [300_000])
@@ -69,12 +69,12 @@ def test_the_longest_frames_fit() -> None:
     ],
 )
 def test_dialects_are_understood(sent: bytes, count: int) -> None:
-    """Empty lines and stray bytes in between, bare line ends, and questions to us."""
+    """Blank lines and stray bytes in between, bare line feeds, and requests from the camera."""
     assert len(split(sent, [7])) == count
 
 
 def test_what_is_counted_wrongly_costs_no_more_than_itself() -> None:
-    """Some cameras send more than a frame's length says, and the rest may look like a message."""
+    """Some cameras send more than a frame's length says; the rest may look like a message."""
     rest = b"ABC\r\nxyz\n GARBAGE RTSP/1.0\r\n\r\n"
     splitter = Splitter()
     splitter.lenient = True
@@ -100,7 +100,7 @@ def test_what_is_counted_wrongly_costs_no_more_than_itself() -> None:
     ],
 )
 def test_what_is_no_rtsp_or_has_no_end_is_refused(sent: bytes) -> None:
-    """At once, and with a bound on what is kept."""
+    """The error is immediate, and the buffer is bounded."""
     with pytest.raises(RtspError):
         split(sent, [1000])
 
@@ -115,7 +115,7 @@ def test_what_is_no_rtsp_or_has_no_end_is_refused(sent: bytes) -> None:
     st.booleans(),
 )
 def test_rubbish_is_no_more_than_refused(parts: list[bytes], lenient: bool) -> None:
-    """Whatever comes, taking it ends, and nothing but the error that is foreseen is raised."""
+    """Parsing any input ends, and raises only the expected error."""
     splitter, sent = Splitter(), b"".join(parts)
     splitter.lenient = lenient
     splitter.room()[: len(sent)] = sent

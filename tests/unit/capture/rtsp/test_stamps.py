@@ -1,4 +1,4 @@
-"""In which order pictures are decoded that are shown in another."""
+"""The decoding order of pictures that are displayed in another."""
 
 import pytest
 
@@ -12,7 +12,7 @@ PYRAMID = [0, 4, 2, 1, 3, 8, 6, 5, 7, 12, 10, 9, 11]
 
 @pytest.mark.parametrize(("shown", "settled"), [(PLAIN, 0), (B_FRAMES, 2), (PYRAMID, 3)])
 def test_stamps_of_decoding_grow_once_the_order_is_known(shown: list[int], settled: int) -> None:
-    """Without B-frames they are those of showing; otherwise later by what is held back."""
+    """Without B-frames they equal the display times; otherwise they lag by the reordering delay."""
     stamps = DecodeStamps()
 
     decoded = [stamps.see(one, at == 0) for at, one in enumerate(shown)]
@@ -23,7 +23,7 @@ def test_stamps_of_decoding_grow_once_the_order_is_known(shown: list[int], settl
 
 
 def test_a_clock_that_was_set_back_begins_anew() -> None:
-    """No key picture is shown before what was sent before it."""
+    """No key picture is displayed before the pictures sent ahead of it."""
     stamps = DecodeStamps()
     for one in (1000, 1001, 1002):
         stamps.see(one, False)
@@ -32,7 +32,7 @@ def test_a_clock_that_was_set_back_begins_anew() -> None:
 
 
 def test_stamps_of_rtp_go_on_beyond_their_end() -> None:
-    """They have 32 bits, which 13 hours fill; a step back is one back."""
+    """RTP timestamps have 32 bits and wrap after 13 hours; a step back stays a step back."""
     stamps = Stamps()
     top = 1 << 32
 

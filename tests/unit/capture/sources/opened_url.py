@@ -1,4 +1,4 @@
-"""Cameras over HTTP that are opened as the program opens them."""
+"""HTTP cameras, opened as the program opens them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,7 +24,7 @@ Open = Callable[..., MjpegStream | StillCamera]
 
 @pytest.fixture(scope="module")
 def camera() -> Iterator[FieldCamera]:
-    """A camera that asks for no login."""
+    """A camera without a login."""
     field = FieldCamera()
     yield field
     field.close()
@@ -32,7 +32,7 @@ def camera() -> Iterator[FieldCamera]:
 
 @pytest.fixture
 def make_camera() -> Iterator[Callable[..., FieldCamera]]:
-    """Make cameras of one's own, which are closed at the end."""
+    """Make cameras, closed at the end."""
     cameras: list[FieldCamera] = []
 
     def make(*args: object, **more: object) -> FieldCamera:
@@ -46,18 +46,18 @@ def make_camera() -> Iterator[Callable[..., FieldCamera]]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate, as cameras have it."""
+    """A self-signed certificate, like a camera's."""
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def hand_over(address: Address, timeout_s: float) -> StillCamera:
-    """Stand for the reader of everything else."""
+    """Stand in for the reader of all other formats."""
     raise SourceError(f"handed over to FFmpeg with {timeout_s:g} s")
 
 
 @pytest.fixture
 def open_url() -> Iterator[Open]:
-    """Open URLs; what opened is closed at the end."""
+    """Open URLs; their sources are closed at the end."""
     opened: list[MjpegStream | StillCamera] = []
 
     def open_url(
@@ -89,7 +89,7 @@ def grab_on(source: MjpegStream | StillCamera) -> None:
 
 
 def refusal(open_url: Open, url: str, timeout_s: float = 3.0, **more: bool) -> str:
-    """Return why a URL cannot be opened, which never contains a password."""
+    """Return why a URL cannot be opened; the reason must not contain a password."""
     with pytest.raises(SourceError) as caught:
         open_url(url, timeout_s, **more)
     text = str(caught.value)

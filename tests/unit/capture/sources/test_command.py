@@ -1,4 +1,4 @@
-"""``exec:`` sources: ffmpeg and gst-launch-1.0 as they are documented, and commands that fail."""
+"""``exec:`` sources: ffmpeg and gst-launch-1.0 as documented, and commands that fail."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def open_command(tmp_path: Path) -> Iterator[Open]:
 
 
 def write(*parts: str) -> str:
-    """Return a command: Python that writes what these expressions say to standard output."""
+    """Return a command: Python that writes these expressions' values to standard output."""
     code = (
         "import sys, time\n"
         "def out(data):\n"
@@ -62,7 +62,7 @@ def first_picture(source: CommandSource) -> Picture:
 
 @pytest.fixture
 def picture(tmp_path: Path) -> bytes:
-    """A JPEG, in the folder where commands run."""
+    """A JPEG in the folder where commands run."""
     data = cv2.imencode(".jpg", np.full((90, 160, 3), 90, np.uint8))[1].tobytes()
     (tmp_path / "picture.jpg").write_bytes(data)
     return data
@@ -73,11 +73,11 @@ def picture(tmp_path: Path) -> bytes:
     [
         f"{FFMPEG} -c:v mjpeg -f mpjpeg -",
         f"{GST.format('-q')} ! jpegenc ! multipartmux ! fdsink",
-        f"{GST.format('')} ! jpegenc ! fdsink",  # It greets before the first picture.
+        f"{GST.format('')} ! jpegenc ! fdsink",  # It prints a greeting before the first picture.
     ],
 )
 def test_jpeg_is_passed_on_as_it_is_written(open_command: Open, command: str) -> None:
-    """In parts or not, each picture is handed over untouched."""
+    """Each picture is passed on unchanged, whether it is written in parts or whole."""
     source = open_command(command)
     taken = []
     while len(taken) < 5:
@@ -90,7 +90,7 @@ def test_jpeg_is_passed_on_as_it_is_written(open_command: Open, command: str) ->
 
 
 def test_a_container_is_read(open_command: Open) -> None:
-    """MPEG-TS, as many programs write it, is read by FFmpeg."""
+    """FFmpeg reads MPEG-TS, which many programs write."""
     source = open_command(f"{FFMPEG} -c:v libx264 -tune zerolatency -g 10 -f mpegts -")
 
     taken = first_picture(source)
@@ -101,14 +101,14 @@ def test_a_container_is_read(open_command: Open) -> None:
 
 
 def documented() -> list[str]:
-    """Return the commands of the documentation that need no camera and no screen."""
+    """Return the documented commands that need neither camera nor screen."""
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     return [one for one in re.findall(r"`exec:([^`]+)`", text) if "test" in one]
 
 
 @pytest.mark.parametrize("command", documented())
 def test_what_is_documented_works(open_command: Open, command: str) -> None:
-    """JPEG is passed on, H.264 decoded, with the lines that people copy."""
+    """The documented command lines work: JPEG is passed on, H.264 is decoded."""
     source = open_command(command)
 
     taken = first_picture(source)
@@ -119,12 +119,12 @@ def test_what_is_documented_works(open_command: Open, command: str) -> None:
 
 
 def test_four_lines_are_documented() -> None:
-    """The test above would pass without any."""
+    """Without any, the test above would pass."""
     assert len(documented()) == 4
 
 
 def test_a_named_pipe_is_read_by_cat(open_command: Open, picture: bytes, tmp_path: Path) -> None:
-    """The way out that is offered where a pipe is given as a file."""
+    """This is the solution offered when a pipe is given as a file."""
     os.mkfifo(tmp_path / "pipe")
     writer = subprocess.Popen(["sh", "-c", "cat picture.jpg > pipe; sleep 100"], cwd=tmp_path)
     try:
@@ -158,7 +158,7 @@ def test_a_named_pipe_is_read_by_cat(open_command: Open, picture: bytes, tmp_pat
     ],
 )
 def test_why_there_is_no_picture_is_told(open_command: Open, command: str, said: str) -> None:
-    """The command's end, its silence or its last words are the reason, without passwords."""
+    """The error gives the command's exit, silence or last words, without passwords."""
     with pytest.raises(SourceError) as caught:
         open_command(command, timeout_s=1.0 if "sleep" in command else 10.0)
 
@@ -167,13 +167,13 @@ def test_why_there_is_no_picture_is_told(open_command: Open, command: str, said:
 
 
 def test_a_file_that_is_no_picture_is_told(open_command: Open, picture: bytes) -> None:
-    """A picture that is cut off, and then the end."""
+    """A truncated picture is followed by the end."""
     with pytest.raises(SourceError, match="the command ended with exit code 0"):
         open_command(write("out(jpeg[:-20])"))
 
 
 def test_its_end_is_told(open_command: Open, picture: bytes) -> None:
-    """A command that ends after it was well is lost, with what it said last."""
+    """A command that exits after it worked is lost, with its last output as the reason."""
     source = open_command(
         write("out(jpeg)", "time.sleep(0.2)", "sys.exit('lost the camera')"),
     )
@@ -193,7 +193,7 @@ def test_its_silence_is_told(open_command: Open, picture: bytes) -> None:
 
 
 def test_it_is_never_behind(open_command: Open, picture: bytes) -> None:
-    """Of what was written in a burst, the newest picture is next: nothing grows old in the pipe."""
+    """After a burst, the newest picture is next: nothing ages in the pipe."""
     mark = "jpeg[:2] + b'\\xff\\xfe\\x00\\x03' + bytes([n]) + jpeg[2:]"  # A comment segment.
     source = open_command(
         write(f"for n in range(200): out({mark})", "out(b'\\n')", "time.sleep(100)")
@@ -212,9 +212,9 @@ def test_it_is_never_behind(open_command: Open, picture: bytes) -> None:
 def test_what_gathered_while_it_was_opened_is_not_its_rate(
     open_command: Open, picture: bytes
 ) -> None:
-    """FFmpeg takes a second to know a stream; its backlog made 38 pictures a second out of 25."""
+    """FFmpeg takes a second to probe a stream; the backlog made 25 pictures/s count as 38."""
     source = open_command(write("while True: out(jpeg); time.sleep(0.1)"))
-    time.sleep(1.5)  # As if opening had taken as long.
+    time.sleep(1.5)  # As if opening had taken this long.
 
     while not source.arrivals.figures.fps:
         source.grab()
@@ -223,7 +223,7 @@ def test_what_gathered_while_it_was_opened_is_not_its_rate(
 
 
 def test_it_runs_in_the_settings_files_folder(open_command: Open, picture: bytes) -> None:
-    """As relative paths everywhere, those of a command start there."""
+    """Like all relative paths, a command's start at the settings file's folder."""
     source = open_command("sh -c 'while cat ./picture.jpg; do sleep 0.05; done'")
     source.grab()
 

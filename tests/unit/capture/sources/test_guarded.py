@@ -1,6 +1,6 @@
-"""Sources set from the page that FFmpeg reads: it connects to nothing that was not checked.
+"""Sources set from the page that FFmpeg reads: it connects only to checked addresses.
 
-The names here are known to the resolver of the tests only, and not to FFmpeg's.
+Only the tests' resolver knows the names used here; FFmpeg's does not.
 """
 
 import itertools
@@ -51,7 +51,7 @@ def rtsp() -> Iterator[RtspServer]:
 
 @pytest.fixture(autouse=True)
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Have a resolver answer with one address after the other, the last for ever."""
+    """Make a resolver answer with these addresses in turn, repeating the last."""
     real = socket.getaddrinfo
     answers: Iterator[str] = itertools.repeat("127.0.0.1")
 
@@ -69,7 +69,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
 
 @pytest.fixture
 def trap() -> Iterator[tuple[int, list[bytes]]]:
-    """A port at the forbidden address, and what was sent to it."""
+    """A port at the forbidden address that records what it receives."""
     caught: list[bytes] = []
     with socket.create_server((FORBIDDEN, 0)) as listener:
 
@@ -122,21 +122,21 @@ def next_picture(source: Source, **wanted: int) -> Picture:
 def test_ffmpeg_reads_a_camera_whose_name_it_does_not_know(
     mount: str, login: str, transport: Transport, rtsp: RtspServer
 ) -> None:
-    """Over UDP, after TCP was refused, and of encodings that only it knows; with a login."""
+    """Over UDP, after TCP was refused, with codecs that only FFmpeg knows, and with a login."""
     with closing(open_url(rtsp.url(mount, login), transport)) as source:
         for _ in range(5):
             next_picture(source, jpeg_up_to=100)
 
 
 def test_ffmpeg_is_led_to_a_camera_over_tls(tmp_path: Path) -> None:
-    """The connection over TLS is ours; what the two say comes through whole, up to the video."""
+    """The TLS connection is ours; both directions pass unchanged, up to the video."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(make_certificate(tmp_path))
     clip = encode_clip(16, "320x180", 8)
     pictures = [[one[begin:end] for begin, end in annex_b.split(one)] for one in clip.units]
     camera = RtspCamera(pictures, Habits(digest=("MD5",)), tls=context)
     try:
-        # It sends its video as its sound, for which FFmpeg waits as long as it may.
+        # It sends its video as sound, and FFmpeg waits for that as long as it may.
         with suppress(SourceError):
             open_url(camera.url("ann:pass%20word@"), "udp", 3.0).close()
     finally:
@@ -146,7 +146,7 @@ def test_ffmpeg_is_led_to_a_camera_over_tls(tmp_path: Path) -> None:
 
 
 def test_a_refused_login_is_told(rtsp: RtspServer) -> None:
-    """With the camera's own name, and without the password."""
+    """The error has the camera's own name, and no password."""
     with pytest.raises(LoginRefused, match=NAME) as caught:
         open_url(rtsp.url("small", "digest", "wrong-one"), "udp")
     assert "wrong-one" not in str(caught.value)
@@ -155,8 +155,8 @@ def test_a_refused_login_is_told(rtsp: RtspServer) -> None:
 def test_a_name_that_leads_elsewhere_by_then_is_not_followed(
     rtsp: RtspServer, resolve: Resolve, trap: tuple[int, list[bytes]]
 ) -> None:
-    """Our own reader is led to the camera, whose encoding it does not know; what FFmpeg would have
-    looked up is the forbidden address."""
+    """Our own reader is led to the camera but does not know its codec. FFmpeg, resolving the name
+    again, would have connected to the forbidden address."""
     resolve("127.0.0.1", FORBIDDEN)
 
     with pytest.raises(AddressRefused, match=f"{NAME} is a link-local address"):
@@ -164,7 +164,7 @@ def test_a_name_that_leads_elsewhere_by_then_is_not_followed(
 
 
 def test_a_redirect_is_checked(rtsp: RtspServer, trap: tuple[int, list[bytes]]) -> None:
-    """FFmpeg would have gone there; one to where a camera may be is followed."""
+    """FFmpeg would have followed it; a redirect to an allowed address is followed."""
     port, caught = trap
     evil = RtspCamera([], Habits(redirects_to=f"rtsp://{FORBIDDEN}:{port}/latest"))
     kind = RtspCamera([], Habits(redirects_to=rtsp.url("small")))
@@ -194,7 +194,7 @@ def test_a_redirect_is_checked(rtsp: RtspServer, trap: tuple[int, list[bytes]]) 
     ],
 )
 def test_datagrams_go_to_the_camera_only(said: str, told: str) -> None:
-    """FFmpeg sends reports wherever an answer says that the video comes from."""
+    """FFmpeg sends reports to whatever address an answer gives as the video's source."""
     headers = (("cseq", "3"), ("location", "rtsp://169.254.169.254/"), ("transport", said))
 
     answer = format_answer(Response(headers, b"v=0\r\n", 200), "10.0.0.1")
@@ -211,7 +211,7 @@ def test_datagrams_go_to_the_camera_only(said: str, told: str) -> None:
 
 
 class Folder(SimpleHTTPRequestHandler):
-    """Serves files, and parts of them, and leads elsewhere."""
+    """Serves files and ranges of them, and redirects elsewhere."""
 
     protocol_version = "HTTP/1.1"
 
@@ -219,7 +219,7 @@ class Folder(SimpleHTTPRequestHandler):
         pass
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # The reader is gone.
+        with suppress(ConnectionError):  # The reader has left.
             super().handle()
 
     def do_GET(self) -> None:
@@ -245,10 +245,10 @@ class Folder(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address at which it is served."""
+    """A folder, and the address it is served at."""
     path = tmp_path_factory.mktemp("www")
     make_film(path / "film.ts", *FILM)
-    make_film(path / "film.mp4", *FILM)  # What is in it stands at its end.
+    make_film(path / "film.mp4", *FILM)  # Its index is at the end.
     with serve_folder(path, Folder) as url:
         yield path, url
 
@@ -260,7 +260,7 @@ def playlist(*segments: str) -> str:
 
 @pytest.mark.parametrize("name", ["film.ts", "film.mp4", "film.m3u8", "to/HERE/film.m3u8"])
 def test_ffmpeg_reads_what_is_fetched_for_it(name: str, folder: tuple[Path, str]) -> None:
-    """Files and playlists, also behind a redirect; a segment that is missing is skipped."""
+    """Files and playlists, also behind a redirect; a missing segment is skipped."""
     path, url = folder
     (path / "film.m3u8").write_text(playlist("film.ts", "missing.ts", "film.ts"))
     name = name.replace("HERE", url.removeprefix("http://"))
@@ -276,7 +276,7 @@ def test_ffmpeg_reads_what_is_fetched_for_it(name: str, folder: tuple[Path, str]
 def test_a_playlist_leads_nowhere_else(
     lead: str, folder: tuple[Path, str], trap: tuple[int, list[bytes]]
 ) -> None:
-    """Its segments are at the forbidden address, at once or behind a redirect."""
+    """The segments are at the forbidden address, directly or behind a redirect."""
     port, caught = trap
     path, url = folder
     place = f"{FORBIDDEN}:{port}/latest"
@@ -292,7 +292,7 @@ def test_a_playlist_leads_nowhere_else(
     "segment", ["file://{}", "{}", "crypto:{}", "tcp://127.0.0.66:80", "data:x"]
 )
 def test_a_playlist_refers_to_http_only(segment: str, folder: tuple[Path, str]) -> None:
-    """Neither to this machine's files nor to other protocols."""
+    """Local files and other protocols are rejected."""
     path, url = folder
     (path / "odd.m3u8").write_text(playlist(segment.format(path / "film.ts")))
 

@@ -1,4 +1,4 @@
-"""Cameras over HTTP, with a real server that does what cameras in the field do."""
+"""HTTP cameras, with a real server that behaves like cameras in the field."""
 
 import socket
 import threading
@@ -34,10 +34,10 @@ __all__ = ["camera", "certificate", "make_camera", "open_url"]
 
 @pytest.mark.parametrize("name", [*STREAMS, "chunked"])
 def test_every_stream_gives_its_pictures(name: str, camera: FieldCamera, open_url: Open) -> None:
-    """Whatever a camera does wrong around its pictures, they come, at once and untouched.
+    """Whatever surrounds them, pictures arrive immediately and unchanged.
 
-    Tasmota sends no first boundary, others sound between pictures, lengths that are two bytes
-    short, padding, or no parts at all: each used to end, or to begin after five seconds.
+    Tasmota sends no first boundary, others send sound between pictures, lengths that are two bytes
+    short, padding, or no parts at all: each used to end the stream, or delay it by five seconds.
     """
     source = open_url(camera.url(name))
     seen = [grab(source) for _ in range(6)]
@@ -51,7 +51,7 @@ def test_every_stream_gives_its_pictures(name: str, camera: FieldCamera, open_ur
 
 
 def test_picture_can_be_had_as_pixels(camera: FieldCamera, open_url: Open) -> None:
-    """Pixels come where they are wanted, alone or beside the camera's JPEG."""
+    """Pixels are returned where wanted, alone or with the camera's JPEG."""
     source = open_url(camera.url("usual"))
     assert source.grab()
 
@@ -65,9 +65,9 @@ def test_picture_can_be_had_as_pixels(camera: FieldCamera, open_url: Open) -> No
 
 
 def test_arrivals_are_counted(camera: FieldCamera, open_url: Open) -> None:
-    """The rate is measured from what arrives, also what is skipped, and nothing is invented.
+    """The rate is measured from all arrivals, skipped ones included; none is invented.
 
-    FFmpeg gave every such camera 25 pictures a second.
+    FFmpeg reported 25 pictures a second for every such camera.
     """
     source = open_url(camera.url("usual"))
     assert source.arrivals.figures.fps == 0
@@ -83,7 +83,7 @@ def test_arrivals_are_counted(camera: FieldCamera, open_url: Open) -> None:
 
 
 def test_newest_of_several_counts(camera: FieldCamera, open_url: Open) -> None:
-    """Pictures that waited are counted, but not shown one by one: a live camera shows now."""
+    """Pictures that waited are counted but not shown: a live camera shows the present."""
     source = open_url(camera.url("burst"))
     grabs = [grab(source)]
     while grabs[-1] != PICTURES[-1]:
@@ -94,7 +94,7 @@ def test_newest_of_several_counts(camera: FieldCamera, open_url: Open) -> None:
 
 
 def test_end_of_a_stream_is_told(camera: FieldCamera, open_url: Open) -> None:
-    """A camera that closes after some pictures is lost at once, and the reason says so."""
+    """A camera that closes after some pictures is lost immediately, and the reason says so."""
     source = open_url(camera.url("closes"))
     started = time.monotonic()
 
@@ -110,7 +110,7 @@ def test_end_of_a_stream_is_told(camera: FieldCamera, open_url: Open) -> None:
 def test_camera_without_pictures_is_given_up(
     path: str, said: str, camera: FieldCamera, open_url: Open
 ) -> None:
-    """A camera that goes silent, or keeps on sending something else, is lost after the time-out."""
+    """A camera that goes silent, or sends only other data, is lost after the time-out."""
     source = open_url(camera.url(path), timeout_s=0.5)
 
     with pytest.raises(SourceError, match=said):
@@ -122,9 +122,9 @@ def test_camera_without_pictures_is_given_up(
 def test_still_is_fetched_when_wanted(
     path: str, login: str, make_camera: Callable[..., FieldCamera], open_url: Open
 ) -> None:
-    """A URL that answers one JPEG is asked again for each picture, over one connection.
+    """A URL that returns one JPEG is requested for each picture, over one connection.
 
-    It used to give one picture, and then to be retried for ever.
+    It used to give one picture, and then was retried for ever.
     """
     camera = make_camera(login, single=True)
     source = open_url(camera.url(path, GOOD if login else ""))
@@ -133,16 +133,16 @@ def test_still_is_fetched_when_wanted(
 
     assert isinstance(source, StillCamera)
     assert (source.info.polled, source.info.live) == (True, False)
-    # The first picture is the one that came at opening.
+    # The first picture is the one received at opening.
     assert len(camera.asked) - before == 3
     assert len(set(seen)) == 4
     assert camera.most_at_once == 1
-    # The refusal before the login may have closed one.
+    # The 401 answer may have closed one.
     assert camera.connections <= (2 if login else 1)
 
 
 def test_still_without_type_or_length_is_one(camera: FieldCamera, open_url: Open) -> None:
-    """A picture that ends with its connection is a still, too, whatever is appended to it."""
+    """A picture that ends with its connection is a still too, whatever is appended to it."""
     source = open_url(camera.url("still-until-closed"))
 
     assert isinstance(source, StillCamera)
@@ -150,7 +150,7 @@ def test_still_without_type_or_length_is_one(camera: FieldCamera, open_url: Open
 
 
 def test_still_is_asked_for_what_is_new(camera: FieldCamera, open_url: Open) -> None:
-    """A camera that names its pictures is asked only for another one, and it may say no."""
+    """If a camera labels its pictures, only a newer one is requested, and it may answer 304."""
     source = open_url(camera.url("still-with-tag"))
 
     assert [grab(source) for _ in range(3)] == [PICTURES[0]] * 3
@@ -158,14 +158,14 @@ def test_still_is_asked_for_what_is_new(camera: FieldCamera, open_url: Open) -> 
 
 
 def test_still_survives_a_closed_connection(camera: FieldCamera, open_url: Open) -> None:
-    """A camera that closes a connection it had kept is asked over another one."""
+    """A camera that closes a kept-alive connection is asked over a new one."""
     source = open_url(camera.url("still-that-hangs-up"))
 
     assert len({grab(source) for _ in range(4)}) == 4
 
 
 def test_half_a_still_is_a_fault(camera: FieldCamera, open_url: Open) -> None:
-    """A still that breaks off is told as such; while running, it costs one picture."""
+    """A truncated still is reported; while the camera runs, it costs one picture."""
     assert "not complete" in refusal(open_url, camera.url("half"))
 
     source = open_url(camera.url("still"))
@@ -182,7 +182,7 @@ def test_half_a_still_is_a_fault(camera: FieldCamera, open_url: Open) -> None:
 def test_reopened_camera_sees_one_connection(
     path: str, make_camera: Callable[..., FieldCamera], open_url: Open
 ) -> None:
-    """A camera that serves one client at a time can be opened again at once after a close."""
+    """A camera that serves one client at a time can be reopened right after a close."""
     camera = make_camera(single=True)
     for _ in range(3):
         source = open_url(camera.url(path))
@@ -194,7 +194,7 @@ def test_reopened_camera_sees_one_connection(
 
 
 def test_still_that_is_no_jpeg_is_polled_too(camera: FieldCamera, open_url: Open) -> None:
-    """A PNG was shown once, and then its "stream" had ended, again and again."""
+    """A PNG used to be shown once, then its "stream" ended, again and again."""
     source = open_url(camera.url("still-as-png"))
 
     pictures = [source.retrieve() for _ in range(3) if source.grab()]
@@ -205,14 +205,14 @@ def test_still_that_is_no_jpeg_is_polled_too(camera: FieldCamera, open_url: Open
 
 
 def test_text_is_told_by_its_type(camera: FieldCamera, open_url: Open) -> None:
-    """It was called a video that FFmpeg cannot read; what it says may hold a secret."""
+    """Text was called a video that FFmpeg cannot read; its words may contain a secret."""
     said = refusal(open_url, camera.url("words"))
 
     assert said.endswith(" answers with application/json, not pictures")
 
 
 def test_compressed_picture_is_understood(camera: FieldCamera, open_url: Open) -> None:
-    """Some servers compress everything, whatever was asked for."""
+    """Some servers compress everything, whatever the request says."""
     source = open_url(camera.url("still-squeezed"))
 
     assert source.grab()
@@ -220,7 +220,7 @@ def test_compressed_picture_is_understood(camera: FieldCamera, open_url: Open) -
 
 
 def test_stream_that_calls_itself_empty_is_read(camera: FieldCamera, open_url: Open) -> None:
-    """Its "Content-Length: 0" cannot be meant."""
+    """Its "Content-Length: 0" cannot be true."""
     source = open_url(camera.url("empty-stream"))
 
     assert isinstance(source, MjpegStream)
@@ -228,7 +228,7 @@ def test_stream_that_calls_itself_empty_is_read(camera: FieldCamera, open_url: O
 
 
 def test_what_is_not_quite_http_is_left_to_ffmpeg(camera: FieldCamera) -> None:
-    """It knows ICY, and heads of any length; if it fails too, the first reason is told."""
+    """FFmpeg knows ICY, and headers of any length; if it fails too, the first reason is given."""
     address = parse_address(camera.url("icy"), Path())
 
     assert open_http(address, 5.0, lambda *_: camera) is camera  # type: ignore[comparison-overlap]
@@ -237,9 +237,9 @@ def test_what_is_not_quite_http_is_left_to_ffmpeg(camera: FieldCamera) -> None:
 
 
 def test_host_that_is_switched_on_is_reached_soon() -> None:
-    """The kernel would ask again 3 s after the first time, and then only after 7."""
+    """The kernel retries 3 s after the first attempt, and then only after 7."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
-        # A full queue: what comes now is dropped without a word.
+        # With a full queue, new connections are dropped silently.
         place = deaf.getsockname()
         first = [socket.socket() for _ in range(3)]
         for one in first:

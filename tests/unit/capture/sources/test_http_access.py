@@ -1,4 +1,4 @@
-"""Logins, redirects and certificates of cameras over HTTP."""
+"""Logins, redirects and certificates of HTTP cameras."""
 
 import socket
 import threading
@@ -34,7 +34,7 @@ __all__ = ["camera", "certificate", "make_camera", "open_url"]
 def test_login_is_what_the_camera_asks_for(
     login: str, path: str, make_camera: Callable[..., FieldCamera], open_url: Open
 ) -> None:
-    """Basic or Digest, with a password of any characters; nothing is sent unasked."""
+    """Basic or Digest, with a password of any characters; nothing is sent unless requested."""
     camera = make_camera(login, single=True)
     source = open_url(camera.url(path, GOOD))
 
@@ -55,7 +55,7 @@ def test_login_is_what_the_camera_asks_for(
 def test_wrong_login_is_told(
     login: str, given: str, said: str, make_camera: Callable[..., FieldCamera], open_url: Open
 ) -> None:
-    """A refused login is an error of its own, so that it is tried rarely."""
+    """A rejected login is an error of its own, so that it is tried rarely."""
     camera = make_camera(login)
 
     with pytest.raises(LoginRefused, match=said):
@@ -80,12 +80,12 @@ def test_wrong_login_is_told(
 def test_refusal_is_told_in_words(
     path: str, said: str, camera: FieldCamera, open_url: Open
 ) -> None:
-    """What a camera answers instead of pictures is named, and its secrets are not."""
+    """The error names what a camera answers instead of pictures, without its secrets."""
     assert said in refusal(open_url, camera.url(path, WRONG), timeout_s=0.5)
 
 
 def test_nobody_there_is_told(open_url: Open) -> None:
-    """A port where nothing listens, and a host that is unknown."""
+    """The error names a port without a listener, and an unknown host."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     closed = refusal(open_url, f"http://{WRONG}@127.0.0.1:{port}/")
@@ -96,7 +96,7 @@ def test_nobody_there_is_told(open_url: Open) -> None:
 
 
 def test_other_protocol_is_told(open_url: Open) -> None:
-    """A host that does not speak HTTP is told as such."""
+    """The error says that a host does not speak HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
@@ -116,7 +116,7 @@ def test_other_protocol_is_told(open_url: Open) -> None:
 def test_redirect_is_followed(
     make_camera: Callable[..., FieldCamera], certificate: Path, open_url: Open
 ) -> None:
-    """A camera that redirects from http to https is followed, with its login and one connection."""
+    """A redirect from http to https is followed, with the login and over one connection."""
     camera = make_camera(single=True)
     secure = make_camera("Digest", certificate)
     camera.elsewhere = secure.url("usual")
@@ -131,7 +131,7 @@ def test_redirect_is_followed(
 def test_login_is_not_sent_to_another_host(
     make_camera: Callable[..., FieldCamera], open_url: Open
 ) -> None:
-    """A redirect elsewhere gets no password, and the error says why the login fails."""
+    """A redirect to another host gets no password, and the error says why the login fails."""
     camera, other = make_camera("Basic"), make_camera("Basic")
     camera.elsewhere = other.url("usual", host="localhost")
 
@@ -172,7 +172,7 @@ def test_circle_of_redirects_ends(camera: FieldCamera, open_url: Open) -> None:
 def test_self_signed_certificate_is_a_choice(
     make_camera: Callable[..., FieldCamera], certificate: Path, open_url: Open
 ) -> None:
-    """At a private address it is accepted, unless ``verify`` says otherwise, with the way out."""
+    """It is accepted at a private address unless ``verify`` forbids it, as the error explains."""
     camera = make_camera("", certificate)
 
     assert grab(open_url(camera.url("usual"))) in PICTURES
@@ -183,7 +183,7 @@ def test_self_signed_certificate_is_a_choice(
 
 
 def test_plain_camera_behind_https_is_told(camera: FieldCamera, open_url: Open) -> None:
-    """A URL with https for a camera that speaks http only says so."""
+    """The error says that the https URL belongs to a camera that only speaks http."""
     url = camera.url("usual").replace("http:", "https:")
 
     assert "cannot be reached over TLS" in refusal(open_url, url)
@@ -196,9 +196,9 @@ def test_a_guarded_address_is_checked_where_it_leads(
     monkeypatch: pytest.MonkeyPatch,
     secured: bool,
 ) -> None:
-    """A name that leads to a forbidden address at this moment gets no request, whatever it led to
-    when it was checked; neither does a redirect. Without the guard, as of a settings file, it may.
-    """
+    """A name that leads to a forbidden address now gets no request; nor does a redirect. What it
+    led to when it was checked does not matter. Without the guard, as for the settings file, it is
+    followed."""
     camera = make_camera("", certificate if secured else None)
     url = camera.url("still", host="localhost")
     monkeypatch.setattr(reserved, "REFUSED", (ip_network("127.0.0.0/8"), ip_network("::1/128")))

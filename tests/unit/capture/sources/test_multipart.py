@@ -1,4 +1,4 @@
-"""The pictures in a camera's stream are found, whatever else it sends."""
+"""Find the pictures in a camera's stream, whatever else it sends."""
 
 import random
 from collections.abc import Iterable
@@ -46,20 +46,20 @@ def read(data: bytes, pieces: Iterable[int] = ()) -> list[bytes]:
 @pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("length", [1, 7, 4096, 10**9])
 def test_every_camera_is_understood(name: str, length: int) -> None:
-    """However a camera frames its pictures, all arrive, and nothing but them.
+    """However a camera frames its pictures, all of them arrive, and nothing else.
 
     FFmpeg's reader ended at the first part without a boundary, at a wrong length, at padding, and
     at a part of another type.
     """
     _, form, before = STREAMS[name]
-    pictures = SMALL if length < 10 else PICTURES  # There are 22,000 bytes in one of these.
+    pictures = SMALL if length < 10 else PICTURES  # One of PICTURES has 22,000 bytes.
     data = before + b"".join(form(picture) for picture in pictures)
 
     assert read(data, [length] * (len(data) // length)) == list(pictures)
 
 
 def test_picture_is_there_with_its_last_byte() -> None:
-    """No picture waits for the boundary of the next one, which is a whole interval later."""
+    """No picture waits for the next one's boundary, which comes a whole interval later."""
     parser = JpegParser()
     data = part(SMALL[0])
     end = data.index(SMALL[0]) + len(SMALL[0])
@@ -90,7 +90,7 @@ def test_end_is_where_the_segments_say(picture: bytes) -> None:
 @pytest.mark.parametrize("framed", [part, bytes], ids=["in parts", "bare"])
 @pytest.mark.parametrize("cut", [25, 300, 1500, -2])
 def test_truncated_picture_costs_itself(cut: int, framed: type[bytes]) -> None:
-    """The picture after one that is cut off is found, and the fault is told."""
+    """The picture after a truncated one is found, and the fault is reported."""
     parser = JpegParser()
     found, faults = [], []
     for picture in (SMALL[0], SMALL[1][:cut], SMALL[2], SMALL[3]):
@@ -104,7 +104,7 @@ def test_truncated_picture_costs_itself(cut: int, framed: type[bytes]) -> None:
 @pytest.mark.parametrize("wrong", [-2, 1, 500, 20_000, 10**15])
 @pytest.mark.parametrize("piece", [100, 10**6])
 def test_length_that_was_right_may_be_wrong_next(wrong: int, piece: int) -> None:
-    """A camera whose announced lengths were right is not believed blindly."""
+    """A camera whose lengths were right so far is not trusted blindly."""
     good = part(SMALL[0]) + part(SMALL[1])
     data = good + part(SMALL[2], length=len(SMALL[2]) + wrong) + good * 2
 
@@ -114,14 +114,14 @@ def test_length_that_was_right_may_be_wrong_next(wrong: int, piece: int) -> None
 
 
 def test_thumbnail_of_a_truncated_picture_is_no_picture() -> None:
-    """A part that ends within its EXIF does not show its thumbnail."""
+    """The thumbnail of a part that ends within its EXIF is not shown."""
     cut = with_thumbnail(SMALL[0], SMALL[1])[: len(SMALL[1]) + 20]
 
     assert read(part(SMALL[2]) + part(cut) + part(SMALL[3])) == [SMALL[2], SMALL[3]]
 
 
 def test_truncated_picture_is_not_completed_by_what_follows() -> None:
-    """The end marker in the sound that follows half a picture is not its end."""
+    """An end marker in the sound that follows half a picture is not the picture's end."""
     sound = part(b"\x01\x02" + EOI + b"\x03", "audio/basic")
 
     assert read(part(SMALL[0]) + part(SMALL[1][:2000]) + sound + part(SMALL[2])) == [
@@ -132,7 +132,7 @@ def test_truncated_picture_is_not_completed_by_what_follows() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"no picture", bytes(range(256)) * 20])
 def test_part_without_a_picture_is_told(body: bytes) -> None:
-    """An empty part, or one with garbage in it, is a fault of the camera and no end."""
+    """An empty part, or one with garbage in it, is a camera fault but not the end."""
     parser = JpegParser()
 
     found = parser.feed(part(SMALL[0]) + part(body) + b"--b\r\n")
@@ -142,7 +142,7 @@ def test_part_without_a_picture_is_told(body: bytes) -> None:
 
 
 def test_part_of_another_type_is_no_fault() -> None:
-    """Sound and metadata are passed over in silence, even with a whole JPEG in them."""
+    """Sound and metadata are skipped silently, even with a whole JPEG in them."""
     parser = JpegParser()
 
     found = parser.feed(part(SMALL[0], "application/x-events") + part(SMALL[1]) + b"--b\r\n")
@@ -165,7 +165,17 @@ def test_endless_picture_takes_no_memory() -> None:
     assert parser.feed(SMALL[1]) == [SMALL[1]]
 
 
-# What garbage is made of: what the parser looks for, and anything else.
+def test_a_length_counts_in_its_own_part_only() -> None:
+    """Within a part there may be the head of another one; the length is not that one's."""
+    head, truncated, following = b"\nContent-Type: \n", SMALL[3][:700], part(SMALL[3])
+    # As long as it is from the truncated picture to the end of the next one.
+    length = len(truncated + b"\r\n") + following.index(SMALL[3]) + len(SMALL[3])
+    outer = bytes(length - len(head) - len(truncated)) + head + truncated
+
+    assert read(part(SMALL[2]) + part(outer) + following) == [SMALL[2], SMALL[3]]
+
+
+# Garbage consists of what the parser looks for, and of anything else.
 BITS = st.one_of(
     st.binary(max_size=40),
     st.sampled_from(
@@ -184,7 +194,7 @@ GARBAGE = st.lists(BITS, max_size=12).map(b"".join)
 @given(garbage=GARBAGE, seed=st.integers(0, 99))
 @example(garbage=b"\xff" * 5000, seed=1)
 def test_no_bytes_break_it(garbage: bytes, seed: int) -> None:
-    """Whatever arrives, in pieces of whatever length: no error, no memory, the same pictures."""
+    """Any input, in pieces of any length, gives no error, bounded memory and the same pictures."""
     cuts = random.Random(seed)
     data = garbage * 20
     parser, found, at = JpegParser(), [], 0
@@ -204,7 +214,7 @@ def test_no_bytes_break_it(garbage: bytes, seed: int) -> None:
     pieces=st.lists(st.integers(1, 9000), max_size=40),
 )
 def test_pieces_do_not_matter(name: str, pieces: list[int]) -> None:
-    """A stream cut anywhere yields exactly its pictures."""
+    """A stream split anywhere yields exactly its pictures."""
     _, form, before = STREAMS[name]
 
     assert read(before + b"".join(form(one) for one in SMALL), pieces) == list(SMALL)
@@ -213,7 +223,7 @@ def test_pieces_do_not_matter(name: str, pieces: list[int]) -> None:
 @FEW
 @given(garbage=st.lists(GARBAGE, min_size=4, max_size=4), seed=st.integers(0, 99))
 def test_garbage_loses_no_good_part(garbage: list[bytes], seed: int) -> None:
-    """What is in one part never costs the picture in the next."""
+    """The contents of one part never cost the picture in the next."""
     data = b"".join(
         part(SMALL[2]) + part(rubbish) + part(good)
         for rubbish, good in zip(garbage, SMALL, strict=True)
@@ -221,5 +231,5 @@ def test_garbage_loses_no_good_part(garbage: list[bytes], seed: int) -> None:
     cuts = random.Random(seed)
     found = iter(read(data, [cuts.randrange(1, 4000) for _ in range(30)]))
 
-    # In this order, perhaps with some of the garbage in between.
+    # In this order, perhaps with some garbage in between.
     assert all(any(one == good for one in found) for good in SMALL)

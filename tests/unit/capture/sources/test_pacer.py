@@ -16,7 +16,7 @@ def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
 
 
 def test_first_picture_is_due_at_once(paced: FakeClock) -> None:
-    """The first picture is due at once."""
+    """The first picture is due immediately."""
     started = paced.now
 
     assert Pacer().wait()
@@ -54,7 +54,7 @@ def test_long_wait_is_taken_in_pieces(paced: FakeClock) -> None:
 
 
 def test_small_delay_is_caught_up(paced: FakeClock) -> None:
-    """A slightly late picture shortens the next wait, so that the average is right."""
+    """A slightly late picture shortens the next wait, to keep the average right."""
     pacer_ = Pacer()
     pacer_.wait()
     pacer_.schedule(0.1)
@@ -69,7 +69,7 @@ def test_small_delay_is_caught_up(paced: FakeClock) -> None:
 
 
 def test_long_delay_is_forgotten(paced: FakeClock) -> None:
-    """After a pause pictures continue at their interval, not in a burst."""
+    """After a pause, pictures continue at their interval, not in a burst."""
     pacer_ = Pacer()
     pacer_.wait()
     pacer_.schedule(0.1)

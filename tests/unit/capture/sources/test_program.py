@@ -35,12 +35,12 @@ def start() -> Iterator[Start]:
 
 
 def read_all(program: Program) -> bytes:
-    """Return its output to the end."""
+    """Return a program's output to the end."""
     return b"".join(iter(program.read, b""))
 
 
 def lives(pid: int) -> bool:
-    """Return whether a process runs; one that has ended but is not reaped does not."""
+    """Return whether a process runs; one that has exited but is not reaped does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def lives(pid: int) -> bool:
 
 
 def wait_until_gone(pids: list[int]) -> list[int]:
-    """Return those that still run after two seconds."""
+    """Return the processes that still run after two seconds."""
     deadline = time.monotonic() + 2
     while (left := [pid for pid in pids if lives(pid)]) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -56,7 +56,7 @@ def wait_until_gone(pids: list[int]) -> list[int]:
 
 
 def test_output_is_read_to_its_end(start: Start) -> None:
-    """What it writes arrives whole, and then nothing."""
+    """Everything it writes arrives, then the end."""
     program = start("sh", "-c", "printf abc; sleep 0.05; printf def")
 
     assert read_all(program) == b"abcdef"
@@ -64,7 +64,7 @@ def test_output_is_read_to_its_end(start: Start) -> None:
 
 
 def test_what_was_read_can_be_put_back(start: Start) -> None:
-    """Its beginning is read once to know it, and once more by who understands it."""
+    """The beginning is read once to detect the format, and again by the reader of that format."""
     program = start("printf", "abcdef")
     program.put_back(program.read(4))
 
@@ -88,7 +88,7 @@ def test_what_was_read_can_be_put_back(start: Start) -> None:
     ],
 )
 def test_how_it_ended_is_told_with_its_last_words(start: Start, script: str, said: str) -> None:
-    """The last line of standard error says why; it is short and can be printed."""
+    """The last line of standard error is the reason, shortened and printable."""
     program = start("sh", "-c", script)
     read_all(program)
 
@@ -104,7 +104,7 @@ def test_its_last_words_hold_no_password(start: Start) -> None:
 
 
 def test_a_text_instead_of_pictures_holds_no_password(start: Start) -> None:
-    """Nor does what it writes to standard output, where pictures should be."""
+    """Nor does text on standard output, where pictures should be."""
     program = start("echo", "rtsp://ann:s3cret@cam/live")
     wrote = read_all(program).decode().strip()
 
@@ -112,7 +112,7 @@ def test_a_text_instead_of_pictures_holds_no_password(start: Start) -> None:
 
 
 def test_half_a_password_is_not_shown(start: Start) -> None:
-    """Of a line that is too long to keep, no part without its beginning is shown."""
+    """A line too long to keep whole is not shown without its beginning."""
     script = "head -c 5000 /dev/zero | tr '\\0' s >&2; echo '3cret@cam/ refused' >&2"
     program = start("sh", "-c", script)
     read_all(program)
@@ -121,7 +121,7 @@ def test_half_a_password_is_not_shown(start: Start) -> None:
 
 
 def test_silence_is_told(start: Start) -> None:
-    """One that runs and writes nothing says what it waits for, if it does."""
+    """If a program runs but writes no pictures, the error repeats what it says it waits for."""
     program = start("sh", "-c", "echo waiting for the camera >&2; sleep 100", timeout_s=0.3)
 
     with pytest.raises(TimeoutError):
@@ -132,7 +132,7 @@ def test_silence_is_told(start: Start) -> None:
 
 
 def test_what_it_says_never_blocks_it(start: Start) -> None:
-    """Standard error is drained, however much comes."""
+    """Standard error is drained, however much is written."""
     program = start("sh", "-c", "head -c 1000000 /dev/zero >&2; printf done")
 
     assert read_all(program) == b"done"
@@ -141,7 +141,7 @@ def test_what_it_says_never_blocks_it(start: Start) -> None:
 def test_it_inherits_neither_secrets_nor_limits(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bus's password, our libraries' settings and the decoder's memory limit are ours alone."""
+    """The bus's password, our libraries' settings and the decoder's memory limit are ours."""
     monkeypatch.setenv("PORTHOLE_BUS", "redis://:s3cret@bus")
     monkeypatch.setenv("PYTHONPATH", "/porthole")
     monkeypatch.setenv("MINE", "kept")
@@ -158,13 +158,13 @@ def test_it_inherits_neither_secrets_nor_limits(
     assert "PWD=/tmp" in written
     assert "PORTHOLE" not in written
     assert "PYTHONPATH" not in written
-    assert written.rstrip().endswith("unlimited")  # And no standard input: cat has ended.
+    assert written.rstrip().endswith("unlimited")  # And no standard input: cat has exited.
     assert limit_kept == 1 << 40
 
 
 @pytest.mark.parametrize("words", [("/dev/null",), ("/etc/passwd",), ("/nowhere/program",)])
 def test_what_cannot_be_started_is_told(words: tuple[str, ...]) -> None:
-    """The system's reason is passed on, and nothing is left open."""
+    """The error gives the system's reason, and nothing is left open."""
     open_before = len(os.listdir("/proc/self/fd"))
 
     with pytest.raises(SourceError, match="the command cannot be started"):
@@ -177,7 +177,7 @@ FAMILY = "sleep 100 & sleep 100 & echo $$ $!; wait"
 
 @pytest.mark.parametrize("first", ["", "trap '' TERM; "])
 def test_closing_ends_all_that_it_has_started(start: Start, first: str) -> None:
-    """Whether or not it listens to SIGTERM, and with what it has left in the background."""
+    """This includes programs that ignore SIGTERM and their background processes."""
     program = Program(["sh", "-c", first + FAMILY], "/", 5.0)
     pids = [int(word) for word in program.read().split()]
 
@@ -189,7 +189,7 @@ def test_closing_ends_all_that_it_has_started(start: Start, first: str) -> None:
 
 
 def test_it_may_clean_up(start: Start, tmp_path: Path) -> None:
-    """SIGTERM comes first, so that it can switch its camera off."""
+    """SIGTERM comes first, so that a program can switch its camera off."""
     script = f"trap 'echo off > {tmp_path}/camera; exit' TERM; echo ready; sleep 100 & wait"
     program = Program(["sh", "-c", script], "/", 5.0)
     program.read()
@@ -201,7 +201,7 @@ def test_it_may_clean_up(start: Start, tmp_path: Path) -> None:
 
 
 def test_one_that_is_stuck_writing_is_ended(start: Start) -> None:
-    """A full pipe, which nobody reads any more, delays nothing."""
+    """A program blocked on a full pipe that is no longer read does not delay the end."""
     program = Program(["cat", "/dev/zero"], "/", 5.0)
     program.read()
 
@@ -214,7 +214,7 @@ def test_one_that_is_stuck_writing_is_ended(start: Start) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_none_outlives_the_process_that_started_it(how: signal.Signals) -> None:
-    """However that ends: the kernel kills the whole group."""
+    """However that process ends, the kernel kills the whole group."""
     code = (
         "import sys, time\n"
         "from server.capture.sources.program import Program\n"

@@ -20,7 +20,7 @@ AT = 1_700_000_123.456
 
 @pytest.mark.parametrize("size", SIZES)
 def test_time_is_read_back(size: tuple[int, int]) -> None:
-    """A picture's pixels contain its time, to the millisecond."""
+    """A picture's pixels contain its time to the millisecond."""
     image = TestPattern("door", size).render(AT)
 
     assert image.shape == (size[1], size[0], 3)
@@ -78,7 +78,7 @@ def test_time_survives_jpeg(size: tuple[int, int], quality: int) -> None:
 
 
 def test_a_picture_needs_no_font(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All signs are drawn at the start: each of the server's threads would unpack a font."""
+    """All characters are drawn at the start; otherwise each thread would unpack a font."""
     pattern = TestPattern("door", (320, 180))
     pattern.render(AT)
     monkeypatch.setattr(cv2, "putText", None)
@@ -130,7 +130,7 @@ def test_nothing_is_left_of_earlier_pictures(size: tuple[int, int]) -> None:
 
 
 def test_pictures_kept_stay_as_they_were() -> None:
-    """Memory is reused only when nothing refers to it, not even to a part of it."""
+    """Memory is reused only when nothing refers to it, not even to part of it."""
     pattern = TestPattern("door", (320, 180), noise=0.1)
     kept = []
     for step in range(40):
@@ -145,7 +145,7 @@ def test_pictures_kept_stay_as_they_were() -> None:
 
 @pytest.mark.parametrize("size", [(160, 90), (320, 180), (320, 240), (480, 270), (1280, 720)])
 def test_words_stay_within_the_ring(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Letters have a least size: in a picture 320 pixels wide, the date lay across the ring."""
+    """Letters have a minimum size: in a picture 320 pixels wide, the date overlapped the ring."""
     longest = 1_795_608_000.0  # A Wednesday in November.
     full = TestPattern("door", size).render(longest).astype(int)
     monkeypatch.setattr(TestPattern, "_write_in_ring", lambda *_: None)
@@ -180,7 +180,7 @@ def test_options_reach_the_pattern() -> None:
 
 
 def test_grabbing_keeps_the_pace() -> None:
-    """Pictures become due at the pattern's rate, each with its time of rendering."""
+    """Pictures become due at the pattern's rate, each with its rendering time."""
     pattern = TestPattern("door", (128, 72), fps=120)
     started = time.monotonic()
 

@@ -31,5 +31,5 @@ SECOND_265 = START + b"\x26\x01\x2f"
     ],
 )
 def test_second_half_is_known_by_its_first_slice(codec: str, data: bytes, continues: bool) -> None:
-    """Its first slice does not begin in the picture's corner; anything odd is no second half."""
+    """The first slice of a second half does not begin in the picture's corner."""
     assert continues_picture(codec, data) is continues

@@ -30,7 +30,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def open_film(films: dict[str, Path]) -> Callable[[str], tuple[Decoder, list[Packet], list[int]]]:
-    """Return a decoder, the film's packets, and a list that gets each packet decoded."""
+    """Return a decoder, the film's packets, and a list that collects each packet decoded."""
 
     def start(name: str) -> tuple[Decoder, list[Packet], list[int]]:
         container = av.open(str(films[name]))
@@ -43,7 +43,7 @@ def open_film(films: dict[str, Path]) -> Callable[[str], tuple[Decoder, list[Pac
         decoded: list[int] = []
 
         class Counting:
-            """The film's decoder, and how often it is used."""
+            """The film's decoder, which counts its calls."""
 
             def __getattr__(self, name: str) -> Any:
                 return getattr(stream.codec_context, name)
@@ -65,12 +65,12 @@ Open = Callable[[str], tuple[Decoder, list[Packet], list[int]]]
 
 
 def number_of(frame: Any) -> int:
-    """Return which of the film's pictures this is."""
+    """Return the picture's number in the film."""
     return int(frame.pts) // 1024  # MP4's time base for 10 fps is 1/10240 s.
 
 
 def test_nothing_is_decoded_before_it_is_wanted(open_film: Open) -> None:
-    """Then only the group so far, once; and nothing again that was decoded before."""
+    """Then only the group so far is decoded, once, and no packet again."""
     decoder, packets, decoded = open_film("plain")
 
     for packet in packets[:25]:
@@ -86,7 +86,7 @@ def test_nothing_is_decoded_before_it_is_wanted(open_film: Open) -> None:
 
 
 def test_whole_groups_are_skipped(open_film: Open) -> None:
-    """A picture every two seconds costs no more than the group that it is in."""
+    """A picture every two seconds costs no more than the group it is in."""
     decoder, packets, decoded = open_film("plain")
 
     for number, packet in enumerate(packets):
@@ -100,7 +100,7 @@ def test_whole_groups_are_skipped(open_film: Open) -> None:
 
 
 def test_pictures_come_in_the_order_in_which_they_are_shown(open_film: Open) -> None:
-    """B-frames are decoded after a picture that is shown later; none goes back in time."""
+    """B-frames are decoded after a picture that is displayed later; time never goes back."""
     decoder, packets, _ = open_film("b-frames")
     shown = []
 
@@ -115,7 +115,7 @@ def test_pictures_come_in_the_order_in_which_they_are_shown(open_film: Open) -> 
 
 @pytest.mark.parametrize("name", ["plain", "b-frames"])
 def test_joining_waits_for_a_key_frame(name: str, open_film: Open) -> None:
-    """What comes before it refers to pictures that we never had: it would be grey."""
+    """Earlier packets refer to pictures that we do not have and would decode to grey."""
     decoder, packets, decoded = open_film(name)
 
     for packet in packets[3:GROUP]:
@@ -130,7 +130,7 @@ def test_joining_waits_for_a_key_frame(name: str, open_film: Open) -> None:
 
 
 def test_nothing_is_shown_after_a_loss_until_the_next_key_frame(open_film: Open) -> None:
-    """H.264 decodes on with the wrong picture to refer to, and does not say so."""
+    """H.264 decodes on with a wrong reference picture and does not say so."""
     decoder, packets, _ = open_film("plain")
     shown = []
 
@@ -145,7 +145,7 @@ def test_nothing_is_shown_after_a_loss_until_the_next_key_frame(open_film: Open)
 
 
 def test_damaged_picture_is_told_once(open_film: Open) -> None:
-    """Then a key frame is waited for, in silence."""
+    """Then the decoder waits silently for a key frame."""
     decoder, packets, _ = open_film("plain")
     decoder.add(packets[0])
     data = bytearray(packets[1].data)
@@ -165,7 +165,7 @@ def test_damaged_picture_is_told_once(open_film: Open) -> None:
 
 
 def test_what_waits_is_bounded(open_film: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A group that never ends is decoded on the way, so that its newest picture can be shown."""
+    """A group that never ends is decoded as it comes, so that its newest picture can be shown."""
     monkeypatch.setattr(decoder_module, "MAX_PENDING", 4)
     decoder, packets, decoded = open_film("plain")
 
@@ -179,9 +179,8 @@ def test_what_waits_is_bounded(open_film: Open, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_is_only_looked_at_is_decoded_roughly(films: dict[str, Path], open_film: Open) -> None:
-    """It takes less without the loop filter, and differs by a few levels up to the next key one.
-    What people see, who come in the middle of a group, is right to the last bit.
-    """
+    """Without the loop filter, decoding is cheaper, and off by a few levels up to the next key.
+    Viewers that join in the middle of a group get exact pictures."""
     full, packets, _ = open_film("plain")
     context = av.open(str(films["plain"])).streams.video[0].codec_context
     rough = RoughDecoder(full, context)
@@ -210,7 +209,7 @@ def test_what_is_only_looked_at_is_decoded_roughly(films: dict[str, Path], open_
 def test_who_watches_has_what_is_looked_at_decoded_anyway(
     films: dict[str, Path], open_film: Open
 ) -> None:
-    """Nothing is decoded twice as long as somebody watches, but for a key picture."""
+    """Nothing but a key picture is decoded twice while somebody watches."""
     full, packets, decoded = open_film("plain")
     context = av.open(str(films["plain"])).streams.video[0].codec_context
     rough = RoughDecoder(full, context)
@@ -226,7 +225,7 @@ def test_who_watches_has_what_is_looked_at_decoded_anyway(
 
 
 def difference(frame: Any, other: Any) -> int:
-    """Return by how much two pictures differ at most, once they are small."""
+    """Return the largest difference of two pictures after scaling down."""
     greys = [one.to_ndarray(format="gray").astype(int)[:176] for one in (frame, other)]
     small = [one.reshape(22, 8, 40, 8).mean((1, 3)) for one in greys]
     return int(abs(small[0] - small[1]).max().round())

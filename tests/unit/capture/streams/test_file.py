@@ -1,4 +1,4 @@
-"""Files of all kinds, real ones."""
+"""Real files of all kinds."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ def next_image(source: FileVideo) -> Image:
 
 
 def index_of(image: Image) -> int:
-    """Return which of the clip's pictures this is."""
+    """Return the picture's index in the clip."""
     return round((float(image.mean()) - shade(0)) / 40)
 
 
@@ -78,7 +78,7 @@ def test_file_says_what_it_is(clip: Path) -> None:
 
 
 def test_file_is_played_in_order_and_ends(clip: Path) -> None:
-    """Without loop every picture comes once, and then the normal end."""
+    """Without loop, every picture comes once, followed by the normal end."""
     source = FileVideo(str(clip), loop=False)
 
     played = [index_of(next_image(source)) for _ in range(FRAMES)]
@@ -100,7 +100,7 @@ def test_file_begins_again(clip: Path) -> None:
 
 
 def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
-    """Pictures come at the file's rate, even when it starts over."""
+    """Pictures come at the file's rate, also when it starts over."""
     source = FileVideo(str(clip), loop=True)
     next_image(source)
     started = paced.now
@@ -115,8 +115,8 @@ def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
 def test_film_that_is_read_now_and_then_keeps_its_pace(
     tmp_path: Path, paced: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it is only recorded it is read twice a second, and each picture has its own time; also
-    where it starts over, and when somebody comes to watch in between, though we are woken late."""
+    """A film that is only recorded is read twice a second, and each picture keeps its own time.
+    That holds where it starts over, and when a viewer arrives in between, though we wake late."""
     monkeypatch.setattr(file_module.native, "sleep", lambda wait_s: paced.advance(wait_s + 0.005))
     film = make_film(tmp_path / "film.mp4", "-t", "1", "-bf", "0")
     source = FileVideo(str(film), loop=True)
@@ -156,8 +156,8 @@ def test_no_picture_is_missing_where_a_film_starts_over(tmp_path: Path, paced: F
 def test_a_round_that_nobody_sees_is_not_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the end of each one the whole last group was decoded, and the next one came late by that,
-    although all who watched were sent the film's own video."""
+    """At the end of each round the whole last group was decoded, which delayed the next round. Yet
+    all viewers were sent the film's own video."""
     options = ("-frames:v", "40", "-c:v", "libx264", "-g", "100", "-pix_fmt", "yuv420p")
     film = make_film(tmp_path / "film.mp4", *options, source="testsrc2=size=64x48:rate=10")
     decoded = []
@@ -183,7 +183,7 @@ def test_a_round_that_nobody_sees_is_not_decoded(
 
 
 def test_file_stands_still_while_paused(clip: Path, paced: FakeClock) -> None:
-    """After a pause it goes on where it was, without a burst of what would have been."""
+    """After a pause the film continues where it was, without a burst of the pictures in between."""
     source = FileVideo(str(clip), loop=True)
     assert index_of(next_image(source)) == 0
     paced.advance(60)
@@ -197,7 +197,7 @@ def test_file_stands_still_while_paused(clip: Path, paced: FakeClock) -> None:
 
 
 def test_grab_returns_before_a_far_picture_is_due(tmp_path: Path, paced: FakeClock) -> None:
-    """A film of one picture in ten seconds can be closed meanwhile, and skips none."""
+    """A film with a picture every ten seconds can be closed in between, and skips none."""
     film = make_film(
         tmp_path / "slow.mp4", "-frames:v", "3", source="testsrc2=size=64x48:rate=1/10"
     )
@@ -214,7 +214,7 @@ def test_grab_returns_before_a_far_picture_is_due(tmp_path: Path, paced: FakeClo
 
 @pytest.mark.parametrize("suffix", ["mp4", "mjpeg", "ts", "h264", "mkv", "gif"])
 def test_other_containers_loop_too(suffix: str, tmp_path: Path) -> None:
-    """Containers that seek well, badly and not at all are all played round and round."""
+    """Containers that seek well, badly and not at all all loop."""
     path = make_film(
         tmp_path / f"clip.{suffix}", "-frames:v", "4", source="testsrc=size=64x48:rate=10"
     )
@@ -227,7 +227,7 @@ def test_other_containers_loop_too(suffix: str, tmp_path: Path) -> None:
 
 
 def test_last_pictures_are_seen(tmp_path: Path) -> None:
-    """With B-frames a decoder holds pictures back, and a film of one picture never showed it."""
+    """With B-frames, a decoder holds pictures back; a film of one picture never showed it."""
     options = ("-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p")
     film = make_film(tmp_path / "film.mp4", "-frames:v", "1", *options)
     source = FileVideo(str(film), loop=False)
@@ -241,7 +241,7 @@ def test_last_pictures_are_seen(tmp_path: Path) -> None:
 
 
 def test_jpeg_is_handed_over_as_the_file_holds_it(clip: Path) -> None:
-    """Nothing is decoded while the file's quality is accepted, even after it starts over."""
+    """Nothing is decoded while the file's quality is accepted, also after it starts over."""
     source = FileVideo(str(clip), loop=True)
 
     played = [next_picture(source, jpeg_up_to=100) for _ in range(2 * FRAMES)]
@@ -255,7 +255,7 @@ def test_jpeg_is_handed_over_as_the_file_holds_it(clip: Path) -> None:
 
 
 def test_jpeg_that_is_too_fine_is_decoded(clip: Path) -> None:
-    """If the accepted quality is lower than the file's, pixels are returned."""
+    """If the accepted quality is below the file's, pixels are returned."""
     source = FileVideo(str(clip), loop=True)
     jpeg = next_picture(source, jpeg_up_to=100)
     assert isinstance(jpeg, Jpeg)
@@ -268,7 +268,7 @@ def test_jpeg_that_is_too_fine_is_decoded(clip: Path) -> None:
 
 
 def test_replaced_film_is_seen_at_the_next_round(clip: Path, tmp_path: Path) -> None:
-    """The old one used to play on for ever, from a file that had no name any more."""
+    """The old film used to play on for ever, from a file that had been deleted."""
     path = tmp_path / "clip.avi"
     shutil.copy(clip, path)
     source = FileVideo(str(path), loop=True)
@@ -285,7 +285,7 @@ def test_replaced_film_is_seen_at_the_next_round(clip: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["clip.avi", "still.png"])
 def test_deleted_file_is_told(name: str, clip: Path, tmp_path: Path) -> None:
-    """A film at its next round, and a picture at once."""
+    """A film fails at its next round, a picture immediately."""
     path = tmp_path / name
     if name == "clip.avi":
         shutil.copy(clip, path)
@@ -303,7 +303,7 @@ def test_deleted_file_is_told(name: str, clip: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tiff"])
 def test_picture_stands_until_it_changes(suffix: str, tmp_path: Path) -> None:
-    """It is decoded once, there for whoever asks, and has no rate; it used to have 25 a second."""
+    """It is decoded once and has no frame rate; it used to have 25 a second."""
     path = tmp_path / f"100% still %03d.{suffix}"
     cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
     source = FileVideo(str(path), loop=True)
@@ -324,7 +324,7 @@ def test_picture_stands_until_it_changes(suffix: str, tmp_path: Path) -> None:
 
 
 def test_film_of_one_jpeg_is_there_as_pixels_too(tmp_path: Path) -> None:
-    """Handed over as it is at first, and decoded once somebody wants it turned."""
+    """It is passed through at first, and decoded once somebody wants it rotated."""
     path = make_film(tmp_path / "film.avi", "-frames:v", "1", "-c:v", "mjpeg")
     source = FileVideo(str(path), loop=True)
     next_picture(source, jpeg_up_to=100)
@@ -339,7 +339,7 @@ def test_film_of_one_jpeg_is_there_as_pixels_too(tmp_path: Path) -> None:
 
 
 def test_photograph_stands_upright(tmp_path: Path) -> None:
-    """A telephone stores how it was held, and not the picture turned."""
+    """A phone stores its orientation instead of rotating the picture."""
     path = tmp_path / "photo.jpg"
     cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
     entry = b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"  # Orientation: 6.
@@ -359,14 +359,14 @@ def test_photograph_stands_upright(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_reported(tmp_path: Path) -> None:
-    """A file that is not there is named."""
+    """The error names a missing file."""
     with pytest.raises(SourceError, match="there is no file"):
         FileVideo(str(tmp_path / "none.mp4"), loop=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"just text\n" * 50])
 def test_file_without_video_is_reported(content: bytes, tmp_path: Path) -> None:
-    """The error says so if FFmpeg cannot read a file, whatever is in it."""
+    """The error says that FFmpeg cannot read a file, whatever is in it."""
     path = tmp_path / "notes.mp4"
     path.write_bytes(content)
 
@@ -375,7 +375,7 @@ def test_file_without_video_is_reported(content: bytes, tmp_path: Path) -> None:
 
 
 def test_song_is_no_video(tmp_path: Path) -> None:
-    """It says that there is only sound."""
+    """The error says that there is only sound."""
     path = make_film(tmp_path / "song.wav", "-t", "0.2", source="sine")
 
     with pytest.raises(SourceError, match=r"no video.*sound only"):
@@ -383,7 +383,7 @@ def test_song_is_no_video(tmp_path: Path) -> None:
 
 
 def test_file_that_may_not_be_read_is_reported(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says so if a file may not be read."""
+    """The error says that a file may not be read."""
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # Root may read anything.
 
     with pytest.raises(SourceError, match="may not be read"):
@@ -391,7 +391,7 @@ def test_file_that_may_not_be_read_is_reported(clip: Path, monkeypatch: pytest.M
 
 
 def test_unknown_codec_is_named(tmp_path: Path) -> None:
-    """It says which codec is missing, instead of that there are no pictures."""
+    """The error names the missing codec, instead of saying that there are no pictures."""
     path = make_film(tmp_path / "film.avi", "-frames:v", "3", "-c:v", "mjpeg")
     path.write_bytes(path.read_bytes().replace(b"MJPG", b"XYZ1"))
 
@@ -400,7 +400,7 @@ def test_unknown_codec_is_named(tmp_path: Path) -> None:
 
 
 def test_animated_webp_is_named(tmp_path: Path) -> None:
-    """FFmpeg cannot decode it; that used to be no pictures, for ever."""
+    """FFmpeg cannot decode it; it used to count as a file without pictures, retried for ever."""
     path = make_film(tmp_path / "film.webp", "-frames:v", "3", "-c:v", "libwebp_anim")
 
     with pytest.raises(SourceError, match="webp that cannot be decoded"):
@@ -408,7 +408,7 @@ def test_animated_webp_is_named(tmp_path: Path) -> None:
 
 
 def test_av1_is_shown(tmp_path: Path) -> None:
-    """It used to hold no pictures, for ever."""
+    """It used to count as a file without pictures, for ever."""
     options = ("-c:v", "libsvtav1", "-preset", "12", "-frames:v", "5")
     source = FileVideo(str(make_film(tmp_path / "film.mp4", *options)), loop=True)
 
@@ -421,7 +421,7 @@ def test_av1_is_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "avi", "mp4"])
 def test_large_file_is_refused(suffix: str, tmp_path: Path) -> None:
-    """The limits of cameras hold for files too, before anything is decoded."""
+    """The size limits of cameras hold for files too, before anything is decoded."""
     codec = {"png": "png", "avi": "mjpeg", "mp4": "libx264"}[suffix]
     options = ("-frames:v", "1", "-c:v", codec)
     path = make_film(tmp_path / f"film.{suffix}", *options, source="color=red:size=8200x64")

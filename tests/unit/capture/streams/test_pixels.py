@@ -1,4 +1,4 @@
-"""Pictures look as they are meant to: films of FFmpeg's program, read by ours."""
+"""Colours and geometry of films made by FFmpeg's program, read by ours."""
 
 import subprocess
 from pathlib import Path
@@ -36,8 +36,8 @@ def picture_of(path: Path) -> Image:
     ],
 )
 def test_interlaced_pictures_are_whole(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
-    """They used to be black, and "live". Nor does what moves fray into the two fields' times."""
-    # A white bar that crosses the picture, the lower field 20 ms after the upper.
+    """They used to be black, and "live". Moving edges are not torn between two field times."""
+    # A white bar crosses the picture, the lower field 20 ms after the upper.
     moving = (
         "color=black:size=720x576:rate=50[black];color=white:size=60x576:rate=50[bar];"
         "[black][bar]overlay=x=200+n*12,interlace=scan=tff:lowpass=off,setfield=tff"
@@ -52,7 +52,7 @@ def test_interlaced_pictures_are_whole(name: str, options: tuple[str, ...], tmp_
 
 
 def test_pixels_become_square(tmp_path: Path) -> None:
-    """An anamorphic film was shown too narrow."""
+    """An anamorphic film used to be shown too narrow."""
     source = "testsrc2=size=480x360:rate=25,setsar=4/3"
 
     assert picture_of(make_film(tmp_path / "film.mp4", *H264, source=source)).shape == (360, 640, 3)
@@ -62,7 +62,7 @@ def test_pixels_become_square(tmp_path: Path) -> None:
     ("degrees", "corner"), [(0, (0, 0)), (90, (1, 0)), (180, (1, 1)), (270, (0, 1))]
 )
 def test_film_stands_upright(degrees: int, corner: tuple[int, int], tmp_path: Path) -> None:
-    """What a telephone filmed on its side is turned by its tag, as FFmpeg's program turns it."""
+    """A phone's film taken sideways is rotated by its tag, as FFmpeg's program does."""
     source = "color=black:size=64x48:rate=25,drawbox=x=0:y=0:w=16:h=16:color=white:t=fill"
     film = make_film(tmp_path / "film.mp4", *H264, source=source)
     tagged = tmp_path / "tagged.mp4"
@@ -92,7 +92,7 @@ def test_film_stands_upright(degrees: int, corner: tuple[int, int], tmp_path: Pa
 def test_colours_are_right(
     matrix: str, span: str, pixels: str, tagged: tuple[str, ...], height: int, tmp_path: Path
 ) -> None:
-    """By the standard and the range that a film names, or that players assume of its size."""
+    """The standard and range are those that a film names, or that players assume for its size."""
     stripes = "drawbox=x=0:w=100:color=red:t=fill,drawbox=x=100:w=100:color=lime:t=fill"
     scale = f"scale=out_color_matrix={matrix}:out_range={span},format={pixels}"
     source = f"color=0x808080:size=320x{height}:rate=25,{stripes},format=rgb24,{scale}"

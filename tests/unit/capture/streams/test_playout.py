@@ -1,4 +1,4 @@
-"""When packets are due: by their time stamps, whatever these do."""
+"""When packets are due by their timestamps, whatever these do."""
 
 import pytest
 
@@ -8,19 +8,19 @@ STEP_S = 0.04
 
 
 def play(playout: Playout, stamps: list[float | None], at: float = 100.0) -> list[float]:
-    """Return when packets are due that all arrive at once, counted from then."""
+    """Return when packets that all arrive together are due, counted from then."""
     return [playout.due(stamp, at) - at for stamp in stamps]
 
 
 def test_a_burst_is_spread_over_its_time() -> None:
-    """A segment of a playlist arrives at once, and is played at the pace of its time stamps."""
+    """A playlist's segment arrives in one burst and is played at the pace of its timestamps."""
     due = play(Playout(STEP_S, 2.0), [10.0, 10.1, 10.3, 10.4])
 
     assert due == pytest.approx([0, 0.1, 0.3, 0.4])
 
 
 def test_what_comes_late_delays_all_that_follows() -> None:
-    """After a segment that came half a second late, the next one may be as late without a gap."""
+    """After a segment that came half a second late, the next may be as late without a gap."""
     playout = Playout(STEP_S, 2.0)
     play(playout, [10.0])
 
@@ -41,7 +41,7 @@ def test_what_comes_late_delays_all_that_follows() -> None:
     ],
 )
 def test_a_jump_neither_stalls_nor_races(stamp: float | None) -> None:
-    """A time stamp that cannot be true counts as one usual step; the next counts from there."""
+    """An impossible timestamp counts as one usual step; the next counts from there."""
     after = 10.08 if stamp is None else stamp + STEP_S
 
     due = play(Playout(STEP_S, 2.0), [10.0, stamp, after])
@@ -50,7 +50,7 @@ def test_a_jump_neither_stalls_nor_races(stamp: float | None) -> None:
 
 
 def test_the_usual_step_is_learnt() -> None:
-    """A stream that promised 25 fps and sends 10 is not played faster where stamps are missing."""
+    """A stream that promised 25 fps but sends 10 is not sped up where timestamps are missing."""
     playout = Playout(STEP_S, 2.0)
     due = play(playout, [number / 10 for number in range(60)])
 
@@ -61,7 +61,7 @@ def test_the_usual_step_is_learnt() -> None:
 
 
 def test_a_slow_film_is_played_slowly() -> None:
-    """A picture every ten seconds, in a file, is no jump."""
+    """In a file, a picture every ten seconds is not a jump."""
     assert play(Playout(STEP_S, 30.0), [0.0, 10.0, 20.0]) == pytest.approx([0, 10, 20])
 
 
@@ -76,7 +76,7 @@ def arrive(playout: Playout, first: int, count: int, began_at: float) -> list[fl
 
 
 def test_a_live_stream_that_begins_with_its_past_catches_up() -> None:
-    """A server that sends its last five seconds first would have us five seconds late for good."""
+    """A server that first sends its last five seconds would leave us five seconds late for good."""
     playout = Playout(STEP_S, 2.0)
     past = 125
     play(playout, [number * STEP_S for number in range(past)])
@@ -89,7 +89,7 @@ def test_a_live_stream_that_begins_with_its_past_catches_up() -> None:
 
 
 def test_a_stream_that_is_on_time_is_not_hurried() -> None:
-    """What comes at its pace is due as it comes, and nothing is gained."""
+    """Packets that come at their pace are due as they come; there is nothing to gain."""
     playout = Playout(STEP_S, 2.0)
 
     delays = arrive(playout, 0, 200, 100.0)
@@ -99,7 +99,7 @@ def test_a_stream_that_is_on_time_is_not_hurried() -> None:
 
 
 def test_a_film_is_not_hurried_for_being_read_early() -> None:
-    """It always arrives before its time, for it waits for us; there is no end to reach."""
+    """It is always read before its time, since it waits for us; there is no live edge to reach."""
     playout = Playout(STEP_S, 2.0)
     play(playout, [number * STEP_S for number in range(250)])
     gained_s = []

@@ -1,4 +1,4 @@
-"""Reading ahead of the time at which packets are due."""
+"""Read packets before they are due."""
 
 import itertools
 import threading
@@ -35,7 +35,7 @@ def start(film: Film) -> ReadAhead:
 
 
 def test_packets_come_in_order_and_not_before_their_time() -> None:
-    """All are read at once, and each is handed out when it is due; then the end is told."""
+    """All are read immediately, and each is returned when due; then the end is reported."""
     began, taken = time.monotonic(), []
     ahead = start(Film(20))
 
@@ -54,7 +54,7 @@ def test_packets_come_in_order_and_not_before_their_time() -> None:
 
 @pytest.mark.parametrize(("nbytes", "most"), [(1000, 100 * MAX_AHEAD_S), (1 << 20, 34)])
 def test_what_waits_is_bounded(nbytes: int, most: float) -> None:
-    """A film is not read whole into memory: it waits at its server."""
+    """A film is not read into memory whole: the rest stays on its server."""
     film = Film(nbytes=nbytes)
     began = time.monotonic()
     ahead = start(film)
@@ -71,7 +71,7 @@ def test_what_waits_is_bounded(nbytes: int, most: float) -> None:
 
 
 def test_nothing_due_is_no_packet() -> None:
-    """Waiting ends after the time given, so that the source can be closed."""
+    """Waiting ends after the given time, so that the source can be closed."""
     ahead = start(Film(1))
     assert ahead.take(1.0) is not None
 
@@ -84,7 +84,7 @@ def test_nothing_due_is_no_packet() -> None:
 
 
 def test_a_film_goes_on_after_a_pause() -> None:
-    """What became due meanwhile is not played in a burst."""
+    """What became due during the pause is not played in a burst."""
     ahead = start(Film())
     assert ahead.take(1.0) is not None
     time.sleep(0.8)
@@ -100,10 +100,10 @@ def test_a_film_goes_on_after_a_pause() -> None:
 
 
 def test_stream_stays_open_while_its_packets_may_be_decoded() -> None:
-    """Closed at its end, it took along what the decoder still used: the process crashed."""
+    """Closing at the end freed what the decoder still used, and the process crashed."""
     film = Film(2)
     ahead = start(film)
-    ahead._thread.join(5.0)  # All is read.
+    ahead._thread.join(5.0)  # Everything has been read.
 
     closed_before = film.closed.is_set()
     ahead.close()

@@ -1,4 +1,4 @@
-"""Streams from real servers: RTSP by GStreamer, HLS and MPEG-TS over HTTP by FFmpeg's program."""
+"""Streams from real servers: RTSP from GStreamer, HLS and MPEG-TS over HTTP from FFmpeg."""
 
 import io
 import os
@@ -47,9 +47,8 @@ def open_url(url: str, timeout_s: float = TIMEOUT_S, **settings: Any) -> Video:
 
 
 def test_sockets_of_udp_are_noticed() -> None:
-    """What finds one full is lost, so it is to be read more often; FFmpeg does not tell which way
-    a camera has chosen where both may be tried.
-    """
+    """A full UDP socket loses packets, so it must be read more often. FFmpeg does not tell which
+    transport a camera chose if both may be tried."""
     script = (
         "import socket\n"
         "from server.capture.streams.losses import receives_datagrams\n"
@@ -65,7 +64,7 @@ def test_sockets_of_udp_are_noticed() -> None:
 
 
 def next_picture(source: Video, timeout_s: float = 5.0, **wanted: int) -> Picture:
-    """Return the next picture; wait for it as a camera does."""
+    """Return the next picture, waiting for it as a camera does."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if source.grab() and (picture := source.retrieve(**wanted)) is not None:
@@ -74,7 +73,7 @@ def next_picture(source: Video, timeout_s: float = 5.0, **wanted: int) -> Pictur
 
 
 def age_of(picture: Picture) -> float:
-    """Return how old a picture is by the time that is burned into it, in seconds."""
+    """Return a picture's age in seconds, by the time burned into it."""
     assert isinstance(picture, np.ndarray)
     burned = read_time(picture)
     assert burned is not None, "it is torn"
@@ -95,7 +94,7 @@ def age_of(picture: Picture) -> float:
     ],
 )
 def test_rtsp_is_shown(mount: str, codec: str, rtsp: RtspServer) -> None:
-    """Each picture is whole, of now, and newer than the one before; UDP is tried after TCP."""
+    """Each picture is whole, current, and newer than the one before; UDP is tried after TCP."""
     with closing(open_url(rtsp.url(mount))) as source:
         pictures = [next_picture(source) for _ in range(12)]
         newest = next_picture(source)
@@ -110,7 +109,7 @@ def test_rtsp_is_shown(mount: str, codec: str, rtsp: RtspServer) -> None:
 
 
 def test_cameras_own_jpeg_is_handed_over(rtsp: RtspServer) -> None:
-    """RTSP with MJPEG needs no decoding either."""
+    """RTSP with MJPEG is passed through, too."""
     with closing(open_url(rtsp.url("mjpeg"))) as source:
         picture = next_picture(source, jpeg_up_to=100)
 
@@ -119,7 +118,7 @@ def test_cameras_own_jpeg_is_handed_over(rtsp: RtspServer) -> None:
 
 
 def test_joining_between_key_frames_says_what_is_waited_for(rtsp: RtspServer) -> None:
-    """With groups of ten seconds it may take as long; the first to watch began the group."""
+    """With ten-second groups the wait may be as long; the first viewer started the group."""
     with closing(open_url(rtsp.url("group10"))) as first:
         next_picture(first)
         for _ in range(10):
@@ -135,7 +134,7 @@ def test_joining_between_key_frames_says_what_is_waited_for(rtsp: RtspServer) ->
 
 
 def test_first_picture_of_a_short_group_comes_soon(rtsp: RtspServer) -> None:
-    """Packets that are read while the stream is opened are not lost, so the wait is one group."""
+    """Packets read during opening are kept, so the wait is at most one group."""
     with closing(open_url(rtsp.url("group2"))) as first:
         next_picture(first)
         began = time.monotonic()
@@ -147,7 +146,7 @@ def test_first_picture_of_a_short_group_comes_soon(rtsp: RtspServer) -> None:
 
 
 def test_stalled_camera_is_read_to_its_present(rtsp: RtspServer) -> None:
-    """After a camera has hung, what it sends at once is skipped: the picture shown is of now."""
+    """After a camera has hung, its backlog is skipped: the picture shown is current."""
     with closing(open_url(rtsp.url("h264"))) as source:
         next_picture(source)
 
@@ -164,7 +163,7 @@ def test_stalled_camera_is_read_to_its_present(rtsp: RtspServer) -> None:
 
 
 def test_hanging_camera_is_told(rtsp: RtspServer) -> None:
-    """Reading ends after the time-out, and says so."""
+    """Reading ends after the time-out, and the error says so."""
     with closing(open_url(rtsp.url("h264"), timeout_s=1.0)) as source, rtsp.hanging():
         began = time.monotonic()
 
@@ -175,7 +174,7 @@ def test_hanging_camera_is_told(rtsp: RtspServer) -> None:
 
 
 def test_nothing_torn_is_shown_after_a_loss(rtsp: RtspServer) -> None:
-    """With one packet in 50 lost over UDP, pictures are missing, and the others are whole."""
+    """With one packet in 50 lost over UDP, some pictures are missing and the others are whole."""
     with closing(open_url(rtsp.url("lossy"))) as source:
         whole = missing = 0
         while whole < 40:
@@ -191,7 +190,7 @@ def test_nothing_torn_is_shown_after_a_loss(rtsp: RtspServer) -> None:
             assert isinstance(picture, np.ndarray)
             burned = read_time(picture)
             assert burned is not None
-            # The bar stands where it stood at that time, and nowhere else; see rtsp_service.py.
+            # The bar is where it was at that time, and nowhere else; see rtsp_service.py.
             left = int(burned * 200) % 600
             row = picture[200, :, 0].astype(int)
             assert row[left + 6 : left + 34].min() > 160
@@ -201,7 +200,7 @@ def test_nothing_torn_is_shown_after_a_loss(rtsp: RtspServer) -> None:
 
 @pytest.mark.parametrize("login", ["digest", "basic"])
 def test_login_is_accepted(login: str, rtsp: RtspServer) -> None:
-    """The password has all the characters that a URL needs encoded."""
+    """The password has all the characters that must be encoded in a URL."""
     with closing(open_url(rtsp.url("h264", login))) as source:
         assert next_picture(source) is not None
 
@@ -211,7 +210,7 @@ def test_login_is_accepted(login: str, rtsp: RtspServer) -> None:
     ("password", "said"), [("wrong-one", "refuses the user name or password"), ("", "wants a user")]
 )
 def test_refused_login_is_told(login: str, password: str, said: str, rtsp: RtspServer) -> None:
-    """It is an error of its own, so that it is not tried again and again; without the password."""
+    """It is an error of its own, so it is not retried immediately; it has no password in it."""
     url = rtsp.url("h264", login, password or PASSWORD)
     if not password:
         url = "rtsp://" + url.partition("@")[2]
@@ -232,12 +231,12 @@ def test_refused_login_is_told(login: str, password: str, said: str, rtsp: RtspS
     ],
 )
 def test_rtsp_refusals_are_told(mount: str, transport: str, said: str, rtsp: RtspServer) -> None:
-    """All of these used to say that the host sends no video that FFmpeg can read."""
+    """All of these used to give "no video that FFmpeg can read"."""
     with pytest.raises(SourceError, match=said):
         open_url(rtsp.url(mount), transport=transport)
 
 
-# What answers, or does not.
+# Other hosts and answers.
 
 Answer = Callable[..., int]
 
@@ -254,7 +253,7 @@ Answer = Callable[..., int]
     ],
 )
 def test_other_answers_are_told(scheme: str, answer: bytes, said: str, answer_with: Answer) -> None:
-    """In words, with host and port, and without the password."""
+    """The errors give host and port, but not the password."""
     port = answer_with(answer)
 
     with pytest.raises(SourceError) as caught:
@@ -267,7 +266,7 @@ def test_other_answers_are_told(scheme: str, answer: bytes, said: str, answer_wi
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
 def test_silent_host_is_told(scheme: str, answer_with: Answer) -> None:
-    """It accepts the connection and says nothing: opening ends after the time-out."""
+    """It accepts the connection and stays silent: opening ends after the time-out."""
     port = answer_with(None)
     began = time.monotonic()
 
@@ -286,7 +285,7 @@ def test_silent_host_is_told(scheme: str, answer_with: Answer) -> None:
     ],
 )
 def test_unreachable_host_is_told(url: str, said: str) -> None:
-    """At once, and what is wrong with it."""
+    """The error is immediate and says why."""
     with pytest.raises(SourceError) as caught:
         open_url(url)
 
@@ -295,7 +294,7 @@ def test_unreachable_host_is_told(url: str, said: str) -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate that a camera made for itself, with its key."""
+    """A camera's self-signed certificate, with its key."""
     path = tmp_path_factory.mktemp("tls") / "camera.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=camera"]
     files = ["-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
@@ -312,7 +311,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_certificate_is_checked_as_set(
     scheme: str, verify: bool | None, said: str, certificate: Path, answer_with: Answer
 ) -> None:
-    """Not by default where the host is private: cameras make their certificates themselves."""
+    """By default it is not checked for a private host, since cameras sign their own."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     protocol = "HTTP" if scheme == "https" else "RTSP"
@@ -323,7 +322,7 @@ def test_certificate_is_checked_as_set(
 
 
 def test_host_without_tls_is_told(answer_with: Answer) -> None:
-    """As when https was meant to be http."""
+    """The error suggests http instead of https."""
     port = answer_with(b"HTTP/1.0 400 Bad Request\r\n\r\n")
 
     with pytest.raises(SourceError, match="does not speak TLS"):
@@ -334,7 +333,7 @@ def test_host_without_tls_is_told(answer_with: Answer) -> None:
 
 
 class Folder(SimpleHTTPRequestHandler):
-    """Serves files, as fast as they are read."""
+    """Serves files as fast as they are read."""
 
     def log_message(self, *_args: object) -> None:
         pass
@@ -343,12 +342,12 @@ class Folder(SimpleHTTPRequestHandler):
         try:
             super().copyfile(source, outputfile)
         except OSError:
-            pass  # The reader is gone.
+            pass  # The reader has left.
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address at which it is served."""
+    """A folder, and the address it is served at."""
     path = tmp_path_factory.mktemp("www")
     make_film(path / "film.ts", *FILM, "-t", "8")
     with serve_folder(path, Folder) as url:
@@ -372,7 +371,7 @@ def gaps_of(source: Video, seconds: float) -> list[float]:
 
 
 def test_film_over_http_is_played_at_its_pace(folder: tuple[Path, str]) -> None:
-    """It used to race, as fast as the network brought it."""
+    """It used to play as fast as the network delivered it."""
     with closing(open_url(f"{folder[1]}/film.ts")) as source:
         gaps = gaps_of(source, 1.6)
 
@@ -381,7 +380,7 @@ def test_film_over_http_is_played_at_its_pace(folder: tuple[Path, str]) -> None:
 
 
 def test_live_playlist_has_no_gaps(folder: tuple[Path, str]) -> None:
-    """Each segment arrives at once; it used to be shown at once, and then nothing for a second."""
+    """Each segment arrives in one burst, and used to be shown so, with a second's gap."""
     path, url = folder
     command = ["ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"]
     playlist = ["-f", "hls", "-hls_time", "1", "-hls_flags", "delete_segments"]
@@ -405,14 +404,14 @@ def test_live_playlist_has_no_gaps(folder: tuple[Path, str]) -> None:
 @pytest.mark.parametrize(
     ("form", "options", "pace"),
     [
-        # A program that is late catches up, so its own pace is not exact.
+        # A program that is late catches up, so its pace is not exact.
         ("h264", ("-re",), (12, 75)),
         ("mjpeg", ("-re",), (12, 75)),
         ("mpegts", (), (20, 30)),
     ],
 )
 def test_pipe_is_read(form: str, options: tuple[str, ...], pace: tuple[int, int]) -> None:
-    """What a command writes: as it comes, or by time stamps where it comes as fast as it can."""
+    """A command's pictures are shown as they come, or by timestamp if they come too fast."""
     codec = ("-c:v", "mjpeg") if form == "mjpeg" else FILM
     pattern = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"]
     command = ["ffmpeg", "-v", "error", *options, *pattern, *codec, "-f", form, "-"]
@@ -433,7 +432,7 @@ def test_pipe_is_read(form: str, options: tuple[str, ...], pace: tuple[int, int]
 
 @pytest.mark.parametrize("name", ["{}", "file://{}", "concat:{}"])
 def test_piped_playlist_cannot_name_files(name: str, folder: tuple[Path, str]) -> None:
-    """What a camera or a command sends must not make us read files on this machine."""
+    """Data from a camera or command must not make us read files on this machine."""
     film = name.format(folder[0] / "film.ts")
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:8\n#EXTINF:8,\n{film}\n#EXT-X-ENDLIST\n"
 

@@ -1,4 +1,4 @@
-"""Finding the bus by its name."""
+"""Find the bus by its host name."""
 
 import socket
 import time
@@ -13,12 +13,12 @@ from tests.support.fakes import until
 
 @pytest.fixture
 def names() -> Names:
-    """Nothing is known yet."""
+    """Forget all addresses."""
     return Names()
 
 
 def test_digits_are_not_looked_up(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address needs no resolver."""
+    """A numeric address needs no resolver."""
     monkeypatch.setattr(connection, "_resolve", lambda name: 1 / 0)
 
     assert names.addresses_of("192.0.2.1") == ["192.0.2.1"]
@@ -26,12 +26,12 @@ def test_digits_are_not_looked_up(names: Names, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_name_is_found(names: Names) -> None:
-    """This machine knows itself."""
+    """This machine's own name resolves."""
     assert "127.0.0.1" in names.addresses_of("localhost")
 
 
 def test_a_name_that_is_not_found(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an OSError, like everything that keeps one from connecting."""
+    """It is an OSError, like every other connection failure."""
 
     def resolve(name: str) -> list[str]:
         raise OSError
@@ -45,7 +45,7 @@ def test_a_name_that_is_not_found(names: Names, monkeypatch: pytest.MonkeyPatch)
 def test_a_resolver_that_hangs_takes_one_thread(
     names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many ask, one native thread waits; meanwhile the last address serves."""
+    """However many ask, one native thread waits; meanwhile the last address is used."""
     asked: list[str] = []
     hangs = [False]
 

@@ -1,4 +1,4 @@
-"""Frames as they travel between nodes."""
+"""Frames on the bus between nodes."""
 
 import math
 
@@ -26,7 +26,7 @@ def jpeg(width: int = 64, height: int = 48) -> bytes:
 
 
 def test_frame_arrives_as_it_was_sent() -> None:
-    """Number, time and picture are the sender's own, and the size is the picture's."""
+    """Number, time and picture are the sender's; the size is the picture's."""
     data = jpeg()
 
     parcel = pack_frame(NODE, 812, 1234.5, data)
@@ -56,14 +56,14 @@ def test_frame_arrives_as_it_was_sent() -> None:
     ],
 )
 def test_what_is_no_frame_is_refused(parcel: bytes) -> None:
-    """Sizes, versions, numbers, times and pictures are all held to what they can be."""
+    """Sizes, versions, numbers, times and pictures must be plausible."""
     with pytest.raises(FrameMessageError):
         unpack_frame(parcel)
 
 
 @given(st.binary(max_size=400), st.booleans())
 def test_noise_is_refused_in_one_way(noise: bytes, with_header: bool) -> None:
-    """Whatever comes, nothing but FrameMessageError does."""
+    """Random bytes raise FrameMessageError and nothing else."""
     parcel = pack_frame(NODE, 1, 1.0, b"\xff\xd8" + noise + b"\xff\xd9") if with_header else noise
 
     try:

@@ -1,4 +1,4 @@
-"""What a node keeps on its disk, on the bus."""
+"""A node's library, on the bus."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ DAY = DayRow(day="2026-11-26", camera="door", recordings=2, events=1, seconds=60
 
 
 def test_what_is_sent_arrives() -> None:
-    """Rows of all kinds, and a piece of a file."""
+    """Rows of all kinds arrive, and a piece of a file."""
     facts = LibraryFacts(recordings=[RECORDED], events=[EVENT], days=[DAY], more=True, paused="x")
 
     answer = unpack_answer(pack_answer(QUESTION, NODE, facts, b"\0piece"))
@@ -34,7 +34,7 @@ def test_what_is_sent_arrives() -> None:
 
 @pytest.mark.parametrize("cut", [1, 5, 20, 60])
 def test_what_is_cut_is_refused(cut: int) -> None:
-    """Half a message is none."""
+    """Half a message is rejected."""
     whole = pack_answer(QUESTION, NODE, LibraryFacts(recordings=[RECORDED]))
 
     for message in (whole[:-cut], whole[:cut], b"PP" + whole[2:]):
@@ -57,7 +57,7 @@ def test_what_is_cut_is_refused(cut: int) -> None:
     ],
 )
 def test_impossible_rows_are_refused(row: Recorded | Event) -> None:
-    """Whatever can write to the bus could send them."""
+    """Any client of the bus could send them."""
     is_event = isinstance(row, Event)
     told = {"events" if is_event else "recordings": [row]}
     with pytest.raises(MessageError):
@@ -76,7 +76,7 @@ def test_impossible_rows_are_refused(row: Recorded | Event) -> None:
     ],
 )
 def test_impossible_questions_are_refused(fields: str) -> None:
-    """A node answers nothing that would take it long or is no question."""
+    """A node does not answer invalid or expensive requests."""
     asked = f'{{"id": "{QUESTION}", "node": "{NODE}", {fields}}}'
 
     with pytest.raises(MessageError):

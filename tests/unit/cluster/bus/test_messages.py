@@ -1,4 +1,4 @@
-"""What nodes say to each other, and what is not believed."""
+"""Messages between nodes, and which of them are rejected."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ def request(**changes: Any) -> bytes:
 
 
 def test_every_camera_can_be_told() -> None:
-    """STATE as a camera describes itself passes, there and back."""
+    """A camera's own STATE survives the round trip."""
     camera = offline_camera()
     camera.tuning.set("crop", [0.1, 0.1, 0.5, 0.5])
     camera.tuning.save_preset("Desk")
@@ -57,7 +57,7 @@ def test_every_camera_can_be_told() -> None:
 
 
 def test_processing_is_told_and_may_be_left_out() -> None:
-    """How processors do passes too; an older node says nothing of it."""
+    """The processors' state passes too; an older node sends none."""
     process = [{"name": "annotate", "state": "stuck", "message": "has not returned", "ms": None}]
     process[0]["errors"] = 3
     told = offline_camera().describe() | {"process": process}
@@ -93,7 +93,7 @@ def test_newer_nodes_may_say_more() -> None:
     ],
 )
 def test_wrong_values_are_refused(changes: dict[str, Any]) -> None:
-    """Types are strict and everything has a bound."""
+    """Types are strict, and everything has a bound."""
     with pytest.raises(MessageError):
         parse_message(Request, request(**changes))
 
@@ -101,14 +101,14 @@ def test_wrong_values_are_refused(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("data", [b"NaN", b"[" * 100_000, b"{}" * 400_000, b"\xff", b"null"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_message_is_refused(kind: type[Message], data: bytes) -> None:
-    """Noise, nesting and size end in MessageError."""
+    """Noise, nesting and excess size end in MessageError."""
     with pytest.raises(MessageError):
         parse_message(kind, data)
 
 
 @given(st.sampled_from(KINDS), st.binary(max_size=300))
 def test_noise_is_refused_in_one_way(kind: type[Message], data: bytes) -> None:
-    """Whatever comes, nothing but MessageError does."""
+    """Random bytes raise MessageError and nothing else."""
     try:
         parse_message(kind, data)
     except MessageError:
@@ -116,7 +116,7 @@ def test_noise_is_refused_in_one_way(kind: type[Message], data: bytes) -> None:
 
 
 def test_older_nodes_say_less() -> None:
-    """A STATE without controls and presets is one without any; so is one without a source."""
+    """A STATE without controls, presets or source is read as having none."""
     told = offline_camera().describe()
     for key in ("controls", "presets", "preset", "source"):
         del told[key]
@@ -128,7 +128,7 @@ def test_older_nodes_say_less() -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_source_is_told(known: bool) -> None:
-    """What is known of a source passes from node to node, and so does what is not."""
+    """What is known of a source passes between nodes, and so does what is unknown."""
     camera = offline_camera()
     info = SourceInfo(1280, 720, 0.0, "h264", live=True)
     camera._measured.opened(info)
@@ -181,7 +181,7 @@ HEAD = {"id": "a", "node": NODE, "camera": "door", "who": "ann"}
 
 @pytest.mark.parametrize(("command", "fields"), COMMANDS)
 def test_a_command_arrives(command: CameraCommand, fields: dict[str, Any]) -> None:
-    """A command crosses the bus as flat fields, and is the same on the other side."""
+    """A command crosses the bus as flat fields and arrives unchanged."""
     data = request_of(command, id="a", node=NODE, who="ann").model_dump_json().encode()
 
     assert json.loads(data) == HEAD | fields
@@ -190,7 +190,7 @@ def test_a_command_arrives(command: CameraCommand, fields: dict[str, Any]) -> No
 
 @pytest.mark.parametrize(("command", "fields"), COMMANDS)
 def test_an_older_node_is_understood(command: CameraCommand, fields: dict[str, Any]) -> None:
-    """Nodes of the version before send the fields of all commands, as null where they have none."""
+    """Nodes of the previous version send the fields of all commands, null where unused."""
     unset = dict.fromkeys(("fps", "quality", "control", "value", "preset", "do"))
     data = json.dumps(HEAD | unset | fields).encode()
 
@@ -198,7 +198,7 @@ def test_an_older_node_is_understood(command: CameraCommand, fields: dict[str, A
 
 
 def test_half_a_request_is_refused() -> None:
-    """A control without a value is answered as a bad request."""
+    """A control without a value is rejected as a bad request."""
     half = parse_message(Request, request(action="control", fps=None, control="zoom"))
 
     with pytest.raises(RequestError, match="control: a required field is missing"):
@@ -206,14 +206,14 @@ def test_half_a_request_is_refused() -> None:
 
 
 def test_half_a_request_puts_nothing_unchecked_into_the_audit_log() -> None:
-    """Its fields are only checked together, so that of an incomplete one nothing can be trusted."""
+    """Fields are only checked together, so none of an incomplete request can be trusted."""
     half = parse_message(Request, request(action="control", control={"long": "x" * 9999}))
 
     assert half.details() == {"camera": "door"}
 
 
 def test_details_are_what_the_audit_log_has() -> None:
-    """Numbers stand under ``value`` and areas are text, whether an operator is here or not."""
+    """Numbers appear as ``value`` and areas as text, whichever node the operator uses."""
     crop = request(action="control", control="crop", value=[0, 0, 0.5, 1])
 
     assert parse_message(Request, request()).details() == {"camera": "door", "value": 5.0}

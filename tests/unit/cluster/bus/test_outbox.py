@@ -1,4 +1,4 @@
-"""Small messages on their way out."""
+"""Small outgoing messages."""
 
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ def names(bus: FakeBus) -> list[str]:
 
 
 def test_messages_go_out_in_order(clock: FakeClock) -> None:
-    """What is said first is sent first, and all of it before the end."""
+    """Messages are sent in order, and all of them before the end."""
     bus = FakeBus()
     outbox = Outbox(cast(Any, bus), clock)
     outbox.open()
@@ -27,7 +27,7 @@ def test_messages_go_out_in_order(clock: FakeClock) -> None:
 
 
 def test_old_news_is_dropped(clock: FakeClock) -> None:
-    """What could not be said in time is not said late."""
+    """A message that could not be sent in time is not sent late."""
     bus = FakeBus()
     outbox = Outbox(cast(Any, bus), clock)
     bus.commands.hangs = True
@@ -45,7 +45,7 @@ def test_old_news_is_dropped(clock: FakeClock) -> None:
 
 
 def test_nothing_grows_while_the_bus_hangs(clock: FakeClock) -> None:
-    """There is room for so many, and the oldest go."""
+    """The queue is bounded, and the oldest messages are dropped."""
     bus = FakeBus()
     outbox = Outbox(cast(Any, bus), clock)
 

@@ -1,4 +1,4 @@
-"""A part of a camera's past on the bus."""
+"""A part of a camera's past, on the bus."""
 
 import pytest
 
@@ -15,7 +15,7 @@ UNITS = [
 
 
 def test_what_is_sent_arrives() -> None:
-    """Video and JPEG, with their times, numbers and sizes."""
+    """Video and JPEG arrive with their times, numbers and sizes."""
     facts = PastFacts(begin=1.0, end=9.5, before=None, after=2.0, more=True)
 
     part = unpack_part(pack_part(REQUEST, NODE, facts, UNITS))
@@ -25,7 +25,7 @@ def test_what_is_sent_arrives() -> None:
 
 @pytest.mark.parametrize("cut", [1, 5, 20, 60])
 def test_what_is_cut_is_refused(cut: int) -> None:
-    """Half a message is none."""
+    """Half a message is rejected."""
     whole = pack_part(REQUEST, NODE, PastFacts(), UNITS)
 
     with pytest.raises(MessageError):
@@ -45,6 +45,6 @@ def test_what_is_cut_is_refused(cut: int) -> None:
     ],
 )
 def test_impossible_units_are_refused(unit: Unit) -> None:
-    """Whatever can write to the bus could send them."""
+    """Any client of the bus could send them."""
     with pytest.raises(MessageError):
         unpack_part(pack_part(REQUEST, NODE, PastFacts(), [unit]))

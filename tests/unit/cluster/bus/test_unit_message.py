@@ -1,4 +1,4 @@
-"""Units of video as they travel between nodes."""
+"""Units of video on the bus between nodes."""
 
 import math
 from dataclasses import replace
@@ -22,7 +22,7 @@ SHOWN_BEFORE = replace(OTHER, early_s=-0.04)
 
 @pytest.mark.parametrize("repeated", [False, True])
 def test_unit_arrives_as_it_was_sent(repeated: bool) -> None:
-    """Everything about it, and what it follows; a key picture follows nothing."""
+    """All fields arrive, also the unit's predecessor; a key picture has none."""
     key = unpack_unit(pack_unit(NODE, KEY, 811, repeated))
     other = unpack_unit(pack_unit(NODE, OTHER, 812, repeated, complete=repeated))
 
@@ -34,9 +34,8 @@ def test_unit_arrives_as_it_was_sent(repeated: bool) -> None:
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_b_frames_arrive_with_their_times(codec: str, tmp_path: Path) -> None:
-    """They were played in the order in which they are decoded on other nodes. A node of an earlier
-    version, which does not look for them, gets units that are decoded as ever.
-    """
+    """Other nodes used to play them in decoding order. A node of an earlier version ignores the
+    flag and gets units that decode as before."""
     options = ("-c:v", {"h264": "libx264", "hevc": "libx265"}[codec], "-bf", "2", "-g", "10")
     quickly = ("-preset", "ultrafast", "-x265-params", "log-level=0", "-pix_fmt", "yuv420p")
     more = ("-x264-params", "aud=1") if codec == "h264" else ()
@@ -55,12 +54,12 @@ def test_b_frames_arrive_with_their_times(codec: str, tmp_path: Path) -> None:
 
 
 def _as_before(message: bytes) -> bytes:
-    """Return the unit as a node of an earlier version takes it, which ignores the flag."""
+    """Return the unit as an earlier version decodes it, which ignores the flag."""
     return message[HEADER.size + MORE.size + message[HEADER.size + MORE.size - 1] :]
 
 
 def digests(codec: str, data: list[bytes]) -> list[bytes]:
-    """Return the pictures that a decoder makes of units."""
+    """Return digests of the pictures that a decoder makes of units."""
     decoder = av.CodecContext.create(codec, "r")
     frames = [frame for one in data for frame in decoder.decode(av.Packet(one))]
     frames += decoder.decode(None)
@@ -69,7 +68,7 @@ def digests(codec: str, data: list[bytes]) -> list[bytes]:
 
 
 def test_a_node_that_knows_no_video_refuses_it() -> None:
-    """What is of another version is no picture to it."""
+    """A message of another version is not a picture to it."""
     with pytest.raises(FrameMessageError, match="another version"):
         unpack_frame(pack_unit(NODE, KEY, 0))
 
@@ -110,14 +109,14 @@ def _with_flag(message: bytes, flag: int) -> bytes:
     ],
 )
 def test_what_is_no_unit_is_refused(message: bytes) -> None:
-    """Sizes, versions, numbers, times, codecs and order are all held to what they can be."""
+    """Sizes, versions, numbers, times, codecs and order must be plausible."""
     with pytest.raises(FrameMessageError):
         unpack_unit(message)
 
 
 @given(st.binary(max_size=100), st.integers(0, 110))
 def test_noise_is_refused_in_one_way(noise: bytes, kept: int) -> None:
-    """Whatever comes, nothing but FrameMessageError does."""
+    """Random bytes raise FrameMessageError and nothing else."""
     try:
         unpack_unit(pack_unit(NODE, SHOWN_BEFORE, 812)[:kept] + noise)
     except FrameMessageError:

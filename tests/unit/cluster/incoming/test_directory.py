@@ -1,4 +1,4 @@
-"""Cameras of other nodes: how they come, stay true, and go."""
+"""Cameras of other nodes: how they appear, stay up to date, and go."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -46,7 +46,7 @@ def presence(*cameras: Status, node: str = THEM, leaving: bool = False) -> Prese
 
 
 class Desk:
-    """A roster and everything it told."""
+    """A roster and everything it announced."""
 
     def __init__(self) -> None:
         self.bus = FakeBus()
@@ -81,7 +81,7 @@ class Desk:
 
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Iterator[Desk]:
-    """A roster whose clock goes when told to."""
+    """A roster on a clock that the test advances."""
     monkeypatch.setattr(roster, "time", clock)
     monkeypatch.setattr(remote, "time", clock)
     monkeypatch.setattr(roster, "WATCH_PERIOD_S", 0.001)
@@ -92,7 +92,7 @@ def desk(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Iterator[Desk]:
 
 
 def test_camera_is_told_like_a_local_one(desk: Desk) -> None:
-    """STATE has the same keys, and what its node says, but for the viewers, which are ours."""
+    """STATE has the same keys and the node's values, except that the viewers are ours."""
     desk.roster.on_presence(presence(status(state="live", viewers=7, title="The door")))
 
     told = desk.door.describe()
@@ -103,7 +103,7 @@ def test_camera_is_told_like_a_local_one(desk: Desk) -> None:
 
 
 def test_only_changes_are_announced(desk: Desk) -> None:
-    """News that is none wakes nobody; figures are no change."""
+    """Unchanged news wakes nobody; new figures are no change."""
     desk.roster.on_presence(presence(status()))
     desk.roster.on_presence(presence(status()))
     desk.roster.on_presence(presence(status(figures=Figures(captured=812))))
@@ -116,7 +116,7 @@ def test_only_changes_are_announced(desk: Desk) -> None:
 
 
 def test_videos_are_those_that_the_node_has(desk: Desk) -> None:
-    """A viewer may ask for one before its first unit is here; a node of an older version has none.
+    """A viewer may ask for one before its first unit arrives; an older node has none.
 
     Whether it is encoded may change, as when a processor is added.
     """
@@ -137,7 +137,7 @@ def test_videos_are_those_that_the_node_has(desk: Desk) -> None:
 
 
 def test_key_picture_is_asked_for_once_a_second(desk: Desk, clock: FakeClock) -> None:
-    """Only of a video that is encoded and watched here: a camera's own cannot be asked for."""
+    """This is for encoded video that is watched here: a camera's own cannot be requested."""
     facts = [VideoFacts(codec="avc1.42c01f", passed_through=own) for own in (False, True)]
     videos = dict(zip(("full", "640"), facts, strict=True))
     desk.roster.on_presence(presence(status(widths=[640], videos=videos)))
@@ -158,7 +158,7 @@ def test_key_picture_is_asked_for_once_a_second(desk: Desk, clock: FakeClock) ->
 
 
 def test_silence_is_a_lost_node(desk: Desk, clock: FakeClock) -> None:
-    """Nothing heard for three rounds: the camera says why, is announced, and comes back."""
+    """After three silent rounds the camera says why, is announced, and comes back."""
     desk.roster.on_presence(presence(status(state="live", reason="")))
     clock.advance(SILENT_S + 0.1)
     until(lambda: desk.door.state == "retrying")
@@ -173,7 +173,7 @@ def test_silence_is_a_lost_node(desk: Desk, clock: FakeClock) -> None:
 
 
 def test_silence_without_a_bus_blames_the_bus(desk: Desk, clock: FakeClock) -> None:
-    """While nothing can be heard no node is blamed, and no camera forgotten however long."""
+    """While the bus is down, no node is blamed and no camera forgotten, however long it takes."""
     desk.roster.on_presence(presence(status()))
     desk.is_bus_connected = False
     clock.advance(SILENT_S + 0.1)
@@ -189,7 +189,7 @@ def test_silence_without_a_bus_blames_the_bus(desk: Desk, clock: FakeClock) -> N
 
 
 def test_goodbye_is_believed_at_once(desk: Desk, clock: FakeClock) -> None:
-    """A node that is shut down says so, and that stays the reason."""
+    """A node that shuts down says so, and that stays the reason."""
     desk.roster.on_presence(presence(status()))
     desk.roster.on_presence(presence(status(), leaving=True))
     said = desk.door.reason
@@ -200,7 +200,7 @@ def test_goodbye_is_believed_at_once(desk: Desk, clock: FakeClock) -> None:
 
 
 def test_camera_that_stays_away_is_forgotten(desk: Desk, clock: FakeClock) -> None:
-    """After long it leaves the list, and may come anew."""
+    """After a long time it leaves the list, and may come back as new."""
     desk.roster.on_presence(presence(status()))
     clock.advance(FORGET_S + 1)
     until(lambda: not desk.cameras)
@@ -210,7 +210,7 @@ def test_camera_that_stays_away_is_forgotten(desk: Desk, clock: FakeClock) -> No
 
 
 def test_another_node_takes_over(desk: Desk, clock: FakeClock) -> None:
-    """A name is another's once its node is gone, and not before."""
+    """Another node gets the name once the first one is gone, not before."""
     desk.roster.on_presence(presence(status(title="First")))
     desk.roster.on_presence(presence(status(title="Thief"), node=STRANGER))
     before = desk.door.title
@@ -222,7 +222,7 @@ def test_another_node_takes_over(desk: Desk, clock: FakeClock) -> None:
 
 
 def test_our_own_names_and_too_many_are_passed_over(desk: Desk) -> None:
-    """Nobody brings a camera of ours, nor more than there can be."""
+    """No node may add a camera with our names, nor more than the limit."""
     desk.roster.on_presence(presence(status("ours")))
     desk.roster.on_presence(presence(status("mirror"), node=US))
     for number in range(MAX_CAMERAS + 5):
@@ -234,7 +234,7 @@ def test_our_own_names_and_too_many_are_passed_over(desk: Desk) -> None:
 
 
 def test_notices_come_from_the_cameras_node(desk: Desk) -> None:
-    """What a stranger says of a camera is not told."""
+    """Notices about another node's camera are ignored."""
     desk.roster.on_presence(presence(status()))
     for node in (THEM, STRANGER):
         notice = Notice(node=node, level="info", message=node, camera="door", who="ann")
@@ -244,7 +244,7 @@ def test_notices_come_from_the_cameras_node(desk: Desk) -> None:
 
 
 def test_events_come_from_the_cameras_node(desk: Desk) -> None:
-    """What a stranger says has happened is told to nobody, nor what cannot have."""
+    """Events from other nodes than the camera's, and impossible ones, are ignored."""
     desk.roster.on_presence(presence(status()))
     event = Event("door_20261126_120000000", "door", "motion", 1795700000.0)
     for node in (STRANGER, THEM):
@@ -258,7 +258,7 @@ def test_events_come_from_the_cameras_node(desk: Desk) -> None:
 
 
 def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:
-    """A request goes to the owner; a stranger's answer is none, the owner's STATE is taken."""
+    """The owner is asked; an answer from another node is ignored, the owner's STATE is taken."""
     desk.roster.on_presence(presence(status()))
     done: list[object] = []
     hub.spawn(lambda: done.append(desk.door.execute("ann", SetFps(camera="door", fps=5))))
@@ -277,7 +277,7 @@ def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:
 
 
 def test_request_that_fails_says_why(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The owner's refusal is passed on; no answer, and no owner, are unavailable."""
+    """The owner's refusal is passed on; no answer, or no owner, means unavailable."""
     desk.roster.on_presence(presence(status()))
     monkeypatch.setattr("server.cluster.incoming.rpc.DEADLINE_S", 0.02)
 
@@ -295,7 +295,7 @@ def test_request_that_fails_says_why(desk: Desk, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_hurry_reaches_its_node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot of a slow camera that is watched here waited for the frame of its next turn."""
+    """A snapshot of a slow camera watched here used to wait for the next regular frame."""
     monkeypatch.setattr(reception, "Subscription", FakeSubscription())
     said: list[Any] = []
     monkeypatch.setattr(desk.outbox, "send", lambda channel, wake: said.append(wake))
@@ -303,7 +303,7 @@ def test_a_hurry_reaches_its_node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -
     desk.door.request_frame()
     unheard = list(said)
     desk.door.set_renditions([FULL])
-    until(lambda: len(said) == 1)  # It says so by itself once it hears.
+    until(lambda: len(said) == 1)  # It asks by itself once it subscribes.
     desk.door.request_frame()
     desk.door.close()
 

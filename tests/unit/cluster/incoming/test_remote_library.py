@@ -1,4 +1,4 @@
-"""What several nodes keep, asked for at once."""
+"""Ask several nodes for their libraries concurrently."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ WEB, ATTIC, CELLAR, STRANGER = (one * 16 for one in "1234")
 
 
 class Camera:
-    """Another node's camera, as far as its library is concerned."""
+    """Another node's camera, as a library sees it."""
 
     def __init__(self, name: str, owner_id: str, host: str) -> None:
         self.name, self.owner_id, self.host = name, owner_id, host
@@ -28,7 +28,7 @@ class Camera:
 
 
 class Nodes:
-    """An attic with two cameras and a cellar with one; what they answer is set by the test."""
+    """An attic with two cameras and a cellar with one; the test sets their answers."""
 
     def __init__(self) -> None:
         self.bus = FakeBus()
@@ -71,7 +71,7 @@ def row(camera: str) -> Recorded:
 
 
 def test_each_node_is_asked_once_for_its_own(nodes: Nodes) -> None:
-    """However many of its cameras are wanted; a node of which none is wanted is left alone."""
+    """One request covers all of its cameras that are wanted; a node without any is not asked."""
     nodes.facts = {ATTIC: LibraryFacts(recordings=[row("door")], more=True, paused="full")}
 
     found = nodes.libraries.recordings(Query(["door", "gate"], limit=7))
@@ -83,7 +83,7 @@ def test_each_node_is_asked_once_for_its_own(nodes: Nodes) -> None:
 
 @pytest.mark.parametrize("fault", ["silent", "away", "old", "failing", "stranger", "liar"])
 def test_node_without_an_answer_is_named(nodes: Nodes, fault: str) -> None:
-    """The others' answers count all the same."""
+    """The other nodes' answers still count."""
     yard = nodes.cameras[2]
     nodes.facts = {
         ATTIC: LibraryFacts(recordings=[row("door")]),
@@ -110,7 +110,7 @@ def test_node_without_an_answer_is_named(nodes: Nodes, fault: str) -> None:
 
 
 def test_what_one_node_keeps_is_its_own_to_tell(nodes: Nodes) -> None:
-    """An answer about something else is none, and the node's error is told."""
+    """An answer about another node's camera is ignored, and the node's error is reported."""
     nodes.facts = {CELLAR: LibraryFacts(recordings=[row("yard")])}
     assert nodes.libraries.recording("yard_20261126_120000") == row("yard")
     with pytest.raises(RequestError, match="wrong answer"):

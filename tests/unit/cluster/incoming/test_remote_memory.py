@@ -1,4 +1,4 @@
-"""Another node's past has the interface of a local one."""
+"""Another node's past, with the interface of a local one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ WEB, OWNER = "1" * 16, "2" * 16
 
 
 class Wire:
-    """Both ends of the bus, with the messages between them."""
+    """Both ends of the bus, and the messages between them."""
 
     def __init__(self, rewind: Rewind | None) -> None:
         self.bus = FakeBus()
@@ -67,13 +67,13 @@ class Wire:
 
 @pytest.fixture
 def rewind() -> Rewind:
-    """A minute of video, each second a group."""
+    """A minute of video with a group each second."""
     return filled(*video(60), seconds=float("inf"))
 
 
 @pytest.fixture
 def wire(rewind: Rewind) -> Iterator[Wire]:
-    """The bus to where it is kept."""
+    """The bus to the node that keeps the video."""
     one = Wire(rewind)
     one.open()
     yield one
@@ -81,7 +81,7 @@ def wire(rewind: Rewind) -> Iterator[Wire]:
 
 
 def test_it_answers_as_a_local_one(wire: Wire, rewind: Rewind) -> None:
-    """But for the numbers, which are this node's."""
+    """Only the numbers differ: they are this node's."""
     for moment in (-1.0, 0.0, 12.34, 13.0, 59.9, 70.0):
         found, expected = wire.memory.find(T0 + moment), rewind.find(T0 + moment)
         assert times(found) == times(expected)
@@ -99,7 +99,7 @@ def test_it_answers_as_a_local_one(wire: Wire, rewind: Rewind) -> None:
 
 
 def test_b_frames_come_with_what_pushes_them_out(tmp_path: Path) -> None:
-    """As from a local one."""
+    """As with a local memory."""
     units = make_units(tmp_path, 2.0, *B_FRAMES)
     wire = Wire(filled(*units))
     wire.open()
@@ -115,7 +115,7 @@ def test_b_frames_come_with_what_pushes_them_out(tmp_path: Path) -> None:
 
 
 def test_playing_asks_about_once_a_second(wire: Wire) -> None:
-    """What is played next comes with what is shown now."""
+    """The frames to play next come with the current one."""
     for tenth in range(100, 150):
         found = wire.memory.decode_run(T0 + tenth / 10 + 0.001, 1.0).units
         assert times(found)[-1] == tenth / 10
@@ -125,7 +125,7 @@ def test_playing_asks_about_once_a_second(wire: Wire) -> None:
 
 
 def test_what_comes_later_is_seen(wire: Wire, rewind: Rewind) -> None:
-    """The newest picture is not the newest for ever."""
+    """The newest picture moves on."""
     newest = wire.memory.find(T0 + 99)
     assert wire.memory.neighbours(newest[-1].at_unix)[1] is None
 
@@ -136,7 +136,7 @@ def test_what_comes_later_is_seen(wire: Wire, rewind: Rewind) -> None:
 
 
 def test_much_comes_in_parts(rewind: Rewind) -> None:
-    """Redis queues messages for a slow reader, so none is large."""
+    """Redis queues messages for a slow reader, so each is kept small."""
     large = filled(*(jpeg(at / 10, MAX_PART_BYTES // 3) for at in range(20)))
     wire = Wire(large)
     wire.open()
@@ -149,7 +149,7 @@ def test_much_comes_in_parts(rewind: Rewind) -> None:
 
 
 def test_clips_and_pictures_reach_the_disk_of_its_node(wire: Wire, rewind: Rewind) -> None:
-    """What is there is found by time alone."""
+    """A clip or picture on disk is found by time alone."""
     for moment in (-1.0, 0.0, 12.34, 13.0, 70.0):
         assert times(wire.deep.find(T0 + moment)) == times(rewind.find(T0 + moment))
     assert wire.deep.span == rewind.span
@@ -158,7 +158,7 @@ def test_clips_and_pictures_reach_the_disk_of_its_node(wire: Wire, rewind: Rewin
 
 
 def test_nothing_kept_is_told() -> None:
-    """As of a camera that was never open."""
+    """The error is that of a camera that was never open."""
     wire = Wire(None)
     wire.open()
 
@@ -169,7 +169,7 @@ def test_nothing_kept_is_told() -> None:
 
 
 def test_silent_node_is_an_error(monkeypatch: pytest.MonkeyPatch, wire: Wire) -> None:
-    """It was stopped a moment ago, or runs something else."""
+    """The node was just stopped, or has another version."""
     monkeypatch.setattr("server.cluster.incoming.remote_memory.DEADLINE_S", 0.05)
     wire.close()
 
@@ -178,7 +178,7 @@ def test_silent_node_is_an_error(monkeypatch: pytest.MonkeyPatch, wire: Wire) ->
 
 
 def test_gaps_are_told() -> None:
-    """So that the time bar does not show as kept what nobody has."""
+    """Otherwise the time bar would show a gap as kept."""
     rewind = filled(*(jpeg(at / 10) for at in (*range(50), *range(300, 320))))
     wire = Wire(rewind)
     wire.open()

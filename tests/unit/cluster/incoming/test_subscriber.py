@@ -1,4 +1,4 @@
-"""A camera's frames on their way in."""
+"""A camera's frames coming in from the bus."""
 
 import time
 from collections import Counter
@@ -24,8 +24,8 @@ NODE, STRANGER = "0123456789abcdef", "f" * 16
 JPEG = encode_jpeg(Frame(picture(), 1, 1.0), "door", "full", 80)[0].jpeg
 
 
-class Ear:
-    """A reception and what came of it."""
+class Inbox:
+    """A subscriber and what it received."""
 
     def __init__(self) -> None:
         self.subscription = FakeSubscription()
@@ -51,141 +51,143 @@ class Ear:
 
 
 @pytest.fixture
-def ear(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
-    """A reception that is open."""
-    ear = Ear()
-    monkeypatch.setattr(reception, "Subscription", ear.subscription)
-    ear.reception.open()
-    until(lambda: ear.connected)
-    yield ear
-    ear.reception.close()
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    """An open subscriber."""
+    inbox = Inbox()
+    monkeypatch.setattr(reception, "Subscription", inbox.subscription)
+    inbox.reception.open()
+    until(lambda: inbox.connected)
+    yield inbox
+    inbox.reception.close()
 
 
 def parcel(seq: int, node: str = NODE, late_s: float = 0.0) -> bytes:
     return pack_frame(node, seq, time.time() - late_s, JPEG)
 
 
-def test_newest_wins(ear: Ear) -> None:
-    """Of all that has come, the newest is put, and the others are counted."""
-    ear.subscription.give(parcel(1), parcel(2), parcel(3))
+def test_newest_wins(inbox: Inbox) -> None:
+    """Of all frames received, only the newest is put; the others are counted."""
+    inbox.subscription.give(parcel(1), parcel(2), parcel(3))
 
-    until(lambda: ear.seqs == [3])
-    assert ear.drops == {"replaced": 2}
+    until(lambda: inbox.seqs == [3])
+    assert inbox.drops == {"replaced": 2}
 
 
-def test_nothing_comes_twice_or_back(ear: Ear) -> None:
-    """A frame that is repeated for somebody else, or late, is skipped."""
-    ear.subscription.give(parcel(5))
-    until(lambda: ear.seqs == [5])
-    ear.subscription.give(parcel(5), parcel(4))
+def test_nothing_comes_twice_or_back(inbox: Inbox) -> None:
+    """A late frame, or one repeated for another node, is skipped."""
+    inbox.subscription.give(parcel(5))
+    until(lambda: inbox.seqs == [5])
+    inbox.subscription.give(parcel(5), parcel(4))
     settle()
-    ear.subscription.give(parcel(6))
+    inbox.subscription.give(parcel(6))
 
-    until(lambda: ear.seqs == [5, 6])
-
-
-def test_junk_hides_nothing(ear: Ear) -> None:
-    """What is no frame, or a stranger's, is counted, and the frame before it is put."""
-    ear.subscription.give(parcel(1), b"junk", parcel(9, STRANGER))
-
-    until(lambda: ear.seqs == [1])
-    assert ear.drops == {"junk": 2}
+    until(lambda: inbox.seqs == [5, 6])
 
 
-def test_picture_that_is_none_changes_nothing(ear: Ear) -> None:
-    """A good header around nonsense neither shows nor raises the number."""
-    ear.subscription.give(pack_frame(NODE, 7, 1.0, b"nonsense"))
-    until(lambda: ear.drops["junk"] == 1)
-    ear.subscription.give(parcel(3))
+def test_junk_hides_nothing(inbox: Inbox) -> None:
+    """Invalid frames, or those of other cameras, are counted, and the frame before them is put."""
+    inbox.subscription.give(parcel(1), b"junk", parcel(9, STRANGER))
 
-    until(lambda: ear.seqs == [3])
-
-
-def test_lost_bus_is_heard_again(ear: Ear) -> None:
-    """The connection is made anew, says so, and was closed before."""
-    ear.subscription.give(parcel(1), redis.ConnectionError("gone"))
-    until(lambda: ear.connected == 2)
-    ear.subscription.give(parcel(2))
-
-    until(lambda: ear.seqs[-1:] == [2])
-    assert ear.subscription.closed == 1
+    until(lambda: inbox.seqs == [1])
+    assert inbox.drops == {"junk": 2}
 
 
-def test_backlog_is_thrown_away(ear: Ear) -> None:
-    """Frames that come ever later end the connection, in which they wait."""
-    ear.subscription.give(parcel(1))
-    until(lambda: ear.seqs == [1])
-    ear.subscription.give(parcel(2, late_s=1.5))
+def test_picture_that_is_none_changes_nothing(inbox: Inbox) -> None:
+    """A valid header before an invalid picture neither shows it nor raises the number."""
+    inbox.subscription.give(pack_frame(NODE, 7, 1.0, b"nonsense"))
+    until(lambda: inbox.drops["junk"] == 1)
+    inbox.subscription.give(parcel(3))
 
-    until(lambda: ear.connected == 2)
-    assert ear.drops["behind"] == 1
+    until(lambda: inbox.seqs == [3])
 
 
-def test_clock_of_another_machine_is_no_backlog(ear: Ear) -> None:
-    """Frames that are a minute old by our clock, all alike, are not late."""
+def test_lost_bus_is_heard_again(inbox: Inbox) -> None:
+    """The old connection is closed; a new one is opened and announced."""
+    inbox.subscription.give(parcel(1), redis.ConnectionError("gone"))
+    until(lambda: inbox.connected == 2)
+    inbox.subscription.give(parcel(2))
+
+    until(lambda: inbox.seqs[-1:] == [2])
+    assert inbox.subscription.closed == 1
+
+
+def test_backlog_is_thrown_away(inbox: Inbox) -> None:
+    """Frames that come ever later end the connection, since they queue up in it."""
+    inbox.subscription.give(parcel(1))
+    until(lambda: inbox.seqs == [1])
+    inbox.subscription.give(parcel(2, late_s=1.5))
+
+    until(lambda: inbox.connected == 2)
+    assert inbox.drops["behind"] == 1
+
+
+def test_clock_of_another_machine_is_no_backlog(inbox: Inbox) -> None:
+    """Frames that all are a minute old by our clock are not late."""
     for seq in range(1, 5):
-        ear.subscription.give(parcel(seq, late_s=60))
-        until(lambda: ear.seqs[-1:] == [seq])  # noqa: B023
+        inbox.subscription.give(parcel(seq, late_s=60))
+        until(lambda: inbox.seqs[-1:] == [seq])  # noqa: B023
 
-    assert ear.connected == 1
-
-
-def test_number_far_beyond_the_clock_is_refused(ear: Ear) -> None:
-    """One such frame, in the owner's name, once made all that followed older than itself."""
-    ear.subscription.give(parcel(5))
-    until(lambda: ear.seqs == [5])
-    ear.subscription.give(parcel(MAX_SEQ))
-    ear.subscription.give(parcel(round((time.time() + MAX_AHEAD_S + 60) * SEQ_PER_S)))
-    until(lambda: ear.drops["junk"] == 2)
-    ear.subscription.give(parcel(6))
-
-    until(lambda: ear.seqs == [5, 6])
+    assert inbox.connected == 1
 
 
-def test_numbers_begin_anew_when_all_are_older(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A false number within bounds, or a node that lost its own, costs two seconds, no more.
+def test_number_far_beyond_the_clock_is_refused(inbox: Inbox) -> None:
+    """One such frame, in the owner's name, once made all that followed look older than itself."""
+    inbox.subscription.give(parcel(5))
+    until(lambda: inbox.seqs == [5])
+    inbox.subscription.give(parcel(MAX_SEQ))
+    inbox.subscription.give(parcel(round((time.time() + MAX_AHEAD_S + 60) * SEQ_PER_S)))
+    until(lambda: inbox.drops["junk"] == 2)
+    inbox.subscription.give(parcel(6))
 
-    What is given on goes on growing, for viewers never go back.
+    until(lambda: inbox.seqs == [5, 6])
+
+
+def test_numbers_begin_anew_when_all_are_older(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A false number within bounds, or a node that lost its count, costs two seconds, no more.
+
+    The numbers passed on still grow, since viewers never go back.
     """
     monkeypatch.setattr(receiver, "RESTART_AFTER_S", 0.05)
     false = round((time.time() + MAX_AHEAD_S / 2) * SEQ_PER_S)
-    ear.subscription.give(parcel(5), parcel(false))
-    until(lambda: ear.seqs == [false])
-    ear.subscription.give(parcel(6))
+    inbox.subscription.give(parcel(5), parcel(false))
+    until(lambda: inbox.seqs == [false])
+    inbox.subscription.give(parcel(6))
     hub.sleep(0.1)
-    assert ear.seqs == [false]
+    assert inbox.seqs == [false]
 
-    ear.subscription.give(parcel(7))
-    until(lambda: len(ear.seqs) == 2)
-    ear.subscription.give(parcel(8))
+    inbox.subscription.give(parcel(7))
+    until(lambda: len(inbox.seqs) == 2)
+    inbox.subscription.give(parcel(8))
 
-    until(lambda: ear.seqs == [false, false + 1, false + 2])
+    until(lambda: inbox.seqs == [false, false + 1, false + 2])
 
 
 def test_older_ones_between_newer_ones_change_nothing(
-    ear: Ear, monkeypatch: pytest.MonkeyPatch
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only when *all* are older do numbers begin anew."""
+    """Numbers restart only when *all* frames are older."""
     monkeypatch.setattr(receiver, "RESTART_AFTER_S", 0.0)
-    ear.subscription.give(parcel(9))
-    until(lambda: ear.seqs == [9])
+    inbox.subscription.give(parcel(9))
+    until(lambda: inbox.seqs == [9])
     for seq in range(10, 15):
-        ear.subscription.give(parcel(seq), parcel(1))
-        until(lambda: ear.seqs[-1:] == [seq])  # noqa: B023
+        inbox.subscription.give(parcel(seq), parcel(1))
+        until(lambda: inbox.seqs[-1:] == [seq])  # noqa: B023
 
-    assert ear.seqs == list(range(9, 15))
+    assert inbox.seqs == list(range(9, 15))
 
 
-def test_shifted_numbers_heal_like_any(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A low number that was let in shifts those after it past the clock: they begin anew, too."""
+def test_shifted_numbers_heal_like_any(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An accepted low number shifts those after it past the clock: they restart, too."""
     monkeypatch.setattr(receiver, "RESTART_AFTER_S", 0.05)
     now = round(time.time() * SEQ_PER_S)
-    ear.subscription.give(parcel(now))
-    until(lambda: len(ear.seqs) == 1)
+    inbox.subscription.give(parcel(now))
+    until(lambda: len(inbox.seqs) == 1)
     for count, seq in ((2, 1), (3, now + 10)):
-        ear.subscription.give(parcel(seq))
+        inbox.subscription.give(parcel(seq))
         hub.sleep(0.1)
-        ear.subscription.give(parcel(seq + 1))
-        until(lambda: len(ear.seqs) == count)  # noqa: B023
+        inbox.subscription.give(parcel(seq + 1))
+        until(lambda: len(inbox.seqs) == count)  # noqa: B023
 
-    assert ear.seqs == [now, now + 1, now + 2]
+    assert inbox.seqs == [now, now + 1, now + 2]

@@ -1,4 +1,4 @@
-"""A camera's units on their way in."""
+"""A camera's video units coming in from the bus."""
 
 import time
 from collections import Counter
@@ -22,8 +22,8 @@ from tests.support.servers.bus import FakeBus, FakeSubscription
 NODE, STRANGER = "0123456789abcdef", "f" * 16
 
 
-class Ear:
-    """A subscriber and what came of it."""
+class Inbox:
+    """A subscriber and what it received."""
 
     def __init__(self) -> None:
         self.subscription = FakeSubscription()
@@ -45,7 +45,7 @@ class Ear:
         self.asked += 1
 
     def give(self, *messages: bytes) -> None:
-        """Let these arrive, and have them dealt with."""
+        """Let these messages arrive and be handled."""
         self.subscription.give(*messages)
         until(lambda: self.subscription.more_count() == 0)
         settle()
@@ -56,14 +56,14 @@ class Ear:
 
 
 @pytest.fixture
-def ear(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
-    """A subscriber that is open."""
-    ear = Ear()
-    monkeypatch.setattr(video_subscriber, "Subscription", ear.subscription)
-    ear.subscriber.open()
-    until(lambda: ear.asked)
-    yield ear
-    ear.subscriber.close()
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    """An open subscriber."""
+    inbox = Inbox()
+    monkeypatch.setattr(video_subscriber, "Subscription", inbox.subscription)
+    inbox.subscriber.open()
+    until(lambda: inbox.asked)
+    yield inbox
+    inbox.subscriber.close()
 
 
 def message(
@@ -80,123 +80,125 @@ def message(
     return pack_unit(node, unit, seq - 1 if after is None else after, repeated, complete)
 
 
-def test_units_go_on_in_order(ear: Ear) -> None:
-    """All of a group, one after the other: none may be skipped, however many have come."""
-    ear.give(message(4, key=True), message(5), message(7, after=5), message(8))
+def test_units_go_on_in_order(inbox: Inbox) -> None:
+    """All units of a group come one after the other: none may be skipped, however many arrived."""
+    inbox.give(message(4, key=True), message(5), message(7, after=5), message(8))
 
-    assert ear.seqs == [4, 5, 7, 8]
-    assert ear.drops == {}
-    assert ear.asked == 1
+    assert inbox.seqs == [4, 5, 7, 8]
+    assert inbox.drops == {}
+    assert inbox.asked == 1
 
 
-def test_who_comes_late_joins_from_the_group_that_is_repeated(ear: Ear) -> None:
-    """What is in full flow cannot be decoded; the node then sends its group so far again."""
-    ear.give(message(6))
-    assert (ear.seqs, ear.drops) == ([], {"chain": 1})
+def test_who_comes_late_joins_from_the_group_that_is_repeated(inbox: Inbox) -> None:
+    """Units in mid-group cannot be decoded; the node sends its group so far again."""
+    inbox.give(message(6))
+    assert (inbox.seqs, inbox.drops) == ([], {"chain": 1})
 
     again = [message(4, key=True, repeated=True), message(5, repeated=True)]
-    ear.give(*again, message(6, repeated=True), message(7))
+    inbox.give(*again, message(6, repeated=True), message(7))
 
-    assert ear.seqs == [4, 5, 6, 7]
-
-
-def test_what_is_repeated_for_others_is_skipped(ear: Ear) -> None:
-    """A node that has the units does not begin anew, and none is counted as lost."""
-    ear.give(message(4, key=True), message(5))
-
-    ear.give(message(4, key=True, repeated=True), message(5, repeated=True), message(6))
-
-    assert ear.seqs == [4, 5, 6]
-    assert ear.drops == {}
+    assert inbox.seqs == [4, 5, 6, 7]
 
 
-def test_lost_unit_ends_the_chain(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing that could be grey is handed on; the node is asked, once, and the group comes again
-    or the next key picture does."""
+def test_what_is_repeated_for_others_is_skipped(inbox: Inbox) -> None:
+    """A node that has the units continues, and none is counted as lost."""
+    inbox.give(message(4, key=True), message(5))
+
+    inbox.give(message(4, key=True, repeated=True), message(5, repeated=True), message(6))
+
+    assert inbox.seqs == [4, 5, 6]
+    assert inbox.drops == {}
+
+
+def test_lost_unit_ends_the_chain(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that would decode to grey is passed on. The node is asked once, and the group comes
+    again, or the next key picture does."""
     monkeypatch.setattr(video_subscriber, "ASK_PERIOD_S", 0.0)
-    ear.give(message(4, key=True), message(5), message(7))
-    assert (ear.seqs, ear.asked) == ([], 2)
+    inbox.give(message(4, key=True), message(5), message(7))
+    assert (inbox.seqs, inbox.asked) == ([], 2)
 
-    ear.give(message(8), message(9, key=True), message(10))
+    inbox.give(message(8), message(9, key=True), message(10))
 
-    assert ear.seqs == [9, 10]
-    assert ear.drops == {"chain": 2}
+    assert inbox.seqs == [9, 10]
+    assert inbox.drops == {"chain": 2}
 
-    ear.give(message(12))
+    inbox.give(message(12))
     again = [message(9, key=True, repeated=True), message(10, repeated=True)]
-    ear.give(*again, message(12, after=10, repeated=True), message(13))
+    inbox.give(*again, message(12, after=10, repeated=True), message(13))
 
-    assert ear.seqs == [9, 10, 12, 13]
-
-
-def test_node_is_not_asked_for_every_unit(ear: Ear) -> None:
-    """While a chain is lost, one question a second is enough."""
-    ear.give(*(message(seq) for seq in range(5, 15)))
-
-    assert ear.asked == 1
+    assert inbox.seqs == [9, 10, 12, 13]
 
 
-def test_junk_ends_no_chain(ear: Ear) -> None:
-    """What is no unit, a stranger's, or far ahead of the clock is counted, and changes nothing."""
+def test_node_is_not_asked_for_every_unit(inbox: Inbox) -> None:
+    """While a chain is lost, the node is asked once a second."""
+    inbox.give(*(message(seq) for seq in range(5, 15)))
+
+    assert inbox.asked == 1
+
+
+def test_junk_ends_no_chain(inbox: Inbox) -> None:
+    """Units that are invalid, foreign or far ahead of the clock count, but change nothing."""
     false = round((time.time() + MAX_AHEAD_S + 60) * SEQ_PER_S)
-    ear.give(message(4, key=True), b"junk", message(5, node=STRANGER), message(5))
-    ear.give(message(MAX_SEQ, key=True), message(false, key=True), message(6))
+    inbox.give(message(4, key=True), b"junk", message(5, node=STRANGER), message(5))
+    inbox.give(message(MAX_SEQ, key=True), message(false, key=True), message(6))
 
-    assert ear.seqs == [4, 5, 6]
-    assert ear.drops == {"junk": 4}
-
-
-def test_older_units_change_nothing(ear: Ear) -> None:
-    """A key picture from before, as of a node that was replaced, does not bring viewers back."""
-    ear.give(message(4, key=True), message(5), message(2, key=True), message(3), message(6))
-
-    assert ear.seqs == [4, 5, 6]
-    assert ear.drops == {"chain": 2}
+    assert inbox.seqs == [4, 5, 6]
+    assert inbox.drops == {"junk": 4}
 
 
-def test_numbers_begin_anew_when_all_are_older(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node that has lost its numbers is seen again, and what is handed on goes on growing."""
+def test_older_units_change_nothing(inbox: Inbox) -> None:
+    """An older key picture, as from a replaced node, does not take viewers back."""
+    inbox.give(message(4, key=True), message(5), message(2, key=True), message(3), message(6))
+
+    assert inbox.seqs == [4, 5, 6]
+    assert inbox.drops == {"chain": 2}
+
+
+def test_numbers_begin_anew_when_all_are_older(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that lost its count is accepted again, and the numbers passed on still grow."""
     monkeypatch.setattr(receiver, "RESTART_AFTER_S", 0.05)
     now = round(time.time() * SEQ_PER_S)
-    ear.give(message(now, key=True), message(5, key=True), message(6))
-    assert ear.seqs == [now]
+    inbox.give(message(now, key=True), message(5, key=True), message(6))
+    assert inbox.seqs == [now]
     hub.sleep(0.1)
 
-    ear.give(message(7, key=True), message(8))
+    inbox.give(message(7, key=True), message(8))
 
-    assert ear.seqs == [now + 1, now + 2]
-
-
-def test_backlog_is_thrown_away(ear: Ear) -> None:
-    """Units that come ever later end the connection, in which they wait, and the chain."""
-    ear.give(message(1, key=True), message(2))
-    ear.subscription.give(message(3, late_s=1.5))
-
-    until(lambda: ear.asked == 2)
-    assert ear.drops["behind"] == 1
-    assert ear.seqs == []
+    assert inbox.seqs == [now + 1, now + 2]
 
 
-def test_repeated_units_are_no_backlog(ear: Ear) -> None:
-    """They are old because they were sent before; and they are handed on all at once, so that
-    nobody takes the first of them for the newest."""
-    ear.give(message(9))
+def test_backlog_is_thrown_away(inbox: Inbox) -> None:
+    """Units that come ever later end the chain and the connection, since they queue up in it."""
+    inbox.give(message(1, key=True), message(2))
+    inbox.subscription.give(message(3, late_s=1.5))
 
-    ear.give(message(3, key=True, repeated=True, late_s=8))
-    assert ear.seqs == []
-    ear.give(message(4, repeated=True, complete=True, late_s=7))
-
-    assert (ear.subscription.connected, ear.seqs) == (1, [3, 4])
+    until(lambda: inbox.asked == 2)
+    assert inbox.drops["behind"] == 1
+    assert inbox.seqs == []
 
 
-def test_lost_bus_ends_the_chain_until_it_is_back(ear: Ear) -> None:
-    """The connection is made anew, and the node asked for its group."""
-    ear.give(message(1, key=True), message(2))
-    ear.subscription.give(redis.ConnectionError("gone"))
-    until(lambda: ear.asked == 2)
-    assert ear.seqs == []
+def test_repeated_units_are_no_backlog(inbox: Inbox) -> None:
+    """They are old because they were sent before. They are passed on together, so that the first is
+    not taken for the newest."""
+    inbox.give(message(9))
+
+    inbox.give(message(3, key=True, repeated=True, late_s=8))
+    assert inbox.seqs == []
+    inbox.give(message(4, repeated=True, complete=True, late_s=7))
+
+    assert (inbox.subscription.connected, inbox.seqs) == (1, [3, 4])
+
+
+def test_lost_bus_ends_the_chain_until_it_is_back(inbox: Inbox) -> None:
+    """A new connection is opened, and the node is asked for its group."""
+    inbox.give(message(1, key=True), message(2))
+    inbox.subscription.give(redis.ConnectionError("gone"))
+    until(lambda: inbox.asked == 2)
+    assert inbox.seqs == []
 
     again = [message(1, key=True, repeated=True), message(2, repeated=True)]
-    ear.give(*again, message(3, repeated=True), message(4))
+    inbox.give(*again, message(3, repeated=True), message(4))
 
-    assert ear.seqs == [1, 2, 3, 4]
+    assert inbox.seqs == [1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""A camera's frames on their way out."""
+"""A camera's frames going out to the bus."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -24,13 +24,13 @@ def camera() -> Camera:
 
 @pytest.fixture
 def bus() -> FakeBus:
-    """Where it is shared."""
+    """The bus it is shared on."""
     return FakeBus()
 
 
 @pytest.fixture
 def room(camera: Camera) -> Iterator[Fanout]:
-    """The camera's fanout, which pumps."""
+    """The camera's fanout, with a running pump."""
     fanout = Fanout(camera)
     fanout.open()
     yield fanout
@@ -52,7 +52,7 @@ def seqs(bus: FakeBus) -> list[int]:
 def test_nobody_hears_means_no_work(
     publisher: Publisher, room: Fanout, camera: Camera, bus: FakeBus
 ) -> None:
-    """It is in the room only while it is wanted; before and after, nothing is encoded."""
+    """The publisher is in the room only while it is wanted; otherwise nothing is encoded."""
     put_frame(camera, 1)
     settle()
     publisher.want(True)
@@ -85,7 +85,7 @@ def test_frame_is_encoded_once_for_both(
 def test_bus_that_hangs_delays_nobody(
     publisher: Publisher, room: Fanout, camera: Camera, bus: FakeBus
 ) -> None:
-    """While a publish hangs, others get every frame; then the newest goes out, and none between."""
+    """While a publish hangs, viewers get every frame; then the newest alone goes out."""
     viewer = RecordingViewer()
     room.join("viewer", viewer)
     publisher.want(True)
@@ -103,7 +103,7 @@ def test_bus_that_hangs_delays_nobody(
 def test_bus_that_hangs_means_no_encoding(
     publisher: Publisher, camera: Camera, bus: FakeBus
 ) -> None:
-    """With nobody else there, nothing is encoded that could not be sent."""
+    """Without other viewers, no frame is encoded that could not be sent."""
     publisher.want(True)
     bus.commands.hangs = True
     put_frame(camera, 1)
@@ -117,7 +117,7 @@ def test_bus_that_hangs_means_no_encoding(
 
 
 def test_lost_frames_are_counted(publisher: Publisher, camera: Camera, bus: FakeBus) -> None:
-    """What the bus does not take is a drop with a name, and the next one follows."""
+    """A frame that the bus rejects is a named drop, and the next one follows."""
     publisher.want(True)
     bus.commands.failures = 1
     put_frame(camera, 1)
@@ -130,7 +130,7 @@ def test_lost_frames_are_counted(publisher: Publisher, camera: Camera, bus: Fake
 def test_newest_is_repeated_for_who_comes_late(
     publisher: Publisher, camera: Camera, bus: FakeBus
 ) -> None:
-    """A node that begins to hear gets the newest picture without waiting for the next."""
+    """A node that subscribes gets the newest picture without waiting for the next."""
     publisher.want(True)
     put_frame(camera, 5)
     until(lambda: seqs(bus) == [5])
@@ -141,7 +141,7 @@ def test_newest_is_repeated_for_who_comes_late(
 
 
 def test_wanting_anew_begins_anew(publisher: Publisher, camera: Camera, bus: FakeBus) -> None:
-    """Ended in the middle of a hanging publish, it works again when it is wanted again."""
+    """A publisher that stopped during a hanging publish works when it is wanted again."""
     publisher.want(True)
     bus.commands.hangs = True
     put_frame(camera, 1)

@@ -1,4 +1,4 @@
-"""A camera's units on their way out."""
+"""A camera's video units going out to the bus."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -36,7 +36,7 @@ def track(camera: Camera) -> VideoTrack:
 
 @pytest.fixture
 def bus() -> FakeBus:
-    """Where it is shared."""
+    """The bus it is shared on."""
     return FakeBus()
 
 
@@ -59,7 +59,7 @@ def publisher(bus: FakeBus, room: Fanout, camera: Camera) -> Iterator[VideoPubli
 
 
 def put(track: VideoTrack, *seqs: int, key: bool = False) -> None:
-    """Have the camera send units, which are a tenth of a second apart; let others run."""
+    """Put units a tenth of a second apart, and let other green threads run."""
     for seq in seqs:
         track.put(Unit(b"\0\0\1%d" % seq, key, seq, seq / 10, "avc1.42c01f", 64, 48))
     settle()
@@ -70,14 +70,14 @@ def said(bus: FakeBus) -> list[UnitMessage]:
 
 
 def links(bus: FakeBus) -> list[tuple[int, int]]:
-    """Return the number of each unit, and of the one that it follows."""
+    """Return the number of each unit and of its predecessor."""
     return [(one.unit.seq, one.after) for one in said(bus)]
 
 
 def test_only_what_is_heard_is_published(
     publisher: VideoPublisher, room: Fanout, track: VideoTrack, bus: FakeBus
 ) -> None:
-    """It watches the video only while it is wanted, and begins with the group so far."""
+    """It watches the video only while wanted, and begins with the group so far."""
     put(track, 1, key=True)
     put(track, 2)
     assert len(room) == 1
@@ -96,7 +96,7 @@ def test_only_what_is_heard_is_published(
 def test_each_unit_says_what_it_follows(
     publisher: VideoPublisher, track: VideoTrack, bus: FakeBus
 ) -> None:
-    """Numbers may skip, as where pictures were not encoded; the chain is complete all the same."""
+    """Numbers may skip, as where pictures were not encoded; the chain is still complete."""
     put(track, 3, key=True)
     put(track, 4, 7, 8)
     put(track, 9, key=True)
@@ -111,7 +111,7 @@ def test_group_so_far_is_repeated_for_who_comes_late(
     bus: FakeBus,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However many ask at once, it is sent again once, and marked."""
+    """However many nodes ask at the same time, it is sent again once, and marked."""
     put(track, 1, key=True)
     put(track, 2)
 
@@ -138,7 +138,7 @@ def test_slow_bus_skips_to_the_next_key_picture(
     bus: FakeBus,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """While a publish hangs nothing waits; after more than half a second the group is given up."""
+    """While a publish hangs nothing queues up; after half a second the group is dropped."""
     monkeypatch.setattr(video_reader, "MAX_WAIT_S", 0.05)
     put(track, 1, key=True)
     until(lambda: links(bus) == [(1, 0)])
@@ -158,7 +158,7 @@ def test_slow_bus_skips_to_the_next_key_picture(
 def test_units_that_are_lost_are_counted_and_the_group_sent_again(
     publisher: VideoPublisher, track: VideoTrack, bus: FakeBus, camera: Camera
 ) -> None:
-    """What the bus did not take is a drop with a name; who has the others skips them."""
+    """A unit that the bus rejects is a named drop; nodes that have the others skip them."""
     put(track, 1, key=True)
     bus.commands.failures = 1
     put(track, 2)

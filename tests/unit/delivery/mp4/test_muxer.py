@@ -1,4 +1,4 @@
-"""Fragmented MP4, judged by FFmpeg."""
+"""Fragmented MP4, checked by FFmpeg."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from server.delivery.mp4.timeline import Timeline
 from server.errors import PictureError
 from tests.support.cameras.units import make_units
 
-# Groups of 12, which begin as cameras' do, and how FFmpeg calls the bare stream.
+# Groups of 12 that begin as cameras' do, and FFmpeg's name for the raw stream.
 CODECS = {
     "avc1": ("h264", "-c:v", "libx264", "-bf", "0"),
     "hvc1": ("hevc", "-c:v", "libx265", "-x265-params", "bframes=0:log-level=0"),
@@ -30,7 +30,7 @@ def film(folder: Path, codec: str = "avc1", size: str = "128x72") -> list[Unit]:
 
 
 def mux(units: list[Unit], a_fragment: int = 1) -> bytes:
-    """Return a file of pictures of a twelfth of a second each, so many in each fragment."""
+    """Return a file of pictures of a twelfth of a second each, with this many per fragment."""
     muxer = Muxer(units[0])
     samples = [muxer.sample(unit, 7500) for unit in units]
     fragments = (
@@ -41,7 +41,7 @@ def mux(units: list[Unit], a_fragment: int = 1) -> bytes:
 
 
 def digests(stream: bytes, form: str) -> list[str]:
-    """Return a digest of every decoded picture; fails if FFmpeg finds anything wrong."""
+    """Return a digest of each decoded picture; fail if FFmpeg finds a fault."""
     command = ["ffmpeg", "-v", "error", "-f", form, "-i", "-", "-f", "framemd5", "-"]
     ended = subprocess.run(command, input=stream, capture_output=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, b"")
@@ -50,7 +50,7 @@ def digests(stream: bytes, form: str) -> list[str]:
 
 
 def probe(file: bytes, path: Path, entries: str) -> Any:
-    """Return what ffprobe says of a file."""
+    """Return ffprobe's description of a file."""
     path.write_bytes(file)
     command = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(path)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
@@ -64,7 +64,7 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_pictures_are_those_of_the_camera_bit_for_bit(codec: str, tmp_path: Path) -> None:
-    """Nothing is lost or changed on the way into the file, in H.264 and in H.265."""
+    """Writing the file loses and changes nothing, in H.264 and in H.265."""
     units = film(tmp_path, codec)
 
     shown = digests(mux(units), "mp4")
@@ -75,7 +75,7 @@ def test_pictures_are_those_of_the_camera_bit_for_bit(codec: str, tmp_path: Path
 
 @pytest.mark.parametrize("a_fragment", [1, 5])
 def test_file_says_what_it_holds(units: list[Unit], tmp_path: Path, a_fragment: int) -> None:
-    """A player learns codec, size, times and key pictures, with one picture a fragment or more."""
+    """A player learns codec, size, times and key pictures, for fragments of any length."""
     said = probe(
         mux(units, a_fragment),
         tmp_path / "made.mp4",
@@ -98,21 +98,21 @@ def test_file_says_what_it_holds(units: list[Unit], tmp_path: Path, a_fragment: 
 
 
 def test_parameter_sets_stand_in_the_beginning_only(units: list[Unit]) -> None:
-    """Each key picture brings them again; a file needs them once."""
+    """Each key picture repeats them; a file needs them once."""
     muxer = Muxer(units[0])
 
     key, other = (muxer.sample(unit, 1) for unit in (units[12], units[13]))
 
     assert units[12].key
     assert len(key.data) < len(units[12].data) - 20
-    # All that is not a parameter set is there, each start code replaced by a length.
+    # Only the parameter sets are missing; each start code is replaced by a length.
     assert len(other.data) == len(units[13].data)
 
 
 def test_size_that_changes_is_followed(units: list[Unit], tmp_path: Path) -> None:
-    """A camera that is set to another size stays in the same file, and so do both its changes.
+    """A camera whose size changes twice stays in the same file.
 
-    Some of its parameter sets stay the same; left out, the changed ones would be worth nothing.
+    Some of its parameter sets stay the same; leaving them out would make the changed ones useless.
     """
     larger = film(tmp_path, size="160x90")
 
@@ -129,21 +129,21 @@ def test_size_that_changes_is_followed(units: list[Unit], tmp_path: Path) -> Non
 def test_picture_without_sensible_parameter_sets_is_refused(
     units: list[Unit], codec: str, broken: bytes
 ) -> None:
-    """What arrives over a bus may be anything; it is refused in words, and ends nothing."""
+    """Anything may arrive over a bus; it is rejected with a message, and the file continues."""
     with pytest.raises(PictureError, match="parameter sets"):
         Muxer(replace(units[0], codec=codec, data=broken))
 
 
 def test_unknown_codec_is_refused(units: list[Unit]) -> None:
-    """A codec that is not known here has no place in a file."""
+    """A file cannot hold an unknown codec."""
     with pytest.raises(PictureError, match=r"'av01\.0' cannot be put into MP4"):
         Muxer(replace(units[0], codec="av01.0"))
 
 
 @pytest.mark.parametrize("hurries", [False, True])
 def test_b_frames_of_an_endless_file_are_shown_in_order(tmp_path: Path, hurries: bool) -> None:
-    """Each at the pace at which it was captured, or, where what is old is only to be decoded, at
-    a faster one; but for one where the two meet, none is shown before the one before it."""
+    """Each is shown at the pace of its capture, or faster while catching up. Except for one where
+    the two meet, none is shown before its predecessor."""
     options = ("-c:v", "libx264", "-bf", "3", "-b-pyramid", "normal", "-x264-params", "b-adapt=0")
     source = "testsrc2=size=128x72:rate=25"
     units = make_units(tmp_path, 2, *options, *QUICKLY, source=source, timed=True)

@@ -10,13 +10,13 @@ START = 1_700_000_000.0
 
 
 def place(timeline: Timeline, times: list[float]) -> list[tuple[float, float]]:
-    """Return begin and end of each picture in seconds."""
+    """Return the begin and end of each picture in seconds."""
     placed = [timeline.place(START + at) for at in times]
     return [(begin / TIMESCALE, (begin + length) / TIMESCALE) for begin, length in placed]
 
 
 def test_pictures_follow_each_other_without_gaps_although_times_jitter() -> None:
-    """Pictures that arrive up to 20 ms early or late are shown evenly, and none drifts away."""
+    """Pictures up to 20 ms early or late are shown evenly, without drift."""
     dice = random.Random(1)
     times = [at / 25 + dice.uniform(-0.02, 0.02) for at in range(1000)]
 
@@ -31,7 +31,7 @@ def test_pictures_follow_each_other_without_gaps_although_times_jitter() -> None
 
 
 def test_change_of_frame_rate_is_followed() -> None:
-    """From 30 frames a second to 5 and back, times stay near the camera's."""
+    """From 30 frames a second to 5 and back, times stay close to the camera's."""
     times = [at / 30 for at in range(90)]
     times += [times[-1] + (at + 1) / 5 for at in range(50)]
     times += [times[-1] + (at + 1) / 30 for at in range(90)]
@@ -66,7 +66,7 @@ def test_clock_that_is_set_back_stops_nothing() -> None:
 
 
 def test_pictures_to_catch_up_take_no_time() -> None:
-    """Who joins gets the group so far, and must not stay a group behind."""
+    """A viewer that joins gets the group so far, and must not stay a group behind."""
     timeline = Timeline()
     before = [timeline.place(START + at / 25, catch_up=True) for at in range(50)]
 
@@ -78,10 +78,10 @@ def test_pictures_to_catch_up_take_no_time() -> None:
 
 
 def test_a_pause_after_a_hurry_is_no_frame_rate() -> None:
-    """The first pictures after one stood for half of the pause each, and then all others hurried.
+    """The first pictures after one lasted half of the pause each, and then the others hurried.
 
-    A file that nobody watches pauses: whoever comes gets what was there, and a second later the
-    next picture.
+    A file without viewers pauses: a new viewer gets what is there, and the next picture a second
+    later.
     """
     timeline = Timeline()
     for at in range(14):
@@ -97,7 +97,7 @@ def test_a_pause_after_a_hurry_is_no_frame_rate() -> None:
 
 
 def test_b_frames_stay_in_order_in_a_hurry_although_times_jitter() -> None:
-    """What is learned of the rate meanwhile is for the pictures that come after."""
+    """A rate learned meanwhile applies to later pictures only."""
     dice = random.Random(1)
     timeline = Timeline(0.08)
     shown = []

@@ -16,20 +16,20 @@ BEGIN_UNIX = 1_795_000_000.0
 
 @pytest.fixture(scope="package")
 def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Four seconds of 25 pictures each, with a key picture in ten."""
+    """Four seconds at 25 pictures/s, with every tenth a key picture."""
     made = make_units(tmp_path_factory.mktemp("film"), 4, source="testsrc2=size=128x72:rate=25")
     return [replace(one, at_unix=one.at_unix - 1e6 + BEGIN_UNIX) for one in made]
 
 
 @pytest.fixture
 def media(tmp_path: Path) -> Path:
-    """The folder of recordings, which is not there yet."""
+    """The folder of recordings, not created yet."""
     return tmp_path / "state" / "media"
 
 
 @pytest.fixture
 def storage(media: Path) -> Iterator[Storage]:
-    """What is in that folder."""
+    """The storage in that folder."""
     storage = Storage(media)
     yield storage
     storage.index.close()
@@ -37,7 +37,7 @@ def storage(media: Path) -> Iterator[Storage]:
 
 @pytest.fixture
 def writer(storage: Storage) -> Iterator[Writer]:
-    """A writer whose thread runs."""
+    """A writer with a running thread."""
     writer = Writer(storage)
     writer.start()
     yield writer

@@ -1,4 +1,4 @@
-"""By which time it is told how old something is, when the clock jumps."""
+"""The time that ages are computed from when the clock jumps."""
 
 import os
 from pathlib import Path
@@ -27,7 +27,7 @@ HOUR_S, DAY_S, YEAR_S = 3600.0, 86400.0, 365 * 86400.0
 
 
 class Machine:
-    """A machine with a clock that can be wrong; a server on it looks at it each minute or hour.
+    """A machine whose clock can be wrong; a server on it looks at it each minute or hour.
 
     Attributes:
         unix: What the clock says.
@@ -40,11 +40,11 @@ class Machine:
         self.sight = initial_state(self.now())
 
     def now(self) -> ClockReading:
-        """Return what its clocks say."""
+        """Return the readings of its clocks."""
         return ClockReading(self.unix, self._boot_s, f"boot {self._boots}")
 
     def look(self) -> ClockState:
-        """Have the server look, and what it knows written and read again."""
+        """Let the server check the clock, then store and reload its state."""
         known = parse(to_bytes(self.sight))
         assert known == self.sight
         self.sight = update_state(known, self.now())
@@ -58,14 +58,14 @@ class Machine:
             self.look()
 
     def boot(self, off_s: float, has_battery: bool = True) -> None:
-        """Let it be off for a while; without a battery the clock stands still."""
+        """Switch it off for a while; without a battery the clock stands still."""
         self._boots, self._boot_s = self._boots + 1, 20.0
         self.unix += off_s if has_battery else 0.0
         self.look()
 
     @property
     def is_believed(self) -> bool:
-        """Whether ages are told by its clock."""
+        """Whether ages follow its clock."""
         return self.look().reference_unix == self.unix
 
 
@@ -76,8 +76,8 @@ def machine() -> Machine:
 
 
 def test_a_jump_ahead_makes_nothing_older_for_a_day(machine: Machine) -> None:
-    """A wrong answer of a time server made everything older than `keep_days` within a minute. Time
-    goes on meanwhile, so what is due by then is deleted all the same."""
+    """A time server's wrong answer made everything older than `keep_days` within a minute. Time
+    continues meanwhile, so what is due by then is still deleted."""
     machine.unix += 10 * YEAR_S
 
     assert machine.look().reference_unix == BEGIN_UNIX
@@ -89,7 +89,7 @@ def test_a_jump_ahead_makes_nothing_older_for_a_day(machine: Machine) -> None:
 
 
 def test_a_clock_that_comes_back_is_believed_at_once(machine: Machine) -> None:
-    """Somebody mends it after five hours; a later jump has its day again."""
+    """Somebody corrects it after five hours; a later jump gets a new day."""
     for _ in range(2):
         machine.unix += 40 * DAY_S
         machine.run(20 * HOUR_S)
@@ -99,14 +99,14 @@ def test_a_clock_that_comes_back_is_believed_at_once(machine: Machine) -> None:
 
 
 def test_small_steps_and_steps_back_wait_for_nothing(machine: Machine) -> None:
-    """As of a time server that corrects seconds; what is set back makes all younger."""
+    """A time server may correct seconds; setting the clock back makes everything younger."""
     for step_s in (50 * 60.0, -50 * 60.0, -2 * HOUR_S, -YEAR_S):
         machine.unix += step_s
         assert machine.is_believed
 
 
 def test_a_clock_that_keeps_jumping_delays_for_three_days_at_most(machine: Machine) -> None:
-    """Each jump begins the day anew: it was about to be believed. But what has to go must go."""
+    """Each jump restarts the wait of a day, but old files must be deleted in the end."""
     machine.unix += 2 * HOUR_S
     machine.run(23 * HOUR_S)
     machine.unix += YEAR_S
@@ -122,7 +122,7 @@ def test_a_clock_that_keeps_jumping_delays_for_three_days_at_most(machine: Machi
 
 
 def test_a_machine_that_was_off_tidies_at_once(machine: Machine) -> None:
-    """Ten months are no reason to keep anything longer, nor is a server that stopped as long."""
+    """Ten months off is no reason to keep anything longer, nor is a server stopped for as long."""
     machine.boot(300 * DAY_S)
 
     assert machine.is_believed
@@ -145,7 +145,7 @@ def test_a_boot_years_later_is_a_jump(machine: Machine) -> None:
 
 
 def test_a_server_started_after_the_clock_was_set_sees_the_jump(machine: Machine) -> None:
-    """The machine has run on, so it can tell ten minutes from twenty days."""
+    """The machine kept running, so it can tell ten minutes from twenty days."""
     machine.unix, machine._boot_s = machine.unix + 20 * DAY_S, machine._boot_s + 600
 
     assert machine.look().ahead_s == pytest.approx(20 * DAY_S, abs=600)
@@ -155,8 +155,8 @@ def test_a_server_started_after_the_clock_was_set_sees_the_jump(machine: Machine
 def test_a_machine_without_a_battery_learns_the_time_after_each_boot(
     machine: Machine, begins_unix: float | None
 ) -> None:
-    """Its clock begins where it was, or in 1970, and a minute later it is right: each evening, for
-    a printer, that is no reason for a notice."""
+    """Its clock starts where it was, or in 1970, and is right a minute later. A machine switched
+    off each evening must not give a notice for that."""
     for _ in range(3):
         now = machine.unix
         machine.boot(0.0, has_battery=False)
@@ -171,7 +171,7 @@ def test_a_machine_without_a_battery_learns_the_time_after_each_boot(
 
 
 def test_a_first_look_is_compared_with_the_newest_thing() -> None:
-    """Without a last sign of life."""
+    """There is no last sign of life yet."""
     now = ClockReading(BEGIN_UNIX, 10 * HOUR_S, "boot")
 
     assert initial_state(now).reference_unix == BEGIN_UNIX
@@ -183,7 +183,7 @@ def test_a_first_look_is_compared_with_the_newest_thing() -> None:
     "data", [b"", b"\0" * 512, b"[]", b"{}", to_bytes(ClockState(ClockReading(1, 2, ""), 3))[:90]]
 )
 def test_a_damaged_sight_is_none(data: bytes) -> None:
-    """As after a power cut, and of versions that left the time of the file only."""
+    """A power cut may damage it; older versions left only the file's time."""
     assert parse(data) is None
 
 
@@ -214,7 +214,7 @@ def tidied(media: Path, machine: Machine) -> Storage:
 def test_a_jump_deletes_nothing_unless_the_clock_is_said_to_be_right(
     tidied: Storage, machine: Machine
 ) -> None:
-    """Over a restart of the server, too. A day of recordings was gone before anybody saw it."""
+    """This holds over a restart, too. A day of recordings was gone before anybody noticed."""
     machine.unix += YEAR_S
     assert len(kept(tidied)) == 1
     assert tidied.ahead_s == YEAR_S
@@ -230,7 +230,7 @@ def test_a_jump_deletes_nothing_unless_the_clock_is_said_to_be_right(
 
 
 def test_the_command_ends_the_waiting(tmp_path: Path) -> None:
-    """It says so if there is nothing that it could end."""
+    """If there is no wait to end, it says so."""
     media = tmp_path / "media"
     arguments = ["trust-clock", "--state", str(tmp_path)]
     refused = CliRunner().invoke(commands, arguments)
@@ -245,7 +245,7 @@ def test_the_command_ends_the_waiting(tmp_path: Path) -> None:
 
 
 def test_a_version_before_has_left_the_time_only(tidied: Storage, machine: Machine) -> None:
-    """It is that of an empty file."""
+    """The time is that of an empty file."""
     for ago_s, count in ((2 * YEAR_S, 1), (10 * DAY_S, 0)):
         machine.unix = BEGIN_UNIX + ago_s
         (tidied.media / ".alive").write_bytes(b"")
@@ -259,12 +259,12 @@ def test_a_version_before_has_left_the_time_only(tidied: Storage, machine: Machi
 def test_what_was_recorded_while_the_clock_was_ahead_goes_in_time(
     tidied: Storage, machine: Machine
 ) -> None:
-    """By its own times it would have been kept for ten years more."""
+    """By its own times it would have been kept for ten more years."""
     old_event(tidied, -10 * YEAR_S)
     assert len(kept(tidied)) == 2
 
     machine.run(6.5 * DAY_S)
-    assert len(kept(tidied)) == 1, "that of yesterday was too old"
+    assert len(kept(tidied)) == 1, "yesterday's was too old"
     machine.run(DAY_S)
 
     assert kept(tidied) == []

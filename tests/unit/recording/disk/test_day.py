@@ -1,4 +1,4 @@
-"""Hundreds of files, as a day leaves behind: made anew, kept for as long as they may, one past."""
+"""Hundreds of files, as after a day: indexed again, deleted when due, and read as one past."""
 
 import os
 import time
@@ -23,7 +23,7 @@ SECONDS = FILES * FILE_S
 
 @pytest.fixture
 def begin(storage: Storage, film: list[Unit], tmp_path: Path) -> float:
-    """What two cameras have recorded until now; return since when."""
+    """Create what two cameras have recorded until now; return the start."""
     begin = float(round(time.time() - SECONDS))
     template = Template(film, tmp_path)
     add_day(storage.media, template, CAMERAS, begin, SECONDS, EVENTS, b"jpeg")
@@ -33,7 +33,7 @@ def begin(storage: Storage, film: list[Unit], tmp_path: Path) -> float:
 def test_an_index_is_made_of_the_heads_of_files(
     storage: Storage, begin: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is read once, whatever its length, and not at all if the index knows it."""
+    """Each head is read once, whatever the file's length, and not at all if the index has it."""
     read = os.pread
     sizes: list[int] = []
 
@@ -59,7 +59,7 @@ def test_an_index_is_made_of_the_heads_of_files(
 
 
 def test_half_a_day_is_deleted_file_by_file(storage: Storage, begin: float, tmp_path: Path) -> None:
-    """What is too old of one camera, with its events; the rest stays, and the index says so."""
+    """One camera's old files go, with their events; the rest stays, and the index shows it."""
     check(storage.media, storage.index)
     half_day = SECONDS / 2 / 86400
     policy = Policy(0.0, Limits(), {"door": Limits(half_day)})

@@ -1,4 +1,4 @@
-"""Until when an event went on that a killed process left open."""
+"""When an event ended that a killed process left open."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def recorded(begin: float, end: float) -> Recorded:
 def test_it_ends_with_the_last_that_is_known(
     recordings: list[tuple[float, float]], alive: float, latest: float, end: float
 ) -> None:
-    """Never after the restart, and never before it began."""
+    """It is never after the restart, and never before the event began."""
     found = [recorded(*one) for one in recordings]
 
     assert estimate_end(EVENT, found, AT + alive, AT + latest) == AT + end

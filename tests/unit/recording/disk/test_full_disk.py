@@ -1,4 +1,4 @@
-"""A disk that is full, and one that is read only: real ones, small enough to be filled."""
+"""A full disk and a read-only one: real ones, small enough to fill."""
 
 import itertools
 import sqlite3
@@ -24,7 +24,7 @@ Mount = Callable[[Path, int], SmallDisk]
 
 @pytest.fixture
 def disk(media: Path, small_disk: Mount, monkeypatch: pytest.MonkeyPatch) -> SmallDisk:
-    """The folder of recordings as a file system of its own, and less patience than usual."""
+    """The folder of recordings on its own file system, and shorter waits than usual."""
     monkeypatch.setattr(module, "RETRY_S", 0.2)
     return small_disk(media, MEGABYTES)
 
@@ -39,21 +39,21 @@ def writer(disk: SmallDisk, storage: Storage) -> Iterator[Writer]:
 
 
 def films(film: Sequence[Unit]) -> Iterator[list[Unit]]:
-    """Yield a film again and again, each later than the one before."""
+    """Yield a film again and again, each later than the previous one."""
     for number in itertools.count():
         yield [replace(one, at_unix=one.at_unix + 10 * number) for one in film]
 
 
 def record(writer: Writer, film: Sequence[Unit]) -> None:
-    """Record a film as a file of its own, in pieces as they come from a camera."""
+    """Record a film as one file, in pieces as they come from a camera."""
     for at in range(0, len(film), 5):
         assert writer.put("door", film[at : at + 5], "always")
     writer.end("door")
     writer.call(lambda: None)
 
 
-def assert_sound(storage: Storage, aside: Path) -> None:
-    """Every file plays, and the index has exactly what the files say."""
+def assert_intact(storage: Storage, aside: Path) -> None:
+    """Check that every file plays, and that the index matches the files."""
     for _, path in recordings(storage.media):
         assert_plays(path)
     storage.settle()
@@ -63,9 +63,9 @@ def assert_sound(storage: Storage, aside: Path) -> None:
 def test_others_that_fill_the_disk_cost_no_file(
     writer: Writer, storage: Storage, disk: SmallDisk, film: list[Unit], tmp_path: Path
 ) -> None:
-    """The oldest go, then recording pauses, and goes on by itself; what is there stays whole.
+    """The oldest files go, then recording pauses and resumes by itself; finished files stay whole.
 
-    Someone else takes whatever is deleted at once, so there is no room for the index either: it
+    Another program takes any freed space immediately, which leaves none for the index either: it
     once lost what the files had, and a fragment was lost in the middle of a file.
     """
     coming = films(film)
@@ -102,13 +102,13 @@ def test_others_that_fill_the_disk_cost_no_file(
     picture = picture_path(storage.media, event.id)
     assert picture is not None
     assert picture.read_bytes() == b"x" * 70_000
-    assert_sound(storage, tmp_path / "aside")
+    assert_intact(storage, tmp_path / "aside")
 
 
 def test_an_index_on_a_full_disk_is_not_a_damaged_one(
     writer: Writer, storage: Storage, disk: SmallDisk, film: list[Unit], tmp_path: Path
 ) -> None:
-    """After a restart it cannot even be opened: once it was thrown away, and nothing made room."""
+    """After a restart it cannot even be opened: it was once discarded, and nothing freed space."""
     coming = films(film)
     for _ in range(3):
         record(writer, next(coming))
@@ -128,14 +128,14 @@ def test_an_index_on_a_full_disk_is_not_a_damaged_one(
     assert removed == [True, True, False]
     assert [one.id for one in again.index.all_recordings()] == [locked.id]
     assert not storage.index.path.with_suffix(".broken").exists()
-    assert_sound(again, tmp_path / "aside")
+    assert_intact(again, tmp_path / "aside")
     again.index.close()
 
 
 def test_deleting_ends_though_the_index_cannot_follow(
     writer: Writer, storage: Storage, disk: SmallDisk, film: list[Unit], tmp_path: Path
 ) -> None:
-    """What is deleted counts as gone, though the full disk keeps it in the index."""
+    """A deleted file counts as gone, though the full disk keeps it in the index."""
     coming = films(film)
     for _ in range(3):
         record(writer, next(coming))
@@ -146,13 +146,13 @@ def test_deleting_ends_though_the_index_cannot_follow(
 
     assert removed == [True, True, True, False]
     assert list(recordings(storage.media)) == []
-    assert_sound(storage, tmp_path / "aside")
+    assert_intact(storage, tmp_path / "aside")
 
 
 def test_a_read_only_disk_pauses_and_goes_on(
     media: Path, disk: SmallDisk, film: list[Unit], tmp_path: Path
 ) -> None:
-    """As after an error of the disk's; it says so, and goes on when that ends."""
+    """A disk may become read-only after an error; recording says so, and resumes when that ends."""
     storage = Storage(media)
     writer = Writer(storage)
     writer.start()
@@ -177,4 +177,4 @@ def test_a_read_only_disk_pauses_and_goes_on(
     assert writer.dropped["door"] == len(film)
     assert len(storage.index.all_recordings()) == 2
     assert len(storage.index.all_events()) == 1
-    assert_sound(storage, tmp_path / "aside")
+    assert_intact(storage, tmp_path / "aside")

@@ -1,4 +1,4 @@
-"""The index of weeks of recordings: what is asked of a day does not look through all the others."""
+"""The index of weeks of recordings: a query for one day does not scan all the others."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ DAYS = 3, 30
 
 
 def fill(index: Index, days: int) -> None:
-    """Note files of a quarter of an hour of each camera, and an event in each."""
+    """Add each camera's files of a quarter of an hour, with an event in each."""
     files = [
         Recorded(f"{camera}_{at:.0f}", camera, at, at + FILE_S, 1_000_000, False, "always")
         for at in (BEGIN + FILE_S * number for number in range(round(days * DAY_S / FILE_S)))
@@ -39,7 +39,7 @@ def fill(index: Index, days: int) -> None:
 
 
 def steps_of(index: Index, ask: Callable[[], object]) -> int:
-    """Return how much SQLite works for a question, in steps of its machine."""
+    """Return the number of virtual machine steps that SQLite takes for a query."""
     count = 0
 
     def step() -> int:
@@ -57,7 +57,7 @@ def steps_of(index: Index, ask: Callable[[], object]) -> int:
 
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Index, Index]]:
-    """One of a few days, and one of a month."""
+    """An index of a few days, and one of a month."""
     both = Index(tmp_path_factory.mktemp("few")), Index(tmp_path_factory.mktemp("many"))
     for index, days in zip(both, DAYS, strict=True):
         fill(index, days)
@@ -66,7 +66,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Index, I
         index.close()
 
 
-# Each of the last day that there is, which begins then.
+# Each query is for the last day, which begins at the given time.
 QUESTIONS: dict[str, Callable[[Index, float], object]] = {
     "a day": lambda index, at: index.recordings(None, at, at + DAY_S, 5000),
     "a day of a camera": lambda index, at: index.recordings(["yard"], at, at + DAY_S, 5000),
@@ -82,7 +82,7 @@ QUESTIONS: dict[str, Callable[[Index, float], object]] = {
 def test_a_question_of_a_day_costs_the_same_after_a_month(
     indexes: tuple[Index, Index], question: str
 ) -> None:
-    """Ten times as many recordings are not looked through for it, as they once were."""
+    """Ten times as many recordings used to be scanned for it."""
     few, many = (
         steps_of(index, partial(QUESTIONS[question], index, BEGIN + (days - 1) * DAY_S))
         for index, days in zip(indexes, DAYS, strict=True)
@@ -92,7 +92,7 @@ def test_a_question_of_a_day_costs_the_same_after_a_month(
 
 
 def test_a_month_costs_the_same_after_a_year(indexes: tuple[Index, Index]) -> None:
-    """What is not of that month is left out."""
+    """Other months are not scanned."""
     _, index = indexes
 
     found = index.days("2026-11", None)
@@ -104,7 +104,7 @@ def test_a_month_costs_the_same_after_a_year(indexes: tuple[Index, Index]) -> No
 
 
 def test_what_is_long_or_goes_on_is_found_by_its_end(tmp_path: Path) -> None:
-    """However long before the day it began: a film of a week, or what is written for hours."""
+    """This holds however early it began: a film of a week, or a file written for hours."""
 
     def day() -> set[str]:
         since = BEGIN + 7 * DAY_S
@@ -127,6 +127,6 @@ def test_what_is_long_or_goes_on_is_found_by_its_end(tmp_path: Path) -> None:
     assert with_long - with_open == {"door_1"}
     since = BEGIN + 7 * DAY_S
     assert "door_3" in {one.id for one in index.events(["door"], None, since, None, 5000)}
-    # One that only touches the day is not of it.
+    # A file that only touches the day is not in it.
     assert len(before) == 96
     index.close()

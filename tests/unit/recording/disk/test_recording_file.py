@@ -1,4 +1,4 @@
-"""Recordings as files: they play at any time, know what they are, and are mended."""
+"""Recordings as files: they play at any time, describe themselves, and are repaired."""
 
 import errno
 import json
@@ -26,7 +26,7 @@ from tests.support.cameras.units import make_units
 
 
 def write(path: Path, units: Iterable[Unit]) -> RecordingFile:
-    """Write a recording, and leave it open."""
+    """Write a recording and leave it open."""
     segmenter = Segmenter()
     segmenter.reason = "always"
     file: RecordingFile | None = None
@@ -42,7 +42,7 @@ def write(path: Path, units: Iterable[Unit]) -> RecordingFile:
 
 
 def probe(path: Path, *more: str) -> dict[str, Any]:
-    """Return what ffprobe says, also of ``more``, which must find nothing wrong."""
+    """Return what ffprobe says, also of ``more``; it must not find any fault."""
     command = ["ffprobe", "-v", "error", "-count_frames", "-of", "json"]
     entries = ["stream=nb_read_frames,duration", "packet=pts_time,flags"]
     wanted = ["-show_entries", ":".join([*entries, *(f"{one}=pts_time" for one in more)])]
@@ -53,7 +53,7 @@ def probe(path: Path, *more: str) -> dict[str, Any]:
 
 
 def test_it_plays_while_it_is_written(film: list[Unit], tmp_path: Path) -> None:
-    """Without being closed it has every picture, its length, and its times as captured."""
+    """An open file has every picture, its length, and its capture times."""
     path = tmp_path / "one.mp4"
     file = write(path, film)
 
@@ -72,9 +72,8 @@ def test_it_plays_while_it_is_written(film: list[Unit], tmp_path: Path) -> None:
 
 
 def test_b_frames_are_shown_at_their_times(tmp_path: Path) -> None:
-    """They are sent after a picture that is shown after them; where a fragment ends between the
-    two, as well. The file tells its length, and nothing is shown twice or too late.
-    """
+    """They are sent after a picture that is shown later, also across the end of a fragment. The
+    file states its length, and no picture is shown twice or too late."""
     options = ("-c:v", "libx264", "-bf", "3", "-b-pyramid", "normal", "-g", "60")
     quickly = ("-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x264-params", "b-adapt=0")
     units = make_units(
@@ -89,7 +88,7 @@ def test_b_frames_are_shown_at_their_times(tmp_path: Path) -> None:
     times = [float(one["pts_time"]) for one in packets if one["type"] == "frame"]
     sent = [float(one["pts_time"]) for one in packets if one["type"] == "packet"]
 
-    shown = [one - times[0] for one in times]  # FFmpeg begins when the first one is decoded.
+    shown = [one - times[0] for one in times]  # FFmpeg's time starts when the first one is decoded.
     assert shown == pytest.approx([0.04 * at for at in range(100)], abs=0.001)
     assert sent != sorted(sent)
     assert float(found["streams"][0]["duration"]) == pytest.approx(4.0, abs=0.001)
@@ -97,7 +96,7 @@ def test_b_frames_are_shown_at_their_times(tmp_path: Path) -> None:
 
 
 def test_players_seek_by_its_index(film: list[Unit], tmp_path: Path) -> None:
-    """FFmpeg finds the key picture before a moment without reading what is before it."""
+    """FFmpeg finds the key picture before a moment without reading what precedes it."""
     path = tmp_path / "one.mp4"
     write(path, film).close()
     command = ["ffprobe", "-v", "error", "-read_intervals", "2.5%+#1", "-of", "json"]
@@ -111,7 +110,7 @@ def test_players_seek_by_its_index(film: list[Unit], tmp_path: Path) -> None:
 
 
 def test_it_knows_what_it_is(film: list[Unit], tmp_path: Path) -> None:
-    """Whatever the index needs is in the file itself, also whether it is locked."""
+    """All that the index needs is in the file itself, including its lock."""
     path = tmp_path / "one.mp4"
     write(path, film).close()
 
@@ -127,7 +126,7 @@ def test_it_knows_what_it_is(film: list[Unit], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 500, 9000])
 def test_a_torn_end_is_cut_off(film: list[Unit], tmp_path: Path, cut: int) -> None:
-    """A fragment of which a part is missing is no more; all others stay, and it plays."""
+    """An incomplete fragment is removed; all others stay, and the file plays."""
     path = tmp_path / "one.mp4"
     write(path, film).close()
     size = path.stat().st_size
@@ -148,7 +147,7 @@ def test_a_torn_end_is_cut_off(film: list[Unit], tmp_path: Path, cut: int) -> No
 
 
 def test_fragments_beyond_its_index_are_found(film: list[Unit], tmp_path: Path) -> None:
-    """The process may be killed after a fragment and before the index was renewed."""
+    """The process may be killed after a fragment and before the index is updated."""
     path, older = tmp_path / "one.mp4", tmp_path / "older.mp4"
     write(older, film[:60]).close()
     write(path, film).close()
@@ -172,9 +171,9 @@ def test_fragments_beyond_its_index_are_found(film: list[Unit], tmp_path: Path) 
 def test_a_fragment_that_cannot_be_listed_is_not_there(
     film: list[Unit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk that copies on write may have room for it, but not for the file's own index.
+    """A full copy-on-write disk may have space for it, but not for the file's own index.
 
-    It is written again when there is room; once it was in the file twice.
+    It is written again when there is space; it once was in the file twice.
     """
     path = tmp_path / "one.mp4"
     segmenter = Segmenter()
@@ -204,7 +203,7 @@ def test_a_fragment_that_cannot_be_listed_is_not_there(
 
 
 def test_what_is_no_recording_is_left_alone(film: list[Unit], tmp_path: Path) -> None:
-    """Neither other files nor one without a picture are taken for recordings."""
+    """Other files, and those without a picture, are not taken for recordings."""
     other = tmp_path / "other.mp4"
     for content in (b"", b"\0" * 5000, b"not at all"):
         other.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Which recordings have to go."""
+"""Which recordings must be deleted."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ MB = 1_000_000
 
 
 def recording(days_ago: float, camera: str = "door", mb: int = 100, **more: bool) -> Recorded:
-    """Return one that ended so long ago."""
+    """Return a recording that ended this long ago."""
     end = NOW - days_ago * DAY_S
     known = {"locked": False, "open": False} | more
     return Recorded(
@@ -29,7 +29,7 @@ def recording(days_ago: float, camera: str = "door", mb: int = 100, **more: bool
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    """An index of nothing."""
+    """An empty index."""
     index = Index(tmp_path / "media")
     yield index
     index.close()
@@ -63,7 +63,7 @@ ALL = [
 def test_the_oldest_go_first(
     policy: Policy, gone: list[str], index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By age, by what a camera takes, and by what all take; never the locked or the open one."""
+    """By age, by a camera's total, and by the overall total; never the locked or the open one."""
     monkeypatch.setattr(module, "PAGE", 2)
     index.put(*ALL)
 
@@ -71,7 +71,7 @@ def test_the_oldest_go_first(
 
 
 def test_what_is_being_written_counts_as_it_is_now(index: Index) -> None:
-    """The index has only its beginning."""
+    """The index only has its beginning."""
     index.put(*ALL)
 
     def now_of(one: Recorded) -> Recorded:
@@ -85,8 +85,8 @@ def test_what_is_being_written_counts_as_it_is_now(index: Index) -> None:
 def test_only_what_may_have_to_go_is_looked_at(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A month of six cameras has fifty thousand; to load them took a second of CPU time each
-    minute, in which other threads waited, and the hub with them."""
+    """Six cameras make fifty thousand recordings a month. Loading them took a second of CPU time
+    each minute, while other threads and the hub waited."""
     index.put(*(recording(day / 10) for day in range(1000)))
     index.put_event(
         *(Event(f"{day}", "door", "motion", NOW - day * 100, NOW - day * 100) for day in range(900))
@@ -108,7 +108,7 @@ def test_only_what_may_have_to_go_is_looked_at(
 
 
 def test_old_events_go(index: Index) -> None:
-    """Unless they are locked, or go on."""
+    """Locked ones and those that are still going on stay."""
     index.put_event(
         Event("a", "door", "motion", NOW - 9 * DAY_S, NOW - 8 * DAY_S),
         Event("b", "door", "motion", NOW - 9 * DAY_S, NOW - 8 * DAY_S, locked=True),

@@ -1,4 +1,4 @@
-"""What goes into which file."""
+"""Which units go into which file."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,17 +10,17 @@ from server.recording.disk.segmenter import Begin, End, Fragment, Segmenter
 
 
 def run(segmenter: Segmenter, units: Iterable[Unit]) -> list[Begin | Fragment | End]:
-    """Return all steps of some units."""
+    """Return all steps for these units."""
     return [step for unit in units for step in segmenter.put(unit)]
 
 
 def kinds(steps: Iterable[Begin | Fragment | End]) -> str:
-    """Return steps as letters, so that order is seen at once."""
+    """Return the steps as letters, to show their order."""
     return "".join({Begin: "B", Fragment: "f", End: "E"}[type(step)] for step in steps)
 
 
 def stretched(film: list[Unit], times: int, gap_s: float = 0.0) -> list[Unit]:
-    """Return a film several times after each other."""
+    """Return a film repeated several times."""
     length = film[-1].at_unix - film[0].at_unix + 0.04 + gap_s
     return [
         replace(one, at_unix=one.at_unix + at * length, seq=one.seq + at * len(film))
@@ -43,7 +43,7 @@ def test_each_second_is_a_fragment(film: list[Unit]) -> None:
 
 
 def test_a_long_group_is_split(film: list[Unit]) -> None:
-    """A camera with a key picture in ten seconds loses no more than others."""
+    """A camera with a key picture every ten seconds loses no more than others."""
     one_group = [film[0], *(replace(one, key=False) for one in film[1:])]
 
     fragments = [one for one in run(Segmenter(), one_group) if isinstance(one, Fragment)]
@@ -52,7 +52,7 @@ def test_a_long_group_is_split(film: list[Unit]) -> None:
 
 
 def test_nothing_begins_without_a_key_picture(film: list[Unit]) -> None:
-    """What comes before cannot be decoded; it is counted. JPEG is no video."""
+    """What precedes it cannot be decoded and is counted. JPEG is not video."""
     segmenter = Segmenter()
 
     assert run(segmenter, film[1:10]) == []
@@ -62,7 +62,7 @@ def test_nothing_begins_without_a_key_picture(film: list[Unit]) -> None:
 
 
 def test_a_file_ends_after_five_minutes(film: list[Unit]) -> None:
-    """At the next key picture, so that nothing is missing between two files."""
+    """It ends at the next key picture, so that nothing is missing between two files."""
     steps = run(Segmenter(), stretched(film, 80))
     begins = [one.first.at_unix for one in steps if isinstance(one, Begin)]
 
@@ -70,14 +70,14 @@ def test_a_file_ends_after_five_minutes(film: list[Unit]) -> None:
 
 
 def test_a_file_ends_where_the_size_changes(film: list[Unit]) -> None:
-    """Not every player follows a change."""
+    """Not every player can follow a change of size."""
     wider = [replace(one, width=256) for one in stretched(film, 2)[len(film) :]]
 
     assert kinds(run(Segmenter(), [*film, *wider])).count("EB") == 1
 
 
 def test_a_file_ends_where_the_clock_was_set(film: list[Unit]) -> None:
-    """Times within a file never go back, nor do they jump."""
+    """Times within a file neither go back nor jump."""
     for step_s in (-3600.0, 3600.0):
         later = [replace(one, at_unix=one.at_unix + 4 + step_s) for one in film]
 
@@ -87,7 +87,7 @@ def test_a_file_ends_where_the_clock_was_set(film: list[Unit]) -> None:
 
 
 def test_a_file_ends_where_pictures_are_missing(film: list[Unit]) -> None:
-    """What follows a loss cannot be decoded before the next key picture."""
+    """Units after a loss cannot be decoded before the next key picture."""
     segmenter = Segmenter()
     steps = [*run(segmenter, film[:25]), *segmenter.end(), *run(segmenter, film[27:40])]
 
@@ -96,7 +96,7 @@ def test_a_file_ends_where_pictures_are_missing(film: list[Unit]) -> None:
 
 
 def test_what_cannot_be_written_is_skipped(film: list[Unit]) -> None:
-    """After an abandoned file the next begins with a key picture."""
+    """After an abandoned file, the next begins with a key picture."""
     segmenter = Segmenter()
     run(segmenter, film[:5])
     segmenter.abandon()

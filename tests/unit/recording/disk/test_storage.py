@@ -1,4 +1,4 @@
-"""The folder of recordings and its index, which others may be changing."""
+"""The folder of recordings and its index, which other processes may be changing."""
 
 import errno
 import os
@@ -29,9 +29,8 @@ EVENT = Event(KEY, "door", "motion", AT, AT + 5)
 
 
 def test_a_check_that_was_impossible_is_done_again(storage: Storage) -> None:
-    """As on a full disk, or while another process holds the index: until the next start, half
-    of what there is was not listed, and what is deleted was chosen from the rest.
-    """
+    """A full disk, or another process holding the index, may prevent a check. Until the next start,
+    half of the recordings used to be unlisted, and only the others were candidates for deletion."""
     storage.write_event(EVENT)
     storage.index.remove_events([KEY])
     other = sqlite3.connect(storage.index.path, isolation_level=None)
@@ -46,7 +45,7 @@ def test_a_check_that_was_impossible_is_done_again(storage: Storage) -> None:
 
 
 def test_an_index_that_is_locked_keeps_nobody_waiting(storage: Storage) -> None:
-    """What is written meanwhile is in the files, and in the index afterwards."""
+    """What is written meanwhile is in the files, and enters the index afterwards."""
     storage.write_event(EVENT)
     other = sqlite3.connect(storage.index.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -63,9 +62,8 @@ def test_an_index_that_is_locked_keeps_nobody_waiting(storage: Storage) -> None:
 def test_a_check_undoes_nothing_that_changed_meanwhile(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An event ended just after its file was read: the index had it go on, and by the next check it
-    had ended when the server was last seen.
-    """
+    """An event ended just after its file was read: the index had it as going on. The next check
+    then set its end to the server's last sign of life."""
     going = replace(EVENT, end=None)
     storage.write_event(going)
     storage.index.remove_events([KEY])
@@ -84,7 +82,7 @@ def test_a_check_undoes_nothing_that_changed_meanwhile(
 def test_a_file_that_cannot_be_read_hides_no_other(
     storage: Storage, writer: Writer, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One bad sector ended the check of all, without a word: nothing after it was in the index."""
+    """One bad sector silently ended the whole check: no later file was in the index."""
     for camera in ("door", "shed", "yard"):
         writer.put(camera, film, "always")
         writer.end(camera)
@@ -113,7 +111,7 @@ def test_a_file_that_cannot_be_read_hides_no_other(
 def test_an_hour_to_and_fro_by_the_clock_loses_nothing(
     storage: Storage, writer: Writer, film: list[Unit], tmp_path: Path
 ) -> None:
-    """Each step begins a file that says when it was by the clock, and all play."""
+    """Each step of the clock begins a file with its own wall-clock time, and all play."""
     steps = (0, 3604, 8, 12)
     for step in steps:
         writer.put("door", [replace(one, at_unix=one.at_unix + step) for one in film], "always")

@@ -1,4 +1,4 @@
-"""The thread that writes: with files, a slow disk, and a full one."""
+"""The writer thread: with files, a slow disk, and a full one."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ def later(film: list[Unit], seconds: float) -> list[Unit]:
 
 
 def record(writer: Writer, film: list[Unit], camera: str = "door") -> None:
-    """Record a film as a file of its own, and wait until it is written."""
+    """Record a film as one file, and wait until it is written."""
     assert writer.put(camera, film, "always")
     writer.end(camera)
     writer.call(lambda: None)
@@ -36,7 +36,7 @@ def record(writer: Writer, film: list[Unit], camera: str = "door") -> None:
 def test_files_are_where_people_look_for_them(
     writer: Writer, storage: Storage, film: list[Unit], media: Path
 ) -> None:
-    """A file lies below its camera and its day, and the index knows it; only its owner reads it."""
+    """A file is in its camera's and day's folder and in the index; only its owner can read it."""
     record(writer, film)
 
     (one,) = storage.index.all_recordings()
@@ -51,7 +51,7 @@ def test_files_are_where_people_look_for_them(
 
 
 def test_what_is_being_written_is_known(writer: Writer, film: list[Unit]) -> None:
-    """It is as long as its fragments; all of it once it is ended."""
+    """A file that is being written is as long as its fragments, and complete once it ends."""
     writer.put("door", film, "always")
     writer.call(lambda: None)
 
@@ -67,7 +67,7 @@ def test_what_is_being_written_is_known(writer: Writer, film: list[Unit]) -> Non
 def test_two_files_of_a_second_have_two_names(
     writer: Writer, storage: Storage, film: list[Unit]
 ) -> None:
-    """A size that changes at once replaces nothing."""
+    """A size that changes within a second does not overwrite the file before."""
     record(writer, film[:10])
     record(writer, film[10:20])
 
@@ -77,7 +77,7 @@ def test_two_files_of_a_second_have_two_names(
 
 
 def test_another_reason_is_another_file(writer: Writer, storage: Storage, film: list[Unit]) -> None:
-    """What was recorded for motion is told from what is always recorded."""
+    """What was recorded for motion is kept apart from continuous recording."""
     writer.put("door", film[:50], "motion")
     writer.put("door", film[50:], "always")
     writer.end("door")
@@ -109,7 +109,7 @@ def test_a_slow_disk_drops_and_goes_on(
 
 
 def full_after(monkeypatch: pytest.MonkeyPatch, nbytes: list[int]) -> None:
-    """Let a file system have so many bytes left for fragments."""
+    """Leave a file system with this many bytes for fragments."""
     append = RecordingFile.append
 
     def limited(self: RecordingFile, fragment: Sequence[bytes], ticks: int, key: bool) -> None:
@@ -125,7 +125,7 @@ def full_after(monkeypatch: pytest.MonkeyPatch, nbytes: list[int]) -> None:
 def test_a_full_disk_loses_the_oldest_first(
     writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two recordings the older one makes room, and the new one is whole; a locked one stays."""
+    """The older of two recordings makes room, and the new one is whole; a locked one stays."""
     for at in (0, 10, 20):
         record(writer, later(film, at))
     locked, oldest, newer = storage.index.all_recordings()
@@ -150,7 +150,7 @@ def test_a_full_disk_loses_the_oldest_first(
 def test_a_full_disk_pauses_and_goes_on(
     writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If nothing may go, recording pauses and says so; what was written plays, and it goes on."""
+    """If nothing may be deleted, recording pauses and says so, and resumes by itself."""
     monkeypatch.setattr(module, "RETRY_S", 1.0)
     nbytes = [30_000]
     full_after(monkeypatch, nbytes)
@@ -175,7 +175,7 @@ def test_a_full_disk_pauses_and_goes_on(
 
 
 def test_room_is_left_for_others(media: Path, film: list[Unit]) -> None:
-    """Recording ends before the disk is full: with 200 MB or 2 % left, whichever is less."""
+    """Recording stops before the disk is full: with 200 MB or 2 % left, whichever is less."""
     for free, total, fits in [
         (199_000_000, 1 << 40, False),
         (201_000_000, 1 << 40, True),
@@ -189,9 +189,9 @@ def test_room_is_left_for_others(media: Path, film: list[Unit]) -> None:
 def test_deleting_a_lot_delays_nothing(
     writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is overdue goes one by one, and what is recorded meanwhile is written in between.
+    """Overdue files go one by one, and new data is written in between.
 
-    One that was locked in the meantime stays.
+    A file locked meanwhile stays.
     """
     for at in range(0, 60, 10):
         record(writer, later(film[:20], at))
@@ -216,7 +216,7 @@ def test_deleting_a_lot_delays_nothing(
 def test_an_operator_keeps_and_deletes(
     writer: Writer, storage: Storage, film: list[Unit], media: Path
 ) -> None:
-    """Also what is being written: the lock is in the file, and after deleting a new one begins."""
+    """An open file too: the lock is stored in it, and after deleting, a new one begins."""
     writer.put("door", film, "always")
     key = writer.call(lambda: writer.open["door"].id)
     path = recording_path(media, key)
@@ -238,7 +238,7 @@ def test_an_operator_keeps_and_deletes(
 
 
 def test_a_lost_index_is_made_anew(writer: Writer, storage: Storage, film: list[Unit]) -> None:
-    """What the files say is exactly what the index had: missing, damaged, or outdated."""
+    """A missing, damaged or outdated index is rebuilt from the files exactly as it was."""
     for at in (0, 10, 20):
         record(writer, later(film, at), "door" if at else "yard")
     key = storage.index.all_recordings()[1].id
@@ -266,7 +266,7 @@ def test_a_lost_index_is_made_anew(writer: Writer, storage: Storage, film: list[
 def test_a_check_leaves_alone_what_is_written(
     writer: Writer, storage: Storage, film: list[Unit]
 ) -> None:
-    """Neither its end is cut nor is it called complete; another process sees that too."""
+    """The open file is neither truncated nor marked complete, even by another process."""
     writer.put("door", film, "always")
     writer.call(lambda: None)
     one = writer.open["door"]

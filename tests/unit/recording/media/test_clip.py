@@ -1,4 +1,4 @@
-"""Clips of video, and the units that are read out of recordings again; FFmpeg is the judge."""
+"""Clips of video, and the units read back from recordings, checked by FFmpeg."""
 
 import subprocess
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ QUICKLY = ("-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
 @pytest.fixture(scope="module", params=CODECS)
 def units(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Two seconds of 25 pictures each, in groups of 10."""
+    """Two seconds at 25 pictures/s, in groups of 10."""
     folder = tmp_path_factory.mktemp(request.param)
     return make_units(folder, 2, *CODECS[request.param], *QUICKLY, source=SOURCE)
 
@@ -34,7 +34,7 @@ SOURCE = "testsrc2=size=128x72:rate=25"
 
 
 def record(path: Path, units: Sequence[Unit], a_fragment: int = 12) -> Path:
-    """Write units as recordings are written."""
+    """Write units into a recording."""
     muxer = Muxer(units[0])
     times = [round((one.at_unix - units[0].at_unix) * TIMESCALE) for one in units]
     times.append(times[-1] + 3600)
@@ -51,7 +51,7 @@ def record(path: Path, units: Sequence[Unit], a_fragment: int = 12) -> Path:
 
 
 def nals(unit: Kept) -> bytes:
-    """Return what is in a unit; how long its start codes are does not matter."""
+    """Return a unit's NAL units, without start codes, whose lengths may differ."""
     return unit.data.replace(b"\0\0\0\1", b"\0\0\1")
 
 
@@ -62,7 +62,7 @@ def whole(clip: Clip) -> bytes:
 
 
 def shown(file: bytes, form: str = "mp4") -> list[str]:
-    """Return a digest of each picture that is shown; fails if FFmpeg finds anything wrong."""
+    """Return a digest of each picture shown; fail if FFmpeg finds a fault."""
     command = ["ffmpeg", "-v", "error", "-f", form, "-i", "-", "-f", "framemd5", "-"]
     ended = subprocess.run(
         [*command[:-1], "-fps_mode", "passthrough", "-"],
@@ -76,7 +76,7 @@ def shown(file: bytes, form: str = "mp4") -> list[str]:
 
 
 def test_clip_shows_the_pictures_from_a_moment_on(units: list[Unit]) -> None:
-    """Those before it are in the file, for the decoder, and are not shown."""
+    """Earlier pictures are in the file for the decoder, but not shown."""
     form = "h264" if units[0].codec.startswith("avc1") else "hevc"
     every = shown(b"".join(unit.data for unit in units), form)
 
@@ -90,7 +90,7 @@ def test_clip_shows_the_pictures_from_a_moment_on(units: list[Unit]) -> None:
 @pytest.mark.parametrize("timed", [False, True])
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_b_frames_are_shown_in_their_order(codec: str, timed: bool, tmp_path: Path) -> None:
-    """Also of a recording; each picture is shown for its time, the first one at the beginning."""
+    """Recordings too; each picture is shown for its time, and the first one at the start."""
     options = ("-c:v", codec, "-bf", "3", "-g", "12", "-x265-params", "log-level=0", *QUICKLY)
     if codec == "libx264":
         options = ("-c:v", codec, "-bf", "3", "-b-pyramid", "normal", "-g", "12", *QUICKLY)
@@ -112,12 +112,12 @@ def test_b_frames_are_shown_in_their_order(codec: str, timed: bool, tmp_path: Pa
     times = [float(line.split(",")[0]) for line in told.split()]
     assert times == pytest.approx([0.04 * at for at in range(50)], abs=0.001)
     part = cut(stored, BEGIN + 0.04 * 17 + 0.01, BEGIN + 0.04 * 30 + 0.01)
-    complete = 14 if timed else 11  # Of the last ones, those before them are missing.
+    complete = 14 if timed else 11  # The last ones lack the units before them.
     assert shown(whole(Clip(part, BEGIN + 0.04 * 17 + 0.01)))[:complete] == every[17:][:complete]
 
 
 def test_parts_of_a_clip_fit_together(units: list[Unit]) -> None:
-    """Whatever part is asked for, it is the same as in the whole."""
+    """Any range of bytes equals that of the whole clip."""
     clip = Clip(units, BEGIN)
     data = whole(clip)
 
@@ -128,7 +128,7 @@ def test_parts_of_a_clip_fit_together(units: list[Unit]) -> None:
 
 
 def test_units_come_back_out_of_a_recording(units: list[Unit], tmp_path: Path) -> None:
-    """Each is what was written, with its parameter sets, its size and its time."""
+    """Each is what was written, with its parameter sets, size and time."""
     path = record(tmp_path / "one.mp4", units)
 
     read = read_units(path, BEGIN)
@@ -145,7 +145,7 @@ def test_units_come_back_out_of_a_recording(units: list[Unit], tmp_path: Path) -
 
 
 def test_clip_spans_disk_and_memory(units: list[Unit], tmp_path: Path) -> None:
-    """Where the one ends and the other begins cannot be seen."""
+    """The transition from one to the other is seamless."""
     stored = read_units(record(tmp_path / "one.mp4", units), BEGIN)
 
     mixed = Clip([*stored[:30], *units[30:]], BEGIN + 0.3)
@@ -155,7 +155,7 @@ def test_clip_spans_disk_and_memory(units: list[Unit], tmp_path: Path) -> None:
 
 
 def test_changed_parameter_sets_come_back(tmp_path: Path) -> None:
-    """A camera may change them within a file; each key picture has its own again."""
+    """A camera may change them within a file; each key picture gets its own back."""
     before = make_units(tmp_path, 0.4, *CODECS["h264"], *QUICKLY, source=SOURCE)
     after = make_units(
         *(tmp_path, 0.8, "-c:v", "libx264", "-bf", "0", "-g", "10", "-level", "5.0", *QUICKLY),
@@ -173,7 +173,7 @@ def test_changed_parameter_sets_come_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [700, -1, -200])
 def test_a_torn_recording_is_read_as_far_as_it_goes(cut: int, tmp_path: Path) -> None:
-    """Whatever was being written when the power failed is left out."""
+    """What was being written when the power failed is left out."""
     units = make_units(tmp_path, 1, *CODECS["h264"], *QUICKLY, source=SOURCE)
     path = record(tmp_path / "one.mp4", units)
     data = path.read_bytes()
@@ -185,7 +185,7 @@ def test_a_torn_recording_is_read_as_far_as_it_goes(cut: int, tmp_path: Path) ->
 
 
 def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
-    """Nor is only the beginning of one."""
+    """The beginning of one alone is rejected as well."""
     path = tmp_path / "one.mp4"
     path.write_bytes(b"\0\0\0\x20ftyp")
 
@@ -194,7 +194,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_shrinks_is_noticed(tmp_path: Path) -> None:
-    """A clip never ends in the middle of a picture as if nothing had happened."""
+    """A clip must not end in mid-picture as if nothing had happened."""
     units = make_units(tmp_path, 1, *CODECS["h264"], *QUICKLY, source=SOURCE)
     path = record(tmp_path / "one.mp4", units)
     read = read_units(path, BEGIN)
@@ -216,7 +216,7 @@ def test_only_one_kind_of_video_is_copied() -> None:
 
 
 def test_first_shown_is_the_newest_that_is_not_later() -> None:
-    """Or the first there is."""
+    """If there is none, it is the first picture."""
     units = [Unit(b"", True, n, BEGIN + n, JPEG, 3, 2) for n in range(3)]
 
     found = [shown_from(units, BEGIN + at) - BEGIN for at in (-5, 0, 0.9, 1, 9)]

@@ -1,4 +1,4 @@
-"""Clips on a disk that is full: a real one, small enough to be filled."""
+"""Clips on a full disk: a real one, small enough to fill."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ WHOLE = (BEGIN, BEGIN + 100)
 
 @pytest.fixture(scope="module")
 def units(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Unit]]:
-    """A second of what is copied, and of what has to be encoded."""
+    """A second of units to copy, and of units to encode."""
     noise = np.random.default_rng(1)
     pictures = [
         cv2.imencode(".jpg", noise.integers(0, 255, (180, 320, 3), np.uint8))[1].tobytes()
@@ -48,7 +48,7 @@ def test_a_clip_says_that_the_disk_is_full(
     small_disk: Callable[[Path, int], SmallDisk],
     tmp_path: Path,
 ) -> None:
-    """It fails with that reason and leaves nothing behind; the next one is made."""
+    """The clip fails with that reason and leaves nothing behind; the next one works."""
     disk = small_disk(tmp_path / "state", 2)
     jobs = ClipJobs(disk.folder / "clips", media)
     (disk.folder / "clips").mkdir(mode=0o700)

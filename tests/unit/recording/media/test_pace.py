@@ -1,4 +1,4 @@
-"""How an encoder stays within a round of its camera on a machine that is too busy."""
+"""How an encoder stays within its camera's round on an overloaded machine."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -18,7 +18,7 @@ class Recorded:
     """
 
     def __init__(self, cost_s: Callable[[float, bool], float]) -> None:
-        self.oldest_s: list[float] = []  # How old the oldest was that was not encoded, each round.
+        self.oldest_s: list[float] = []  # Age of the oldest picture not yet encoded, each round.
         self.encoded: list[float] = []
         self.urgent: list[bool] = []
         self._cost_s = cost_s
@@ -47,7 +47,7 @@ class Recorded:
 
 
 def test_all_is_encoded_gently_where_there_is_time() -> None:
-    """As on any machine that is not too busy: what is live goes first."""
+    """On a machine that is not overloaded, low priority is enough: live encoding goes first."""
     camera = Recorded(lambda _, urgent: 0.007)
     camera.run(30)
 
@@ -57,9 +57,8 @@ def test_all_is_encoded_gently_where_there_is_time() -> None:
 
 @pytest.mark.parametrize("usual_s", [0.012, 0.05, 0.3])
 def test_what_is_not_encoded_is_never_old(usual_s: float) -> None:
-    """A killed server had lost 7 s of a camera without video, once: its encoder had a low priority
-    on a full machine, and up to 150 pictures waited for it.
-    """
+    """A killed server once lost 7 s of a camera without video. On an overloaded machine its encoder
+    had a low priority, and up to 150 pictures waited for it."""
 
     def cost_s(now: float, urgent: bool) -> float:
         busy = 10 < now < 40
@@ -69,8 +68,8 @@ def test_what_is_not_encoded_is_never_old(usual_s: float) -> None:
     camera.run(80)
 
     late = [age_s for age_s in camera.oldest_s if age_s > 1.3]
-    assert len(late) <= 3, "only before it is known"
-    # One picture at low priority may take longer by itself.
+    assert len(late) <= 3, "only until the cost is known"
+    # One picture at low priority may take longer.
     assert max(camera.oldest_s) < 3 * ROUND_S + 10 * usual_s
     assert camera.encoded == sorted(camera.encoded)
     busy = [at for at in camera.encoded if 15 < at < 40]
@@ -81,7 +80,7 @@ def test_what_is_not_encoded_is_never_old(usual_s: float) -> None:
 
 
 def test_those_that_are_encoded_are_as_far_apart_as_possible() -> None:
-    """A film that jumps evenly tells more than one that stands still in between."""
+    """An evenly jumping film shows more than one that stands still in between."""
     assert spread(range(10), 10) == list(range(10))
     assert spread(range(10), 5) == [1, 3, 5, 7, 9]
     assert spread(range(10), 1) == [9]

@@ -1,4 +1,4 @@
-"""The process that decodes and encodes what is kept: what it makes, and what its failures cost."""
+"""The process that decodes and encodes recorded media: its output, and the cost of its failures."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ GREYS = [20 * number for number in range(1, 11)]
 
 @pytest.fixture(scope="module")
 def units(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """A second of H.264, in groups of ten pictures, each a little brighter than the one before."""
+    """A second of H.264 in groups of ten pictures, each a little brighter than the last."""
     source = "color=black:size=64x48:rate=25,format=gray,geq=lum='16+8*N'"
     options = ("-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "10")
     return make_units(tmp_path_factory.mktemp("film"), 1, *options, source=source)
@@ -44,14 +44,14 @@ def media() -> Iterator[MediaProcess]:
 
 @pytest.fixture
 def jobs(media: MediaProcess, tmp_path: Path) -> Iterator[ClipJobs]:
-    """A maker of clips whose folder is empty."""
+    """A clip maker with an empty folder."""
     made = ClipJobs(tmp_path / "clips", media)
     yield made
     made.close()
 
 
 def grey(level: int, seq: int, size: tuple[int, int] = (64, 48)) -> Unit:
-    """Return a JPEG of one grey, a twentieth of a second after the one before it."""
+    """Return a JPEG of one grey, a twentieth of a second after the previous one."""
     pixels = np.full((size[1], size[0], 3), level, np.uint8)
     data = cv2.imencode(".jpg", pixels)[1].tobytes()
     return Unit(data, True, seq, BEGIN + 0.05 * seq, JPEG, *size)
@@ -68,7 +68,7 @@ def brightness(jpeg: bytes) -> float:
 
 
 def film_of(path: Path) -> list[tuple[float, float]]:
-    """Return time and brightness of each picture of a film."""
+    """Return the time and brightness of each picture in a film."""
     size = subprocess.run(
         [
             *("ffprobe", "-v", "error", "-show_entries", "frame=pts_time"),
@@ -94,7 +94,7 @@ def film_of(path: Path) -> list[tuple[float, float]]:
 
 
 def test_picture_of_a_video_is_its_last(media: MediaProcess, units: list[Unit]) -> None:
-    """It is decoded from the key picture on, and as narrow as it was asked for."""
+    """It is decoded from the key picture on, and as narrow as requested."""
     pictures = PictureMaker(media)
 
     early, late = (brightness(pictures.picture_of(units[:count], 32)) for count in (3, 9))
@@ -109,7 +109,7 @@ def test_picture_of_a_video_is_its_last(media: MediaProcess, units: list[Unit]) 
 
 
 def test_picture_of_jpeg_needs_no_process() -> None:
-    """It is handed on as it is, or scaled here."""
+    """It is passed on unchanged, or scaled here."""
     process = MediaProcess()
     pictures = PictureMaker(process)
 
@@ -124,7 +124,7 @@ def test_picture_of_jpeg_needs_no_process() -> None:
 
 
 def test_film_shows_each_picture_for_its_time(media: MediaProcess, tmp_path: Path) -> None:
-    """From the one that was asked for on; the reported share grows to all of it."""
+    """It starts at the requested picture; the reported progress grows to 1."""
     path, shares = tmp_path / "film.mp4", []
 
     encode_film(
@@ -147,7 +147,7 @@ def test_film_shows_each_picture_for_its_time(media: MediaProcess, tmp_path: Pat
 def test_codecs_and_sizes_can_be_mixed(
     media: MediaProcess, units: list[Unit], tmp_path: Path
 ) -> None:
-    """Video that became JPEG, and another size, go into one film of the first one's size."""
+    """Video that became JPEG, and another size, go into one film of the first size."""
     jpeg = [grey(200, 20 + number, (65, 49)) for number in range(5)]
     path = tmp_path / "film.mp4"
 
@@ -160,7 +160,7 @@ def test_codecs_and_sizes_can_be_mixed(
 
 
 def test_broken_picture_is_left_out(media: MediaProcess, tmp_path: Path) -> None:
-    """One picture less is no reason to have no clip."""
+    """A clip with one picture less is better than none."""
     some = greys()
     some[5] = Unit(b"\xff\xd8rubbish\xff\xd9", *(True, 5, BEGIN + 0.25, JPEG, 64, 48))
     path = tmp_path / "film.mp4"
@@ -171,7 +171,7 @@ def test_broken_picture_is_left_out(media: MediaProcess, tmp_path: Path) -> None
 
 
 def test_crash_fails_one_request_only(media: MediaProcess, units: list[Unit]) -> None:
-    """The next one has a process of its own."""
+    """The next request gets a new process."""
     media.ask("picture", units[:3], width=0)
     pid = media.pid
     assert pid
@@ -184,7 +184,7 @@ def test_crash_fails_one_request_only(media: MediaProcess, units: list[Unit]) ->
 
 
 def test_process_that_hangs_is_killed(units: list[Unit]) -> None:
-    """Whoever waits is told, and the next request is served."""
+    """Whoever waits gets an error, and the next request is served."""
     media = MediaProcess(stuck_after_s=2.0)
     try:
         media.ask("picture", units[:3], width=0)
@@ -203,10 +203,10 @@ def test_process_that_hangs_is_killed(units: list[Unit]) -> None:
 
 
 def test_what_is_live_goes_first(media: MediaProcess, units: list[Unit]) -> None:
-    """What is asked for has a low priority, but for what is urgent: that must not fall behind."""
+    """Requests run at low priority, urgent work does not: live encoding must keep up."""
 
     def used_s() -> dict[int, float]:
-        """Return the CPU time of the process's threads, by their priority below ours."""
+        """Return the CPU time of the process's threads by niceness relative to ours."""
         spent = dict.fromkeys((0, 10), 0.0)
         for thread in Path(f"/proc/{media.pid}/task").iterdir():
             nice = os.getpriority(os.PRIO_PROCESS, int(thread.name))
@@ -226,7 +226,7 @@ def test_what_is_live_goes_first(media: MediaProcess, units: list[Unit]) -> None
 
 
 def test_encoding_ends_when_its_time_is_over(media: MediaProcess) -> None:
-    """What is left is planned anew: on a machine that is suddenly busy it would take seconds."""
+    """The rest is planned again: on a suddenly busy machine it would take seconds."""
     pictures = [grey(100, seq, (1280, 720)) for seq in range(30)]
 
     units, done = media.encode("late", pictures, 20, limit_s=1e-6)
@@ -248,7 +248,7 @@ def test_process_ends_after_a_rest(units: list[Unit]) -> None:
 
 
 def green(condition: object, patience_s: float = 20.0) -> bool:
-    """Let green threads work until a condition holds."""
+    """Let green threads run until a condition holds."""
     assert callable(condition)
     for _ in range(int(patience_s / 0.02)):
         if condition():
@@ -258,7 +258,7 @@ def green(condition: object, patience_s: float = 20.0) -> bool:
 
 
 def test_jobs_are_made_in_turn_and_belong_to_their_makers(jobs: ClipJobs) -> None:
-    """Nobody sees what others have made, and asking again is no second job."""
+    """Nobody sees other users' clips, and a repeated request is not a second job."""
     one = jobs.begin("ada", "door", WHOLE, greys())
     other = jobs.begin("bob", "door", WHOLE, greys())
 
@@ -273,7 +273,7 @@ def test_jobs_are_made_in_turn_and_belong_to_their_makers(jobs: ClipJobs) -> Non
 
 
 def test_only_so_many_jobs_wait(jobs: ClipJobs) -> None:
-    """One more is refused; what is cancelled makes room, and leaves nothing."""
+    """One more is rejected; a cancelled job makes room, and leaves nothing behind."""
     made = [
         jobs.begin("ada", "door", (BEGIN, BEGIN + at + 1), greys(200)) for at in range(MAX_WAITING)
     ]
@@ -292,7 +292,7 @@ def test_only_so_many_jobs_wait(jobs: ClipJobs) -> None:
 
 
 def test_video_is_copied_by_a_job_too(jobs: ClipJobs, units: list[Unit]) -> None:
-    """Whoever asks for a job need not know what the camera sends."""
+    """Whoever requests a job need not know what the camera sends."""
     job = jobs.begin("ada", "door", (BEGIN + 0.2, BEGIN + 1), units)
 
     assert job.wait(30)
@@ -302,7 +302,7 @@ def test_video_is_copied_by_a_job_too(jobs: ClipJobs, units: list[Unit]) -> None
 
 
 def test_job_that_fails_says_why(jobs: ClipJobs) -> None:
-    """And is no obstacle to the next one."""
+    """It does not stop the next one."""
     rubbish = [Unit(b"rubbish", True, 1, BEGIN, "avc1.64001f", 64, 48)]
 
     failed = jobs.begin("ada", "door", WHOLE, rubbish)
@@ -316,7 +316,7 @@ def test_job_that_fails_says_why(jobs: ClipJobs) -> None:
 
 
 def test_what_is_left_of_the_last_run_is_removed(media: MediaProcess, tmp_path: Path) -> None:
-    """Nobody could ask for it any more."""
+    """Nobody could request it any more."""
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "clip_1.mp4").write_bytes(b"1")
 
@@ -335,7 +335,7 @@ def test_rate_is_that_of_most_pictures() -> None:
 
 
 def test_recent_values_are_kept_for_a_while() -> None:
-    """Until they are old, or too large together; then the oldest goes."""
+    """They are kept until they expire, or are too large together; then the oldest goes."""
     clock = FakeClock()
     recent: Recent[str] = Recent(10.0, 100, clock)
     recent.put("one", "1", 60)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of who may do what."""
+"""Fixtures for the tests of permissions."""
 
 from tests.unit.web.auth.site import make_site, site
 

@@ -1,4 +1,4 @@
-"""A small site behind the real guard, and browsers and programs that ask it."""
+"""A small site behind the real guard, and browsers and programs that use it."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ PASSWORD = "correct horse"
 
 
 class Site:
-    """A small site behind the real guard: it says who asked."""
+    """A small site behind the real guard: it answers with the user's name."""
 
     def __init__(
         self, folder: Path, origins: Sequence[str] = (), ancestors: Sequence[str] = ()
@@ -55,7 +55,7 @@ class Site:
 
 @pytest.fixture
 def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    """A function that makes a site; every one made has the same state folder."""
+    """A function that creates sites; all of them share a state folder."""
     sites: list[Site] = []
 
     def make(*users: str, **options: Sequence[str]) -> Site:

@@ -1,4 +1,4 @@
-"""Who may do what, over HTTP, and when that ends; without a server around it."""
+"""Who may do what over HTTP, and when that ends; without a server."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.unit.web.auth.site import PASSWORD, Site, basic, log_in, written
 
 
 def test_without_users_everybody_is_operator(make_site: Callable[..., Site]) -> None:
-    """On a server without users nobody is asked, and no cookie is set."""
+    """A server without users asks for no login and sets no cookie."""
     answer = make_site().client().get("/")
 
     assert answer.json == {"name": None, "by": "open"}
@@ -24,7 +24,7 @@ def test_without_users_everybody_is_operator(make_site: Callable[..., Site]) -> 
 
 
 def test_security_headers(site: Site) -> None:
-    """Every answer says what a page may do, and that nobody may frame it."""
+    """Every answer says what a page may do, and that no page may frame it."""
     for path in ("/login", "/nowhere", "/healthz"):
         with site.client().get(path) as answer:
             headers = answer.headers
@@ -39,7 +39,7 @@ def test_security_headers(site: Site) -> None:
 
 
 def test_a_browser_stays_with_tls(site: Site) -> None:
-    """Who came over TLS comes back over TLS; in the clear anybody could have said so."""
+    """A browser that came over TLS must return over TLS; plain HTTP must not claim that."""
     client = site.client()
     secure = client.get("/login", base_url="https://localhost").headers
     plain = client.get("/login").headers
@@ -51,7 +51,7 @@ def test_a_browser_stays_with_tls(site: Site) -> None:
 
 
 def test_a_host_cannot_write_the_policy(site: Site) -> None:
-    """The Host header is the client's word."""
+    """The Host header is under the client's control."""
     answer = site.client().get("/healthz", headers={"Host": "x; script-src *"})
 
     assert "script-src *" not in answer.headers["Content-Security-Policy"]
@@ -70,7 +70,7 @@ def test_a_host_cannot_write_the_policy(site: Site) -> None:
 def test_a_change_ends_logins_and_connections(
     site: Site, change: Callable[[UsersFile], None]
 ) -> None:
-    """Within a second of the command, what the user had open is over, and others go on."""
+    """Within a second of the command, the user's sessions end, and others continue."""
     site.file.add_user("bob", "viewer", None, PASSWORD)
     until(lambda: site.auth.people.user("bob"))
     clients = {name: site.client() for name in ("ada", "bob")}
@@ -93,7 +93,7 @@ def test_a_change_ends_logins_and_connections(
 
 
 def test_the_first_user_closes_an_open_server(make_site: Callable[..., Site]) -> None:
-    """From that moment everybody has to log in; those who were there are sent away."""
+    """From then on everybody has to log in; existing connections are closed."""
     site = make_site()
     ended: list[bool] = []
     anybody = Credential(OPEN, "open")
@@ -106,7 +106,7 @@ def test_the_first_user_closes_an_open_server(make_site: Callable[..., Site]) ->
 
 
 def test_the_last_user_does_not_open_it(site: Site) -> None:
-    """Taking everybody away lets nobody in."""
+    """Removing all users lets nobody in."""
     site.file.remove_user("ada")
     until(lambda: not site.auth.people)
 
@@ -115,7 +115,7 @@ def test_the_last_user_does_not_open_it(site: Site) -> None:
 
 
 def test_a_list_that_breaks_changes_nothing(site: Site) -> None:
-    """A running server keeps those it knew."""
+    """A running server keeps the users it knew."""
     client = site.client()
     log_in(client)
 
@@ -126,7 +126,7 @@ def test_a_list_that_breaks_changes_nothing(site: Site) -> None:
 
 
 def test_presence_ends_each_once() -> None:
-    """Who has lost the right is sent away once; who has gone is not sent."""
+    """A user who lost the right is disconnected once; one who has left is not."""
     connections = Connections()
     ended: list[str] = []
     for key in "abc":
@@ -141,7 +141,7 @@ def test_presence_ends_each_once() -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1"])
 def test_others_reach_no_server_without_users(make_site: Callable[..., Site], host: str) -> None:
-    """The one line says the command that makes a user."""
+    """The error is one line with the command that creates a user."""
     with pytest.raises(ConfigError, match=r"python manage\.py user add NAME --role operator"):
         require_users(host, make_site().auth)
 
@@ -153,12 +153,12 @@ def test_this_machine_reaches_one(make_site: Callable[..., Site], host: str) -> 
 
 
 def test_users_open_every_address(site: Site) -> None:
-    """With users, any address will do."""
+    """With users, any address is allowed."""
     require_users("0.0.0.0", site.auth)
 
 
 def test_logins_and_refusals_are_noted(site: Site) -> None:
-    """With the name of a user, but never with what else was typed as one."""
+    """Users are logged by name, but no other text typed as one ever is."""
     client = site.client()
     log_in(client, "ada", "wrong password")
     log_in(client, "my password by mistake")

@@ -1,4 +1,4 @@
-"""Being shown in other people's pages: embed tokens, frames and CORS; without a server."""
+"""Embedding in other pages: embed tokens, frames and CORS; without a server."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,11 +20,11 @@ PANEL = "https://panel.example"
 EMBED = Person("panel", "viewer", frozenset({"door"}), "embed")
 
 
-# What an embed token is for.
+# Uses of an embed token.
 
 
 def test_an_embed_token_is_for_pictures_of_one_camera() -> None:
-    """Of everything there is, it may do what a kiosk of that camera asks, and no more."""
+    """It may do exactly what a kiosk of that camera needs."""
     needs_somebody = {what for what, need in NEEDS.items() if need is not Need.NOTHING}
     allowed = {what for what in needs_somebody if may(EMBED, what)}
 
@@ -51,7 +51,7 @@ def test_an_embed_token_with_clips_has_no_more_than_those() -> None:
 
 
 def test_an_embed_token_counts_in_an_address(site: Site) -> None:
-    """``?token=`` opens pictures and the kiosk for it, and nothing for any other token."""
+    """``?token=`` opens pictures and the kiosk for it, and nothing for other tokens."""
     embed = site.file.add_token("panel", "viewer", ["door"], embed=True)
     whole = site.file.add_token("octo", "viewer", None)
     until(lambda: len(site.auth.people.tokens) == 2)
@@ -63,7 +63,7 @@ def test_an_embed_token_counts_in_an_address(site: Site) -> None:
     for wrong in (whole, embed + "x", ""):
         for path in ("/", "/api/cameras"):
             answer = client.get(f"{path}?token={wrong}")
-            # Neither a login, which would not hold in a frame, nor a question for a password.
+            # Neither a login, which would not work in a frame, nor a password dialog.
             assert answer.status_code == 401, (path, wrong)
             assert "WWW-Authenticate" not in answer.headers
     bearer = {"Authorization": f"Bearer {whole}"}
@@ -71,7 +71,7 @@ def test_an_embed_token_counts_in_an_address(site: Site) -> None:
 
 
 def test_an_embed_token_is_passed_on_to_nobody(site: Site) -> None:
-    """No referrer, no cache, no redirect and no audit entry carries it on."""
+    """No referrer, cache, redirect or audit entry reveals it."""
     embed = site.file.add_token("panel", "viewer", ["door"], embed=True)
     until(lambda: site.auth.people.tokens)
     client = site.client()
@@ -87,7 +87,7 @@ def test_an_embed_token_is_passed_on_to_nobody(site: Site) -> None:
 
 
 def test_an_embed_token_ends_when_it_is_removed(site: Site) -> None:
-    """It is the same person until then, and nobody afterwards."""
+    """It identifies the same person until then, and nobody afterwards."""
     embed = site.file.add_token("panel", "viewer", ["door"], embed=True)
     person = site.file.load().bearer(embed)
     assert person is not None
@@ -100,7 +100,7 @@ def test_an_embed_token_ends_when_it_is_removed(site: Site) -> None:
 
 
 def test_a_list_without_embed_tokens_is_as_it_was(tmp_path: Path) -> None:
-    """Nodes of an older version share the list, and refuse keys that they do not know."""
+    """Nodes of an older version share the list, and reject unknown keys."""
     file = UsersFile(tmp_path)
     file.add_token("octo", "viewer", None)
     text = (tmp_path / "people.json").read_text()
@@ -119,7 +119,7 @@ def test_an_embed_token_needs_one_camera(tmp_path: Path, cameras: list[str]) -> 
 
 
 def test_the_command_prints_addresses(tmp_path: Path) -> None:
-    """Three addresses to paste; the list says what the token is, and not the token."""
+    """There are three addresses to paste; the list describes the token without showing it."""
     state = ["--state", str(tmp_path)]
     run = CliRunner().invoke
     arguments = ["add", "panel", "--camera", "door", "--embed"]
@@ -144,11 +144,11 @@ def test_the_command_prints_addresses(tmp_path: Path) -> None:
     assert "--role is missing" in str(missing.exception)
 
 
-# Who may show the page in a frame.
+# Pages that may frame the dashboard.
 
 
 def test_only_named_pages_may_frame_the_dashboard(make_site: Callable[..., Site]) -> None:
-    """Those of ``frame_ancestors``, and only the dashboard, not the form for passwords."""
+    """Those of ``frame_ancestors`` may frame only the dashboard, not the login form."""
     client = make_site("ada", ancestors=(PANEL, "http://10.0.0.7:8123")).client()
 
     def framed_by(path: str) -> str:
@@ -171,7 +171,7 @@ def test_only_named_pages_may_frame_the_dashboard(make_site: Callable[..., Site]
     ],
 )
 def test_what_is_no_origin_may_frame_nothing(origin: str, tmp_path: Path) -> None:
-    """A mistake stops the start, named, and never ends up in the policy."""
+    """A mistake is named, stops the start, and never enters the policy."""
     flags = {"frame_ancestors": origin}
     with pytest.raises(ConfigError, match="accepted: a list of origins") as refused:
         load_settings((), None, None, flags, {})
@@ -183,17 +183,17 @@ def test_what_is_no_origin_may_frame_nothing(origin: str, tmp_path: Path) -> Non
     assert origin in str(refused.value)
 
 
-# What scripts of other pages may read.
+# What other pages' scripts may read.
 
 
 @pytest.fixture
 def shared_site(make_site: Callable[..., Site]) -> Site:
-    """A site with the user ada, that lets pages of the panel read."""
+    """A site with the user ada, readable by pages of the panel."""
     return make_site("ada", origins=[PANEL + "/"])
 
 
 def test_scripts_of_allowed_pages_may_read(shared_site: Site) -> None:
-    """Pictures and states, also the refusal; never for a cookie, and cached by page."""
+    """They may read pictures, states and refusals; never with a cookie, and cached per page."""
     client = shared_site.client()
 
     answer = client.get("/api/cameras", headers={"Origin": "https://PANEL.example"})
@@ -202,7 +202,7 @@ def test_scripts_of_allowed_pages_may_read(shared_site: Site) -> None:
         headers={"Origin": PANEL, "Access-Control-Request-Headers": "authorization"},
     )
 
-    assert answer.status_code == 401, "whoever asks must still be known"
+    assert answer.status_code == 401, "the client must still log in"
     assert answer.headers["Access-Control-Allow-Origin"] == "https://PANEL.example"
     assert "Origin" in answer.headers["Vary"]
     assert preflight.status_code == 204
@@ -213,7 +213,7 @@ def test_scripts_of_allowed_pages_may_read(shared_site: Site) -> None:
 
 
 def test_scripts_of_other_pages_may_not_read(shared_site: Site) -> None:
-    """Nor may anybody read the dashboard, whose forms hold a secret."""
+    """Nor may any script read the dashboard, whose forms contain a secret."""
     client = shared_site.client()
 
     for origin in ("https://evil.example", "https://panel.example.evil", "null", ""):

@@ -1,4 +1,4 @@
-"""The login page: its form, its cookie, and what it says."""
+"""The login page: its form, its cookie, and its messages."""
 
 import re
 
@@ -9,14 +9,14 @@ from tests.unit.web.auth.site import PASSWORD, Site, csrf_of, log_in, log_out
 
 
 def test_a_page_leads_to_the_login(site: Site) -> None:
-    """A browser is sent to the login page by a relative address, which holds under any prefix."""
+    """A browser is redirected by a relative address, which works under any prefix."""
     answer = site.client().get("/")
 
     assert (answer.status_code, answer.headers["Location"]) == (303, "login")
 
 
 def test_logging_in_and_out(site: Site) -> None:
-    """The right password opens, logging out closes, and the old cookie opens nothing again."""
+    """The right password opens, logging out closes, and the old cookie stays invalid."""
     client = site.client()
 
     answer = log_in(client)
@@ -35,7 +35,7 @@ def test_logging_in_and_out(site: Site) -> None:
 
 
 def test_logging_in_anew_ends_the_login_before(site: Site) -> None:
-    """A browser has one login; the cookie of the one before opens nothing."""
+    """A browser has one login; the previous one's cookie is invalid."""
     client = site.client()
     name = site.flask.config["SESSION_COOKIE_NAME"]
     log_in(client)
@@ -57,7 +57,7 @@ def test_logging_in_anew_ends_the_login_before(site: Site) -> None:
     [("ada", ""), ("ada", PASSWORD + " "), ("bob", PASSWORD), ("", PASSWORD), ("ada\0", PASSWORD)],
 )
 def test_wrong_is_wrong_in_one_way(site: Site, name: str, password: str) -> None:
-    """Whether the name exists is not told."""
+    """The answer does not reveal whether the name exists."""
     answer = log_in(site.client(), name, password)
 
     assert answer.status_code == 401
@@ -65,7 +65,7 @@ def test_wrong_is_wrong_in_one_way(site: Site, name: str, password: str) -> None
 
 
 def test_a_name_is_escaped(site: Site) -> None:
-    """What was typed comes back as text."""
+    """The typed text comes back as text."""
     answer = log_in(site.client(), '"><script>alert(1)</script>')
 
     assert "<script>alert" not in answer.text
@@ -73,7 +73,7 @@ def test_a_name_is_escaped(site: Site) -> None:
 
 @pytest.mark.parametrize("token", ["", "wrong", "ü"])
 def test_a_form_without_its_token_does_nothing(site: Site, token: str) -> None:
-    """Another site cannot log a browser in, nor out."""
+    """Another site cannot log a browser in or out."""
     client = site.client()
     assert log_in(client, csrf=token).status_code == 400
     log_in(client)
@@ -93,7 +93,7 @@ def test_a_form_without_its_token_does_nothing(site: Site, token: str) -> None:
     ids=["many fields", "nine fields", "json", "multipart"],
 )
 def test_only_a_small_form_is_read(site: Site, kind: str, body: str) -> None:
-    """What is no login form is answered in words, and not taken apart."""
+    """Anything other than a login form gets an error and is not parsed."""
     answer = site.client().post("/login", data=body, content_type=kind)
 
     assert (answer.status_code, answer.mimetype) == (400, "text/plain")
@@ -101,7 +101,7 @@ def test_only_a_small_form_is_read(site: Site, kind: str, body: str) -> None:
 
 
 def test_a_planted_session_does_not_live_on(site: Site) -> None:
-    """Logging in begins a new session: what somebody put in the browser before is of no use."""
+    """Logging in starts a new session: one planted in the browser before is useless."""
     client = site.client()
     planted = csrf_of(client)
 
@@ -112,7 +112,7 @@ def test_a_planted_session_does_not_live_on(site: Site) -> None:
 
 
 def test_cookie_flags(site: Site) -> None:
-    """Scripts cannot read it, other sites cannot send it, and over TLS it stays there."""
+    """Scripts cannot read it, other sites cannot send it, and over TLS it stays on TLS."""
     plain = log_in(site.client()).headers["Set-Cookie"]
     client = site.client()
     form = {"name": "ada", "password": PASSWORD, "csrf": ""}
@@ -140,7 +140,7 @@ def test_cookie_flags(site: Site) -> None:
     ],
 )
 def test_the_login_says_why_one_is_asked(site: Site, why: str, said: str | None) -> None:
-    """In our own words; and what was looked at is come back to without them."""
+    """The reason is in our own words; the login returns to the page without them."""
     text = site.client().get(f"/login?camera=door&why={why}").text
 
     assert ('role="alert"' in text) == (said is not None)
@@ -149,7 +149,7 @@ def test_the_login_says_why_one_is_asked(site: Site, why: str, said: str | None)
 
 
 def test_a_login_that_ended_is_called_that(site: Site) -> None:
-    """Without a script, too: the browser still shows the login that holds no more."""
+    """This works without scripts, too: the browser still sends the expired login."""
     client = site.client()
     log_in(client)
 

@@ -1,4 +1,4 @@
-"""Logins that are kept: how long, over restarts, and how many."""
+"""Stored logins: how long they last, across restarts, and how many there may be."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.unit.web.auth.site import PASSWORD, Site, log_in
 
 
 def test_logins_survive_a_restart(make_site: Callable[..., Site]) -> None:
-    """A browser goes on where it was; one that logged out does not."""
+    """A browser continues where it was; one that logged out does not."""
     site = make_site("ada")
     stays, leaves = site.client(), site.client()
     for client in (stays, leaves):
@@ -36,7 +36,7 @@ def test_logins_survive_a_restart(make_site: Callable[..., Site]) -> None:
 
 
 def test_the_file_of_logins_logs_nobody_in(site: Site) -> None:
-    """It holds digests, not what a cookie holds."""
+    """It contains digests, not the cookies' values."""
     secret = site.auth.logins.open(Person("ada", "viewer", generation="x"))
     site.auth.logins.save()
 
@@ -64,9 +64,9 @@ def test_a_login_ends_after_a_month(tmp_path: Path, clock: FakeClock) -> None:
 def test_a_login_outlives_a_clock_that_is_set(
     tmp_path: Path, clock: FakeClock, step_s: float
 ) -> None:
-    """A board without a battery learns the time after its start, forward or back: nobody is out.
+    """A board without a battery sets its clock after its start, which logs nobody out.
 
-    Its age is counted by what passes meanwhile: a month later it ends all the same.
+    A login's age is the time that passes meanwhile: a month later it still ends.
     """
     UsersFile(tmp_path).add_user("ada", "viewer", None, PASSWORD)
     people = UsersFile(tmp_path).load()
@@ -86,7 +86,7 @@ def test_a_login_outlives_a_clock_that_is_set(
 
 
 def test_the_oldest_login_makes_room(tmp_path: Path) -> None:
-    """Browsers that never log out do not pile up."""
+    """Browsers that never log out do not accumulate."""
     UsersFile(tmp_path).add_user("ada", "viewer", None, PASSWORD)
     people = UsersFile(tmp_path).load()
     ada = people.user("ada")
@@ -104,7 +104,7 @@ def test_the_oldest_login_makes_room(tmp_path: Path) -> None:
     "text", ["{", "[]", '{"logins": 1}', '{"logins": {"x": ["ada", 1, 2]}}', '{"logins": {"x": 1}}']
 )
 def test_broken_logins_are_forgotten(tmp_path: Path, text: str) -> None:
-    """Everybody has to log in again, and that is all."""
+    """Everybody has to log in again, and nothing else happens."""
     path = tmp_path / "logins.json"
     path.write_text(text)
     logins = Logins(path)

@@ -1,4 +1,4 @@
-"""Programs that ask: by a token, by a password with each request, or from this machine."""
+"""Programs as clients: by a token, by a password with each request, or from this machine."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.unit.web.auth.site import PASSWORD, PROXIED, Site, basic, log_in
 
 
 def test_a_token_opens(site: Site) -> None:
-    """A bearer token stands for its machine on every path; a wrong one is refused."""
+    """A bearer token identifies its machine on every path; a wrong one is rejected."""
     token = site.file.add_token("octo", "viewer", None)
     until(lambda: site.auth.people.tokens)
     client = site.client()
@@ -35,7 +35,7 @@ def test_basic_opens_machine_paths_only(site: Site) -> None:
 
 
 def test_a_password_is_asked_for_where_it_counts(site: Site) -> None:
-    """Machine paths say how to log in; our own page's scripts never raise the browser's dialog."""
+    """Machine paths ask for one; our own page's scripts never open the browser's dialog."""
     client = site.client()
 
     assert "Basic" in client.get("/api/cameras").headers["WWW-Authenticate"]
@@ -46,7 +46,7 @@ def test_a_password_is_asked_for_where_it_counts(site: Site) -> None:
 
 
 def test_basic_costs_one_hash(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that asks every second is hashed once; nine at once are, too."""
+    """A client that asks every second is hashed once, and so are nine at the same time."""
     checks: list[str] = []
     check = site.auth.check
     monkeypatch.setattr(
@@ -68,7 +68,7 @@ def test_basic_costs_one_hash(site: Site, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_proved_password_ends_with_the_old_one(site: Site) -> None:
-    """What was remembered of a right password is worth nothing once it is changed."""
+    """A remembered password is invalid once it is changed."""
     client = site.client()
     assert client.get("/api/cameras", headers=basic("ada", PASSWORD)).status_code == 200
     before = site.auth.people
@@ -81,7 +81,7 @@ def test_a_proved_password_ends_with_the_old_one(site: Site) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_password_with_umlauts_is_read_in_either_encoding(site: Site, encoding: str) -> None:
-    """Browsers and curl send UTF-8 in Basic, aiohttp and requests Latin-1."""
+    """In Basic, browsers and curl send UTF-8, aiohttp and requests Latin-1."""
     site.file.add_user("bob", "viewer", None, "grüße, Jürgen")
     until(lambda: site.auth.people.user("bob"))
 
@@ -91,9 +91,9 @@ def test_a_password_with_umlauts_is_read_in_either_encoding(site: Site, encoding
 
 
 def test_a_token_is_taken_as_basic_password(site: Site) -> None:
-    """A player can send nothing but a name and a password; the name may be any.
+    """A player can only send a name and a password; any name will do.
 
-    It was refused, and ten requests of such a player locked its whole address out.
+    It was rejected, and ten requests of such a player locked out its whole address.
     """
     token = site.file.add_token("octo", "viewer", None)
     until(lambda: site.auth.people.tokens)
@@ -107,7 +107,7 @@ def test_a_token_is_taken_as_basic_password(site: Site) -> None:
 
 
 def test_a_removed_token_locks_nobody_out(site: Site) -> None:
-    """A player that goes on asking with it is told so, and costs neither hashes nor tries."""
+    """A player that keeps using it gets an error, and costs neither hashes nor tries."""
     client = site.client()
     gone = basic("octo", "porthole_" + "x" * 43)
 
@@ -120,7 +120,7 @@ def test_a_removed_token_locks_nobody_out(site: Site) -> None:
 
 
 def test_a_refusal_says_what_was_wrong(site: Site) -> None:
-    """Who shows a token is not told to log in first, wherever the token stands."""
+    """A client with a token is not told to log in first, wherever the token is sent."""
     client = site.client()
     token = site.file.add_token("octo", "viewer", None)
     until(lambda: site.auth.people.tokens)
@@ -141,7 +141,7 @@ def test_a_refusal_says_what_was_wrong(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["Ada", "ADA", "ada"])
 def test_a_name_may_be_capitalized(site: Site, name: str) -> None:
-    """Phones begin names with a capital; who comes in is the same person all the same."""
+    """Phones capitalize names; the user is the same."""
     client = site.client()
     log_in(client, name)
 
@@ -152,7 +152,7 @@ def test_a_name_may_be_capitalized(site: Site, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["Basic", "Basic !!!", "Basic YQ==", "Bearer", "x" * 5000])
 def test_rubbish_is_nobody(site: Site, text: str) -> None:
-    """An Authorization header that makes no sense is answered 401 and nothing else."""
+    """A malformed Authorization header is answered 401 and nothing else."""
     answer = site.client().get("/api/cameras", headers={"Authorization": text})
 
     assert answer.status_code == 401
@@ -160,7 +160,7 @@ def test_rubbish_is_nobody(site: Site, text: str) -> None:
 
 @pytest.mark.parametrize("path", ["/readyz", "/metrics"])
 def test_this_machine_may_ask_how_it_is(site: Site, path: str) -> None:
-    """A monitor on the same machine needs no login; one behind a proxy, or elsewhere, does."""
+    """A monitor on this machine needs no login; one behind a proxy, or elsewhere, does."""
     site.flask.wsgi_app = Forwarded(site.flask.wsgi_app, [])  # type: ignore[method-assign]
     client = site.client()
 

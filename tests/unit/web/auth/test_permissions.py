@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""Permissions of each role."""
 
 import ast
 import re
@@ -53,7 +53,7 @@ PUBLIC = ("/healthz", "/login", "/logout")
 
 @pytest.mark.parametrize("what", SEEING)
 def test_everybody_known_may_see(what: str) -> None:
-    """Viewers and operators see; who is not known does not."""
+    """Viewers and operators may see; unknown people may not."""
     assert may(VIEWER, what)
     assert may(OPERATOR, what)
     assert may(OPEN, what)
@@ -62,7 +62,7 @@ def test_everybody_known_may_see(what: str) -> None:
 
 @pytest.mark.parametrize("what", CONTROLLING)
 def test_only_operators_control(what: str) -> None:
-    """A viewer controls nothing, an operator everything, as does everybody on an open server."""
+    """A viewer controls nothing; an operator, or anyone on an open server, everything."""
     assert not may(VIEWER, what, "door")
     assert may(OPERATOR, what, "door")
     assert may(OPEN, what, "door")
@@ -71,7 +71,7 @@ def test_only_operators_control(what: str) -> None:
 
 @pytest.mark.parametrize("what", ["/api/admin", "/api/admin/cameras/door"])
 def test_only_admins_change_cameras_and_people(what: str) -> None:
-    """An operator may not, nor an admin of some cameras: it concerns all of them."""
+    """Operators may not, nor admins of only some cameras, since it concerns all of them."""
     assert may(ADMIN, what)
     assert may(OPEN, what)
     assert not may(OPERATOR, what)
@@ -82,21 +82,21 @@ def test_only_admins_change_cameras_and_people(what: str) -> None:
 
 @pytest.mark.parametrize("what", PUBLIC)
 def test_some_paths_are_for_everybody(what: str) -> None:
-    """What a login page needs, and whether the server is alive, may be asked by anyone."""
+    """Anyone may get what a login page needs, and whether the server is alive."""
     assert may(None, what)
     assert may(BLIND, what)
 
 
 @pytest.mark.parametrize("what", [*SEEING[1:3], *CONTROLLING, "/video_feed", "/snapshot"])
 def test_a_list_of_cameras_hides_the_others(what: str) -> None:
-    """An operator of one camera may do nothing about another."""
+    """An operator of one camera cannot touch another."""
     assert may(DOOR_OPERATOR, what, "door")
     assert not may(DOOR_OPERATOR, what, "yard")
     assert not may(BLIND, what, "door")
 
 
 def test_what_touches_every_camera_needs_every_camera() -> None:
-    """Shutting down, and the figures of all cameras, are not for those who know only some."""
+    """Shutting down, and all cameras' figures, are not for users who see only some."""
     assert may(OPERATOR, "quit")
     assert not may(DOOR_OPERATOR, "quit")
     assert not may(VIEWER, "quit")
@@ -106,7 +106,7 @@ def test_what_touches_every_camera_needs_every_camera() -> None:
 
 @pytest.mark.parametrize("what", ["", NOWHERE, "delete", "/admin", "FPS", "watch "])
 def test_what_is_not_in_the_table_nobody_may(what: str) -> None:
-    """Something new is closed until the table says who may."""
+    """Anything new is denied until the table lists it."""
     assert not may(OPEN, what)
     assert not may(OPERATOR, what)
 
@@ -131,7 +131,7 @@ def test_the_table_has_every_event_and_route() -> None:
 
 
 def test_control_is_what_viewers_may_not() -> None:
-    """The audit log is told of exactly the events that need an operator."""
+    """The audit log covers exactly the events that need an operator."""
     operators = {
         what for what, need in NEEDS.items() if need in (Need.OPERATOR, Need.OPERATOR_OF_ALL)
     }
@@ -159,10 +159,10 @@ def test_control_is_what_viewers_may_not() -> None:
     ],
 )
 def test_area_of_a_path(path: str, action: str | None, area: str) -> None:
-    """A path belongs to its first part; mjpg-streamer's queries to what they stand for."""
+    """A path belongs to its first part; mjpg-streamer's queries to what they mean."""
     assert area_of(path, action) == area
 
 
 def test_basic_is_asked_for_by_machine_paths_only() -> None:
-    """No browser is asked for a password by the dashboard's own page."""
+    """The dashboard's own page never makes a browser ask for a password."""
     assert {"/video_feed", "/stream", "/snapshot", "/clip", "/api"} == ASKS_FOR_BASIC

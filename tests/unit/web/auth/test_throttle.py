@@ -1,4 +1,4 @@
-"""Guessing passwords is slow, and locks out nobody who is known."""
+"""Guessing passwords is slow, and does not lock out known browsers and players."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.unit.web.auth.site import PASSWORD, Site, basic, from_there, log_in, 
 
 
 def test_guessing_the_old_password_is_limited(site: Site) -> None:
-    """Whoever finds a page open can try no more passwords there than at the login."""
+    """On a page left open, nobody can try more passwords than at the login."""
     client = site.client()
     log_in(client)
     with client.session_transaction() as session:
@@ -58,7 +58,7 @@ def test_guesses_are_limited_per_address(site: Site) -> None:
 def test_attempts_of_a_clock_that_was_ahead_lock_nobody_out(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They counted until it was that late again: for a year, or up to a restart."""
+    """They counted until the clock was that late again: for a year, or up to a restart."""
     right = time.time
     ahead_s = 365 * 86400.0
     monkeypatch.setattr(time, "time", lambda: right() + ahead_s)
@@ -70,11 +70,11 @@ def test_attempts_of_a_clock_that_was_ahead_lock_nobody_out(
     assert codes == [401] * 10 + [429]
     assert log_in(client).status_code == 303
     codes = [log_in(site.client(), "ada", "guess").status_code for _ in range(10)]
-    assert codes == [401] * 9 + [429], "those of now count"
+    assert codes == [401] * 9 + [429], "current tries count"
 
 
 def test_guesses_are_limited_per_name(site: Site) -> None:
-    """Many addresses together have thirty tries at one name, whether it exists or not."""
+    """All addresses together have thirty tries at a name, whether it exists or not."""
     for name in ("ada", "nobody"):
         codes = []
         for number in range(31):
@@ -90,8 +90,8 @@ def test_guesses_are_limited_per_name(site: Site) -> None:
 def test_past_the_limit_no_answer_tells(site: Site) -> None:
     """Five hundred guesses, and then the right one, look the same from the eleventh on.
 
-    Somebody had used Basic elsewhere, so the right password was known to be right, and was let in
-    at once and uncounted: a guesser learned it at a thousand guesses a second.
+    If the password was already proved elsewhere by Basic, it was let in immediately and uncounted:
+    a guesser could learn it at a thousand guesses a second.
     """
     counted: list[str] = []
     site.auth.count_refusal = counted.append
@@ -110,14 +110,14 @@ def test_past_the_limit_no_answer_tells(site: Site) -> None:
 
     assert codes == [401] * 10 + [429] * 490
     assert [answer.status_code for answer in there] == [429] * 5
-    assert here.status_code == 200, "who proved it before goes on"
+    assert here.status_code == 200, "a client that proved it before continues"
     assert counted.count("rate_limited") == 495
     first, last = [e for e in written(site.folder, "refused.log") if e["result"] == "rate_limited"]
     assert (first["from"], last["repeated"]) == ("10.0.0.2", 494)
 
 
 def test_past_the_limit_a_proof_is_worth_nothing_where_it_was_made(site: Site) -> None:
-    """Beside a player, behind the same address, nobody learns the player's password either."""
+    """An attacker at a player's address cannot learn the player's password either."""
     client = site.client()
     right = basic("ada", PASSWORD)
     assert client.get("/api/cameras", headers=right).status_code == 200
@@ -132,7 +132,7 @@ def test_past_the_limit_a_proof_is_worth_nothing_where_it_was_made(site: Site) -
 
 
 def lock_out(site: Site, name: str) -> None:
-    """Have strangers use up a name's tries, from four addresses."""
+    """Let strangers use up a name's tries, from four addresses."""
     for number in range(31):
         with site.flask.test_request_context():
             try:
@@ -143,14 +143,14 @@ def lock_out(site: Site, name: str) -> None:
 
 
 def test_a_known_browser_is_not_locked_out(site: Site) -> None:
-    """Strangers who try a name lock its owner out of new browsers only, logged out or not."""
+    """Strangers' tries lock a name's owner only out of new browsers, logged out or not."""
     client = site.client()
     log_in(client)
     log_out(client)
 
     lock_out(site, "ada")
 
-    assert log_in(site.client()).status_code == 429, "a browser nobody knows"
+    assert log_in(site.client()).status_code == 429, "an unknown browser"
     for number in range(8):
         assert log_in(client, "Ada", f"guess {number}").status_code == 401
     assert log_in(client).status_code == 303
@@ -160,7 +160,7 @@ def test_a_known_browser_is_not_locked_out(site: Site) -> None:
 
 
 def test_a_known_browser_is_known_for_its_owner_only(site: Site) -> None:
-    """A browser that one has logged in from gives no tries at anybody else's name."""
+    """A browser that a user logged in from gives no extra tries at other names."""
     site.file.add_user("eve", "viewer", None, PASSWORD)
     until(lambda: site.auth.people.user("eve"))
     client = site.client()
@@ -174,7 +174,7 @@ def test_a_known_browser_is_known_for_its_owner_only(site: Site) -> None:
 
 
 def test_a_known_player_is_not_locked_out(site: Site) -> None:
-    """A right password sent with every request goes on where it was right before."""
+    """A password sent with every request keeps working where it was right before."""
     client, mine = site.client(), from_there("10.0.0.1")
     right = basic("ada", PASSWORD)
     assert client.get("/api/cameras", headers=right, **mine).status_code == 200
@@ -189,7 +189,7 @@ def test_a_known_player_is_not_locked_out(site: Site) -> None:
 
 
 def test_one_address_cannot_lock_a_name() -> None:
-    """What one address may try stays below what locks a name for everybody."""
+    """One address has fewer tries than lock a name for everybody."""
     per_address, per_name = guesses.PER_ADDRESS, guesses.PER_NAME
     tries = per_address.amount * per_name.get_expiry() / per_address.get_expiry()
 
@@ -197,7 +197,7 @@ def test_one_address_cannot_lock_a_name() -> None:
 
 
 def test_a_login_that_is_known_is_not_limited(site: Site) -> None:
-    """Guessing from the same address throws nobody out."""
+    """Guesses from the same address do not end a login."""
     client = site.client()
     log_in(client)
     for number in range(12):
@@ -225,11 +225,11 @@ def test_tries_are_counted_for_a_household(address: str, network: str) -> None:
 
 @pytest.mark.usefixtures("ordinary_passwords")
 def test_an_unknown_name_takes_as_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time does not tell which names exist: for others, an equally strong hash is checked."""
+    """Timing does not reveal names: an equally strong hash is checked for unknown ones."""
     verify, checked = HASHER.verify, []
 
     class Watching:
-        """Verifies, and notes the parameters of each hash."""
+        """Verifies passwords and records the parameters of each hash."""
 
         def verify(self, hashed: str, password: str) -> bool:
             checked.append(extract_parameters(hashed))
@@ -247,7 +247,7 @@ def test_an_unknown_name_takes_as_long(site: Site, monkeypatch: pytest.MonkeyPat
 def test_logins_in_flight_are_answered_in_time(
     make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With 64 at once an honest login waited for 5 to 12 s; now it has a yes, a no, or a 429."""
+    """With 64 in parallel an honest login waited 5 to 12 s; now it gets a yes, a no, or a 429."""
     site = make_site("ada")
     monkeypatch.setattr(auth_module, "check_password", lambda *_: not native.sleep(0.1))  # type: ignore[func-returns-value]
     took_s: list[float] = []

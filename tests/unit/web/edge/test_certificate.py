@@ -1,4 +1,4 @@
-"""Certificates of our own: what they say, and what they are good for."""
+"""Our own certificates: what they contain, and what they may be used for."""
 
 import datetime
 
@@ -19,14 +19,14 @@ HOSTS = ["localhost", "127.0.0.1", "::1", "attic", "attic.local", "192.168.1.7"]
 
 
 def test_it_is_for_names_and_addresses() -> None:
-    """Each of them is in it, for that is all that browsers compare."""
+    """It contains each of them, since browsers compare nothing else."""
     certificate = read_certificate(make_certificate(make_key(), HOSTS, NOW))
 
     assert certificate.hosts == set(HOSTS)
 
 
 def test_browsers_accept_how_long_it_is_valid() -> None:
-    """Apple rejects anything over 825 days; and a clock may be behind."""
+    """Apple rejects anything over 825 days, and a client's clock may be behind."""
     certificate = read_certificate(make_certificate(make_key(), HOSTS, NOW))
 
     assert certificate.begins < NOW - datetime.timedelta(hours=12)
@@ -35,7 +35,7 @@ def test_browsers_accept_how_long_it_is_valid() -> None:
 
 
 def test_it_can_only_speak_for_this_machine() -> None:
-    """People make their browsers trust it: a thief of the key must not sign for other sites."""
+    """Users make browsers trust it, so a stolen key must not sign for other sites."""
     found = x509.load_pem_x509_certificate(make_certificate(make_key(), HOSTS, NOW))
 
     public = found.public_key()
@@ -46,7 +46,7 @@ def test_it_can_only_speak_for_this_machine() -> None:
 
 
 def test_a_key_owns_its_certificates_only() -> None:
-    """Others, and what is no certificate, are told apart without an exception."""
+    """Foreign certificates and invalid ones are detected without an exception."""
     key = make_key()
     pem = make_certificate(key, HOSTS, NOW)
 
@@ -57,7 +57,7 @@ def test_a_key_owns_its_certificates_only() -> None:
 
 
 def test_half_a_key_is_none() -> None:
-    """Nor is anything else that a file may hold."""
+    """Other file contents are rejected as well."""
     key = make_key()
 
     assert is_key(key)
@@ -65,7 +65,7 @@ def test_half_a_key_is_none() -> None:
 
 
 def test_what_no_certificate_can_hold_is_left_out() -> None:
-    """A certificate that lacked it would be made again every few seconds."""
+    """A certificate without it would be renewed every few seconds."""
     hosts = ["Attic.Local", "0.0.0.0", "::", "[fd00::2]", "FD00:0::2", "b\u00fcro", "a b", "", "_x"]
 
     assert certifiable(hosts) == ["attic.local", "fd00::2", "_x"]

@@ -1,4 +1,4 @@
-"""Who may come in, and who gives way."""
+"""Which connections are admitted, and which give way."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ LOOPBACK, ONE, OTHER = "127.0.0.1", "192.0.2.1", "192.0.2.2"
 
 
 class Entrance:
-    """A limiter with room for four half requests, and who gave way."""
+    """A limiter with room for four half requests, and a record of those that gave way."""
 
     def __init__(self) -> None:
         self.refused: Counter[str] = Counter()
@@ -26,12 +26,12 @@ class Entrance:
 
 @pytest.fixture
 def entrance() -> Entrance:
-    """Nobody is there."""
+    """A limiter without connections."""
     return Entrance()
 
 
 def test_oldest_half_request_gives_way(entrance: Entrance) -> None:
-    """A proxy's address has no bound of its own, but the oldest half request there ends."""
+    """A proxy's address has no limit of its own, but its oldest half request ends."""
     entrance.come("a", "b", "c", "d", "e")
 
     assert entrance.gone == ["a"]
@@ -41,7 +41,7 @@ def test_oldest_half_request_gives_way(entrance: Entrance) -> None:
 
 
 def test_whole_requests_make_no_room_for_half_ones(entrance: Entrance) -> None:
-    """Whoever is in stays in, however many half requests come."""
+    """Whole requests stay, however many half ones come."""
     entrance.come("a", "b")
     assert entrance.limiter.admit("a") is None
 
@@ -51,7 +51,7 @@ def test_whole_requests_make_no_room_for_half_ones(entrance: Entrance) -> None:
 
 
 def test_most_crowded_network_gives_way(entrance: Entrance) -> None:
-    """Who opens many ends others of its own, not somebody else's."""
+    """A client that opens many connections ends its own, not other people's."""
     entrance.come("a", address=ONE)
     entrance.come("b", "c", "d")
 
@@ -61,7 +61,7 @@ def test_most_crowded_network_gives_way(entrance: Entrance) -> None:
 
 
 def test_one_address_has_a_bound(entrance: Entrance) -> None:
-    """Of half requests as of whole ones."""
+    """It holds for half requests as for whole ones."""
     entrance.come("a", "b", "c", address=ONE)
     assert entrance.gone == ["a"]
     assert entrance.limiter.admit("b") is None
@@ -72,7 +72,7 @@ def test_one_address_has_a_bound(entrance: Entrance) -> None:
 
 
 def test_who_awaits_the_next_request_is_the_newest(entrance: Entrance) -> None:
-    """A connection that is kept alive gives way like one that has sent nothing, but last."""
+    """An idle kept-alive connection gives way like one that has sent nothing, but last."""
     entrance.come("a")
     assert entrance.limiter.admit("a") is None
     entrance.come("b", "c", "d")
@@ -84,7 +84,7 @@ def test_who_awaits_the_next_request_is_the_newest(entrance: Entrance) -> None:
 
 
 def test_nothing_is_left_of_who_leaves(entrance: Entrance) -> None:
-    """Counts go back, whichever they were."""
+    """Its counts are removed, whatever they were."""
     for _ in range(10):
         entrance.come("a", "b", address=ONE)
         assert entrance.limiter.admit("a") is None

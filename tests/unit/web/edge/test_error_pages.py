@@ -1,4 +1,4 @@
-"""What people see of an error, and what programs do: a whole server, asked without a socket."""
+"""Errors as people and programs see them: a whole server, called without a socket."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ def open_app(tmp_path_factory: pytest.TempPathFactory) -> App:
 
 @pytest.fixture(scope="module")
 def closed_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """A server where ann may see a camera that there is not."""
+    """A server where ann may see only a camera that does not exist."""
     folder = tmp_path_factory.mktemp("closed")
     UsersFile(folder).add_user("ann", "viewer", ["shed"], PASSWORD)
     app = create_app(load_settings(["door=test:"], None, folder, {}, {}))
@@ -37,13 +37,13 @@ def closed_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 def ask(app: App, path: str, accept: str = BROWSER, **more: Any) -> TestResponse:
-    """Return the answer of a whole server, its front door included."""
+    """Return the answer of a whole server, its outer layers included."""
     base = {"base_url": "http://localhost/", "environ_base": {"REMOTE_ADDR": "127.0.0.1"}}
     return Client(app._front).open(path, **base | more, headers={"Accept": accept})
 
 
 def title_of(answer: TestResponse) -> str:
-    """Return the title of a page, which is its heading too."""
+    """Return a page's title, which must equal its heading."""
     found = re.search(r"<title>(.+) – Porthole</title>", answer.text)
     assert found, answer.text[:200]
     assert f'<h1 class="error-title">{found[1]}</h1>' in answer.text
@@ -75,7 +75,7 @@ ERRORS = [
 def test_an_error_is_a_page_to_people_and_text_to_programs(
     open_app: App, path: str, more: dict[str, Any], status: int, title: str
 ) -> None:
-    """A mistyped address, a clip that is gone, a wrong name: a browser showed one bare line."""
+    """A mistyped address, a deleted clip, a wrong name: a browser used to show one bare line."""
     page = ask(open_app, path, **more)
     text = ask(open_app, path, "*/*", **more)
 
@@ -87,7 +87,7 @@ def test_an_error_is_a_page_to_people_and_text_to_programs(
 
 
 def test_the_page_needs_no_other_file(open_app: App) -> None:
-    """Under a foreign name nothing else is served; the page's own style is all that it may have."""
+    """Under a foreign name no other file is served, so the page may only use its own style."""
     for base in ("http://evil.example/", "http://localhost/"):
         page = ask(open_app, "/nothing", base_url=base)
         (style,) = re.findall("<style>(.*)</style>", page.text, re.DOTALL)
@@ -104,14 +104,14 @@ def test_the_page_needs_no_other_file(open_app: App) -> None:
     ("path", "home"), [("/nothing", "./"), ("/a/b/c", "../../"), ("/video_feed/a%2Fb", "../")]
 )
 def test_the_way_back_is_relative(open_app: App, path: str, home: str) -> None:
-    """A proxy may serve all of it below a prefix that we are never told."""
+    """A proxy may serve everything below a prefix that we do not know."""
     page = ask(open_app, path, environ_overrides={"RAW_PATH_INFO": path})
 
     assert f'href="{home}">Open the dashboard</a>' in page.text
 
 
 def test_what_was_asked_for_is_text_on_the_page(open_app: App) -> None:
-    """An address is written by whoever made the link."""
+    """The author of a link chooses its address."""
     page = ask(open_app, "/video_feed/<img src=x>")
 
     assert "&lt;img src=x&gt;" in page.text
@@ -121,7 +121,7 @@ def test_what_was_asked_for_is_text_on_the_page(open_app: App) -> None:
 def test_a_fault_of_the_server_is_a_page_too(
     open_app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It can be tried again; the log has what programs and people are not told."""
+    """It can be retried; the log has the details that clients do not get."""
 
     def fail() -> NoReturn:
         raise RuntimeError("a secret")
@@ -139,8 +139,8 @@ def test_a_fault_of_the_server_is_a_page_too(
 
 
 def test_people_who_may_not_are_told_what_to_do(closed_app: App) -> None:
-    """Log in; or, as somebody known, that they may not; an embed link that is gone leads nowhere,
-    because who has one has no password."""
+    """They must log in, or, if known, learn that they may not. An expired embed link leads nowhere,
+    since its users have no password."""
     proof = base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
     known = {"HTTP_AUTHORIZATION": f"Basic {proof}"}
 
@@ -160,7 +160,7 @@ def test_people_who_may_not_are_told_what_to_do(closed_app: App) -> None:
 
 
 def test_the_login_page_stays_itself(closed_app: App) -> None:
-    """It answers a wrong password with 401 and a form, which is no error to put on a page."""
+    """It answers a wrong password with 401 and a form, which must not become an error page."""
     client = Client(closed_app._front)
     options = {"base_url": "http://localhost/", "headers": {"Accept": BROWSER}}
     found = re.search(r'name="csrf" value="([^"]+)"', client.get("/login", **options).text)
@@ -176,7 +176,7 @@ def test_the_login_page_stays_itself(closed_app: App) -> None:
 
 
 def test_all_headers_of_the_answer_stay() -> None:
-    """Two cookies are two headers of one name; only what says how long the text is goes."""
+    """Two cookies are two headers of one name; only the text's length is replaced."""
 
     def refuse(_environ: object, start_response: Any) -> list[bytes]:
         cookies = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]

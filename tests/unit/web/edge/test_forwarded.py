@@ -1,4 +1,4 @@
-"""What a trusted proxy says of the client behind it."""
+"""What a trusted proxy says about the client behind it."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from server.web.edge.forwarded import Forwarded, asked_from_here
     ],
 )
 def test_trusted_proxies_are_believed(trusted: str, peer: str, said: str, client: str) -> None:
-    """Whichever way an address is written; a listener on ``::`` sees IPv4 ones within IPv6."""
+    """Any notation of an address counts; a ``::`` listener sees IPv4 mapped to IPv6."""
     seen: list[str] = []
 
     def inside(environ: dict[str, Any], _start_response: object) -> list[bytes]:
@@ -48,7 +48,7 @@ def test_trusted_proxies_are_believed(trusted: str, peer: str, said: str, client
     ],
 )
 def test_only_a_trusted_proxy_is_believed(remote: str, said: str, address: str) -> None:
-    """The client is the last hop that is no proxy of ours; what stands before, anyone may write."""
+    """The client is the last hop that is not a trusted proxy; anyone can forge those before it."""
     seen: dict[str, Any] = {}
     layer = Forwarded(lambda environ, _: (seen.update(environ), [])[1], ["10.0.0.0/24"])
     environ = {
@@ -66,6 +66,6 @@ def test_only_a_trusted_proxy_is_believed(remote: str, said: str, address: str) 
 
 
 def test_a_wrong_proxy_is_refused() -> None:
-    """One line says what would be accepted."""
+    """The error is one line with what is accepted."""
     with pytest.raises(ConfigError, match="trusted_proxies: 'proxy'"):
         Forwarded(lambda *_: [], ["proxy"])

@@ -10,9 +10,9 @@ from server.web.edge.machine import own_addresses, own_names, reachable_at
 
 ADDRESSES = ["192.0.2.2", "fd00::2"]
 NAMES = {
-    "pi": frozenset({"127.0.1.1"}),  # As Debian's /etc/hosts has it.
+    "pi": frozenset({"127.0.1.1"}),  # As in Debian's /etc/hosts.
     "pi.lan": frozenset({"192.0.2.2", "fd00::2"}),
-    "pi.local": frozenset[str](),  # Without mDNS on this machine.
+    "pi.local": frozenset[str](),  # No mDNS on this machine.
     "stale.lan": frozenset({"192.0.2.77"}),
     "both.lan": frozenset({"192.0.2.2", "192.0.2.77"}),
 }
@@ -31,14 +31,14 @@ NAMES = {
     ],
 )
 def test_only_what_leads_here_is_listed(bound: str, takes_ipv4: bool, hosts: list[str]) -> None:
-    """A name that stands for nothing, or for another machine as well, is left out."""
+    """A name that resolves to nothing, or also to another machine, is left out."""
     names = {} if bound in ("127.0.0.1", "::1") else NAMES
 
     assert reachable_at(bound, takes_ipv4, ADDRESSES, names) == hosts
 
 
 def test_addresses_are_those_of_the_interfaces() -> None:
-    """Without netlink, which the shipped units deny, it is the same list."""
+    """Without netlink, which the shipped units deny, the list is the same."""
     families = (socket.AF_INET, socket.AF_INET6)
     expected = {
         one.address.partition("%")[0]
@@ -55,7 +55,7 @@ def test_addresses_are_those_of_the_interfaces() -> None:
 
 
 def test_a_machine_goes_by_its_name_short_and_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In lower case, with what mDNS calls it; never by a name that every machine has."""
+    """They are in lower case, with the mDNS name, and without names that every machine has."""
     found = {"host": "Pi.Lan", "full": "pi.lan.example."}
 
     def look_up(name: str, *_: object, flags: int = 0, **__: object) -> list[object]:
@@ -74,7 +74,7 @@ def test_a_machine_goes_by_its_name_short_and_in_full(monkeypatch: pytest.Monkey
 def test_a_name_server_that_is_dead_does_not_hold_up_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The names are known all the same; only what they stand for is not."""
+    """The names are known anyway; only their addresses are not."""
     released = machine.threading.Event()
     monkeypatch.setattr(machine, "LOOKUP_S", 0.05)
     monkeypatch.setattr(machine.socket, "gethostname", lambda: "pi")

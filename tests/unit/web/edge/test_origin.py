@@ -1,4 +1,4 @@
-"""Names that are answered to, and what is said to those who ask for another."""
+"""Which host names are accepted, and what the answer to others says."""
 
 from typing import Any
 
@@ -31,12 +31,12 @@ def inside(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
     ],
 )
 def test_own_names_and_addresses_are_answered_to(host: str, status: str) -> None:
-    """In any case and on any port; a name that merely begins like one of ours is foreign."""
+    """They match in any case and on any port; a name that merely starts like one is foreign."""
     assert ask(OriginCheck(inside, ["pi", "pi.local"], []), host)[0] == status
 
 
 def test_a_refused_name_is_told_the_way_in(caplog: pytest.LogCaptureFixture) -> None:
-    """The answer has the option to paste, and the log has it too, once a name."""
+    """The answer has the option to paste; the log has it too, once per name."""
     check = OriginCheck(inside, [], [])
 
     for _ in range(3):
@@ -49,7 +49,7 @@ def test_a_refused_name_is_told_the_way_in(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_ever_new_names_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor does one that is no name at all, or far too long."""
+    """Nor does an invalid or overlong name."""
     check = OriginCheck(inside, [], [])
 
     for number in range(3 * origin.MAX_LOGGED_NAMES):

@@ -1,4 +1,4 @@
-"""What a request without TLS is told by a server that speaks it."""
+"""What a TLS server answers to a request without TLS."""
 
 from typing import Any
 
@@ -26,14 +26,14 @@ def ask(method: str, path: str = "/", query: str = "") -> tuple[str, dict[str, s
     [
         ("/", "", "/"),
         ("/snapshot/a%20b.jpg", "rendition=640&x", "/snapshot/a%20b.jpg?rendition=640&x"),
-        # Asked of a proxy.
+        # The form of a request to a proxy.
         ("http://elsewhere.example/", "", "/"),
         ("//elsewhere.example/", "", "//elsewhere.example/"),
         ("/\r\nSet-Cookie: a=b", "", "/%0D%0ASet-Cookie:%20a=b"),
     ],
 )
 def test_who_looks_is_led_to_the_same_place(method: str, path: str, query: str, place: str) -> None:
-    """It is on this server, whatever the path says, and browsers forget it if TLS is turned off."""
+    """The target is on this server, whatever the path, and not cached: TLS may be turned off."""
     status, headers, _ = ask(method, path, query)
 
     assert status.startswith("308 ")
@@ -42,7 +42,7 @@ def test_who_looks_is_led_to_the_same_place(method: str, path: str, query: str, 
 
 
 def test_what_was_sent_in_the_clear_is_refused() -> None:
-    """A password that everybody on the way could read must not work as if nothing had happened."""
+    """A password sent in the clear must not work as if nothing had happened."""
     status, headers, body = ask("POST", "/login")
 
     assert status.startswith("400 ")

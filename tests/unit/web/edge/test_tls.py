@@ -1,4 +1,4 @@
-"""Which certificate is shown: what is refused, what is made, and when there is a new one."""
+"""The choice of certificate: which are rejected, generated and replaced."""
 
 import datetime
 import errno
@@ -27,7 +27,7 @@ DAY = datetime.timedelta(days=1)
 
 
 class Own:
-    """A certificate of our own, on a machine whose names and clock can be set."""
+    """Our own certificate, on a machine whose names and clock the test sets."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,7 +36,7 @@ class Own:
         self.steady_s = 0.0
 
     def start(self) -> OwnCertificate:
-        """Return it as a server that starts has it."""
+        """Return the certificate as a starting server loads it."""
         return OwnCertificate(
             self.folder, lambda: self.hosts, lambda: self.now, lambda: self.steady_s
         )
@@ -52,15 +52,15 @@ def own(tmp_path: Path) -> Own:
 
 
 def choose(cert: Path | None, key: Path | None, folder: Path) -> Tls | None:
-    """Choose a certificate as settings do."""
+    """Choose a certificate as the settings do."""
     return choose_certificate("off", cert and str(cert), key and str(key), folder, lambda: HOSTS)
 
 
-# Given ones.
+# Certificates from the settings.
 
 
 def test_both_files_may_be_one(certified: Certified, tmp_path: Path) -> None:
-    """Certificate and key are accepted in a file each, and in one."""
+    """Certificate and key may be in two files or in one."""
     both = tmp_path / "both.pem"
     both.write_bytes(certified.cert.read_bytes() + certified.key.read_bytes())
 
@@ -71,13 +71,13 @@ def test_both_files_may_be_one(certified: Certified, tmp_path: Path) -> None:
 
 
 def test_nothing_set_is_no_tls(tmp_path: Path) -> None:
-    """And no file is made."""
+    """And no file is created."""
     assert choose(None, None, tmp_path) is None
     assert not list(tmp_path.iterdir())
 
 
 def encrypt(certified: Certified, folder: Path) -> Path:
-    """Return the key with a passphrase."""
+    """Return the key encrypted with a passphrase."""
     done = subprocess.run(
         [
             *("openssl", "pkey", "-aes256", "-passout", "pass:secret"),
@@ -133,7 +133,7 @@ WRONG: dict[str, tuple[Callable[[Certified, Path], Files], str, str]] = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_what_cannot_be_used_is_named(what: str, certified: Certified, tmp_path: Path) -> None:
-    """One line has the setting, its value, what is wrong, and what would be accepted."""
+    """The error is one line with the setting, its value, the fault, and what is accepted."""
     make, value, reason = WRONG[what]
 
     with pytest.raises(ConfigError) as caught:
@@ -146,7 +146,7 @@ def test_what_cannot_be_used_is_named(what: str, certified: Certified, tmp_path:
 
 
 def test_settings_that_cannot_be_used_end_the_start(certified: Certified, tmp_path: Path) -> None:
-    """Before anything listens, which the command line turns into one line and exit code 2."""
+    """This happens before anything listens; the command line prints a line and exits with 2."""
     flags = {"tls_cert": str(certified.cert)}
 
     with pytest.raises(ConfigError, match="tls_key is not set"):
@@ -156,7 +156,7 @@ def test_settings_that_cannot_be_used_end_the_start(certified: Certified, tmp_pa
 def test_an_expired_certificate_is_used_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Pictures that clients can still ask for are better than none after a restart at night."""
+    """A server restarted at night should still serve clients that accept it."""
     old = Certified(tmp_path / "old", ago=1000 * DAY)
 
     assert choose(old.cert, old.key, tmp_path)
@@ -164,11 +164,11 @@ def test_an_expired_certificate_is_used_with_a_warning(
     assert "expired" in caplog.text
 
 
-# Our own.
+# Our own certificate.
 
 
 def test_it_is_kept(own: Own) -> None:
-    """A browser's exception lasts: the next start shows the same certificate."""
+    """A browser's exception lasts: the next start uses the same certificate."""
     first, second = Tls(own.start()), Tls(own.start())
 
     assert first.self_made
@@ -185,7 +185,7 @@ def test_its_files_are_private(own: Own) -> None:
 
 
 def test_it_is_renewed_before_it_expires(own: Own) -> None:
-    """A month before; the key stays, for those who pinned it."""
+    """This happens a month before; the key stays, for clients that pinned it."""
     source = own.start()
     first, key = Tls(source).certificate, own.key()
 
@@ -202,8 +202,7 @@ def test_it_is_renewed_before_it_expires(own: Own) -> None:
 
 def test_one_that_is_not_valid_yet_is_made_again_a_day_later(own: Own) -> None:
     """It was made while the clock was years ahead, and all clients rejected it until then. A clock
-    that is behind for a minute, as after a boot without a battery, is no reason for a new one.
-    """
+    that is behind for a minute, as after a boot without a battery, is no reason for a new one."""
     source = own.start()
     Tls(source)
     own.now -= 3000 * DAY
@@ -222,7 +221,7 @@ def test_one_that_is_not_valid_yet_is_made_again_a_day_later(own: Own) -> None:
 
 
 def test_a_new_address_is_added(own: Own) -> None:
-    """What it had before stays in it: a laptop that comes back needs no third certificate."""
+    """It keeps the old ones: a laptop that comes back needs no third certificate."""
     source = own.start()
     first = Tls(source).certificate
 
@@ -239,7 +238,7 @@ def test_a_new_address_is_added(own: Own) -> None:
 
 
 def test_hosts_without_end_do_not_make_it_grow_without_end(own: Own) -> None:
-    """Those of now are always in it, and then as many of the others as there is room for."""
+    """The current ones are always in it, and as many of the others as fit."""
     source = own.start()
     for number in range(100):
         own.hosts = (*HOSTS, f"10.0.0.{number}")
@@ -253,7 +252,7 @@ def test_hosts_without_end_do_not_make_it_grow_without_end(own: Own) -> None:
 @pytest.mark.parametrize("length", [0, 100, 10_000])
 @pytest.mark.parametrize("name", ["tls-key.pem", "tls-cert.pem"])
 def test_a_file_that_is_broken_is_made_again(own: Own, name: str, length: int) -> None:
-    """Half a file, or another one's: there is a certificate that works, and its key."""
+    """For half a file, or one with another key, a working pair is generated."""
     Tls(own.start())
     other = Own(own.folder / "other")
     other.folder.mkdir()
@@ -276,7 +275,7 @@ def test_a_file_that_cannot_be_used_is_told(own: Own) -> None:
 def test_a_full_disk_does_not_keep_the_server_from_starting(
     own: Own, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is there does for those who reach it by its old address."""
+    """The old certificate still works for clients that use its old address."""
     first = Tls(own.start()).certificate
 
     def refuse(path: Path, data: bytes) -> None:
@@ -296,7 +295,7 @@ def test_a_full_disk_does_not_keep_the_server_from_starting(
 
 @pytest.fixture
 def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certified:
-    """Files that are looked at often."""
+    """Files that are checked often."""
     monkeypatch.setattr(tls, "CHECK_S", 0.01)
     return Certified(tmp_path / "shown")
 
@@ -304,14 +303,14 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certified:
 def test_changed_files_are_read_again(
     watched: Certified, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What breaks meanwhile is told once, and the old one stays in use until it is mended."""
+    """A fault in them is reported once, and the old pair stays in use until it is fixed."""
     caplog.set_level(logging.INFO)
     used = Tls(GivenCertificate(str(watched.cert), str(watched.key)))
     first, context = used.certificate, used.context
     new = Certified(tmp_path / "new")
     used.open()
     try:
-        # As a script copies them: the certificate first, which then has another one's key.
+        # A script copies the certificate first, which then does not match the key.
         shutil.copy(new.cert, watched.cert)
         until(lambda: "does not belong" in caplog.text)
         assert used.certificate == first
@@ -332,7 +331,7 @@ def test_changed_files_are_read_again(
 
 
 def test_a_link_that_leads_elsewhere_is_followed(watched: Certified, tmp_path: Path) -> None:
-    """As certbot renews: the files stay what they are, and the link leads to new ones."""
+    """As certbot renews: the old files stay, and the link leads to new ones."""
     new = Certified(tmp_path / "new")
     link = tmp_path / "live"
     link.symlink_to(watched.cert.parent)

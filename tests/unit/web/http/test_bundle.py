@@ -1,4 +1,4 @@
-"""Many modules and style sheets as one: the same, in the same order."""
+"""Many modules and style sheets joined into one, in the same order."""
 
 import re
 
@@ -13,7 +13,7 @@ def read(path: str) -> str:
 
 
 def test_modules_run_once_and_before_those_that_import_them() -> None:
-    """Imports become constants, exports what a function returns; the entry keeps its own."""
+    """Imports become constants, exports a function's result; the entry keeps its own."""
     files = {
         "js/main.js": "import { two } from './a/two.js';\nimport { ONE } from './a/one.js';\n"
         "export const three = two() + ONE;\n",
@@ -33,7 +33,7 @@ def test_modules_run_once_and_before_those_that_import_them() -> None:
 
 
 def test_what_is_loaded_late_is_found_from_where_the_joined_module_is() -> None:
-    """A worker, a module that few need, and what others have written."""
+    """A worker, a module that few need, and vendored files are loaded late."""
     files = {
         "js/main.js": "import { go } from './a/b/go.js';\ngo();\n",
         "js/a/b/go.js": "import { io } from '../../../vendor/io.js';\n"
@@ -52,7 +52,7 @@ def test_what_is_loaded_late_is_found_from_where_the_joined_module_is() -> None:
 
 
 def test_modules_keep_to_the_forms_that_can_be_joined() -> None:
-    """Named imports and exports at the top level, and nobody but the entry awaits there."""
+    """Named imports and exports at the top level; only the entry may await there."""
     for path in SCRIPTS:
         text = path.read_text()
         assert len(re.findall(r"^import\b", text, re.M)) == len(IMPORT.findall(text)), path
@@ -65,7 +65,7 @@ def test_modules_keep_to_the_forms_that_can_be_joined() -> None:
 
 
 def test_all_of_the_page_is_in_one_file() -> None:
-    """But for what is loaded late, and what others have written."""
+    """Except for vendored files and those that are loaded late."""
     joined = join_modules("js/main.js", read)
 
     missing = [
@@ -79,7 +79,7 @@ def test_all_of_the_page_is_in_one_file() -> None:
 
 
 def test_style_sheets_keep_their_order() -> None:
-    """One after the other, as the sheet that imports them has them."""
+    """They follow each other in the order in which the main sheet imports them."""
     files = {
         "css/all.css": '/* All. */\n@import url("base/a.css");\n@import url("b.css");\n.c {}\n',
         "css/base/a.css": '@import url("../../vendor/d.css");\n.a {}\n',
@@ -93,7 +93,7 @@ def test_style_sheets_keep_their_order() -> None:
 
 
 def test_every_style_sheet_belongs_to_a_page() -> None:
-    """To the dashboard, the login, errors or the small window; nothing is left to be imported."""
+    """To the dashboard, the login, errors or the small window; no import is left."""
     asked: set[str] = set()
 
     def note(path: str) -> str:

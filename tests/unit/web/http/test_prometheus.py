@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""The metrics exported to Prometheus."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_every_reason_is_told_before_it_first_counts(tmp_path: Path) -> None:
-    """A counter that begins to exist with its first event has no rate: the panel stayed empty."""
+    """A counter that first appears with its first event has no rate: the panel stayed empty."""
     app = create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
 
     text = app.flask.test_client().get("/metrics").text
@@ -36,7 +36,7 @@ def test_every_reason_is_told_before_it_first_counts(tmp_path: Path) -> None:
 
 
 def test_every_reason_that_is_counted_is_listed() -> None:
-    """Whoever counts something new has to say so where Prometheus is told from the start."""
+    """A new reason must be added to the list that is exported from the start."""
     refused, dropped = set(get_args(ErrorCode)), set()
     for file in (ROOT / "server").rglob("*.py"):
         text = file.read_text(encoding="utf-8")
@@ -48,7 +48,7 @@ def test_every_reason_that_is_counted_is_listed() -> None:
     assert {"evicted", "malformed", "429", "421", "unauthorized"} <= refused
     assert {"processing", "replaced", "broken"} <= dropped
     assert refused == set(REFUSALS)
-    # These are counted by the obstacle that a viewer names, and by a constant.
+    # These count by the obstacle that a viewer names, and by a constant.
     named = {"bus", "chain", "credit", "damaged", "gone", "unread", "unsent"}
     assert dropped | named == set(DROPS)
 
@@ -70,7 +70,7 @@ def refusals_in(nodes: Iterable[ast.AST]) -> Iterator[str]:
                 args=[_, _, ast.Constant(value=str(reason)), *_],
             ):
                 yield reason
-            # The door counts by the number of the status that it answers with.
+            # The connection limiter counts by the HTTP status that it answers.
             case ast.Call(
                 func=ast.Attribute(attr="_refuse"), args=[_, ast.Constant(value=str(s)), _]
             ):

@@ -1,4 +1,4 @@
-"""The HTTP paths, asked through Flask's own client."""
+"""The HTTP paths, requested through Flask's test client."""
 
 import socket
 import time
@@ -29,13 +29,13 @@ from tests.support.fakes import FakeOpener, FakeSource, settle, until
 
 @pytest.fixture
 def source() -> FakeSource:
-    """What the camera is opened on."""
+    """The camera's source."""
     return FakeSource(fps=10)
 
 
 @pytest.fixture
 def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., App]]:
-    """A function that makes a server with one camera, ``door``, at work and without a socket."""
+    """A function that creates a server with one running camera, ``door``, and no socket."""
     apps: list[App] = []
 
     def make(outcome: FakeSource | Exception) -> App:
@@ -73,13 +73,13 @@ def camera(app: App) -> Camera:
 
 @pytest.fixture
 def client(app: App) -> FlaskClient:
-    """Asks the server for paths."""
+    """A client of the server."""
     return app.flask.test_client()
 
 
 @pytest.mark.parametrize("path", ["/snapshot", "/snapshot/door.jpg", "/?action=snapshot"])
 def test_snapshot_is_one_fresh_jpeg(client: FlaskClient, source: FakeSource, path: str) -> None:
-    """A snapshot brings the camera up by itself and is not kept by caches."""
+    """A snapshot opens the camera by itself and is not cached."""
     source.give()
 
     answer = client.get(path)
@@ -94,7 +94,7 @@ def test_snapshot_is_one_fresh_jpeg(client: FlaskClient, source: FakeSource, pat
 def test_snapshot_leaves_nobody_behind(
     client: FlaskClient, source: FakeSource, camera: Camera
 ) -> None:
-    """After a snapshot nobody is counted as watching."""
+    """After a snapshot no viewer is left."""
     source.give()
 
     client.get("/snapshot")
@@ -103,7 +103,7 @@ def test_snapshot_leaves_nobody_behind(
 
 
 def test_snapshot_of_a_lost_camera_says_why(lost_app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a picture the answer is 503 with the camera's state and reason, and soon."""
+    """Without a picture the answer is a quick 503 with the camera's state and reason."""
     monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
 
     answer = lost_app.flask.test_client().get("/snapshot")
@@ -117,7 +117,7 @@ def test_snapshot_of_a_lost_camera_says_why(lost_app: App, monkeypatch: pytest.M
 def test_snapshot_of_a_camera_that_failed_before_is_tried(
     client: FlaskClient, source: FakeSource, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure of a while ago is no answer: the camera may be back, so it is opened first."""
+    """An old failure is no answer: the camera may be back, so it is opened first."""
     monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
     camera._fail("gone an hour ago")
     assert camera.state == "retrying"
@@ -130,7 +130,7 @@ def test_snapshot_of_a_camera_that_failed_before_is_tried(
 def test_snapshot_waits_no_longer_than_people_do(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A source that delivers nothing is answered with 503 when the time is up."""
+    """If the source delivers nothing, the answer is 503 when the time is up."""
     monkeypatch.setattr(first_picture, "FIRST_FRAME_S", 0.02)
     monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
 
@@ -140,9 +140,9 @@ def test_snapshot_waits_no_longer_than_people_do(
 def test_a_slow_source_is_waited_for(
     make_app: Callable[..., App], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What makes a picture in ten seconds was answered with 503 after eight, although all is well.
+    """A source with a picture every ten seconds got 503 after eight, although it worked.
 
-    Here a picture in half a second, and people who wait for less.
+    Here: a picture every half second, and a shorter wait.
     """
     monkeypatch.setattr(first_picture, "FIRST_FRAME_S", 0.05)
     monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
@@ -165,7 +165,7 @@ def test_feed_begins_with_a_frame(
     path: str,
     link: tuple[socket.socket, socket.socket],
 ) -> None:
-    """A feed is multipart, begins at once, and lets go of the camera when it is closed."""
+    """A feed is multipart, starts immediately, and releases the camera when closed."""
     source.give()
 
     connection = SimpleNamespace(get_socket=lambda: link[0])
@@ -183,7 +183,7 @@ def test_feed_begins_with_a_frame(
 
 @pytest.fixture
 def track(camera: Camera) -> VideoTrack:
-    """A video of the camera, of which there is no picture yet."""
+    """A camera's video without a picture so far."""
     track = VideoTrack("full")
     track.codec = "avc1.42c01f"
     camera.videos = {"full": track}
@@ -191,7 +191,7 @@ def track(camera: Camera) -> VideoTrack:
 
 
 def get_mp4(client: FlaskClient, link: tuple[socket.socket, ...]) -> TestResponse:
-    """Ask for the video over a real connection."""
+    """Request the video over a real connection."""
     connection = SimpleNamespace(get_socket=lambda: link[0])
     environ = {"eventlet.input": connection}
     return client.get("/stream/door.mp4", buffered=False, environ_overrides=environ)
@@ -204,7 +204,7 @@ def test_mp4_begins_with_a_key_picture(
     link: tuple[socket.socket, ...],
     tmp_path: Path,
 ) -> None:
-    """The video is an endless file, begins with what is there, and ends the demand with itself."""
+    """The video is an endless file that starts with the group so far; demand ends with it."""
     for unit in make_units(tmp_path, 0.12):
         track.put(unit)
 
@@ -229,9 +229,9 @@ def test_mp4_waits_for_a_key_picture(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A camera with ten seconds from one to the next was answered with 503 after eight.
+    """A camera with ten seconds between them got 503 after eight.
 
-    Here one in half a second, and players that wait for less.
+    Here: one every half second, and a shorter wait.
     """
     monkeypatch.setattr(first_picture, "FIRST_FRAME_S", 0.05)
     monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
@@ -253,8 +253,7 @@ def test_mp4_of_a_camera_without_video_names_its_mjpeg(
     link: tuple[socket.socket, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where there can be no video, and where it turns out that there is none, 406 says what there
-    is instead."""
+    """If there is, or turns out to be, no video, 406 names the alternative."""
     answer = client.get("/stream/door.mp4")
     assert (answer.status_code, camera.meter.opened) == (406, 0)
     assert "/video_feed/door" in answer.text
@@ -274,7 +273,7 @@ def test_mp4_of_a_camera_without_video_names_its_mjpeg(
 def test_head_of_an_mp4_opens_nothing(
     client: FlaskClient, camera: Camera, track: VideoTrack
 ) -> None:
-    """Asking for the head only does not bring the camera up."""
+    """A HEAD request does not open the camera."""
     answer = client.head("/stream/door.mp4?from=now")
     settle()
 
@@ -286,7 +285,7 @@ def test_head_of_an_mp4_opens_nothing(
 def test_mp4_of_a_lost_camera_says_why(
     lost_app: App, link: tuple[socket.socket, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a picture the answer is 503 with the camera's state and reason, and soon."""
+    """Without a picture the answer is a quick 503 with the camera's state and reason."""
     monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
     lost_app.cameras["door"].videos = {"full": VideoTrack("full")}
 
@@ -298,7 +297,7 @@ def test_mp4_of_a_lost_camera_says_why(
 
 
 def test_head_of_a_feed_opens_nothing(client: FlaskClient, camera: Camera) -> None:
-    """Asking for the head only does not bring the camera up."""
+    """A HEAD request does not open the camera."""
     answer = client.head("/video_feed")
     settle()
 
@@ -309,7 +308,7 @@ def test_head_of_a_feed_opens_nothing(client: FlaskClient, camera: Camera) -> No
 
 @pytest.mark.parametrize("path", ["/video_feed/yard", "/snapshot/yard.jpg", "/snapshot/door", "/x"])
 def test_unknown_path_is_not_found(client: FlaskClient, path: str) -> None:
-    """What is not there is answered in one line of text."""
+    """The answer is one line of text."""
     answer = client.get(path)
 
     assert answer.status_code == 404
@@ -317,12 +316,12 @@ def test_unknown_path_is_not_found(client: FlaskClient, path: str) -> None:
 
 
 def test_unknown_camera_names_those_there_are(client: FlaskClient) -> None:
-    """A mistyped camera is answered with the names there are."""
+    """The answer to a mistyped name lists the cameras."""
     assert "cameras here: door" in client.get("/video_feed/yard").text
 
 
 def test_dashboard_is_served(client: FlaskClient) -> None:
-    """The page comes, asks to be revalidated, and names no absolute address of ours."""
+    """The page is served, must be revalidated, and contains no absolute address."""
     answer = client.get("/")
 
     assert answer.status_code == 200
@@ -333,7 +332,7 @@ def test_dashboard_is_served(client: FlaskClient) -> None:
 
 
 def test_cameras_are_listed(client: FlaskClient, camera: Camera) -> None:
-    """The list holds each camera's STATE."""
+    """The list contains each camera's STATE."""
     assert client.get("/api/cameras").json == [camera.describe()]
 
 
@@ -344,7 +343,7 @@ def test_health_and_readiness(client: FlaskClient) -> None:
 
 
 def test_lost_camera_is_not_ready(lost_app: App) -> None:
-    """A camera that should be live and is not makes the server not ready, with its reason."""
+    """A camera that should be live but is not makes the server not ready, with its reason."""
     lost, client = lost_app.cameras["door"], lost_app.flask.test_client()
     lost.set_viewers(1)
     until(lambda: lost.state == "retrying")
@@ -358,7 +357,7 @@ def test_lost_camera_is_not_ready(lost_app: App) -> None:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[App]:
-    """A server whose cameras ``door`` and ``yard`` differ in width, with a user who may see one."""
+    """A server whose cameras ``door`` and ``yard`` differ in width, and a user who may see one."""
     people = UsersFile(tmp_path)
     people.add_user("ann", "viewer", None, "correct horse")
     people.add_user("yves", "viewer", ["yard"], "correct horse")
@@ -374,7 +373,7 @@ def pair(tmp_path: Path) -> Iterator[App]:
 
 
 def width_seen(app: App, user: str, path: str) -> int:
-    """Return the width of the picture a user is answered with, or the status without one."""
+    """Return the width of the picture in a user's answer, or the status if there is none."""
     proof = b64encode(f"{user}:correct horse".encode()).decode()
     answer = app.flask.test_client().get(path, headers={"Authorization": f"Basic {proof}"})
     if answer.status_code != 200 or answer.content_type != "image/jpeg":
@@ -385,9 +384,9 @@ def width_seen(app: App, user: str, path: str) -> int:
 
 
 def test_mjpg_streamers_queries_name_a_camera(pair: App) -> None:
-    """``?action=snapshot&camera=yard`` and ``snapshot_1`` showed the first camera, whatever asked.
+    """``?action=snapshot&camera=yard`` and ``snapshot_1`` always showed the first camera.
 
-    Numbers count the cameras that one may see, so that they tell nothing of others.
+    Numbers count only the cameras that the user may see, so that they reveal no others.
     """
     assert width_seen(pair, "ann", "/?action=snapshot") == 128
     assert width_seen(pair, "ann", "/?action=snapshot&camera=yard") == 192
@@ -402,7 +401,7 @@ def test_mjpg_streamers_queries_name_a_camera(pair: App) -> None:
 
 
 def test_an_action_that_there_is_not_is_not_found(pair: App) -> None:
-    """``/?action=foo`` was the dashboard with 200; it is nothing, to whoever asks."""
+    """``/?action=foo`` gave the dashboard with 200; now it is 404, for everybody."""
     answer = pair.flask.test_client().get("/?action=foo")
 
     assert answer.status_code == 404
@@ -415,7 +414,7 @@ def test_an_action_that_there_is_not_is_not_found(pair: App) -> None:
     ["stream", "snapshot", "stream_1", "snapshot_1", "stream_9", "Stream", "foo", "", "stream_x"],
 )
 def test_the_permission_asked_is_that_of_what_is_done(pair: App, action: str) -> None:
-    """Whatever the query says, nobody unknown gets more of it than a refusal."""
+    """Whatever the query says, unknown users only get a refusal."""
     answer = pair.flask.test_client().get("/", query_string={"action": action})
 
     assert answer.status_code in (401, 404)
@@ -424,7 +423,7 @@ def test_the_permission_asked_is_that_of_what_is_done(pair: App, action: str) ->
 
 
 def test_lost_camera_that_nobody_watches_is_told_and_not_missed(lost_app: App) -> None:
-    """Its failure holds in what machines ask, and the server is as ready as ever."""
+    """Its failure shows in what machines read, but the server stays ready."""
     lost, client = lost_app.cameras["door"], lost_app.flask.test_client()
     lost.set_viewers(1)
     until(lambda: lost.state == "retrying")

@@ -1,4 +1,4 @@
-"""Scripts and style sheets, as browsers get and keep them; without a server around it."""
+"""Scripts and style sheets, as browsers load and cache them; without a server."""
 
 import gzip
 import os
@@ -56,7 +56,7 @@ def ask(client: Client, path: str, **headers: str) -> TestResponse:
 
 
 def test_a_page_gets_joined_files_and_keeps_them(client: Client, library: Library) -> None:
-    """Under the version all that is imported is in one file, which is never asked for again."""
+    """Under the version, all imports are in one file, which is cached for good."""
     script = ask(client, f"{library.version}/js/main.js")
     sheet = ask(client, f"{library.version}/css/all.css")
     others = ask(client, f"{library.version}/vendor/lib.js")
@@ -69,7 +69,7 @@ def test_a_page_gets_joined_files_and_keeps_them(client: Client, library: Librar
 
 
 def test_files_as_they_are_written_are_asked_for_again(client: Client) -> None:
-    """Without a version, browsers ask each time, and are told that nothing has changed."""
+    """Without a version browsers revalidate each time, and get 304."""
     first = ask(client, "js/main.js")
     again = ask(client, "js/main.js", **{"If-None-Match": f'W/{first.headers["ETag"]}, "other"'})
 
@@ -81,7 +81,7 @@ def test_files_as_they_are_written_are_asked_for_again(client: Client) -> None:
 
 
 def test_a_page_of_another_version_works_and_keeps_nothing(client: Client) -> None:
-    """Opened before an upgrade, or sent by another node."""
+    """It may have been opened before an upgrade, or come from another node."""
     answer = ask(client, "0123456789ab/js/main.js")
 
     assert answer.text.startswith("// js/one.js\n")
@@ -89,7 +89,7 @@ def test_a_page_of_another_version_works_and_keeps_nothing(client: Client) -> No
 
 
 def test_a_changed_file_is_a_new_version(client: Client, library: Library, root: Path) -> None:
-    """The next page that is opened shows it; nobody has to start the server anew."""
+    """The next page opened has it, without a restart of the server."""
     before = library.version
     (root / "js" / "one.js").write_text("export const one = () => 2;\n")
     os.utime(root / "js" / "one.js", (1, 1))
@@ -130,13 +130,13 @@ def test_who_can_unpack(text: str, accepted: bool) -> None:
     ["js/two.js", "../secret", "..%2fsecret", "js", "", "0123456789ab/", "0123456789ab/../secret"],
 )
 def test_nothing_else_is_a_file(client: Client, path: str) -> None:
-    """What is not below the folder is not there; the application behind says so."""
+    """What is not below the folder is left to the application behind."""
     assert ask(client, path).text == "elsewhere"
     assert client.post("/static/js/one.js").text == "elsewhere"
 
 
 def test_files_have_the_headers_of_pages(client: Client) -> None:
-    """A worker has the policy of its own file; only over TLS a browser is told to stay there."""
+    """A worker uses its own file's policy; only over TLS is a browser told to stay there."""
     answer = ask(client, "js/one.js", Host="cams.example:8000")
     secure = client.get("/static/js/one.js", base_url="https://cams.example")
 

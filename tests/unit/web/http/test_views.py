@@ -1,4 +1,4 @@
-"""Saved views over HTTP: who may have, see and change which; without a server around it."""
+"""Saved views over HTTP: who may see and change which; without a server."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from server.web.http.views import ShownViews, create_views
 
 
 class Door:
-    """A camera, as far as views ask."""
+    """The parts of a camera that views use."""
 
     def __init__(self, name: str, group: str) -> None:
         self.name, self.group = name, group
@@ -29,7 +29,7 @@ class Door:
 
 
 class Site:
-    """The routes behind the real guard, and a token for each kind of person."""
+    """The routes behind the real guard, with a token for each kind of user."""
 
     def __init__(self, folder: Path) -> None:
         people = UsersFile(folder)
@@ -62,7 +62,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    """A site with one view for everybody."""
+    """A site with one shared view."""
     return Site(tmp_path)
 
 
@@ -70,7 +70,7 @@ NIGHT = {"name": "Night", "query": "layout=2x2&order=door,safe", "shared": True}
 
 
 def test_shared_views_are_changed_by_operators_of_every_camera(site: Site) -> None:
-    """Everybody sees them; who sees some cameras only would take the others out of them."""
+    """Everybody sees them; a user of some cameras would remove the others from them."""
     answers = {by: site.ask("POST", "/api/views", NIGHT | {"name": by}, by) for by in site.tokens}
     key = answers["admin"].json["id"]  # type: ignore[index]
     refused = [site.ask("DELETE", f"/api/views/{key}", None, by) for by in ("viewer", "some")]
@@ -89,7 +89,7 @@ def test_shared_views_are_changed_by_operators_of_every_camera(site: Site) -> No
 
 
 def test_who_sees_some_cameras_sees_views_of_those(site: Site) -> None:
-    """No name of another camera, and no view of a group without a camera they may see."""
+    """No name of another camera, and no view of a group without a visible camera."""
     site.ask("POST", "/api/views", NIGHT)
     site.ask("POST", "/api/views", {"name": "Vault", "query": "group=Vault", "shared": True})
     site.ask("POST", "/api/views", {"name": "Outside", "query": "group=Outside", "shared": True})
@@ -103,7 +103,7 @@ def test_who_sees_some_cameras_sees_views_of_those(site: Site) -> None:
 
 
 def test_own_views_are_for_people_with_a_login(site: Site) -> None:
-    """With the page's token, as every change; a machine has none, and Basic changes nothing."""
+    """Like every change they need the page's token; machines have none, and Basic will not do."""
     client = site.flask.test_client()
     body = {"name": "Mine", "query": "camera=door"}
     csrf = client.get("/login").text.partition('name="csrf" value="')[2].partition('"')[0]
@@ -129,7 +129,7 @@ def test_own_views_are_for_people_with_a_login(site: Site) -> None:
 
 
 def test_a_change_of_shared_views_is_audited(site: Site) -> None:
-    """Who, what, which view; the refused ones are in the other log."""
+    """The entry has who, what and which view; refusals are in the other log."""
     key = site.ask("POST", "/api/views", NIGHT).json["id"]  # type: ignore[index]
     site.ask("PATCH", f"/api/views/{key}", {"name": "Dusk"}, "operator")
     gone = site.ask("DELETE", f"/api/views/{key}")
@@ -148,7 +148,7 @@ def test_a_change_of_shared_views_is_audited(site: Site) -> None:
 
 
 def test_half_a_character_is_refused(site: Site) -> None:
-    """JSON can hold half of a surrogate pair, which no file or address can: 400, not an error."""
+    """JSON can contain half a surrogate pair, which files and addresses cannot: 400, no crash."""
     answer = site.ask("POST", "/api/views", NIGHT | {"query": "camera=\ud83d"})
     whole = site.ask("POST", "/api/views", NIGHT | {"query": "camera=\U0001f4f7"})
 

@@ -1,4 +1,4 @@
-"""Clips and pictures over HTTP: who may have them; without a server around it."""
+"""Clips and pictures over HTTP: who may have them; without a server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ SPAN = {"from": BEGIN, "to": BEGIN + 2}
 
 
 class Site:
-    """The routes behind the real guard, a few pictures of two cameras, and tokens."""
+    """The routes behind the real guard, some pictures of two cameras, and tokens."""
 
     def __init__(self, folder: Path) -> None:
         people = UsersFile(folder)
@@ -64,7 +64,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_pictures_are_for_those_who_see_the_camera(site: Site) -> None:
-    """Who may see one camera gets none of another, nor learns that there is one."""
+    """A user of one camera gets no pictures of another, nor learns that it exists."""
     path = f"/api/cameras/{{}}/picture?at={BEGIN + 1}"
 
     assert site.ask("GET", path.format("door"), by="some").mimetype == "image/jpeg"
@@ -78,7 +78,7 @@ def test_pictures_are_for_those_who_see_the_camera(site: Site) -> None:
 
 
 def test_embed_tokens_have_clips_if_they_say_so(site: Site) -> None:
-    """Of their one camera, in a link that needs no script; they begin no jobs."""
+    """They get clips of their one camera, in a link that needs no script; they start no jobs."""
     token = site.tokens["clips"]
     times = f"from={BEGIN}&to={BEGIN + 1}&token={token}"
     client = site.flask.test_client()
@@ -91,7 +91,7 @@ def test_embed_tokens_have_clips_if_they_say_so(site: Site) -> None:
 
 
 def test_jobs_are_for_their_makers(site: Site) -> None:
-    """Nobody else sees, cancels or downloads a clip, as if it were not there."""
+    """Nobody else can see, cancel or download a clip; to them it does not exist."""
     made = site.ask("POST", "/api/clips", {"camera": "door", **SPAN})
     assert made.status_code == 201
     key = made.json["id"]  # type: ignore[index]
@@ -112,7 +112,7 @@ def test_jobs_are_for_their_makers(site: Site) -> None:
 
 
 def test_no_job_of_a_camera_that_is_not_seen(site: Site) -> None:
-    """It is answered like one that is not there."""
+    """The answer is that for a camera that does not exist."""
     answers = [
         site.ask("POST", "/api/clips", {"camera": name, **SPAN}, by="some")
         for name in ("safe", "none")
@@ -123,7 +123,7 @@ def test_no_job_of_a_camera_that_is_not_seen(site: Site) -> None:
 
 
 def test_a_form_of_another_page_makes_no_job(site: Site) -> None:
-    """Only JSON is taken, which no form can send."""
+    """Only JSON is accepted, which no form can send."""
     headers = {"Authorization": f"Bearer {site.tokens['ada']}"}
 
     answer = site.flask.test_client().post("/api/clips", data={"camera": "door"}, headers=headers)

@@ -1,4 +1,4 @@
-"""What this node and others keep, as one library."""
+"""This node's and other nodes' recordings as one library."""
 
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ def row(camera: str, begin: float, nbytes: int = 10) -> Recorded:
 
 
 class Shelf:
-    """A library, here or elsewhere, with some recordings."""
+    """A library, here or on another node, with some recordings."""
 
     def __init__(self, *rows: Recorded, missing: tuple[Missing, ...] = ()) -> None:
         self.rows = sorted(rows, key=lambda one: one.begin, reverse=True)
@@ -44,7 +44,7 @@ def libraries(here: Shelf, there: Shelf | None) -> Libraries:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 9])
 def test_pages_of_two_lists_leave_nothing_out(limit: int) -> None:
-    """Whatever the size of a page, and wherever the rows are."""
+    """This holds for any page size, and wherever the rows are."""
     here = Shelf(*(row("yard", at) for at in (1, 2, 3, 7)))
     there = Shelf(*(row("door", at) for at in (4, 5, 8)), missing=(Missing("attic", ["gate"]),))
     both = libraries(here, there)
@@ -61,7 +61,7 @@ def test_pages_of_two_lists_leave_nothing_out(limit: int) -> None:
 
 
 def test_what_two_nodes_have_is_told_once() -> None:
-    """Two nodes of one machine may share their folder; the camera's own knows best."""
+    """Two nodes on one machine may share their folder; the camera's own node takes precedence."""
     both = libraries(Shelf(row("door", 1, nbytes=10)), Shelf(row("door", 1, nbytes=20)))
 
     assert both.recordings(Query()).rows == [row("door", 1, nbytes=20)]
@@ -71,7 +71,7 @@ def test_what_two_nodes_have_is_told_once() -> None:
 
 
 def test_what_was_recorded_here_before_is_found() -> None:
-    """A camera that was moved to another node leaves its recordings, also while that is away."""
+    """A camera moved to another node leaves its recordings here, also while that node is away."""
     here, there = Shelf(row("door", 1)), Shelf(row("door", 2))
     both = libraries(here, there)
 

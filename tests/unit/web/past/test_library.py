@@ -1,4 +1,4 @@
-"""The HTTP API of recordings and events, asked through Flask's own client."""
+"""The HTTP API of recordings and events, requested through Flask's test client."""
 
 import json
 import time
@@ -28,14 +28,14 @@ BOX = (0.0, 0.0, 1.0, 1.0)
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Two seconds, with a key picture in ten."""
+    """Two seconds, with every tenth a key picture."""
     made = make_units(tmp_path_factory.mktemp("film"), 2, source="testsrc2=size=128x72:rate=25")
     return [replace(one, at_unix=one.at_unix - 1e6) for one in made]
 
 
 @pytest.fixture
 def app(tmp_path: Path, film: list[Unit]) -> Iterator[App]:
-    """A server with three recordings and two events; ada operates, dora sees the door only."""
+    """A server with three recordings and two events; ada operates, dora sees only the door."""
     people = UsersFile(tmp_path)
     tokens = {
         "ada": people.add_token("ada", "operator", None),
@@ -63,32 +63,32 @@ def app(tmp_path: Path, film: list[Unit]) -> Iterator[App]:
 
 @pytest.fixture
 def ada(app: App) -> FlaskClient:
-    """An operator, who asks with a token."""
+    """An operator's client, with a token."""
     return client_of(app, "ada")
 
 
 @pytest.fixture
 def dora(app: App) -> FlaskClient:
-    """A viewer of the door."""
+    """A client of a viewer of the door."""
     return client_of(app, "dora")
 
 
 def client_of(app: App, name: str) -> FlaskClient:
-    """Return a client with a person's token."""
+    """Return a client with a user's token."""
     client = app.flask.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {app.flask.config['TOKENS'][name]}"
     return client
 
 
 def listed(client: FlaskClient, path: str, what: str) -> list[str]:
-    """Return the ids of a list."""
+    """Return a list's ids."""
     answer = client.get(path)
     assert answer.status_code == 200, answer.text
     return [one["id"] for one in answer.json[what]]
 
 
 def fetch(client: FlaskClient, path: str, **headers: str) -> TestResponse:
-    """Ask for a file, and let go of it."""
+    """Request a file and release it."""
     answer = client.get(path, headers=headers)
     assert answer.data is not None
     answer.close()
@@ -101,7 +101,7 @@ def change(client: FlaskClient, method: str, path: str, **values: Any) -> Any:
 
 
 def test_recordings_are_listed_newest_first(ada: FlaskClient) -> None:
-    """Between two times, of one camera, and in pages."""
+    """Between two times, by camera, and in pages."""
     ids = listed(ada, "/api/recordings", "recordings")
 
     assert ids == ["door_20261126_120000", "door_20261126_110000", "yard_20261125_120000"]
@@ -135,7 +135,7 @@ def test_what_makes_no_sense_is_refused(ada: FlaskClient, query: str) -> None:
 
 
 def test_people_see_what_they_see_live(ada: FlaskClient, dora: FlaskClient, app: App) -> None:
-    """Who is limited to the door has nothing of the yard: no list, file, picture, day or event."""
+    """A user limited to the door gets nothing of the yard: no list, file, picture, day or event."""
     yard = "yard_20261125_120000"
 
     assert "yard" not in dora.get("/api/recordings").text
@@ -150,7 +150,7 @@ def test_people_see_what_they_see_live(ada: FlaskClient, dora: FlaskClient, app:
 
 
 def test_a_recording_is_sent_in_parts(ada: FlaskClient) -> None:
-    """Players seek by ranges."""
+    """Players seek by byte ranges."""
     path = "/recording/door_20261126_120000.mp4"
     whole = fetch(ada, path)
 
@@ -171,7 +171,7 @@ def test_unknown_recordings_are_not_found(ada: FlaskClient) -> None:
 
 
 def test_days_say_what_there_is(ada: FlaskClient) -> None:
-    """Each day of a month, by camera."""
+    """They cover each day of a month, by camera."""
     days = ada.get("/api/days?month=2026-11").json["days"]
 
     assert days == {
@@ -186,7 +186,7 @@ def test_days_say_what_there_is(ada: FlaskClient) -> None:
 
 
 def test_operators_lock_and_delete(ada: FlaskClient, dora: FlaskClient, app: App) -> None:
-    """Others may not; both are in the audit log, and deleting is told."""
+    """Others may not; both are in the audit log, and deleting gives a notice."""
     path = "/api/recordings/door_20261126_120000"
     notices = []
     app.runtime.on_notice = lambda *notice: notices.append(notice)
@@ -211,7 +211,7 @@ def test_operators_lock_and_delete(ada: FlaskClient, dora: FlaskClient, app: App
 
 
 def test_events_are_listed(ada: FlaskClient) -> None:
-    """As recordings are, and by label; one that goes on has no end."""
+    """They are listed like recordings, and by label; one that is going on has no end."""
     answer = ada.get("/api/events").json
 
     assert answer["events"][0] == {
@@ -235,7 +235,7 @@ def test_events_are_listed(ada: FlaskClient) -> None:
 
 
 def test_an_event_is_found_by_its_id(ada: FlaskClient, dora: FlaskClient) -> None:
-    """A link to an event that did not say when it began found nothing; others' stay unknown."""
+    """A link to an event without its begin found nothing; events of unseen cameras stay unknown."""
     (newest, yard) = ada.get("/api/events").json["events"]
 
     assert ada.get(f"/api/events/{newest['id']}").json == newest
@@ -246,7 +246,7 @@ def test_an_event_is_found_by_its_id(ada: FlaskClient, dora: FlaskClient) -> Non
 
 
 def test_operators_lock_and_delete_events(ada: FlaskClient, dora: FlaskClient) -> None:
-    """As they do recordings."""
+    """They do so as with recordings."""
     path = "/api/events/door_20261126_120000000"
 
     assert change(dora, "DELETE", path).status_code == 403

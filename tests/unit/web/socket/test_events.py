@@ -1,4 +1,4 @@
-"""The wire contract, spoken to a whole server over real sockets."""
+"""The wire contract, with a whole server over real sockets."""
 
 import json
 import socket
@@ -43,7 +43,7 @@ class Dashboard:
         )
         self._open = False
         self._reader = hub.spawn(self._read)
-        until(lambda: self._open)  # Nobody may speak before the upgrade is answered.
+        until(lambda: self._open)  # No message may be sent before the upgrade is answered.
         self.raw("40")
         until(lambda: self.seen("hello"))
 
@@ -157,7 +157,7 @@ def test_hello_comes_first(dashboard: Dashboard) -> None:
 
 
 def test_watching_brings_frames_in_order(dashboard: Dashboard) -> None:
-    """A viewer that acknowledges gets frame after frame, each newer than the one before."""
+    """A viewer that acknowledges gets frame after frame, each newer than the previous one."""
     answer = dashboard.ask("watch", {"camera": "door"})
     assert answer["ok"]
     assert answer["camera"]["viewers"] == 1
@@ -174,7 +174,7 @@ def test_watching_brings_frames_in_order(dashboard: Dashboard) -> None:
 
 
 def test_without_acknowledgement_two_frames_come(dashboard: Dashboard) -> None:
-    """Who does not acknowledge gets the window, and the control events go on."""
+    """A viewer that does not acknowledge gets the window, and control events continue."""
     dashboard.ask("watch", {"camera": "door"})
     until(lambda: len(dashboard.frames) == 2)
 
@@ -185,7 +185,7 @@ def test_without_acknowledgement_two_frames_come(dashboard: Dashboard) -> None:
 
 
 def test_connected_is_not_watching(connect: Callable[[], Dashboard]) -> None:
-    """Frames go to those who watch; an empty room, or a neighbour, does not get them."""
+    """Only viewers get frames; a connection that watches nothing, or another camera, does not."""
     watching, neighbour = connect(), connect()
     watching.ask("watch", {"camera": "door"})
     until(lambda: len(watching.frames) == 2)
@@ -196,7 +196,7 @@ def test_connected_is_not_watching(connect: Callable[[], Dashboard]) -> None:
 
 
 def test_unwatching_ends_the_frames(dashboard: Dashboard) -> None:
-    """After ``unwatch`` nobody watches."""
+    """After ``unwatch`` the camera has no viewer."""
     dashboard.ask("watch", {"camera": "door"})
 
     answer = dashboard.ask("unwatch", {"camera": "door"})
@@ -230,18 +230,18 @@ def test_unwatching_ends_the_frames(dashboard: Dashboard) -> None:
 def test_wrong_event_is_refused(
     dashboard: Dashboard, event: str, arguments: list[object], error: str
 ) -> None:
-    """Every event that cannot be carried out is answered with its code, and a reason in words."""
+    """Every event that fails is answered with its code and a reason."""
     answer = dashboard.ask(event, *arguments)
 
     assert (answer["ok"], answer["error"]) == (False, error)
     assert answer["message"]
-    assert dashboard.ask("clock", {"t": 0})["ok"], "the connection goes on"
+    assert dashboard.ask("clock", {"t": 0})["ok"], "the connection stays open"
 
 
 def test_controls_reach_the_camera_and_everybody(
     server: Server, connect: Callable[[], Dashboard]
 ) -> None:
-    """What one dashboard changes, the other is told as a notice and as STATE."""
+    """The other dashboard gets one dashboard's change as a notice and as STATE."""
     one, other = connect(), connect()
 
     assert one.ask("fps", {"camera": "door", "fps": 5})["camera"]["fps"] == 5
@@ -253,7 +253,7 @@ def test_controls_reach_the_camera_and_everybody(
 
 
 def test_stop_and_start(dashboard: Dashboard) -> None:
-    """A stopped camera sends nothing; started again it goes on, with larger numbers."""
+    """A stopped camera sends nothing; restarted, it continues with larger numbers."""
     dashboard.ask("watch", {"camera": "door"})
     until(lambda: len(dashboard.frames) == 2)
     last = dashboard.frames[-1][0]["seq"]
@@ -267,7 +267,7 @@ def test_stop_and_start(dashboard: Dashboard) -> None:
 
 
 def test_clock_answers_both_times(dashboard: Dashboard) -> None:
-    """The client's time comes back as it was, beside the server's."""
+    """The client's time comes back unchanged, with the server's."""
     answer = dashboard.ask("clock", {"t": 12.5})
 
     assert answer["t"] == 12.5
@@ -275,7 +275,7 @@ def test_clock_answers_both_times(dashboard: Dashboard) -> None:
 
 
 def test_notices_are_told_again(dashboard: Dashboard, connect: Callable[[], Dashboard]) -> None:
-    """Who connects later is told what happened before, as it was told then."""
+    """A later client gets earlier notices as they were sent."""
     dashboard.ask("fps", {"camera": "door", "fps": 5})
     until(lambda: dashboard.seen("notice"))
     (notice,) = dashboard.seen("notice")
@@ -293,7 +293,7 @@ def test_notices_are_told_again(dashboard: Dashboard, connect: Callable[[], Dash
 
 
 def test_viewer_that_vanishes_is_gone(server: Server, connect: Callable[[], Dashboard]) -> None:
-    """A connection that ends no longer counts as a viewer."""
+    """A closed connection no longer counts as a viewer."""
     leaving = connect()
     leaving.ask("watch", {"camera": "door"})
 
@@ -304,7 +304,7 @@ def test_viewer_that_vanishes_is_gone(server: Server, connect: Callable[[], Dash
 
 @pytest.mark.parametrize("text", ["430[]", "x", '451-["frame",{}]', "6"])
 def test_bad_packet_ends_its_sender_only(connect: Callable[[], Dashboard], text: str) -> None:
-    """Who breaks the protocol is disconnected and leaves no ghost; the others notice nothing."""
+    """A client that breaks the protocol is disconnected cleanly; the others notice nothing."""
     bad, good = connect(), connect()
     bad.ask("watch", {"camera": "door"})
 
@@ -326,7 +326,7 @@ def test_quit_answers_and_ends_the_server(server: Server, dashboard: Dashboard) 
 def test_one_message_to_all_is_built_once(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand dashboards had each notice encoded a thousand times, and meanwhile no frame."""
+    """A notice was encoded once per dashboard, a thousand times, and held up all frames."""
     dashboards = [connect() for _ in range(5)]
     built = []
 
@@ -344,7 +344,7 @@ def test_one_message_to_all_is_built_once(
 def test_message_to_all_is_written_in_turns(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One notice to a thousand dashboards held up the frames of all cameras until it was out."""
+    """A notice to a thousand dashboards held up all cameras' frames until it was sent."""
     monkeypatch.setattr(broadcast, "BATCH", 2)
     dashboards = [connect() for _ in range(6)]
     order: list[str] = []
@@ -374,9 +374,9 @@ def test_message_to_all_is_written_in_turns(
 def test_a_state_is_written_with_the_next_frame(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a thousand dashboards are told was as many writes as half their frames.
+    """For a thousand dashboards, states took as many writes as half their frames.
 
-    Who watches nothing has no next frame, and is told at once.
+    A dashboard that watches nothing gets no frames, and is sent the state immediately.
     """
     monkeypatch.setattr(broadcast, "MAX_HOLD_S", 60.0)
     watching, other = connect(), connect()
@@ -399,7 +399,7 @@ def test_a_state_is_written_with_the_next_frame(
 def test_a_state_does_not_wait_long_for_a_frame(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no frame comes, what is held leaves by itself."""
+    """If no frame comes, a held message is sent by itself."""
     monkeypatch.setattr(broadcast, "MAX_HOLD_S", 0.05)
     watching = connect()
     watching.ask("watch", {"camera": "door"})
@@ -412,7 +412,7 @@ def test_a_state_does_not_wait_long_for_a_frame(
 
 
 def quality(dashboard: Dashboard) -> int | None:
-    """Return a camera's quality as a dashboard was last told; None before."""
+    """Return a camera's quality as a dashboard last received it; None before."""
     states = dashboard.seen("camera")
     return states[-1]["quality"] if states else None
 
@@ -420,7 +420,7 @@ def quality(dashboard: Dashboard) -> int | None:
 def test_messages_that_wait_are_sent_before_the_end(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What happened last before a shutdown is what people want to know then."""
+    """The last notice before a shutdown is the one that people want to see."""
     monkeypatch.setattr(broadcast, "BATCH", 1)
     dashboards = [connect() for _ in range(5)]
 

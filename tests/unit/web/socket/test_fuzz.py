@@ -1,4 +1,4 @@
-"""Random input where clients write: bytes on a WebSocket, events, JSON and payloads."""
+"""Random input wherever clients can write: bytes on a WebSocket, events, JSON and payloads."""
 
 import math
 import random
@@ -89,7 +89,7 @@ frames = st.builds(
 
 
 class Line:
-    """One WebSocket of the server's, read as Engine.IO reads it, and its peer."""
+    """One of the server's WebSockets, read as Engine.IO reads it, and its peer."""
 
     def __init__(self) -> None:
         listener = hub.listen("127.0.0.1", 0)
@@ -107,7 +107,7 @@ class Line:
             self.got.append(message)
 
     def expect_end(self) -> None:
-        """Close the peer; the reader must end, and nothing may have been raised in it."""
+        """Close the peer; the reader must end, and must not have raised."""
         self.peer.close()
         until(lambda: self._task.done)
         assert self.websocket.closed
@@ -116,21 +116,21 @@ class Line:
 
 
 def feed(data: bytes, cuts: list[int]) -> Line:
-    """Send bytes in pieces, and let each arrive by itself."""
+    """Send bytes in pieces that arrive separately."""
     line = Line()
     edges = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
     for start, end in pairwise(edges):
         try:
             line.peer.send(data[start:end])
         except OSError:
-            break  # Cut off, as may be.
+            break  # It may be cut off.
         settle(2)
     line.expect_end()
     return line
 
 
 def test_reading_survives_frames_valid_and_not(capfd: pytest.CaptureFixture[str]) -> None:
-    """Whatever frames come, cut wherever, the reader ends cleanly, and only sound text gets on."""
+    """For any frames, split anywhere, the reader ends cleanly and only passes valid text on."""
 
     @FUZZ
     @given(
@@ -145,12 +145,12 @@ def test_reading_survives_frames_valid_and_not(capfd: pytest.CaptureFixture[str]
 
     hold()
 
-    # What is raised in a callback of the hub is printed, and seen nowhere else.
+    # An exception in a callback of the hub is only printed.
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_reading_survives_mutated_frames(capfd: pytest.CaptureFixture[str]) -> None:
-    """A good frame with bits turned, bytes lost, doubled or swapped harms nobody."""
+    """Flipped bits, and lost, doubled or swapped bytes in a valid frame do no harm."""
 
     @FUZZ
     @given(message=st.sampled_from(MESSAGES), chance=st.randoms(use_true_random=False))
@@ -186,7 +186,7 @@ def test_reading_survives_mutated_frames(capfd: pytest.CaptureFixture[str]) -> N
     )
 )
 def test_judging_knows_a_verdict_for_everything(message: str) -> None:
-    """No text raises; what passes as an event is a list whose name is text, and not reserved."""
+    """No text raises; an accepted event is a list whose name is text and not reserved."""
     verdict = check_message(message)
 
     assert verdict in Verdict
@@ -199,7 +199,7 @@ def test_judging_knows_a_verdict_for_everything(message: str) -> None:
 @FUZZ
 @given(st.text(alphabet='[]{}",:0123456789.eE+-truefalsnNaInity \\u', max_size=60))
 def test_json_parses_or_refuses(text: str) -> None:
-    """Text that is nearly JSON is a value or a ValueError, and nothing else."""
+    """Text that is nearly JSON gives a value or a ValueError, and nothing else."""
     try:
         Json.loads(text)
     except ValueError:
@@ -208,7 +208,7 @@ def test_json_parses_or_refuses(text: str) -> None:
 
 @cache
 def draw_arguments() -> list[tuple[object, ...]]:
-    """Return arguments of events, drawn once: all payloads are tried with the same."""
+    """Return event arguments, drawn once and tried with all payloads."""
     drawn = []
 
     @FUZZ
@@ -222,7 +222,7 @@ def draw_arguments() -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("kind", PAYLOADS, ids=lambda kind: kind.__name__)
 def test_payloads_are_exact_or_refused(kind: type[protocol.Payload]) -> None:
-    """Whatever arguments come, a payload holds what its type says, or the refusal names why."""
+    """For any arguments, a payload has its declared types, or the error says why not."""
     refusals: list[RequestError] = []
 
     for arguments in draw_arguments():
@@ -248,7 +248,7 @@ def test_payloads_are_exact_or_refused(kind: type[protocol.Payload]) -> None:
 
 
 def test_an_ack_of_anything_is_harmless() -> None:
-    """Acknowledgements skip the parsers of events, so they are held against anything too."""
+    """Acknowledgements bypass the event parsers, so they are tried with anything too."""
     websocket: Any = SimpleNamespace(admitted=False, busy=False, offer=lambda packet: True)
     session = Session("sid", websocket, "ann", "operator", 2)
     session.watch(Fanout(offline_camera("test")))

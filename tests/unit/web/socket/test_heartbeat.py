@@ -1,4 +1,4 @@
-"""Pings of one connection, by a clock of the test's own."""
+"""One connection's pings, on the test's clock."""
 
 import flask
 import pytest
@@ -24,18 +24,18 @@ class FakeLine:
 
 @pytest.fixture
 def line() -> FakeLine:
-    """Where pings go."""
+    """The line that pings are sent on."""
     return FakeLine()
 
 
 @pytest.fixture
 def heartbeat(line: FakeLine) -> Heartbeat:
-    """That of a connection which began at 100 s."""
+    """The heartbeat of a connection that began at 100 s."""
     return Heartbeat(line, 100.0)  # type: ignore[arg-type]
 
 
 def test_pings_follow_answers(heartbeat: Heartbeat, line: FakeLine) -> None:
-    """One is sent 10 s after the connection began, and 10 s after each answer, once."""
+    """One is sent 10 s after the connection began, and one 10 s after each answer."""
     assert all(heartbeat.beat(100.0 + second) for second in range(20))
     assert line.pings == 1
 
@@ -49,7 +49,7 @@ def test_pings_follow_answers(heartbeat: Heartbeat, line: FakeLine) -> None:
 
 
 def test_who_does_not_answer_is_given_up(heartbeat: Heartbeat, line: FakeLine) -> None:
-    """Whether that is the first ping, or any later one."""
+    """This holds for the first ping and for any later one."""
     assert not heartbeat.beat(120.0)
     assert line.pings == 1
 
@@ -59,9 +59,9 @@ def test_who_does_not_answer_is_given_up(heartbeat: Heartbeat, line: FakeLine) -
 
 
 def test_engineio_waits_without_end_for_something_to_send() -> None:
-    """It would end a connection to which only pictures are sent: these do not pass its queue.
+    """It would close a connection that is only sent frames, since these bypass its queue.
 
-    Our pings once did, for nothing but that, and cost a green thread's turn each.
+    Our pings used to pass through it just for that, and cost a green thread's turn each.
     """
     engine = make_socketio(flask.Flask("test"), lambda reason: None).server.eio
     queue, taken = engine.create_queue(), list[object]()
@@ -78,7 +78,7 @@ def test_engineio_waits_without_end_for_something_to_send() -> None:
 
 
 def test_engineio_pings_nobody() -> None:
-    """It spent a green thread on each connection for 10 s, and more time than all its frames."""
+    """It kept a green thread on each connection for 10 s, at more cost than all its frames."""
     engine = make_socketio(flask.Flask("test"), lambda reason: None).server.eio
     engine.ping_interval = 0.001
     connection = Socket(engine, "id")

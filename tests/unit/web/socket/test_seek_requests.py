@@ -1,4 +1,4 @@
-"""One dashboard's way into the past of a camera and back, on real rooms; the line is a fake."""
+"""A dashboard's way into a camera's past and back, on real rooms; the line is a fake."""
 
 import time
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ SEEN = [jpeg(at / 10) for at in range(20)]
 
 
 class Desk:
-    """A dashboard that watches a camera of which something is kept."""
+    """A dashboard that watches a camera with a kept past."""
 
     def __init__(self, camera: Camera, fanout: Fanout, kept: Sequence[Unit] = SEEN) -> None:
         self.line = FakeLine()
@@ -67,7 +67,7 @@ def desk(camera: Camera, fanout: Fanout) -> Desk:
 
 
 def test_seek_shows_the_past_and_nothing_live(desk: Desk, camera: Camera, fanout: Fanout) -> None:
-    """Others stay with now; the camera stays open for it, and its JPEG is made to be kept."""
+    """Others stay live; the camera stays open for it, and its JPEG is made to be kept."""
     other = Desk(camera, fanout)
     other.session.sid = "other"
     other.session.watch(fanout)
@@ -90,7 +90,7 @@ def test_seek_shows_the_past_and_nothing_live(desk: Desk, camera: Camera, fanout
 def test_camera_is_never_without_a_viewer(
     desk: Desk, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even for a moment: it would drop its newest frame, and be closed after a while."""
+    """Without one, it would drop its newest frame, and be closed after a while."""
     told: list[int] = []
     monkeypatch.setattr(camera, "set_viewers", told.append)
 
@@ -104,7 +104,7 @@ def test_camera_is_never_without_a_viewer(
 
 
 def test_live_again_is_newer_than_all_before(desk: Desk, camera: Camera) -> None:
-    """Also than what was shown of the past."""
+    """It is also newer than what was shown of the past."""
     desk.seek(0.5)
     desk.expect(1, SEEN[5].seq)
     answer = desk.seek(None)
@@ -118,8 +118,8 @@ def test_live_again_is_newer_than_all_before(desk: Desk, camera: Camera) -> None
 
 
 def test_numbers_go_back_and_each_is_acknowledged(desk: Desk) -> None:
-    """The newest seek waits for credit; an acknowledgement counts for the frame it names and those
-    sent before it, not for those with smaller numbers."""
+    """The newest seek waits for credit. An acknowledgement covers the frame it names and those sent
+    before it, not those with smaller numbers."""
     seqs = [one.seq for one in SEEN]
     for at in (0.9, 0.5):
         desk.seek(at)
@@ -138,7 +138,7 @@ def test_numbers_go_back_and_each_is_acknowledged(desk: Desk) -> None:
 
 
 def test_busy_line_is_offered_nothing(desk: Desk) -> None:
-    """The newest seek follows as soon as it has drained."""
+    """The newest seek follows as soon as the line has drained."""
     desk.line.busy = True
     desk.seek(0.3)
     desk.seek(0.1)
@@ -152,7 +152,7 @@ def test_busy_line_is_offered_nothing(desk: Desk) -> None:
 
 
 def test_who_acknowledges_nothing_of_the_past_is_owing(desk: Desk) -> None:
-    """And is disconnected in the end, as with live frames; a pause owes nothing."""
+    """It is disconnected in the end, as with live frames; a pause owes nothing."""
     now = time.monotonic()
     desk.seek(0.3)
     desk.expect(1, SEEN[3].seq)
@@ -164,7 +164,7 @@ def test_who_acknowledges_nothing_of_the_past_is_owing(desk: Desk) -> None:
 
 
 def test_live_frame_on_its_way_is_not_owed_for_ever(desk: Desk, camera: Camera) -> None:
-    """It was never acknowledged because the past came; watching live again must not count that."""
+    """It was never acknowledged because the past came; a return to live must not count it."""
     put_frame(camera, 2)
     desk.expect(1, 2)
     desk.seek(0.3)
@@ -178,7 +178,7 @@ def test_live_frame_on_its_way_is_not_owed_for_ever(desk: Desk, camera: Camera) 
 
 @pytest.mark.parametrize("how", ["watch", "unwatch", "leave"])
 def test_whatever_ends_watching_ends_the_past(desk: Desk, fanout: Fanout, how: str) -> None:
-    """Nothing of the past follows."""
+    """No frame of the past follows."""
     desk.seek(0.3)
     desk.expect(1, SEEN[3].seq)
     desk.play(1.0)
@@ -196,7 +196,7 @@ def test_whatever_ends_watching_ends_the_past(desk: Desk, fanout: Fanout, how: s
 
 
 def test_camera_that_is_replaced_can_still_be_looked_back_at(desk: Desk, fanout: Fanout) -> None:
-    """What was is not undone by another address; live is the new one then."""
+    """A new address does not erase the past; live is the new source then."""
     desk.seek(0.3)
     desk.expect(1, SEEN[3].seq)
     other = offline_camera()
@@ -215,7 +215,7 @@ def test_camera_that_is_replaced_can_still_be_looked_back_at(desk: Desk, fanout:
 
 
 def test_playing_to_the_end_goes_on_live(desk: Desk, camera: Camera) -> None:
-    """By itself."""
+    """This happens by itself."""
     desk.seek(1.8)
     desk.expect(1, SEEN[18].seq)
     desk.ack(SEEN[18].seq)
@@ -229,7 +229,7 @@ def test_playing_to_the_end_goes_on_live(desk: Desk, camera: Camera) -> None:
 
 
 def test_live_can_be_paused(desk: Desk) -> None:
-    """At its newest frame; played forward it stays live."""
+    """It pauses at its newest frame; played forward it stays live."""
     assert desk.play(2.0) == {"at": None, "speed": 1.0}
     assert desk.session.past_viewer_of("door") is None
 
@@ -238,7 +238,7 @@ def test_live_can_be_paused(desk: Desk) -> None:
 
 
 def test_who_decodes_no_video_is_sent_jpeg(camera: Camera, fanout: Fanout) -> None:
-    """Made of the picture and those that it needs."""
+    """The JPEG is made from the picture and those that it needs."""
     units = video(3)
     desk = Desk(camera, fanout, units)
 
@@ -266,8 +266,8 @@ def test_who_decodes_video_is_sent_its_group(camera: Camera, fanout: Fanout) -> 
 
 
 def test_who_asks_for_it_is_sent_a_group_in_few_frames(camera: Camera, fanout: Fanout) -> None:
-    """To take a message costs a browser more than to take a unit: of a seek on four cameras there
-    were 240. A frame has so many bytes at most, for a decoder to begin before all has arrived."""
+    """A message costs a browser more than a unit: a seek on four cameras took 240. A frame's bytes
+    are limited, so that a decoder can start before all has arrived."""
     units = video(3)
     for one in units:
         one.data = bytes([one.seq % 256]) * 100
@@ -287,14 +287,14 @@ def test_who_asks_for_it_is_sent_a_group_in_few_frames(camera: Camera, fanout: F
 
 
 def test_no_frame_goes_on_behind_a_key_picture() -> None:
-    """Its header says of the first unit alone whether it is one."""
+    """Its header says only of the first unit whether it is a key picture."""
     assert [[one.key for one in pack] for pack in packs(video(2))] == [[True] + [False] * 9] * 2
     assert list(packs(SEEN[:2])) == [[SEEN[0]], [SEEN[1]]]
     assert not list(packs([]))
 
 
 def test_nothing_kept_is_live(desk: Desk) -> None:
-    """As of a camera that was never open before."""
+    """As with a camera that was never open before."""
     desk.rewind = filled()
 
     answer = desk.seek(0.5)
@@ -304,7 +304,7 @@ def test_nothing_kept_is_live(desk: Desk) -> None:
 
 
 def test_picture_that_cannot_be_made_changes_nothing(camera: Camera, fanout: Fanout) -> None:
-    """The error is the answer."""
+    """The answer is the error."""
     desk = Desk(camera, fanout, video(1))
 
     def refuse(units: Sequence[Unit]) -> bytes:
@@ -318,7 +318,7 @@ def test_picture_that_cannot_be_made_changes_nothing(camera: Camera, fanout: Fan
 
 
 def test_who_cannot_decode_a_moment_asks_for_jpeg(camera: Camera, fanout: Fanout) -> None:
-    """A decoder that fails again is not given the same group for ever; the next seek is video."""
+    """A failing decoder is not given the same group for ever; the next seek is video again."""
     units = video(3)
     desk = Desk(camera, fanout, units)
     desk.session.watch(fanout, codecs=frozenset({"h264"}))

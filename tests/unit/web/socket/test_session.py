@@ -1,4 +1,4 @@
-"""One dashboard's watching and acknowledging, on real rooms; only the line is a fake."""
+"""A dashboard's watching and acknowledging, on real rooms; only the line is a fake."""
 
 import json
 from typing import Any
@@ -14,13 +14,13 @@ from tests.support.fakes import encoded, give_video, picture, put_frame, settle,
 
 
 class FakeLine:
-    """A WebSocket that writes down what it is offered."""
+    """A WebSocket that records what it is offered."""
 
     def __init__(self) -> None:
         self.busy = False
         self.closed = False
         self.packets: list[bytes] = []
-        self.sayings: list[str] = []
+        self.texts: list[str] = []
         self.on_message: Any = None
         self.on_drained: Any = None
 
@@ -31,7 +31,7 @@ class FakeLine:
         return "gone" if self.closed else None
 
     def send_text(self, text: str) -> None:
-        self.sayings.append(text)
+        self.texts.append(text)
 
     @property
     def headers(self) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ class FakeLine:
 
 @pytest.fixture
 def line() -> FakeLine:
-    """Where frames go."""
+    """The line that frames are sent on."""
     return FakeLine()
 
 
@@ -65,7 +65,7 @@ def wait_sent(line: FakeLine, *seqs: int) -> None:
 def test_silent_viewer_gets_exactly_the_window(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """Without an acknowledgement two frames are sent and not one more."""
+    """Without an acknowledgement two frames are sent and no more."""
     session.watch(fanout)
 
     for seq in (1, 2):
@@ -82,7 +82,7 @@ def test_silent_viewer_gets_exactly_the_window(
 def test_acknowledgement_brings_the_newest(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """Credit that comes back is spent on the newest frame, and what was missed stays missed."""
+    """Returned credit is spent on the newest frame; missed frames stay missed."""
     session.watch(fanout)
     for seq in (1, 2):
         put_frame(camera, seq)
@@ -99,8 +99,7 @@ def test_acknowledgement_brings_the_newest(
 def test_acknowledgement_takes_the_short_way(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """An ``ack`` or a pong is dealt with before Engine.IO, without a Flask context; the rest goes
-    on."""
+    """An ``ack`` or a pong is handled before Engine.IO, without a Flask context."""
     session.watch(fanout)
     put_frame(camera, 1)
     wait_sent(line, 1)
@@ -121,7 +120,7 @@ def test_acknowledgement_takes_the_short_way(
 def test_malformed_acknowledgement_changes_nothing(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout, message: str
 ) -> None:
-    """Half an ``ack`` is left to those who judge messages, and gives no credit."""
+    """A malformed ``ack`` is left to the validation of messages, and gives no credit."""
     session.watch(fanout)
     put_frame(camera, 1)
     wait_sent(line, 1)
@@ -148,7 +147,7 @@ def test_malformed_acknowledgement_changes_nothing(
 def test_senseless_acknowledgement_changes_nothing(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout, name: object, seq: object
 ) -> None:
-    """An acknowledgement of nothing, or with wrong types, gives no credit and raises nothing."""
+    """One that acknowledges nothing, or has wrong types, gives no credit and raises nothing."""
     session.watch(fanout)
     put_frame(camera, 1)
     wait_sent(line, 1)
@@ -162,7 +161,7 @@ def test_senseless_acknowledgement_changes_nothing(
 def test_busy_line_is_offered_nothing(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """While earlier bytes wait nothing follows them; when they are out the newest frame does."""
+    """While earlier bytes wait nothing is added; then the newest frame follows."""
     session.watch(fanout)
     put_frame(camera, 1)
     wait_sent(line, 1)
@@ -181,7 +180,7 @@ def test_busy_line_is_offered_nothing(
 def test_watching_anew_brings_no_frame_twice(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """Looking away for a moment does not bring back what was seen."""
+    """Looking away for a moment does not repeat frames."""
     session.watch(fanout)
     put_frame(camera, 1)
     wait_sent(line, 1)
@@ -204,7 +203,7 @@ def test_watching_twice_is_one_viewer(session: Session, fanout: Fanout) -> None:
 
 
 def test_leaving_ends_all_watching(session: Session, fanout: Fanout) -> None:
-    """A connection that ends leaves every room; leaving again is harmless."""
+    """A closed connection leaves every room; leaving again is harmless."""
     session.watch(fanout)
 
     session.leave()
@@ -231,7 +230,7 @@ def test_packet_is_shared(session: Session, line: FakeLine, camera: Camera, fano
 def test_what_fits_begins_small_and_grows_on_a_quick_link(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """A viewer that takes what fits is sent the smallest first, and at once what fills its tile."""
+    """A viewer of what fits is sent the smallest first, and then what fills its tile."""
     shown = picture(1280, 720)
     choice = session.watch_auto(fanout, 900).choice
     put_frame(camera, 1, shown)
@@ -245,13 +244,13 @@ def test_what_fits_begins_small_and_grows_on_a_quick_link(
     assert line.headers[0]["rendition"] == "320"
     assert line.headers[1]["rendition"] == "960"
     said = '["rendition", {"camera": "door", "rendition": "960", "reason": "tile"}]'
-    assert line.sayings == [f"42{said}"]
+    assert line.texts == [f"42{said}"]
 
 
 def test_tile_that_changes_keeps_what_is_known_of_the_link(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """Watched anew with another width, the choice is the same one, and the next frame fits."""
+    """With another width the same choice continues, and the next frame fits."""
     shown = picture(1280, 720)
     choice = session.watch_auto(fanout, 900).choice
     put_frame(camera, 1, shown)
@@ -269,7 +268,7 @@ def test_tile_that_changes_keeps_what_is_known_of_the_link(
 def test_named_rendition_stays(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """A rendition that was asked for by name is what comes, whatever the link does."""
+    """A rendition requested by name is sent, whatever the link does."""
     session.watch(fanout, "640")
     for seq in (1, 2, 3):
         put_frame(camera, seq, picture(1280, 720))
@@ -277,7 +276,7 @@ def test_named_rendition_stays(
         line.on_message(f'42["ack","door",{seq}]')
 
     assert [header["rendition"] for header in line.headers] == ["640"] * 3
-    assert line.sayings == []
+    assert line.texts == []
 
 
 H264 = frozenset({"h264"})
@@ -286,7 +285,7 @@ H264 = frozenset({"h264"})
 def test_video_is_acknowledged_like_any_frame(
     session: Session, line: FakeLine, camera: Camera
 ) -> None:
-    """Units go on without acknowledgements for a quarter of a second, not for two frames."""
+    """Without acknowledgements, units continue for a quarter of a second, not for two frames."""
     track = give_video(camera)
     fanout = Fanout(camera)
     fanout.open()
@@ -309,7 +308,7 @@ def test_video_is_acknowledged_like_any_frame(
 def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
     session: Session, line: FakeLine, camera: Camera
 ) -> None:
-    """It begins with a small JPEG; once that arrived quickly, the video goes on from its key."""
+    """A small JPEG comes first; once it arrived quickly, the video follows from its key picture."""
     track = give_video(camera)
     fanout = Fanout(camera)
     fanout.open()
@@ -318,7 +317,7 @@ def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
     put_frame(camera, 1, np.random.default_rng(1).integers(0, 255, (720, 1280, 3), np.uint8))
     wait_sent(line, 1)
 
-    line.on_message('42["ack","door",1,9999]')  # All of it was decoding.
+    line.on_message('42["ack","door",1,9999]')  # All of the time was decoding.
     track.put(unit(2))
     settle()
     session.leave()
@@ -327,16 +326,15 @@ def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
     assert [header.get("catch_up") for header in line.headers[1:]] == [True, None]
     assert viewer.credit.in_flight == 1, "what is not painted is not acknowledged either"
     assert line.seqs[-1] == 2
-    assert '"rendition": "full", "reason": "tile", "video": "avc1.64001f"' in line.sayings[0]
+    assert '"rendition": "full", "reason": "tile", "video": "avc1.64001f"' in line.texts[0]
 
 
 @pytest.mark.parametrize("fits", [True, False])
 def test_what_is_known_of_the_link_holds_for_the_next_camera(
     session: Session, line: FakeLine, camera: Camera, fits: bool
 ) -> None:
-    """A tile that is shown again began with a JPEG each time, for which the group of pictures was
-    decoded. Its link is that of the connection: its own video comes at once.
-    """
+    """A tile shown again began with a JPEG each time, for which a group had to be decoded. Its link
+    is the connection's, so its own video comes immediately."""
     track = give_video(camera)
     fanout = Fanout(camera)
     fanout.open()
@@ -363,7 +361,7 @@ def test_what_is_known_of_the_link_holds_for_the_next_camera(
 def test_a_fixed_rendition_turns_to_video_when_there_is_one(
     session: Session, line: FakeLine, camera: Camera
 ) -> None:
-    """A camera that was closed comes to know its codec only after it is watched."""
+    """A closed camera learns its codec only after it is watched."""
     track = give_video(camera)
     track.codec = None
     fanout = Fanout(camera)

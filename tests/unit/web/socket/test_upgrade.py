@@ -19,7 +19,7 @@ from tests.unit.web.socket.peer import Peer
 
 
 class Handler:
-    """Stands where Engine.IO's connection loop does."""
+    """Takes the place of Engine.IO's connection loop."""
 
     def __init__(self) -> None:
         self.fail: Exception | None = None
@@ -40,13 +40,13 @@ class Handler:
 
 @pytest.fixture
 def handler() -> Handler:
-    """Echoes what comes."""
+    """Echoes every message."""
     return Handler()
 
 
 @pytest.fixture
 def upgrade(handler: Handler) -> Iterator[Callable[..., tuple[bytes, Peer]]]:
-    """A function that asks a server for a WebSocket; returns the answer's head and the peer."""
+    """A function that requests a WebSocket; returns the answer's head and the peer."""
     listener = hub.listen("127.0.0.1", 0)
     engine = SimpleNamespace(ping_interval=10, ping_timeout=10)
     application = WebSocketDriver(handler.run, engine)
@@ -81,7 +81,7 @@ def upgrade(handler: Handler) -> Iterator[Callable[..., tuple[bytes, Peer]]]:
 
 
 def test_upgrade_opens_a_websocket(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:
-    """The handshake is answered as RFC 6455 wants it, and messages flow."""
+    """The handshake is answered as RFC 6455 requires, and messages flow."""
     head, peer = upgrade()
 
     peer.text("3")
@@ -94,7 +94,7 @@ def test_upgrade_opens_a_websocket(upgrade: Callable[..., tuple[bytes, Peer]]) -
 def test_nobody_is_pinged_whose_connection_has_ended(
     upgrade: Callable[..., tuple[bytes, Peer]], handler: Handler
 ) -> None:
-    """It raised, and ended what pings all others: a session ends a moment after its connection."""
+    """A session ends a moment after its connection: a ping raised, and ended all other pings."""
     _, peer = upgrade()
     (websocket,) = handler.websockets
     heartbeat = Heartbeat(websocket, 0.0)
@@ -110,7 +110,7 @@ def test_nobody_is_pinged_whose_connection_has_ended(
 
 
 def test_compression_is_never_agreed_to(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:
-    """A browser's offer of permessage-deflate is not taken: it would squeeze every JPEG again."""
+    """The browser's permessage-deflate is declined: it would compress every JPEG again."""
     offer = ClientPerMessageDeflateFactory().get_request_params()
     offered = "; ".join(["permessage-deflate", *(name for name, _ in offer)])
 
@@ -124,7 +124,7 @@ def test_compression_is_never_agreed_to(upgrade: Callable[..., tuple[bytes, Peer
 def test_other_versions_are_told_which_is_spoken(
     upgrade: Callable[..., tuple[bytes, Peer]], version: str, key: str | None
 ) -> None:
-    """A request that is no WebSocket of version 13 gets an answer that says so."""
+    """A request other than for WebSocket version 13 is answered with that version."""
     head, _ = upgrade(version=version, key=key)
 
     assert head.startswith(b"HTTP/1.1 426 ")
@@ -134,7 +134,7 @@ def test_other_versions_are_told_which_is_spoken(
 def test_handler_that_fails_leaves_no_ghost(
     upgrade: Callable[..., tuple[bytes, Peer]], handler: Handler
 ) -> None:
-    """If Engine.IO raises, its session is closed, and so is the connection."""
+    """If Engine.IO raises, its session and the connection are closed."""
     handler.fail = ValueError("bad packet")
 
     _, peer = upgrade()
@@ -148,7 +148,7 @@ def test_deadline_of_the_http_server_leaves_no_ghost(
     handler: Handler,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An upgrade that announces a body is given up when that does not come, session and all."""
+    """An upgrade whose announced body never comes is closed, with its session."""
     monkeypatch.setattr(http_server._StrictProtocol, "HEAD_DEADLINE_S", 0.05)
 
     _, peer = upgrade(more="Content-Length: 5\r\n")

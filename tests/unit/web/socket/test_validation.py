@@ -1,4 +1,4 @@
-"""Which client messages Engine.IO may see."""
+"""Which client messages are passed to Engine.IO."""
 
 import json
 
@@ -25,13 +25,13 @@ from server.web.socket.validation import Json, Verdict, check_message
     ],
 )
 def test_sound_message_passes(message: str) -> None:
-    """What dashboards and standard clients send is let through."""
+    """Messages that dashboards and standard clients send are passed."""
     assert check_message(message) is Verdict.PASS
 
 
 @pytest.mark.parametrize("message", ["1", "41", "41/,", "41/admin,"])
 def test_goodbye_ends_the_connection(message: str) -> None:
-    """Engine.IO's or Socket.IO's: there is one namespace, and nothing to stay for."""
+    """Engine.IO's or Socket.IO's: there is one namespace, and no reason to stay."""
     assert check_message(message) is Verdict.LEAVE
 
 
@@ -51,7 +51,7 @@ def test_goodbye_ends_the_connection(message: str) -> None:
     ],
 )
 def test_senseless_event_is_dropped(message: str) -> None:
-    """Half an event, or one with a name of the server's own, is forgotten."""
+    """A malformed event, or one with a name reserved for the server, is ignored."""
     assert check_message(message) is Verdict.DROP
 
 
@@ -60,13 +60,13 @@ def test_senseless_event_is_dropped(message: str) -> None:
     ["", "0", "5", "6", "x", "4", "43[]", "430[1]", "44", '451-["a",{}]', "46", b"", b"\x00x"],
 )
 def test_message_against_the_protocol_ends_the_connection(message: str | bytes) -> None:
-    """What no client of ours sends ends its connection: binary, acknowledgements, attachments."""
+    """Messages that our clients never send end the connection: binary, with attachments, acks."""
     assert check_message(message) is Verdict.END
 
 
 @given(st.text() | st.binary() | st.text().map(lambda text: "42" + text))
 def test_any_message_is_judged(message: str | bytes) -> None:
-    """No message makes judging fail."""
+    """No message makes the check raise."""
     assert check_message(message) in Verdict
 
 
@@ -79,5 +79,5 @@ def test_endless_integer_is_no_integer() -> None:
 
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), st.lists))
 def test_json_is_the_standard_one(value: object) -> None:
-    """Ordinary values go there and back."""
+    """Ordinary values survive the round trip."""
     assert Json.loads(Json.dumps(value)) == json.loads(json.dumps(value)) == value

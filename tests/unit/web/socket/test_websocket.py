@@ -46,7 +46,7 @@ def connect(request: pytest.FixtureRequest, certified: Certified) -> Iterator[Ca
     yield make
     for end in ends:
         end.close()
-        settle(3)  # Whoever waits on it is woken before its descriptor is gone.
+        settle(3)  # A waiter is woken before its descriptor is closed.
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_ping_is_answered(link: Link) -> None:
 
 
 def test_first_look_belongs_to_the_session(link: Link) -> None:
-    """A message that is dealt with at once is not seen by Engine.IO."""
+    """Engine.IO does not see a message that the session handles."""
     websocket, peer = link
     seen: list[Any] = []
     websocket.on_message = lambda message: seen.append(message) or message == "3"  # type: ignore[func-returns-value]
@@ -118,7 +118,7 @@ def test_first_look_belongs_to_the_session(link: Link) -> None:
 
 
 def test_senseless_event_is_counted_and_forgotten(link: Link) -> None:
-    """A malformed event costs its sender nothing but the event."""
+    """A malformed event costs its sender only that event."""
     websocket, peer = link
 
     peer.text("42[", "3")
@@ -131,10 +131,10 @@ def test_senseless_event_is_counted_and_forgotten(link: Link) -> None:
     "data",
     [
         b"\x81\x01x",  # Not masked.
-        b"\xc1\x80\0\0\0\0",  # Compressed, which was never agreed upon.
-        b"\x83\x80\0\0\0\0",  # A reserved kind.
-        b"\x80\x80\0\0\0\0",  # A fragment of nothing.
-        b"\x81\x81\0\0\0\0\xff",  # No UTF-8.
+        b"\xc1\x80\0\0\0\0",  # Compressed, which was never negotiated.
+        b"\x83\x80\0\0\0\0",  # A reserved opcode.
+        b"\x80\x80\0\0\0\0",  # A continuation of nothing.
+        b"\x81\x81\0\0\0\0\xff",  # Not UTF-8.
         b"\x82\x81\0\0\0\0x",  # Binary, which no dashboard sends.
         b"\x81\xff\x7f" + b"\xff" * 7 + b"\0\0\0\0",  # Endless.
         b"\x89\xfe\x00\x7e\0\0\0\0" + bytes(126),  # A ping too long for one.
@@ -142,7 +142,7 @@ def test_senseless_event_is_counted_and_forgotten(link: Link) -> None:
     ],
 )
 def test_bytes_against_the_protocol_end_the_connection(link: Link, data: bytes) -> None:
-    """What breaks RFC 6455 or the contract ends this connection, and only this."""
+    """A violation of RFC 6455 or the contract ends this connection only."""
     websocket, peer = link
     got = read(websocket)
 
@@ -154,7 +154,7 @@ def test_bytes_against_the_protocol_end_the_connection(link: Link, data: bytes) 
 
 
 def test_message_too_long_ends_the_connection(link: Link) -> None:
-    """Nobody can make the server hold more than a small message."""
+    """No client can make the server hold more than a small message."""
     websocket, peer = link
     got = read(websocket)
 
@@ -164,7 +164,7 @@ def test_message_too_long_ends_the_connection(link: Link) -> None:
 
 
 def test_fragments_without_end_end_the_connection(link: Link) -> None:
-    """The bound holds for all fragments of a message together."""
+    """The limit covers all fragments of a message together."""
     websocket, peer = link
     got = read(websocket)
     peer.protocol.send_text(b"4", fin=False)
@@ -174,7 +174,7 @@ def test_fragments_without_end_end_the_connection(link: Link) -> None:
     try:
         peer.flush()
     except OSError:
-        pass  # It was ended before all was sent.
+        pass  # It was closed before everything was sent.
 
     until(lambda: got == [None])
 
@@ -182,7 +182,7 @@ def test_fragments_without_end_end_the_connection(link: Link) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_do_no_harm(connect: Callable[..., Link], data: bytes) -> None:
-    """Whatever bytes come, reading ends or goes on; it never raises."""
+    """For any bytes, reading ends or continues; it never raises."""
     websocket, peer = connect()
     got = read(websocket)
 
@@ -207,7 +207,7 @@ def test_peer_that_closes_is_answered(link: Link) -> None:
 
 
 def test_peer_that_vanishes_ends_the_wait(link: Link) -> None:
-    """A connection that breaks off is noticed."""
+    """A broken connection is noticed."""
     websocket, peer = link
 
     peer.sock.close()
@@ -236,7 +236,7 @@ def packet(fill: int, size: int = 500_000) -> Packet:
 
 
 def test_offer_does_not_wait(link: Link) -> None:
-    """What the kernel does not take follows by itself, while the caller goes on."""
+    """What the kernel does not take follows later, while the caller continues."""
     websocket, peer = link
     drained: list[bool] = []
     websocket.on_drained = lambda: drained.append(websocket.busy)
@@ -261,7 +261,7 @@ def test_small_packet_is_out_at_once(link: Link) -> None:
 
 @pytest.mark.parametrize("last", ["packet", "large packet", "text", "nothing", "the end"])
 def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> None:
-    """What is held leaves in order, before a packet, a message or the end, and only once."""
+    """They are sent in order and only once: before a packet, a message or the end."""
     websocket, peer = link
     websocket.hold(b"".join(websocket_frame(TEXT, b"first")), 1.0)
     websocket.hold(b"".join(websocket_frame(TEXT, b"second")), 2.0)
@@ -290,7 +290,7 @@ def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> 
 
 
 def test_what_was_held_since_waits_on(link: Link) -> None:
-    """One message's time was up for all: others left before their frame came, each by a write."""
+    """One message's timeout used to flush all: others left before their frame, each by a write."""
     websocket, peer = link
     websocket.hold(b"".join(websocket_frame(TEXT, b"first")), 1.0)
     assert websocket.release(1.0)
@@ -305,7 +305,7 @@ def test_what_was_held_since_waits_on(link: Link) -> None:
 
 
 def test_held_messages_do_not_overtake(link: Link) -> None:
-    """Behind a packet that is still going out there is nothing to hold a message for."""
+    """Behind an unfinished packet there is no reason to hold a message."""
     websocket, peer = link
     websocket.offer(packet(7))
 
@@ -316,7 +316,7 @@ def test_held_messages_do_not_overtake(link: Link) -> None:
 
 
 def test_messages_do_not_mix(link: Link) -> None:
-    """A message sent while a packet is still going out follows after it, whole."""
+    """A message sent during a packet follows it whole."""
     websocket, peer = link
     websocket.offer(packet(7))
     task = hub.spawn(websocket.send, "2" * 20)
@@ -330,7 +330,7 @@ def test_messages_do_not_mix(link: Link) -> None:
 
 
 def test_slow_peer_holds_one_packet(link: Link) -> None:
-    """A viewer that does not read has one packet waiting; the line says that it is busy."""
+    """A viewer that does not read has one packet waiting; the line reports that it is busy."""
     websocket, _ = link
 
     websocket.offer(packet(1))
@@ -341,7 +341,7 @@ def test_slow_peer_holds_one_packet(link: Link) -> None:
 
 
 def test_offer_to_an_ended_connection_is_refused(link: Link) -> None:
-    """Offering to who has gone says so, and does not raise."""
+    """An offer to a closed connection returns so, and does not raise."""
     websocket, _ = link
     websocket.close()
 
@@ -349,7 +349,7 @@ def test_offer_to_an_ended_connection_is_refused(link: Link) -> None:
 
 
 def test_send_to_an_ended_connection_raises(link: Link) -> None:
-    """Engine.IO's writer learns that the connection has ended by an exception."""
+    """Engine.IO's writer learns by an exception that the connection has ended."""
     websocket, _ = link
     websocket.close()
 
@@ -419,7 +419,7 @@ def test_close_in_mid_packet_sends_no_garbage(link: Link) -> None:
             received += data
 
     with pytest.raises(BlockingIOError):
-        receive()  # So that the kernel has room for a close frame.
+        receive()  # This frees kernel space for a close frame.
     websocket.close()
     assert hub.wait_readable(peer.sock, 3)
     receive()

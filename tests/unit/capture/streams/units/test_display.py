@@ -9,12 +9,12 @@ from tests.support.fakes import FakeClock
 
 INTERVAL_S = 0.04
 
-# Of a group, as x264 sends it: when each is shown, in the order in which they are decoded.
+# A group as x264 sends it: display positions in decoding order.
 PYRAMID = (0, 4, 2, 1, 3, 8, 6, 5, 7, 9)
 
 
 def captured(groups: int, arrives: str, jump_s: float = 0.0) -> list[tuple[float, float]]:
-    """Return when what comes out with each picture was captured, and that picture itself.
+    """Return each picture's capture time, with the picture that comes out at its place.
 
     Args:
         groups: How many groups arrive.
@@ -41,7 +41,7 @@ def captured(groups: int, arrives: str, jump_s: float = 0.0) -> list[tuple[float
 
 @pytest.mark.parametrize("arrives", ["at once", "evenly"])
 def test_pictures_are_as_far_apart_as_they_were_captured(arrives: str) -> None:
-    """However they arrive, and what comes out of a decoder has the same times in order."""
+    """This holds however they arrive; what comes out of a decoder has the same times in order."""
     found = captured(4, arrives)[10:]
 
     late = 0.0 if arrives == "at once" else 2 * INTERVAL_S
@@ -51,7 +51,7 @@ def test_pictures_are_as_far_apart_as_they_were_captured(arrives: str) -> None:
 
 
 def test_pictures_in_order_are_left_alone() -> None:
-    """Whatever the stream's clock says: jitter is told from nothing there."""
+    """Whatever the stream's clock says: without reordering, there is no jitter to remove."""
     clock = FakeClock()
     display = DisplayClock()
     for number in range(50):
@@ -61,8 +61,8 @@ def test_pictures_in_order_are_left_alone() -> None:
 
 
 def test_a_picture_that_was_read_late_does_not_make_the_next_earlier() -> None:
-    """That one's time follows from the stream's clock, as nobody waited for it. Times that went
-    back by up to 0.4 s put what is kept out of order, and a seek showed another picture."""
+    """Its time follows from the stream's clock, as it was not waited for. Times that went back by
+    up to 0.4 s put stored pictures out of order: a seek showed the wrong one."""
     clock, times = FakeClock(), []
     display = DisplayClock()
     for number, late_s in enumerate([0.0, 0.0, 0.4, 0.0, 0.0, 0.0] + 20 * [0.0]):
@@ -76,7 +76,7 @@ def test_a_picture_that_was_read_late_does_not_make_the_next_earlier() -> None:
 
 @pytest.mark.parametrize("jump_s", [-3600.0, -3.0, 3600.0])
 def test_a_clock_that_jumps_is_followed(jump_s: float) -> None:
-    """As when a film begins again: times of ours go on."""
+    """Our times continue when the clock jumps, as when a film starts over."""
     times = [at for at, _ in captured(6, "at once", jump_s)]
 
     assert times == sorted(times)
@@ -84,7 +84,7 @@ def test_a_clock_that_jumps_is_followed(jump_s: float) -> None:
 
 
 def test_pictures_of_a_film_come_out_when_they_are_taken() -> None:
-    """A film is taken at the pace of decoding; the first pictures of a round once had one time."""
+    """A film is taken at the pace of decoding; a round's first pictures once shared one time."""
     clock, found = FakeClock(), []
     begin = clock()
     display = DisplayClock(paced=True)

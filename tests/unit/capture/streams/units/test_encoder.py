@@ -1,4 +1,4 @@
-"""Videos that are encoded here, read back by a decoder."""
+"""Video encoded here, read back by a decoder."""
 
 import av
 import cv2
@@ -15,7 +15,7 @@ FPS = 25
 
 
 def scene(number: int, size: tuple[int, int]) -> Image:
-    """Return a picture of something that moves before a still wall, with a sensor's noise."""
+    """Return a picture of a moving object before a still wall, with sensor noise."""
     width, height = size
     image = np.full((height, width, 3), 90, np.uint8)
     image[:, ::16] = (60, 110, 160)
@@ -54,7 +54,7 @@ def decode(units: list[Encoded]) -> list[Image]:
 def test_a_video_is_what_was_promised(
     width: int, size: tuple[int, int], expected: tuple[int, int], clock: FakeClock
 ) -> None:
-    """Clients are told the codec before a picture is encoded, and each comes out at once."""
+    """Clients know the codec before a picture is encoded, and each picture comes out directly."""
     encoding = encoding_of(width, size)
     encoder = VideoEncoder(encoding, FPS, clock)
 
@@ -69,7 +69,7 @@ def test_a_video_is_what_was_promised(
 
 
 def test_a_key_picture_is_made_when_asked_for_and_at_most_once_a_second(clock: FakeClock) -> None:
-    """Each costs the link as much as ten others, so a crowd that joins gets one."""
+    """Each costs as much bandwidth as ten others, so a crowd that joins gets one."""
     size = (320, 180)
     encoder = VideoEncoder(encoding_of(320, size), FPS, clock)
     keys = []
@@ -84,7 +84,7 @@ def test_a_key_picture_is_made_when_asked_for_and_at_most_once_a_second(clock: F
 
 
 def test_the_bitrate_is_bounded_and_key_pictures_are_small(clock: FakeClock) -> None:
-    """A link that is just wide enough carries it, and is not blocked by a single picture."""
+    """A link that is just wide enough carries it, and no single picture blocks it."""
     size = (640, 360)
     encoder = VideoEncoder(encoding_of(640, size), FPS, clock)
     kbps = dict(BITRATES)[640]
@@ -97,7 +97,7 @@ def test_the_bitrate_is_bounded_and_key_pictures_are_small(clock: FakeClock) -> 
 
 
 def test_another_size_begins_anew(clock: FakeClock) -> None:
-    """A camera's resolution was changed while somebody watches."""
+    """The encoder restarts when a camera's resolution changes while somebody watches."""
     encoder = VideoEncoder(encoding_of(320, (640, 360)), FPS, clock)
 
     units = [

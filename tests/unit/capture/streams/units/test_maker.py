@@ -1,4 +1,4 @@
-"""Access units of H.264 and H.265, compared with what FFmpeg's own programs make and say."""
+"""H.264 and H.265 access units, compared with the output of FFmpeg's programs."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ X265 = ("-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params", "log-level=non
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Make a second of video in each way that sources have it; the size needs cropping."""
+    """Encode a second of video in each form that sources use; its size needs cropping."""
     folder = tmp_path_factory.mktemp("films")
     source = "testsrc2=size=322x182:rate=25"
     ways = {
@@ -54,7 +54,7 @@ def units_of(data: bytes) -> list[bytes]:
     "name", ["h264.mp4", "h264.ts", "h264.mkv", "h265.mp4", "h265.ts", "baseline.mp4"]
 )
 def test_units_decode_to_the_same_pictures(films: dict[str, Path], name: str) -> None:
-    """Whatever the container, the units alone are the whole video, to the last bit."""
+    """Whatever the container, the units alone are the whole video, bit for bit."""
     units = list(encoded_in(films[name]))
     raw = films[name].with_suffix(f".{name}.{units[0].codec[:4]}")
     raw.write_bytes(b"".join(unit.data for unit in units))
@@ -69,7 +69,7 @@ def test_units_decode_to_the_same_pictures(films: dict[str, Path], name: str) ->
 def test_units_hold_what_ffmpeg_makes_of_them(
     films: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
-    """Its filter ``h264_mp4toannexb`` yields the same NAL units in the same order."""
+    """The filter ``h264_mp4toannexb`` yields the same NAL units in the same order."""
     ours = [unit for one in encoded_in(films[name]) for unit in units_of(one.data)]
     theirs = tmp_path / "theirs.h264"
     copy = ["-c", "copy", "-bsf:v", "h264_mp4toannexb", str(theirs)]
@@ -84,7 +84,7 @@ def test_units_hold_what_ffmpeg_makes_of_them(
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h264.ts", "h265.mp4", "h265.ts", "baseline.mp4"])
 def test_codec_and_size_are_those_that_ffprobe_tells(films: dict[str, Path], name: str) -> None:
-    """A codec string is profile and level; a size is without what is cropped."""
+    """The codec string holds profile and level; the size excludes what is cropped."""
     shown = "stream=profile,level,width,height"
     told = subprocess.run(
         ["ffprobe", "-v", "error", "-show_entries", shown, "-of", "json", str(films[name])],
@@ -105,7 +105,7 @@ def test_codec_and_size_are_those_that_ffprobe_tells(films: dict[str, Path], nam
 
 
 def test_parameter_sets_out_of_band_come_before_each_key_picture(films: dict[str, Path]) -> None:
-    """A session description has them, and the stream does not: a decoder needs them in it."""
+    """A session description may have them alone; a decoder needs them in the stream."""
     units = list(encoded_in(films["h264.mp4"]))
     sets = [one for one in units_of(units[0].data) if H264.kind(one) in (7, 8)]
     bare = annex_b.join(one for one in units_of(units[0].data) if H264.kind(one) == 5)
@@ -121,7 +121,7 @@ def test_parameter_sets_out_of_band_come_before_each_key_picture(films: dict[str
 
 
 def test_a_key_picture_without_parameter_sets_is_not_passed_on(films: dict[str, Path]) -> None:
-    """No decoder could start at it."""
+    """No decoder could start there."""
     units = list(encoded_in(films["h265.mp4"]))
     bare = annex_b.join(one for one in units_of(units[0].data) if H265.kind(one) < 32)
     maker = maker_of("hevc", b"", Fraction(1))
@@ -135,7 +135,7 @@ def test_a_key_picture_without_parameter_sets_is_not_passed_on(films: dict[str, 
 
 
 def test_another_size_in_mid_stream_comes_with_its_key_picture(tmp_path: Path) -> None:
-    """A camera whose resolution was changed goes on in the same stream."""
+    """A camera whose resolution was changed continues in the same stream."""
     films = [
         make_film(tmp_path / f"{size}.ts", "-t", "0.4", *X264, source=f"testsrc2=size={size}")
         for size in ("320x180", "640x360")
@@ -163,7 +163,7 @@ def test_another_size_in_mid_stream_comes_with_its_key_picture(tmp_path: Path) -
 def test_what_would_be_shown_wrongly_is_not_passed_on(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    """A browser's decoder shows fields as they are, and pixels as squares."""
+    """A browser's decoder shows interlaced fields as they are, and all pixels as square."""
     film = make_film(tmp_path / "film.ts", "-t", "0.2", *X264, *options)
     maker = maker_of("h264", b"", Fraction(1))
     assert maker is not None
@@ -187,7 +187,7 @@ def test_what_would_be_shown_wrongly_is_not_passed_on(
 def test_the_aspect_of_h265_is_found_behind_everything_else(
     tmp_path: Path, options: str, aspect: tuple[int, int]
 ) -> None:
-    """Cameras whose pixels are not square would be shown distorted, without decoding."""
+    """Otherwise cameras with non-square pixels would be shown distorted."""
     parameters = f"log-level=none:keyint=10{options}"
     sar = f"setsar={aspect[0]}/{aspect[1]}"
     encoder = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
@@ -202,7 +202,7 @@ def test_the_aspect_of_h265_is_found_behind_everything_else(
 
 
 def test_an_intra_refresh_has_no_key_picture(tmp_path: Path) -> None:
-    """It begins anywhere, but no decoder shows a whole picture from there on at once."""
+    """Decoding may begin anywhere, but no decoder shows a whole picture right away."""
     options = (*X264, "-x264opts", "intra-refresh=1:keyint=10:bframes=0")
     made = list(encoded_in(make_film(tmp_path / "film.ts", "-t", "1", *options)))
 
@@ -211,7 +211,7 @@ def test_an_intra_refresh_has_no_key_picture(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_lengths_of_each_size_are_understood(films: dict[str, Path], size: int) -> None:
-    """Nearly all files use four bytes; the standard allows fewer."""
+    """Nearly all files use four-byte lengths; the standard allows fewer."""
     units = list(encoded_in(films["h264.ts"]))
     sets = [one for one in units_of(units[0].data) if H264.kind(one) in (7, 8)]
     small = b"\x41\x9a" + b"x" * 100  # first_mb_in_slice 0
@@ -229,7 +229,7 @@ def test_lengths_of_each_size_are_understood(films: dict[str, Path], size: int) 
 
 
 def broken(draw_from: list[bytes]) -> st.SearchStrategy[bytes]:
-    """Return damaged pictures: cut off, with other bytes in them, or nothing but those."""
+    """Return damaged pictures: truncated, with changed bytes, or with random bytes only."""
     cuts = st.builds(
         lambda data, at, middle, skipped: data[:at] + middle + data[at + skipped :],
         st.sampled_from(draw_from),
@@ -242,7 +242,7 @@ def broken(draw_from: list[bytes]) -> st.SearchStrategy[bytes]:
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h265.ts"])
 def test_a_broken_stream_never_fails(films: dict[str, Path], name: str) -> None:
-    """Whatever arrives, the answer is a unit or none; and the next whole group is well again."""
+    """Any input gives a unit or none; the next whole group is intact again."""
     whole = list(encoded_in(films[name]))
     pictures = [one.data for one in whole]
     codec = "h264" if "264" in name else "hevc"

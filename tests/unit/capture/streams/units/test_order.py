@@ -1,4 +1,4 @@
-"""In which order pictures are shown, as FFmpeg's encoders tell it."""
+"""Display order of pictures, compared with what FFmpeg's encoders report."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +27,7 @@ ENCODERS = {
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_pictures_are_numbered_as_they_are_shown(encoder: str, tmp_path: Path) -> None:
-    """Over the beginnings of groups, and where the counter begins anew."""
+    """This holds across groups, and where the counter restarts."""
     film = make_film(
         *(tmp_path / "film.mp4", "-t", "4", *ENCODERS[encoder]),
         *("-preset", "veryfast", "-pix_fmt", "yuv420p"),
@@ -58,7 +58,7 @@ def test_pictures_are_numbered_as_they_are_shown(encoder: str, tmp_path: Path) -
 
 
 def test_what_cannot_be_read_is_shown_as_it_is_decoded() -> None:
-    """A damaged header costs no clip."""
+    """A damaged header costs no clip: its pictures are shown in decoding order."""
     order = DisplayOrder("avc1.64001f")
 
     numbers = [order.number([unit]) for unit in (b"\x67", b"\x41", b"\x01\xff\xff", b"\x65\0")]
