@@ -8,7 +8,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def parse_address(text: str) -> Address | None:
-    """Return a numeric address without its zone, or None if the text is none.
+    """Return a numeric address without its zone, or None if the text is not an address.
 
     An IPv4 address mapped into IPv6 is returned as IPv4.
     """

@@ -132,7 +132,7 @@ class App:
 
         share_with(self.flask, server.allowed_origins)
         guard_requests(self.flask, auth)
-        # With HSTS, browsers do not let people accept a self-made certificate.
+        # With HSTS, browsers do not let people accept a self-signed certificate.
         self._stay_secure = self.tls is None or not self.tls.self_made
         protect_pages(self.flask, server.frame_ancestors, self._stay_secure)
         shown = ShownViews(views, lambda: self.cameras.values())
@@ -182,7 +182,7 @@ class App:
         self._plain_http = self._explain(OriginCheck(redirect_to_tls, hosts, (), count))
 
     def _explain(self, application: OriginCheck) -> ErrorPages:
-        """Replace its error responses with pages for people."""
+        """Wrap an application so that its error responses become pages for people."""
 
         def render(**values: Any) -> str:
             return self.flask.jinja_env.get_template("error.html").render(values)
@@ -231,7 +231,7 @@ class App:
         self._events.announce(camera)
 
     def _remove_remote(self, camera: CameraInterface) -> None:
-        """Remove a camera of another node that has been gone for long."""
+        """Remove a camera of another node that has been gone for a long time."""
         del self.cameras[camera.name]
         fanout = self.runtime.fanouts.pop(camera.name)
         self._events.forget(camera.name)
@@ -240,7 +240,7 @@ class App:
 
 
 class _HttpServer:
-    """The HTTP server as a part: the last to open and the first to close."""
+    """The HTTP server as a part of the runtime: the last to open and the first to close."""
 
     def __init__(
         self,
@@ -263,8 +263,8 @@ class _HttpServer:
 def hosts_to_certify(server: ServerSettings, names: Iterable[str]) -> list[str]:
     """Return every name and address by which a browser could reach this server.
 
-    Includes the network's even while it listens on loopback only, so that the certificate stays the
-    same when the server is opened to others.
+    Includes those on the network even while it listens on loopback only, so that the certificate
+    stays the same when the server is opened to others.
     """
     here = ("localhost", "127.0.0.1", "::1")
     return [*here, server.host, *names, *server.allowed_hosts, *own_addresses()]
@@ -275,17 +275,17 @@ def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]
     socketio = SocketIO(
         application,
         async_mode="eventlet",
-        # Long polling wraps every frame in base64, and shares rooms badly with WebSocket.
+        # Long polling wraps every frame in base64, and does not share rooms well with WebSocket.
         transports=["websocket"],
         allow_upgrades=False,
         max_http_buffer_size=MAX_MESSAGE_BYTES,
         ping_interval=PING_PERIOD_S,
         ping_timeout=PONG_DEADLINE_S,
-        monitor_clients=False,  # The sessions do.
+        monitor_clients=False,  # Our sessions do that.
         json=Json,
         # OriginCheck checks origins; a second check would need a second setting.
         cors_allowed_origins=[],
-        # Without these they create their own, which print what strangers send.
+        # Without these, both libraries create their own, which print what strangers send.
         logger=SILENT,
         engineio_logger=SILENT,
     )

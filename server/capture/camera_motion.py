@@ -1,4 +1,4 @@
-"""Has motion detected in a camera's pictures, and passes on the reports of its processors."""
+"""Arranges motion detection for one camera, and passes on the reports of its processors."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ __all__ = ["CameraMotion"]
 
 
 class Host(Protocol):
-    """What :class:`CameraMotion` needs of its camera."""
+    """What :class:`CameraMotion` needs from its camera."""
 
     name: str
     keeping: RecordingSettings
@@ -36,10 +36,10 @@ class Host(Protocol):
 
 
 class CameraMotion:
-    """Looks for motion in one camera's pictures, also while nobody watches. Runs on the hub.
+    """Looks for motion in one camera's pictures, even while nobody watches. Runs on the hub.
 
-    The camera's child process does so where it can. Pictures made or changed in this process are
-    searched here, on a native thread: masked areas are ignored, and zones refer to what people see.
+    The camera's child process does this where it can. Pictures made or changed in this process are
+    searched here, on a native thread, so that masks apply, and zones refer to what people see.
 
     Args:
         camera: The camera.
@@ -58,7 +58,7 @@ class CameraMotion:
         self._sent: dict[str, Any] | None = None  # Settings last sent to the child.
         self._in_child = False  # Whether the child looks for motion.
         self._moving = False
-        self._watch: MotionWatch | None = None  # Of this process.
+        self._watch: MotionWatch | None = None  # For detection in this process.
         self._watch_settings: MotionSettings | None = None  # None if only the child looks.
         self._busy = False
         self._due = 0.0
@@ -105,7 +105,7 @@ class CameraMotion:
                 self._report(one)
 
     def refresh(self) -> None:
-        """Apply the settings, in the child or here, wherever pictures are as people see them."""
+        """Apply the settings in the child or here, wherever the pictures are as people see them."""
         self._announce()
         reader = self._reader
         wanted = self.settings.describe() if self.active and reader is not None else None

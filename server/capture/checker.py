@@ -1,4 +1,4 @@
-"""Periodically checks cameras that nobody watches, one at a time, for one picture each."""
+"""Periodically checks cameras that nobody watches, one at a time, by taking one picture of each."""
 
 import functools
 import logging
@@ -14,7 +14,7 @@ __all__ = ["Checker"]
 
 log = logging.getLogger(__name__)
 
-# When the first check is due after the start, and the time over which first checks are spread.
+# Delay of the first check after the start, and the time over which the first checks are spread.
 FIRST_S = 2.0
 SPREAD_S = 10.0
 
@@ -26,9 +26,9 @@ PERIOD_S = 1.0
 
 
 class Checker:
-    """Checks each camera that was neither watched nor checked for its ``check_every`` seconds.
+    """Checks each camera that has not been watched or checked for its ``check_every`` seconds.
 
-    Cameras may be added and removed meanwhile. Only one check runs at a time in the whole process,
+    Cameras may come and go at any time. Only one check runs at a time in the whole process,
     so that the time-outs of dead cameras and the CPU time of healthy ones do not add up.
     """
 

@@ -17,7 +17,7 @@ class Person:
     Attributes:
         name: The name people see; None if no login is needed.
         role: Viewers watch, operators also control, admins also change cameras and users.
-        cameras: Names of the only cameras this person may know of; None for all.
+        cameras: Names of the cameras this person may know of, and no others; None for all.
         kind: A ``user`` has a password, a ``token`` is a machine, ``embed`` is a token with which
             other pages show one camera; on a server without users everybody is ``open``, and
             ``local`` is a program on the server's own machine.

@@ -33,13 +33,13 @@ Kind = Literal["range", "choice", "switch", "area"]
 Area: TypeAlias = tuple[float, float, float, float]
 
 Value: TypeAlias = bool | float | str | Area
-"""The value of a switch, range, choice or area. An area is x, y, width and height as shares."""
+"""The value of a switch, range, choice or area (x, y, width and height as fractions)."""
 
 WHOLE: Area = (0.0, 0.0, 1.0, 1.0)
 """The area that covers the whole picture."""
 
 MIN_SHARE = 0.05
-"""The shortest side of an area, as a share of the picture's."""
+"""The shortest side of an area, as a fraction of the picture's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class ControlInfo:
         min: The lowest value of a range.
         max: The highest value of a range.
         step: The difference between neighbouring values of a range.
-        unit: The unit of a range or choice, for people.
+        unit: The unit of a range or choice, as people see it.
         options: The options of a choice, in order.
         active: Whether it can be set now.
         note: Why it cannot be set, or which value the camera rejected; for people.
@@ -163,7 +163,7 @@ def set_controls(source: Controllable, values: Mapping[str, Value]) -> dict[str,
     An automatic mode is switched off before the control that it drives is set, and on afterwards.
 
     Returns:
-        By name, why the source rejected a value; the text names the control.
+        Why the source rejected values, by the control's name; each text names its control.
     """
     refused = {}
     known = [control.name for control in source.controls()]

@@ -1,7 +1,7 @@
 """Sources read by OpenCV: any open ``VideoCapture``, and devices through V4L2.
 
-The back end is always given: OpenCV's automatic choice would fall back to others, which behave and
-fail differently.
+The back end is always specified: OpenCV's automatic choice might fall back to others, which behave
+and fail differently.
 """
 
 import os
@@ -74,7 +74,7 @@ class Video(Uncontrolled):
         return cast(Image, pixels)
 
     def close(self) -> None:
-        """Release it; on the reading thread only: OpenCV crashes if a read is in progress."""
+        """Release it, on the reading thread only: OpenCV would crash if a read were in progress."""
         self._capture.release()
 
 

@@ -1,4 +1,4 @@
-"""Measures what arrives from a source: pictures a second, bits a second, length of a group."""
+"""Measures what arrives from a source: pictures and bits per second, and the length of a group."""
 
 import time
 from collections import deque
@@ -9,7 +9,7 @@ __all__ = ["Arrivals", "Figures"]
 
 WINDOW_S = 3.0
 
-# Slow sources are measured over their last arrivals instead, however long ago.
+# Slow sources are measured over this many of their last arrivals instead, however long ago.
 MIN_ARRIVALS = 4
 
 # A rate measured over less than this may reflect a burst after opening.
@@ -21,9 +21,9 @@ class Figures(NamedTuple):
 
     Attributes:
         fps: Pictures a second.
-        kbps: Kilobits a second, as encoded.
+        kbps: Kilobits per second, as encoded.
         group: Pictures from one key frame to the next; 1 if each can be decoded by itself.
-        waiting_for: What must arrive before there is a picture, for people.
+        waiting_for: What must arrive before there is a picture; human-readable.
     """
 
     fps: float = 0.0
@@ -83,5 +83,5 @@ class Arrivals:
         self.waiting_for = what
 
     def pause(self) -> None:
-        """Restart the rates after a pause that the source did not cause."""
+        """Start measuring the rates afresh, because of a pause that the source did not cause."""
         self._recent.clear()

@@ -7,7 +7,7 @@ __all__ = ["MAX_FPS", "Encoding", "encoding_of"]
 
 MAX_FPS = 30.0
 
-# Kilobits a second by width, for up to 30 pictures a second. At 25, a scene with a moving object,
+# Kilobits per second by width, for up to 30 pictures a second. At 25, a scene with a moving object,
 # sensor noise and a panning camera reaches a PSNR of 34 to 40 dB (luma). The wider a picture, the
 # fewer bits each pixel needs. 640 fits a link of 500 kbit/s.
 BITRATES = ((320, 150), (640, 400), (960, 900), (1280, 1800), (1920, 3500), (2560, 5500))
@@ -17,7 +17,7 @@ WIDEST_KBPS = 8000
 # sizes: at 640x360 it gains 1.3 dB for 0.6 ms more (2.3 ms a picture), at 1280x720 nothing.
 BETTER_UP_TO = 960
 
-# Level, and its maximum of macroblocks a second and in a picture: ITU-T H.264, table A-1.
+# Level times ten, and its maximum macroblocks per second and per picture: ITU-T H.264, table A-1.
 LEVELS = (
     *((10, 1485, 99), (11, 3000, 396), (12, 6000, 396), (13, 11880, 396), (21, 19800, 792)),
     *((22, 20250, 1620), (30, 40500, 1620), (31, 108000, 3600), (32, 216000, 5120)),
@@ -31,7 +31,7 @@ class Encoding(NamedTuple):
 
     Attributes:
         width: In pixels, even.
-        kbps: The maximum bit rate, in kilobits a second.
+        kbps: The maximum bit rate, in kilobits per second.
         level: The H.264 level, times ten.
         better: Whether to use the slower preset.
     """
@@ -43,7 +43,7 @@ class Encoding(NamedTuple):
 
     @property
     def codec(self) -> str:
-        """The codec string by RFC 6381: Main profile, or Baseline."""
+        """The RFC 6381 codec string: Main profile, or Baseline."""
         return f"avc1.{'4d40' if self.better else '42c0'}{self.level:02x}"
 
 

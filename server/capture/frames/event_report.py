@@ -12,13 +12,13 @@ Box = tuple[float, float, float, float]
 class EventReport:
     """Something that begins, continues or ends at a camera.
 
-    The first with a label begins an event. Later ones with that label continue it, until one of
-    them has ``ended``.
+    The first report with a label begins an event. Later ones with that label continue it, until one
+    of them has ``ended`` set.
 
     Attributes:
         label: What it is, such as ``motion``.
         at_unix: When, in Unix seconds.
-        score: Its confidence or amount; None if unknown.
+        score: Its certainty or extent; None if unknown.
         box: Where in the picture; None if unknown.
         ended: Whether it is over.
         jpeg: A picture of it; None if there is none, or none better than before.

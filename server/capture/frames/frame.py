@@ -61,7 +61,7 @@ class Frame:
 
     Attributes:
         picture: The pixels, or the camera's own JPEG.
-        seq: Its sequence number, counted per camera; never goes back.
+        seq: Its sequence number, counted per camera; never decreases.
         at_unix: When it was captured, in Unix seconds.
     """
 

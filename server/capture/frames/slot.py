@@ -40,5 +40,5 @@ class Slot:
         return self.frame
 
     def clear(self) -> None:
-        """Discard the frame, which is outdated, as when its source was closed."""
+        """Discard the frame because it is outdated, for example after its source was closed."""
         self.frame, self._taken = None, True

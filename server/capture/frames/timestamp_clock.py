@@ -1,4 +1,4 @@
-"""Estimates from timestamps when buffered pictures arrived. No I/O: times are passed in."""
+"""Estimates when buffered pictures arrived, from their timestamps. No I/O: times are passed in."""
 
 __all__ = ["TimestampClock"]
 
@@ -19,7 +19,7 @@ DRIFT = 0.002
 # Weight of a new step in the moving average.
 SMOOTHING = 0.1
 
-# Arrival times always increase, also from a measured one to an estimated one.
+# Arrival times always increase, even from a measured one to an estimated one.
 LEAST_STEP_S = 0.001
 
 
@@ -31,7 +31,7 @@ class TimestampClock:
     """
 
     def __init__(self) -> None:
-        self._offset = 0.0  # Add to a timestamp to get our clock.
+        self._offset = 0.0  # Added to a timestamp, it gives the time by our clock.
         self._stamp: float | None = None
         self._step_s = 0.0
         self._since = 0.0  # When the offset was last restarted, and its value then.
@@ -43,14 +43,14 @@ class TimestampClock:
     def see(
         self, timestamp_s: float | None, at: float, awaited: bool, measured: bool = False
     ) -> float:
-        """Return when the next picture arrived: by its timestamp, or when it was read.
+        """Return when the next picture arrived, judged by its timestamp or by when it was read.
 
         Args:
             timestamp_s: Its timestamp; None if it has none.
             at: When it was read.
-            awaited: Whether the reader waited for it, so that it arrived just then.
-            measured: Whether to prefer the time of reading, up to half a step after the estimate,
-                which keeps pictures in order: a busy machine may wake the reader much later.
+            awaited: Whether the reader was waiting for it, so that it arrived just then.
+            measured: Whether to prefer the time of reading, but at most half a step after the
+                estimate, to keep pictures in order: a busy machine may wake the reader much later.
         """
         self._follow(timestamp_s, at, awaited)
         if awaited:
@@ -62,7 +62,7 @@ class TimestampClock:
 
     @property
     def is_steady(self) -> bool:
-        """Whether the timestamps can be trusted by now."""
+        """Whether the timestamps have proved trustworthy."""
         return self._stamp is not None and self._awaited_at - self._since >= WATCHED_S
 
     @property

@@ -18,11 +18,11 @@ class Unit:
         key: Whether it can be decoded by itself; any other unit needs the one before it.
         seq: The frame's number, counted together with the camera's other pictures; always grows.
         at_unix: When it was captured, in Unix seconds; never earlier than the previous unit.
-        codec: The codec string for decoders, by RFC 6381, such as ``avc1.64001f``.
+        codec: The RFC 6381 codec string for decoders, such as ``avc1.64001f``.
         width: As displayed, in pixels.
         height: As displayed, in pixels.
         early_s: How long before ``at_unix`` its own picture was captured; negative if after.
-            Only nonzero with B-frames, which are sent after a picture that is displayed after
+            Nonzero only with B-frames, which are sent after a picture that is displayed after
             them: then ``at_unix`` belongs to the picture that a decoder returns for this unit.
     """
 

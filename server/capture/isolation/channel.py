@@ -32,7 +32,7 @@ the child sends       meaning
 ``BROKEN`` text       the answer to ``WANT`` if the picture cannot be decoded
 ``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far, measurements,
                       and what the source is waiting for
-``HAPPENED`` json     motion started, changed or ended; may carry memory with a picture of it
+``EVENT_REPORT`` ...  motion started, changed or ended, as JSON; may carry memory with a picture
 ``ENDED`` text        the source ended normally
 ``LOST`` text         the source failed; why
 ``REFUSED`` text      the source rejects the user name or password
@@ -62,7 +62,7 @@ __all__ = [
 
 MAX_BYTES = 32768
 
-# Room for one descriptor beside a message.
+# Room for one descriptor alongside a message.
 FD_BYTES = native.socket.CMSG_SPACE(4)
 
 # As plain numbers: combining enum members takes as long as sending a short message.
@@ -140,7 +140,7 @@ class Message(NamedTuple):
 class Link:
     """One end of a pair of sockets that preserve message boundaries.
 
-    Native. Any thread may send, because each message goes in one piece; one thread receives.
+    Native. Any thread may send, because each message is sent in one piece; one thread receives.
 
     Args:
         sock: A blocking ``AF_UNIX``, ``SOCK_SEQPACKET`` socket.
@@ -167,7 +167,7 @@ class Link:
         self._send(kind, payload, fd, BLOCKING)
 
     def offer(self, kind: Kind, payload: bytes = b"", fd: int = -1) -> bool:
-        """Send if there is room; return whether there was. Never blocks, so also for the hub.
+        """Send if there is room; return whether there was. Never blocks, so the hub may call it.
 
         Dropping a beat is harmless: the next one supersedes it.
 
@@ -210,7 +210,7 @@ class Link:
         return int(self._sock.fileno())
 
     def close(self) -> None:
-        """Close this end; the other end reads an end of file."""
+        """Close this end; the other end then reads an end of file."""
         self._sock.close()
 
     def _send(self, kind: Kind, payload: bytes, fd: int, flags: int) -> None:

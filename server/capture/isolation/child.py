@@ -38,19 +38,19 @@ __all__ = ["main"]
 
 BEAT_S = 0.25
 
-# While pictures are delivered: they show that the child is alive; beats only add measurements.
+# While pictures are delivered, which show that the child is alive: beats then only add figures.
 FLOWING_BEAT_S = 1.0
 
-# While nobody waits for pictures: in seconds, and as a share of the time-out.
+# While nobody waits for pictures: at most this long, and at most this fraction of the time-out.
 RESTING_BEAT_S = 2.0
 RESTING_BEAT_SHARE = 0.25
 
 BEST_QUALITY = 100
 
-# The most gathered pictures grabbed in one go, before messages are handled again.
+# At most this many queued pictures are grabbed before messages are handled again.
 MAX_GATHERED = 60
 
-# Time for the server's first request after a source was opened.
+# How long to wait for the server's first request after a source was opened.
 FIRST_MESSAGE_S = 0.5
 
 # The memory that decoding may take beside the process's own. Picture sizes are checked, too.
@@ -63,7 +63,7 @@ def main(open_source: Opener | None = None) -> None:
     """Serve one source after another until the server closes the connection.
 
     Args:
-        open_source: Opens a source; a parameter so that tests can supply one that hangs.
+        open_source: Opens a source; a parameter so that tests can supply a source that hangs.
     """
     die_with_parent(1)
     link = Link(socket.socket(fileno=0))
@@ -74,7 +74,7 @@ def main(open_source: Opener | None = None) -> None:
             child.serve(open_source)
     except (EOFError, OSError):
         pass  # The server closed the connection, or is gone.
-    # Skip the interpreter's shutdown: threads of OpenCV may still run.
+    # Skip the interpreter's shutdown: OpenCV's threads may still be running.
     os._exit(0)
 
 
@@ -100,7 +100,7 @@ class _Child:
         self._beating.set()
 
     def beat(self) -> None:
-        """Send a heartbeat regularly: this process is alive, and this is what its source does."""
+        """Send regular heartbeats: that this process is alive, and what its source is doing."""
         delivered, sent_at = 0, float("-inf")
         try:
             while self._beating.wait():
@@ -132,7 +132,7 @@ class _Child:
             self._go_idle()
         if message.kind is not Kind.OPEN:
             discard(message)
-            return  # It was meant for a source that has failed meanwhile.
+            return  # It was meant for a source that has since failed.
         self._reset()
         wanted = json.loads(message.payload)
         try:
@@ -161,7 +161,7 @@ class _Child:
         """Go idle until the next source: stop the heartbeat and free the memory."""
         self._beating.clear()
         self._set_step(Step.STARTING)
-        self._writer = Writer()  # Drops the last source's memory.
+        self._writer = Writer()  # Releases the last source's memory.
         self._link.send(Kind.CLOSED)
 
     def _open(self, wanted: dict[str, Any], open_source: Opener | None) -> "Source":
@@ -185,8 +185,8 @@ class _Child:
         return source
 
     def _drain(self, source: "Source") -> None:
-        # Wait for the server's request for video: the pictures that gathered during opening usually
-        # begin with a key picture, from which a video can start.
+        # Wait for the server's request for video: the pictures queued during opening usually begin
+        # with a key picture, from which a video can start.
         if first := self._link.receive(FIRST_MESSAGE_S):
             self._handle(source, first)
         while True:
@@ -211,7 +211,7 @@ class _Child:
                 self._work_on(source, encoded, looked_at)
 
     def _grab(self, source: "Source") -> bool:
-        """Wait for the next picture, or grab all that gathered while nobody waited for one."""
+        """Wait for the next picture, or grab all that queued up while nobody waited for one."""
         for _ in range(MAX_GATHERED):
             grabbed = source.grab()
             self._videos.note_grabbed(grabbed)
@@ -259,7 +259,7 @@ class _Child:
 
     def _is_due(self) -> bool:
         """Return whether the picture just grabbed meets the request."""
-        # Any picture from a key picture on will do: the decoder may return the key picture later.
+        # Once a key picture was grabbed, any picture will do: the decoder may output it only later.
         keys_only, self._keys_only = self._keys_only, self._keys_only and not self._videos.at_key
         return not self._keys_only and (keys_only or self._videos.caught_up)
 
@@ -328,9 +328,9 @@ class _Child:
                 os.close(fd)
 
     def _load_libraries(self, source: "Source", alone: bool) -> None:
-        """Load the libraries for pixels before their first use, without counting it as decoding.
+        """Load the libraries for pixels before their first use, without timing that as decoding.
 
-        On a busy machine that may exceed the time limit for a picture.
+        On a busy machine, loading may exceed the time limit for a picture.
 
         Args:
             source: The source.
@@ -354,7 +354,7 @@ class _CloseError(Exception):
 
 
 def _jpeg_shape(picture: Picture) -> tuple[int, int, int, int]:
-    """Return a JPEG's bytes and quality, and the height and width of its pixels."""
+    """Return a JPEG's size in bytes and its quality, and the height and width of its pixels."""
     if not isinstance(picture, Jpeg):
         return 0, 0, 0, 0
     height, width = (0, 0) if picture.pixels is None else picture.pixels.shape[:2]

@@ -25,8 +25,8 @@ BEST_QUALITY = 100
 
 # The share of a core for detection, including decoding. If it suffices, the whole video is decoded.
 # Otherwise each key picture is examined, and as many after it as the budget allows; if something
-# may have moved, all pictures until that is certain. So 720p at 30 fps in groups of 2 s, at 1.6 ms
-# a picture, is watched for about 0.8 s of each group.
+# may have moved, all pictures until that is certain. For example, 720p at 30 fps in groups of 2 s,
+# at 1.6 ms a picture, is watched for about 0.8 s of each group.
 SHARE = 0.02
 
 # The largest budget saved up or overdrawn, in seconds of a core.
@@ -54,7 +54,7 @@ class MotionSampler:
         self._link = link
         self._watch: MotionWatch | None = None
         self._due = 0.0
-        self._fresh = True  # Whether no picture of this group was examined yet.
+        self._fresh = True  # Whether no picture of this group has been examined yet.
         self._key_at = time.monotonic()
         self._is_long = False  # Whether the previous group was longer than MAX_BLIND_S.
         self._credit_s = MAX_CREDIT_S
@@ -109,7 +109,7 @@ class MotionSampler:
         return self._own.undecoded * self._cost_s <= self._credit_s
 
     def look(self) -> None:
-        """Decode and examine a picture that is not wanted otherwise, and report events.
+        """Decode and examine a picture that nothing else needs, and report events.
 
         Raises:
             PictureError: If it cannot be decoded.

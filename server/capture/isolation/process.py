@@ -111,7 +111,7 @@ class Process:
 
     @property
     def exit_reason(self) -> str:
-        """How it ended, for people."""
+        """How it ended; human-readable."""
         if self._status is None:
             return "closed its connection"
         if self._status < 0:
@@ -133,7 +133,7 @@ class Process:
 
 
 def die_with_parent(lifeline: int) -> None:
-    """Let the kernel kill this process when the other end of the pipe ``lifeline`` is closed.
+    """Have the kernel kill this process when the other end of the pipe ``lifeline`` is closed.
 
     This works even if the process is stopped, or hangs with all its locks held. So would
     ``PR_SET_PDEATHSIG``, but it depends on the *thread* that spawned us: a pool that ends a thread

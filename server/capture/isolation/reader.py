@@ -43,7 +43,7 @@ START_DEADLINE_S = 20.0
 # Sources may exceed their time-outs slightly. One that exceeds them by more than this is hanging.
 GRACE_S = 1.0
 
-# A source that waits for a picture handles no message until it has one.
+# A child that waits for a picture handles no message until it has one.
 SET_DEADLINE_S = 2.0
 
 
@@ -62,7 +62,7 @@ class IsolatedReader:
         name: The camera's name.
         timeout_s: Limit for opening, and then for each picture.
         child: The module that the child runs.
-        spare: Idle children, of which one is used if possible and returned at the end.
+        spare: Idle children, one of which is used if possible and returned at the end.
 
     Raises:
         SourceEnded: If it ended normally, without a picture.
@@ -141,7 +141,7 @@ class IsolatedReader:
                 given number of seconds; returns False if the time has passed.
 
         Raises:
-            WouldBlock: If another message came, or the child hangs; :meth:`read` then continues.
+            WouldBlock: If another kind of message came, or the child hangs; call :meth:`read`.
         """
         grabbed, began = self._grabbed, time.monotonic()
         while True:
@@ -185,7 +185,7 @@ class IsolatedReader:
         return self._refused
 
     def accept_any_picture(self) -> None:
-        """Accept any picture if only a key picture was requested; also called on the hub."""
+        """Accept any picture if only a key picture was requested; the hub may call this too."""
         with suppress(OSError):  # Reading finds out what happened to the child.
             self._link.offer(Kind.HURRY)
 
@@ -216,7 +216,7 @@ class IsolatedReader:
             return False
 
     def take_event_reports(self) -> list[EventReport]:
-        """Return the events since the last call; not during a read."""
+        """Return the events since the last call; must not be called during a read."""
         reports, self._event_reports = self._event_reports, []
         return reports
 
@@ -273,7 +273,7 @@ class IsolatedReader:
         try:
             sent = self._link.offer(kind, payload)
         except OSError:
-            return  # Receiving the reason it sent, or the end of file, raises an error.
+            return  # Receiving will raise an error: the reason that it sent, or the end of file.
         if not sent:
             self._kill("its process accepts no more messages; it was killed")
 
@@ -328,7 +328,7 @@ class IsolatedReader:
                     self._pool.release(self._slot)
             case Kind.OPENED:
                 self._set_properties(json.loads(message.payload))
-                # Do not wait for a beat: a child that hangs first would count as starting.
+                # Do not wait for a beat: a child that hangs before it would count as starting.
                 self._step, self._busy_s = Step.READING, 0.0
             case Kind.CHANGED:
                 self._set_properties(json.loads(message.payload))
@@ -402,7 +402,7 @@ class IsolatedReader:
             return f"its process has not answered for {limit_s:g} s"
         busy_s = self._busy_s + silent_s
         if self._step is Step.OPENING:
-            # Twice the time-out, because the child may need as long to find out what went wrong.
+            # Twice the time-out: the child may need as long again to find out what went wrong.
             if busy_s > 2 * self._timeout_s + GRACE_S:
                 return f"its reader has hung for {busy_s:.0f} s opening it"
         elif self._step is Step.READING:

@@ -2,7 +2,7 @@
 
 Separate from ``channel.py``, because the hub reads it without a native thread, which would cost
 more than all other work on a unit. A message holds whole units; a unit too large for a message
-comes as a descriptor of memory. If the socket is full the unit is skipped, because the child must
+comes as the descriptor of a memory file. If the socket is full, the unit is skipped: the child must
 keep reading its source; then nothing of that video is sent before its next key picture, and the
 server is notified.
 
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 MAX_UNIT_BYTES = 6 << 20
-"""A larger picture is damaged: the largest that cameras send have a tenth of this."""
+"""A larger picture must be damaged: the largest that cameras send are a tenth of this size."""
 
 # Larger units are sent as a descriptor. Several of this size fit into the default socket buffer.
 MAX_INLINE_BYTES = 48 << 10
@@ -94,7 +94,7 @@ class UnitHead(NamedTuple):
         at_unix: When it was captured, in Unix seconds.
         width: In pixels.
         height: In pixels.
-        codec: The codec string of RFC 6381.
+        codec: The RFC 6381 codec string.
         early_s: See :class:`server.capture.frames.unit.Unit`.
     """
 
@@ -398,7 +398,7 @@ def _codec_name(codec: bytes, width: int, height: int) -> str:
 
 
 def _in_memory(data: bytes) -> int:
-    """Return the descriptor of memory that holds ``data``, sealed against changes."""
+    """Return the descriptor of a memory file that holds ``data``, sealed against changes."""
     fd = os.memfd_create("porthole-unit", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         if os.write(fd, data) != len(data):
@@ -411,7 +411,7 @@ def _in_memory(data: bytes) -> int:
 
 
 def _from_memory(fd: int, nbytes: int) -> bytes:
-    """Read memory, which must be sealed against shrinking, so that reading never blocks."""
+    """Read a memory file, which must be sealed against shrinking, so that reading never blocks."""
     try:
         if not fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
             raise ValueError("the memory of a unit is not sealed")

@@ -24,10 +24,10 @@ __all__ = ["FULL", "Videos", "discard"]
 FULL = 0
 """The number of the full-size video, which may be the source's own."""
 
-# The largest delay of a picture, in intervals, that the next ones make up for.
+# The largest delay, in intervals, that the following pictures make up for.
 CATCH_UP = 1.5
 
-# A smaller step back of the system clock is measurement noise.
+# A smaller backward step of the system clock is measurement noise.
 CLOCKS_APART_S = 0.1
 
 # How early a picture may come, in intervals: the next one would be late by more.
@@ -105,7 +105,7 @@ class Videos:
         self._encoders = {track: kept[track] for track in order}
 
     def rest(self, awaited: bool) -> float:
-        """Return for how many seconds the source need not be read; if any, send all waiting units.
+        """Return how many seconds the source need not be read; if not 0, send all waiting units.
 
         Args:
             awaited: Whether somebody waits for a picture.
@@ -122,12 +122,12 @@ class Videos:
 
     @property
     def gathered(self) -> bool:
-        """Whether more pictures have gathered, and nobody waits for one."""
+        """Whether more pictures have queued up, and nobody waits for one."""
         return self._own is not None and self._own.lazy and self._own.behind
 
     @property
     def caught_up(self) -> bool:
-        """Whether the newest picture is current, and not one that gathered during a rest."""
+        """Whether the newest picture is current, and not one that queued up during a rest."""
         self._rested = self._rested and self._own is not None and self._own.behind
         return not self._rested
 

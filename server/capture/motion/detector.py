@@ -16,8 +16,8 @@ __all__ = ["Detector", "Motion"]
 # Motion this many times as large as the minimum has a score of one half.
 HALF = 8.0
 
-# The fraction of a region differing from the background that must have changed since the previous
-# picture: otherwise the object has stopped, or has left.
+# Where a region differs from the background, the fraction of it that must have changed since the
+# previous picture: otherwise the object has stopped, or has left.
 ALIVE = 0.04
 
 # Parts within this distance, in small pixels, belong to one object.

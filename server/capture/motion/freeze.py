@@ -1,4 +1,4 @@
-"""Detects frozen pictures: a camera that hangs may keep sending."""
+"""Detects frozen pictures: a camera that hangs may keep sending its last one."""
 
 from server.capture.frames.frame import Jpeg, Picture
 
@@ -22,7 +22,7 @@ class FreezeDetector:
 
     Keeps a reference to the first of a run of equal pictures and compares the others with it. A
     change is noticed when its rows are compared, so a lasting one is noticed within 16 pictures.
-    For JPEG all the data is compared: two pictures of a sensor share no part of it.
+    For JPEG, all the data is compared: two pictures from a sensor have no part of it in common.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class FreezeDetector:
         if reference is picture:
             return False
         if isinstance(reference, Jpeg) and isinstance(picture, Jpeg):
-            # The last bytes nearly always differ, and comparing them takes no copy. A comment or a
+            # The last bytes nearly always differ, and comparing them copies little. A comment or a
             # time in the file's header is not a change of the picture.
             return reference.data[-TAIL:] != picture.data[-TAIL:] or (
                 _scan(reference) != _scan(picture)

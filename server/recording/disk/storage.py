@@ -62,7 +62,7 @@ def read_clocks() -> ClockReading:
 
 
 def trust_clock(media: Path, clocks: Clocks = read_clocks) -> None:
-    """Compute ages from the system clock as it is; a running server follows.
+    """Trust the system clock as it is, to compute ages from; a running server picks this up.
 
     Raises:
         OSError: If the folder does not exist or cannot be written.
@@ -111,7 +111,7 @@ class Storage:
         self._pending: dict[str, Callable[[], None]] = {}
 
     def make_room(self) -> bool:
-        """Delete the oldest recordings until enough is free; return False if it never is."""
+        """Delete the oldest recordings until enough space is free; return False if it never is."""
         while not self._has_room():
             if not self.remove_oldest():
                 return False
@@ -123,7 +123,7 @@ class Storage:
         return free >= min(FREE_BYTES, FREE_SHARE * total)
 
     def try_to_write(self) -> None:
-        """Write a probe file and delete it: free space does not show a quota.
+        """Write a probe file and delete it, because the free space does not reveal a quota.
 
         Raises:
             OSError: If it cannot be written.
@@ -205,7 +205,7 @@ class Storage:
         else:
             state = update_state(last, now, newest)
         self._clock, self.ahead_s = state, state.ahead_s
-        with suppress(OSError):  # Writing recordings will report it.
+        with suppress(OSError):  # The next write of a recording will report it.
             _write_alive(self._alive_path, state)
         return state
 
@@ -233,7 +233,7 @@ class Storage:
         remove_events(self.media, keys)
         self._apply({key: partial(self.index.remove_events, [key]) for key in keys})
 
-    # The index is only a copy, so a change that fails (damaged, disk full) is made later.
+    # The index is only a copy, so a change that fails (index damaged, disk full) is made later.
 
     def index_recording(self, recording: Recorded) -> None:
         """Put a recording into the index, now or as soon as possible."""
@@ -293,7 +293,7 @@ class Storage:
         latest_unix = min([self._started_unix, *later])
         ended = replace(event, end=estimate_end(event, recordings, self._alive_unix, latest_unix))
         self._put_event(ended)
-        if self.is_known(key):  # An interrupted film has been resumed meanwhile.
+        if self.is_known(key):  # An interrupted film was resumed in the meantime.
             self._put_event(event)
 
     def _put_event(self, event: Event) -> None:

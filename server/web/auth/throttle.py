@@ -19,8 +19,8 @@ __all__ = ["LoginThrottle", "TooManyAttempts"]
 log = logging.getLogger(__name__)
 
 # Every attempt counts, right or wrong: otherwise simultaneous attempts could all pass before the
-# first is counted. The limit per address is below that per name, so that one address alone cannot
-# lock a user out.
+# first is counted. The limit per address is lower than the one per name, so that a single address
+# cannot lock a user out.
 PER_ADDRESS = limits.parse("10 per 5 minutes")
 PER_NAME = limits.parse("30 per 10 minutes")
 
@@ -57,7 +57,7 @@ class LoginThrottle:
         storage: str = "memory://",
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        # The limiter checks no requests: only passwords are counted, by the methods below.
+        # The limiter is not applied to requests: the methods below count only password attempts.
         self._limiter = Limiter(
             _nobody,
             app=application,
@@ -75,7 +75,7 @@ class LoginThrottle:
         Args:
             address: The client's address.
             name: The user name that is tried.
-            known_there: Whether that network has sent the correct password before. Then attempts
+            known_there: Whether that network has sent the correct password before. If so, attempts
                 under the same name from elsewhere do not lock it out.
 
         Raises:

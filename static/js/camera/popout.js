@@ -61,7 +61,7 @@ export class Popout extends EventTarget {
     if ('documentPictureInPicture' in window) await this.#openWindow(tile);
     else await this.#openVideo(tile);
     this.#tile = tile;
-    // The picture must go on while the page is hidden.
+    // The picture must keep updating while the page is hidden.
     this.#grid.keepWatched(tile, true);
     this.#describe();
     this.#repaint();

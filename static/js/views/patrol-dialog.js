@@ -92,7 +92,7 @@ export class PatrolDialog extends EventTarget {
       every.focus();
     } else if (boxes.length > 0 && names.length < 2) this.#tell('Choose at least two.');
     else {
-      // If all are chosen, do not name them, so that new ones join.
+      // If all are chosen, do not list them, so that new ones are included.
       const round = { kind: kind.value, names: names.length === boxes.length ? [] : names };
       remember('patrol', { everyS: seconds, through: writeRound(round) });
       this.#dialog.close();
