@@ -48,7 +48,8 @@ from typing import Any, NoReturn  # noqa: E402
 
 import click  # noqa: E402
 
-from server import __version__, account_commands, media_commands  # noqa: E402
+from server import __version__  # noqa: E402
+from server.cli import accounts, media  # noqa: E402
 from server.config.address import Transport, parse_address  # noqa: E402
 from server.config.load import load_settings  # noqa: E402
 from server.config.local import find_devices  # noqa: E402
@@ -57,7 +58,7 @@ from server.errors import ConfigError, NotYetError  # noqa: E402
 from server.loop import hub, memory, native  # noqa: E402
 from server.manage import access  # noqa: E402
 from server.users.folder import FolderLock, Use  # noqa: E402
-from server.web.edge.machine import Names, own_addresses, reachable_at  # noqa: E402
+from server.web.edge.host_names import Names, own_addresses, reachable_at  # noqa: E402
 
 # The shipped units allow five seconds.
 SHUTDOWN_LIMIT_S = 4.8
@@ -436,9 +437,9 @@ def list_devices(timeout_s: float, as_json: bool, say: Callable[[str], None]) ->
         click.echo("No devices: there is no /dev/video* on this machine.")
 
 
-cli.add_command(account_commands.user)
-cli.add_command(account_commands.token)
-cli.add_command(media_commands.media)
+cli.add_command(accounts.user)
+cli.add_command(accounts.token)
+cli.add_command(media.media)
 
 if __name__ == "__main__":
     cli()

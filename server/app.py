@@ -27,17 +27,17 @@ from server.web.auth.guard import guard_requests
 from server.web.edge.connection_limiter import MAX_HEADS, ConnectionLimiter
 from server.web.edge.error_pages import ErrorPages
 from server.web.edge.forwarded import Forwarded
-from server.web.edge.machine import own_addresses, own_names
+from server.web.edge.host_names import own_addresses, own_names
 from server.web.edge.origin import OriginCheck
 from server.web.edge.plain_http import redirect_to_tls
 from server.web.edge.tls import choose_certificate
-from server.web.http.access import create_access
-from server.web.http.cameras import create_admin_cameras
+from server.web.http.admin_access import create_access
+from server.web.http.admin_cameras import create_admin_cameras
+from server.web.http.admin_people import create_people
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
 from server.web.http.login import create_login
 from server.web.http.own_password import create_own_password
-from server.web.http.people import create_people
 from server.web.http.routes import create_routes
 from server.web.http.static_files import StaticFiles, open_library
 from server.web.http.views import ShownViews, create_views

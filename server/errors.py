@@ -29,7 +29,7 @@ An error that is raised and caught within one room is defined where it is raised
     config/load.py                     CameraError         a camera's setting cannot be used
     cluster/bus/messages.py            MessageError        bytes are not a valid message
     cluster/bus/frame_message.py       FrameMessageError   bytes are not a valid frame
-    loop/lanes.py                      NoLane              no lane was free in time
+    loop/concurrency.py                LimitBusy           the limit was reached for too long
     manage/cameras.py                  Conflict            two admins changed the same camera
     manage/form.py                     FormError           a form of the page is invalid
     manage/reach.py                    ReachError          an address may not be tried from the page

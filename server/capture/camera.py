@@ -65,17 +65,14 @@ class Camera:
         self.name, self.title, self.group = settings.name, settings.title, settings.group
         self.meter, self.ladder = Meter(), ladder_of(settings.renditions)
         self.fps, self.quality = settings.fps, settings.quality
-        self.keeping, self.prefers_video = settings.keeping, settings.video == "always"
+        self.recording_settings = settings.recording_settings
+        self.prefers_video = settings.video == "always"
         self.check_every = settings.check_every if settings.address.scheme != "test" else 0.0
         self.tried_at: float | None = None  # When it was last tried, in monotonic seconds.
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
         self.on_event: Callable[[Camera, EventReport], None] = lambda camera, report: None
         self.more: dict[str, Any] = {"recording": False, "motion": None, "timelapse": None}
-
-        def warn(level: str, message: str) -> None:
-            self.on_notice(self, level, message)
-
         self._address, self._server, self._closing = settings.address, server, False
         self._tasks: list[hub.Task] = []
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
@@ -83,7 +80,8 @@ class Camera:
         self._schedule = Schedule(lambda: self.fps, self._measured)
         self.rate = self._schedule.rate  # As last announced.
         output = self._output = Output(
-            self.name, self.title, settings.process, self.meter, lambda: self.rate, self.tell, warn
+            *(self.name, self.title, settings.process, self.meter, lambda: self.rate),
+            *(self.announce, self._warn),
         )
         self.slot, self.numbering, self._pipeline = output.slot, output.numbering, output.pipeline
         known = self._measured, self._schedule
@@ -91,17 +89,16 @@ class Camera:
             *(self.name, self.title, server, *known),
             lambda: self._pipeline.withheld,
             lambda: self.slot.frame is not None or not self._demand.pictures,
-            self._announce,
-            warn,
+            self._on_state,
+            self._warn,
         )
         self.tuning = Tuning(
-            *(self._connection.interrupt, self.set_transform, self.tell),
-            lambda why: warn("error", f"{self.title}: {why}"),
+            *(self._connection.interrupt, self.set_transform, self.announce),
+            lambda why: self._warn("error", f"{self.title}: {why}"),
         )
         self._demand = PictureDemand(self._schedule, self._best_jpeg, settings.skip_unchanged)
         self._video = CameraVideo(settings, self.ladder, *known, output, self._state.arrived)
-        self.videos = self._video.tracks
-        self.motion = CameraMotion(self, output, self._demand)
+        self.videos, self.motion = self._video.tracks, CameraMotion(self, output, self._demand)
         self._check: Check | None = None  # Only while nobody watches.
 
     @property
@@ -145,12 +142,12 @@ class Camera:
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._pipeline.describe(),
             "video": self._video.describe(),
-            "rewind": self.keeping.rewind_s,
+            "rewind": self.recording_settings.rewind_s,
             **measured,
             **self._state.describe(),
             **self._output.describe(),
             **self.tuning.describe(),
-            "record": self.keeping.record,
+            "record": self.recording_settings.record,
             **self.more,
         }
 
@@ -201,7 +198,7 @@ class Camera:
             # The viewers take over the source that the check has opened or is opening.
             self._end_check()
             self._pipeline.open()
-        self.tell()
+        self.announce()
         self._connection.interrupt()
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
@@ -235,13 +232,13 @@ class Camera:
         self._state.start_over()
         self.tried_at = None  # If nobody watches, a check is due now.
         self._pipeline.retry()
-        self.tell()
+        self.announce()
         self._connection.interrupt()
 
     def stop(self) -> None:
         """Close its source and keep it closed; return once it is released, or after a deadline."""
         self.enabled = False
-        self.tell()
+        self.announce()
         self._connection.interrupt()
         self._connection.wait_until_free(lambda: not self.enabled)
 
@@ -285,16 +282,19 @@ class Camera:
     def set_title(self, title: str, group: str | None) -> None:
         """Change the title and group that people see."""
         self.title, self._state.title, self.group = title, title, group
-        self.tell()
+        self.announce()
 
-    def tell(self, **more: Any) -> None:
+    def announce(self, **more: Any) -> None:
         """Add ``more`` to its STATE, and announce it."""
         self.more |= more
         self._state.refresh(changed=True)
 
-    def _announce(self) -> None:
+    def _on_state(self) -> None:
         self.rate = self._schedule.rate
         self.on_change(self)
+
+    def _warn(self, level: str, message: str) -> None:
+        self.on_notice(self, level, message)
 
     def _best_jpeg(self) -> int:
         return 0 if self._pipeline.needed else self.quality or BEST_QUALITY  # Also run natively.
@@ -303,7 +303,7 @@ class Camera:
         """Capture at ``fps`` frames a second from the next picture on; None for the source's."""
         self.fps = fps
         self.request_frame()
-        self.tell()
+        self.announce()
 
     @property
     def transform(self) -> Transform:
@@ -315,7 +315,7 @@ class Camera:
         self._pipeline.transform = transform
         self.request_frame()
         if self._tasks:
-            self.tell()
+            self.announce()
 
     @property
     def encoding_quality(self) -> int:
@@ -325,7 +325,7 @@ class Camera:
     def set_quality(self, quality: int | None) -> None:
         """Deliver JPEG of at most this quality, 1 to 100; None passes the source's through."""
         self.quality = quality
-        self.tell()
+        self.announce()
 
     def _run(self) -> None:
         while not self._closing:
@@ -371,7 +371,7 @@ class Camera:
         self._state.opened(source.info)
         self._video.attach(source)
         self.motion.attach(source)
-        self.tell()
+        self.announce()
         return source
 
     def _drain(self, source: Reader) -> None:

@@ -16,7 +16,7 @@ from server.errors import PictureError
 from server.loop import hub
 
 if TYPE_CHECKING:
-    from server.capture.motion.watch import MotionWatch
+    from server.capture.motion.tracker import MotionTracker
 
 __all__ = ["CameraMotion"]
 
@@ -25,12 +25,12 @@ class Host(Protocol):
     """What :class:`CameraMotion` needs from its camera."""
 
     name: str
-    keeping: RecordingSettings
+    recording_settings: RecordingSettings
     on_event: Callable[[Any, EventReport], None]
 
     def set_duty(self, duty: str, on: bool) -> None: ...
 
-    def tell(self, **more: Any) -> None: ...
+    def announce(self, **more: Any) -> None: ...
 
     def follow_demand(self) -> None: ...
 
@@ -48,7 +48,7 @@ class CameraMotion:
     """
 
     def __init__(self, camera: Host, output: Output, demand: PictureDemand) -> None:
-        self.on = camera.keeping.motion
+        self.on = camera.recording_settings.motion
         """Whether motion detection is switched on, apart from recordings that need it."""
         self.settings = MotionSettings()
         self._camera = camera
@@ -58,7 +58,7 @@ class CameraMotion:
         self._sent: dict[str, Any] | None = None  # Settings last sent to the child.
         self._in_child = False  # Whether the child looks for motion.
         self._moving = False
-        self._watch: MotionWatch | None = None  # For detection in this process.
+        self._watch: MotionTracker | None = None  # For detection in this process.
         self._watch_settings: MotionSettings | None = None  # None if only the child looks.
         self._busy = False
         self._due = 0.0
@@ -69,7 +69,7 @@ class CameraMotion:
     @property
     def active(self) -> bool:
         """Whether to look for motion, for its own sake or for recordings."""
-        return self.on or self._camera.keeping.record == "motion"
+        return self.on or self._camera.recording_settings.record == "motion"
 
     def set(self, given: Mapping[str, Any]) -> None:
         """Change the given settings, in the form that :meth:`keep` returns."""
@@ -130,7 +130,7 @@ class CameraMotion:
         began, self._announced = self._announced is None, news
         if began or news is None:
             self._camera.set_duty(LABEL, self.active)
-        self._camera.tell(motion=news)
+        self._camera.announce(motion=news)
 
     def _forget(self) -> None:
         self._watch = None
@@ -168,13 +168,13 @@ class CameraMotion:
 
 
 def _see(
-    watch: "MotionWatch | None", settings: MotionSettings, frame: Frame, at: float
-) -> "tuple[MotionWatch, Sequence[EventReport]]":
+    watch: "MotionTracker | None", settings: MotionSettings, frame: Frame, at: float
+) -> "tuple[MotionTracker, Sequence[EventReport]]":
     """Look for motion in a frame. Runs on a native thread."""
     from server.capture.motion.pictures import encode_small, shrink
-    from server.capture.motion.watch import MotionWatch
+    from server.capture.motion.tracker import MotionTracker
 
-    watch = watch or MotionWatch(settings)
+    watch = watch or MotionTracker(settings)
     picture = frame.picture
     try:
         seen = watch.see(shrink(picture), at, frame.at_unix, lambda: encode_small(picture))

@@ -9,7 +9,7 @@ from server.capture.frames.encoding import MAX_FPS, Encoding, encoding_of
 from server.capture.frames.rendition import FULL, Rendition
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
-from server.capture.isolation.units import Gap, UnitHead, UnitReceiver, Why, unit_sockets
+from server.capture.isolation.units import Gap, GapReason, UnitHead, UnitReceiver, unit_sockets
 from server.capture.output import Output
 from server.capture.pacing.measured import Measured
 from server.capture.pacing.schedule import Schedule
@@ -24,7 +24,7 @@ SAME_RATE = 0.95
 
 NOTHING: dict[str, Any] = {"pass": False, "encode": {}, "limit": 0.0, "rate": 0, "lazy": False}
 
-DROPS = {Why.DAMAGED: "damaged", Why.UNREAD: "unread"}
+DROPS = {GapReason.DAMAGED: "damaged", GapReason.UNREAD: "unread"}
 
 
 class CameraVideo:

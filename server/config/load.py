@@ -214,7 +214,7 @@ def _cameras_from_arguments(named: list[str], server: ServerSettings) -> tuple[C
         cameras[name] = Camera(
             *(name, title, address, server.fps, server.quality),
             check_every=server.check_every,
-            keeping=RecordingSettings(server.rewind, days=server.keep_days),
+            recording_settings=RecordingSettings(server.rewind, days=server.keep_days),
         )
     return tuple(cameras.values())
 

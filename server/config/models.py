@@ -355,7 +355,7 @@ class Camera:
     check_every: float = 0.0
     group: str | None = None
     video: VideoMode = "auto"
-    keeping: RecordingSettings = field(default_factory=RecordingSettings)
+    recording_settings: RecordingSettings = field(default_factory=RecordingSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,12 +139,14 @@ class Control:
             camera.quality = None if quality == SOURCES_OWN else quality
         if (mode := _read(KEPT_RECORD, values.get("record"))) is not None:
             own["record"] = mode
-            camera.keeping = replace(camera.keeping, record=mode)
+            camera.recording_settings = replace(camera.recording_settings, record=mode)
         if (job := _read(KEPT_JOB, values.get("job"))) is not None:
             # Earlier versions did not keep when the job began.
             since = _read(KEPT_SINCE, values.get("job_since")) or time.time()
             own |= {"job": job, "job_since": since}
-            camera.keeping = replace(camera.keeping, job=job, job_since_unix=since)
+            camera.recording_settings = replace(
+                camera.recording_settings, job=job, job_since_unix=since
+            )
         if values.get("stopped") is True:
             own["stopped"] = True
             camera.enabled = False
@@ -279,20 +281,22 @@ class Control:
     @_handle.register
     def _record(self, command: Record, who: str) -> None:
         camera = self._own(command)
-        if command.mode != camera.keeping.record:
-            camera.keeping = replace(camera.keeping, record=command.mode)
-            camera.tell()
+        if command.mode != camera.recording_settings.record:
+            camera.recording_settings = replace(camera.recording_settings, record=command.mode)
+            camera.announce()
             self._keep(camera, "record", command.mode)
             self._tell(f"{camera.title} {RECORDED[command.mode]}", camera, who)
 
     @_handle.register
     def _set_timelapse(self, command: SetTimelapse, who: str) -> None:
         camera = self._own(command)
-        before = camera.keeping.job
+        before = camera.recording_settings.job
         if command.job != before:
             since = time.time()
-            camera.keeping = replace(camera.keeping, job=command.job, job_since_unix=since)
-            camera.tell()
+            camera.recording_settings = replace(
+                camera.recording_settings, job=command.job, job_since_unix=since
+            )
+            camera.announce()
             self._keep(camera, "job", command.job)
             self._keep(camera, "job_since", since if command.job is not None else None)
             ended = f"the time-lapse film {before} ended"

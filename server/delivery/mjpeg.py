@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from server.capture.frames.rendition import FULL
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout, Room
-from server.delivery.kernel import (
+from server.delivery.socket_queue import (
     PEER_CHECK_S,
     WRITE_DEADLINE_S,
     is_disconnected,

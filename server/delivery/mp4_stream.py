@@ -11,15 +11,15 @@ from server.capture.frames.rendition import FULL
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
 from server.delivery.fanout import Fanout
-from server.delivery.kernel import (
+from server.delivery.mp4.muxer import Muxer
+from server.delivery.mp4.timeline import Timeline
+from server.delivery.socket_queue import (
     PEER_CHECK_S,
     WRITE_DEADLINE_S,
     is_disconnected,
     notify_when_sent,
     unsent_bytes,
 )
-from server.delivery.mp4.muxer import Muxer
-from server.delivery.mp4.timeline import Timeline
 from server.delivery.video_reader import VideoReader, count_sent
 from server.loop import hub
 

@@ -11,7 +11,7 @@ from typing import Any
 from server.config import models as config
 from server.control.control import Control
 from server.errors import ConfigError, RequestError
-from server.loop.lanes import Lanes, NoLane
+from server.loop.concurrency import ConcurrencyLimit, LimitBusy
 from server.manage.catalog import MAX_ADDED, Catalog
 from server.manage.form import FormError
 from server.manage.lineup import Lineup, Sharing
@@ -89,7 +89,7 @@ class ManagedCameras:
         self._notify = notify
         self._clock = clock
         self._removed: dict[str, Removed] = {}
-        self._lane = Lanes(1, MAX_WAIT_S)
+        self._turn = ConcurrencyLimit(1, MAX_WAIT_S)
 
     def removed(self) -> list[dict[str, Any]]:
         """Return the removed cameras that can be brought back, the latest first."""
@@ -225,9 +225,9 @@ class ManagedCameras:
                 "unavailable", "this node shows other nodes' cameras only; add them there"
             )
         try:
-            with self._lane.take():
+            with self._turn.take():
                 yield
-        except NoLane:
+        except LimitBusy:
             raise RequestError("unavailable", "another change is not finished; try again") from None
 
     @contextmanager

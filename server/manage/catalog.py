@@ -7,7 +7,7 @@ from typing import Any
 from server.config import models as config
 from server.config.models import CameraSettings, Settings
 from server.manage.form import FormError, read_camera
-from server.manage.hidden import restore_secrets
+from server.manage.masked_passwords import restore_secrets
 from server.manage.store import Entry, Store
 
 __all__ = ["MAX_ADDED", "Catalog"]

@@ -12,7 +12,7 @@ from server.config.address import Address
 from server.delivery.encoder import encode_jpeg, pass_through
 from server.errors import EncodeError, LoginRefused, PictureError, RequestError, SourceError
 from server.loop import hub
-from server.loop.lanes import Lanes, NoLane
+from server.loop.concurrency import ConcurrencyLimit, LimitBusy
 from server.manage.reach import ReachError, check_reachable
 
 __all__ = ["TrialPicture", "Trials", "short_reason"]
@@ -46,7 +46,7 @@ class Trials:
     """Opens sources for one picture each, a few at a time."""
 
     def __init__(self) -> None:
-        self._lanes = Lanes(MAX_TRIALS, MAX_WAIT_S)
+        self._limit = ConcurrencyLimit(MAX_TRIALS, MAX_WAIT_S)
 
     def picture(self, address: Address) -> TrialPicture:
         """Return a source's picture; blocks this green thread for some seconds.
@@ -57,10 +57,10 @@ class Trials:
                 ``rate_limited`` if too many are being tried.
         """
         try:
-            with self._lanes.take():
+            with self._limit.take():
                 check_reachable(address)
                 return hub.run_native(_take, address)
-        except NoLane:
+        except LimitBusy:
             raise RequestError(
                 "rate_limited", "other addresses are being tried; wait some seconds"
             ) from None

@@ -151,7 +151,7 @@ class Recorder:
             self._server.keep_gb,
             Limits(self._server.keep_days),
             {
-                name: Limits(camera.keeping.days, camera.keeping.gb)
+                name: Limits(camera.recording_settings.days, camera.recording_settings.gb)
                 for name, camera in self._cameras.items()
             },
         )
@@ -241,7 +241,7 @@ class _CameraRecorder:
 
     def refresh(self) -> None:
         """Adapt to the settings and to what the camera offers now."""
-        mode = self.camera.keeping.record
+        mode = self.camera.recording_settings.record
         if mode != self._mode:
             self._finish()
             self._mode, self._until = mode, None
@@ -273,7 +273,7 @@ class _CameraRecorder:
             self.camera.request_key(FULL.name)
         recording = self.camera.name in self._writer.open
         if self.camera.more.get("recording") != recording:
-            self.camera.tell(recording=recording)
+            self.camera.announce(recording=recording)
 
     def _is_due(self, now: float, until: float) -> bool:
         """Return whether ``until`` has passed, and everything captured before is encoded."""
@@ -288,7 +288,9 @@ class _CameraRecorder:
         if not self._source:
             self._motion_unix = at_unix
         if self._mode == "motion":
-            self._until = time.monotonic() + (0.0 if moving else self.camera.keeping.after_s)
+            self._until = time.monotonic() + (
+                0.0 if moving else self.camera.recording_settings.after_s
+            )
             self.refresh()
 
     @property
@@ -301,7 +303,7 @@ class _CameraRecorder:
         """Whether to keep JPEG for the seconds before motion: the camera has no own video."""
         full = self.camera.videos.get(FULL.name)
         has_own = full is not None and full.codec is not None and full.passed_through
-        before = self._mode == "motion" and self.camera.keeping.before_s > 0
+        before = self._mode == "motion" and self.camera.recording_settings.before_s > 0
         works = self.camera.state == "live" or self._keeper is not None
         return before and works and not has_own
 
@@ -328,7 +330,9 @@ class _CameraRecorder:
         self._broken = True
         begin_unix = time.time()
         if self._mode == "motion":
-            begin_unix = min(begin_unix, self._motion_unix) - self.camera.keeping.before_s
+            begin_unix = (
+                min(begin_unix, self._motion_unix) - self.camera.recording_settings.before_s
+            )
         if source == "made":
             self._jpeg_video = video = JpegVideo(
                 *(self._fanout, self.rewind, begin_unix),

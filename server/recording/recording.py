@@ -90,11 +90,13 @@ class Recording:
         """Adapt to a new camera, or one whose STATE has changed."""
         tap = self._taps.get(camera.name)
         if tap is not None and tap.fanout is self._fanouts[camera.name]:
-            self.rewinds[camera.name].seconds = camera.keeping.memory_s
+            self.rewinds[camera.name].seconds = camera.recording_settings.memory_s
             tap.refresh()
         else:
             self.forget(camera.name)
-            rewind = self.rewinds[camera.name] = Rewind(camera.keeping.memory_s, self._budget.spend)
+            rewind = self.rewinds[camera.name] = Rewind(
+                camera.recording_settings.memory_s, self._budget.spend
+            )
             self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
         self.recorder.refresh(camera)
         film = self._films.get(camera.name)
@@ -109,7 +111,11 @@ class Recording:
     def memory_of(self, name: str) -> Memory | None:
         """Return a camera's rewind buffer; None without the camera, or if it has rewind off."""
         camera = self._cameras.get(name)
-        return self.rewinds.get(name) if camera is not None and camera.keeping.rewind_s else None
+        return (
+            self.rewinds.get(name)
+            if camera is not None and camera.recording_settings.rewind_s
+            else None
+        )
 
     def jpeg_of(self, units: Sequence[Unit]) -> bytes:
         """Return the last of some units as JPEG, given the units it needs; blocks.

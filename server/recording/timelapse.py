@@ -73,14 +73,14 @@ class Timelapse:
     @property
     def _next_title(self) -> str | None:
         """The title of the film of the next picture: a job, or a date; None for no film."""
-        keeping = self.camera.keeping
+        keeping = self.camera.recording_settings
         if keeping.job is not None:
             return keeping.job
         return date.today().isoformat() if keeping.timelapse_s else None
 
     @property
     def _interval_s(self) -> float:
-        return self.camera.keeping.timelapse_s or DEFAULT_INTERVAL_S
+        return self.camera.recording_settings.timelapse_s or DEFAULT_INTERVAL_S
 
     def _run(self) -> None:
         due = time.monotonic()
@@ -103,8 +103,8 @@ class Timelapse:
     @property
     def _since_unix(self) -> float:
         """The earliest time at which the film can have begun: that of its job, or midnight."""
-        if self.camera.keeping.job is not None:
-            return self.camera.keeping.job_since_unix
+        if self.camera.recording_settings.job is not None:
+            return self.camera.recording_settings.job_since_unix
         return datetime.combine(date.today(), datetime.min.time()).timestamp()
 
     def _begin(self, title: str | None) -> None:
@@ -151,8 +151,8 @@ class Timelapse:
         if self._title is not None:
             told = {
                 "film": self._title,
-                "job": self.camera.keeping.job,
+                "job": self.camera.recording_settings.job,
                 "every": self._interval_s,
                 "pictures": self._pictures,
             }
-        self.camera.tell(timelapse=told)
+        self.camera.announce(timelapse=told)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.errors import ConfigError, PortholeError, RequestError, ViewError
 from server.loop import hub
-from server.loop.lanes import Lanes, NoLane
+from server.loop.concurrency import ConcurrencyLimit, LimitBusy
 from server.state import StateFile
 from server.views.query import MAX_QUERY, clean, with_renamed
 
@@ -78,7 +78,7 @@ class Views:
 
     def __init__(self, folder: Path) -> None:
         self._file = StateFile(folder, FILE)
-        self._lane = Lanes(1, MAX_WAIT_S)
+        self._turn = ConcurrencyLimit(1, MAX_WAIT_S)
         self._document = _Document()
         self._text: bytes | None = None
         self.on_change: Callable[[str | None], None] = lambda whose: None
@@ -225,9 +225,9 @@ class Views:
     @contextmanager
     def _taking_turns(self) -> Iterator[None]:
         try:
-            with self._lane.take():
+            with self._turn.take():
                 yield
-        except NoLane:
+        except LimitBusy:
             message = "another change is not finished; try again"
             raise RequestError("unavailable", message) from None
 

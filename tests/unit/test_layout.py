@@ -100,9 +100,9 @@ HOMES = {
     ),
     "requests": ("server/capture/sources/",),
     "threading": ("server/capture/isolation/child.py",),
-    "click": ("server/account_commands.py", "server/media_commands.py"),
+    "click": ("server/cli/accounts.py", "server/cli/media.py"),
     "redis": ("server/cluster/",),
-    "sqlite3": ("server/recording/disk/", "server/media_commands.py"),
+    "sqlite3": ("server/recording/disk/", "server/cli/media.py"),
     "cryptography": ("server/web/edge/certificate.py",),
 }
 
@@ -309,7 +309,7 @@ def test_a_camera_node_does_without_people() -> None:
         "libraries = {'flask', 'flask_login', 'flask_socketio', 'socketio', 'engineio'}\n"
         "assert not libraries & sys.modules.keys(), libraries & sys.modules.keys()\n"
         "ours = {name for name in sys.modules if name.startswith(('server.app', 'server.web.'))}\n"
-        "assert ours <= {'server.web.edge', 'server.web.edge.machine'}, ours\n"
+        "assert ours <= {'server.web.edge', 'server.web.edge.host_names'}, ours\n"
     )
 
 

@@ -13,7 +13,7 @@ from server.capture.motion.settings import MOTION_INTERVAL_S, WIDTH, MotionSetti
 from server.capture.sources.source import video_of
 
 if TYPE_CHECKING:
-    from server.capture.motion.watch import MotionWatch
+    from server.capture.motion.tracker import MotionTracker
     from server.capture.sources.source import Source
 
 __all__ = ["MotionSampler"]
@@ -52,7 +52,7 @@ class MotionSampler:
         self._source = source
         self._own = video_of(source)
         self._link = link
-        self._watch: MotionWatch | None = None
+        self._watch: MotionTracker | None = None
         self._due = 0.0
         self._fresh = True  # Whether no picture of this group has been examined yet.
         self._key_at = time.monotonic()
@@ -66,9 +66,9 @@ class MotionSampler:
         wanted: Mapping[str, Any] | None = json.loads(message.payload)
         self._watch = None
         if wanted is not None:
-            from server.capture.motion.watch import MotionWatch  # Loads OpenCV.
+            from server.capture.motion.tracker import MotionTracker  # Loads OpenCV.
 
-            self._watch = MotionWatch(MotionSettings().with_changes(wanted))
+            self._watch = MotionTracker(MotionSettings().with_changes(wanted))
 
     @property
     def on(self) -> bool:

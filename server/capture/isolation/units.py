@@ -33,10 +33,10 @@ __all__ = [
     "GATHER_S",
     "MAX_UNIT_BYTES",
     "Gap",
+    "GapReason",
     "UnitHead",
     "UnitReceiver",
     "UnitSender",
-    "Why",
     "unit_sockets",
 ]
 
@@ -71,7 +71,7 @@ KEY = 1
 GAP = 2
 
 
-class Why(IntEnum):
+class GapReason(IntEnum):
     """Why units are missing; drops are counted by these names."""
 
     NOTHING = 0
@@ -81,7 +81,7 @@ class Why(IntEnum):
     """The server had not read earlier units, so the socket was full."""
 
 
-MAX_WHY = max(Why)
+MAX_WHY = max(GapReason)
 
 
 class UnitHead(NamedTuple):
@@ -112,7 +112,7 @@ class Gap(NamedTuple):
     """Units that are missing; nothing more comes before the next key picture."""
 
     track: int
-    why: Why
+    why: GapReason
     skipped: int
 
 
@@ -181,7 +181,7 @@ class UnitSender:
             large = len(data) > MAX_INLINE_BYTES
             if large or head.track not in begun or self._sent[head.track].skipped:
                 break
-            parts += (_pack(head, 0, Why.NOTHING, len(data)), data)
+            parts += (_pack(head, 0, GapReason.NOTHING, len(data)), data)
         else:
             if len(units) > 1 and self._send_message(parts):
                 self._sent.update((track, _Sent(whole=True)) for track in begun)
@@ -194,19 +194,19 @@ class UnitSender:
         if not head.key and not sent.whole:
             self._skip(head.track)
         elif len(data) > MAX_UNIT_BYTES:
-            self._lose(head.track, Why.DAMAGED)
+            self._lose(head.track, GapReason.DAMAGED)
         elif self._send(_pack(head, sent.skipped, sent.why, len(data)), data):
             if not sent.whole:
                 self._sent[head.track] = _Sent(whole=True)
         else:
-            self._lose(head.track, Why.UNREAD)
+            self._lose(head.track, GapReason.UNREAD)
 
-    def lose(self, track: int, why: Why) -> None:
+    def lose(self, track: int, why: GapReason) -> None:
         """Note that a unit is missing: send no more before the next key picture."""
         self.flush()
         self._lose(track, why)
 
-    def _lose(self, track: int, why: Why) -> None:
+    def _lose(self, track: int, why: GapReason) -> None:
         sent = self._sent[track]
         sent.whole, sent.why, sent.unreported = False, sent.why or why, True
         self._skip(track)
@@ -271,7 +271,7 @@ class _Sent:
 
     whole: bool = False
     skipped: int = 0
-    why: Why = Why.NOTHING
+    why: GapReason = GapReason.NOTHING
     unreported: bool = False
 
 
@@ -356,7 +356,7 @@ class UnitReceiver:
             self._on_units(units)
 
 
-def _pack(head: UnitHead, skipped: int, why: Why, nbytes: int) -> bytes:
+def _pack(head: UnitHead, skipped: int, why: GapReason, nbytes: int) -> bytes:
     begun, number = head.place
     flags = KEY if head.key else 0
     track, width, height, codec = head.track, head.width, head.height, head.codec.encode()
@@ -376,7 +376,7 @@ def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap | No
     )
     if track >= tracks or why > MAX_WHY or skipped > MAX_SKIPPED:
         raise ValueError("a message of a video is invalid")
-    gap = Gap(track, Why(why), skipped) if skipped else None
+    gap = Gap(track, GapReason(why), skipped) if skipped else None
     if flags == GAP:
         return None, gap, 0
     if flags > KEY or not 0 < begun <= number or not 0 < nbytes <= MAX_UNIT_BYTES:

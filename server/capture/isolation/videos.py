@@ -9,7 +9,7 @@ from server.capture.frames.encoding import Encoding
 from server.capture.frames.frame import Jpeg, Picture
 from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.isolation.channel import Message
-from server.capture.isolation.units import UnitHead, UnitSender, Why
+from server.capture.isolation.units import GapReason, UnitHead, UnitSender
 from server.capture.sources.source import video_of
 from server.capture.streams.units.display import LEAST_STEP_S
 from server.errors import PictureError
@@ -185,14 +185,14 @@ class Videos:
             try:
                 unit = encoder.encode(image)
             except PictureError:
-                self._sender.lose(track, Why.DAMAGED)
+                self._sender.lose(track, GapReason.DAMAGED)
             else:
                 self._send(track, unit)
 
     def lose(self) -> None:
         """Note a picture that cannot be decoded, which spoils the rest of its group."""
         if self._passing and self._sender is not None:
-            self._sender.lose(FULL, Why.DAMAGED)
+            self._sender.lose(FULL, GapReason.DAMAGED)
 
     def close(self) -> None:
         """Close the socket."""
@@ -214,7 +214,7 @@ class Videos:
         if encoded is not None:
             self._send(FULL, encoded)
         elif self._source.info.video:
-            self._sender.lose(FULL, Why.DAMAGED)
+            self._sender.lose(FULL, GapReason.DAMAGED)
 
     def _send(self, track: int, encoded: "Encoded") -> None:
         assert self._sender is not None

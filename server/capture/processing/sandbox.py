@@ -66,7 +66,7 @@ class SandboxError(Exception):
     """A picture is lost together with the process that worked on it.
 
     Args:
-        message: Why, for people; follows the processor's name.
+        message: GapReason, for people; follows the processor's name.
         place: The index of the processor that caused it, if known.
         stuck: Whether it did not return.
     """

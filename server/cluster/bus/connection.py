@@ -8,12 +8,12 @@ from redis.connection import Connection, SSLConnection
 
 from server.loop import hub
 
-__all__ = ["Names", "PlainConnection", "TlsConnection"]
+__all__ = ["PlainConnection", "Resolver", "TlsConnection"]
 
 LOOK_UP_TIMEOUT_S = 1.0
 
 
-class Names:
+class Resolver:
     """Resolves host names, on at most one native thread per name.
 
     The resolver blocks: for up to half a minute if its name server is away. On the hub that would
@@ -50,7 +50,7 @@ class Names:
             pass  # The last known addresses may still be right.
 
 
-NAMES = Names()
+NAMES = Resolver()
 """One per process, shared by all connections."""
 
 

@@ -6,8 +6,8 @@
     27          uint64   1      uint16  uint16  1       length bytes, ASCII   the rest, Annex B
 
 ``after`` is the number of the previous unit, needed to decode this one; 0 for a key picture. A unit
-with the flag EARLY has its ``early_s`` embedded, see :mod:`server.cluster.bus.early`; nodes of
-earlier versions ignore that.
+with the flag EARLY has its ``early_s`` embedded, see :mod:`server.cluster.bus.display_time_sei`;
+nodes of earlier versions ignore that.
 """
 
 import re
@@ -15,7 +15,7 @@ import struct
 from dataclasses import dataclass
 
 from server.capture.frames.unit import Unit
-from server.cluster.bus.early import add_early, take_early
+from server.cluster.bus.display_time_sei import add_early, take_early
 from server.cluster.bus.frame_message import HEADER, MAGIC, MAX_SEQ, FrameMessageError, peek
 
 __all__ = ["VERSION", "UnitMessage", "pack_unit", "unpack_unit"]

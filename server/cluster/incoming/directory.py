@@ -36,7 +36,7 @@ class Directory:
     Args:
         bus: The Redis server.
         node: This node's id.
-        local: Names of this process's cameras, which other nodes cannot take.
+        local: Resolver of this process's cameras, which other nodes cannot take.
         outbox: Sends messages to other nodes.
         requests: Sends requests to other nodes.
         is_bus_connected: Returns whether the bus is connected.

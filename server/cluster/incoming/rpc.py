@@ -19,7 +19,7 @@ class Requests:
     """Sends commands to nodes and waits for their answers.
 
     Args:
-        bus: Names the channels.
+        bus: Resolver the channels.
         node: This node's id.
         outbox: Sends the requests.
     """

@@ -22,10 +22,10 @@ from server.recording.disk.age_clock import (
     update_state,
 )
 from server.recording.disk.check import Report, check, oldest_file
-from server.recording.disk.event_end import estimate_end
 from server.recording.disk.event_file import remove_empty, remove_events, write_event
 from server.recording.disk.index import INDEX_ERRORS, Event, Index, Recorded
 from server.recording.disk.layout import add_folders, recording_path
+from server.recording.disk.orphaned_events import estimate_end
 from server.recording.disk.retention import Policy, newest_unix, overdue, overdue_events
 from server.users.private import PrivateFile, open_private
 

@@ -14,7 +14,7 @@ from server.capture.frames.unit import Unit
 from server.capture.isolation.channel import Kind, Link, Message
 from server.capture.isolation.process import Process
 from server.loop import hub
-from server.loop.lanes import Lanes, NoLane
+from server.loop.concurrency import ConcurrencyLimit, LimitBusy
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 from server.recording.media.fragments import Kept
 from server.recording.media.messages import (
@@ -64,7 +64,7 @@ class MediaProcess:
     def __init__(self, stuck_after_s: float = STUCK_AFTER_S, idle_s: float = IDLE_S) -> None:
         self._stuck_after_s = stuck_after_s
         self._idle_s = idle_s
-        self._lane = Lanes(1, MAX_WAIT_S)
+        self._turn = ConcurrencyLimit(1, MAX_WAIT_S)
         self._process: Process | None = None
         self._link: Link | None = None
         self._requests = 0
@@ -137,13 +137,13 @@ class MediaProcess:
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> tuple[dict[str, Any], bytes]:
         try:
-            with self._lane.take():
+            with self._turn.take():
                 if not is_wanted():
                     raise MediaError("the request was abandoned")
                 self._requests += 1
                 self._busy = True
                 return self._ask(request, units)
-        except NoLane:
+        except LimitBusy:
             raise MediaError("too many requests are waiting") from None
         finally:
             self._busy = False

@@ -22,7 +22,7 @@ from server.addresses import network_of
 from server.control.audit import Audit, Value
 from server.errors import ConfigError, RequestError
 from server.loop import hub
-from server.loop.lanes import Lanes, NoLane
+from server.loop.concurrency import ConcurrencyLimit, LimitBusy
 from server.users.password import check_password, is_token
 from server.users.private import load_secret, make_folder
 from server.users.users import Person, UsersFile
@@ -120,9 +120,9 @@ class Auth:
             self._throttle = LoginThrottle(application)
         else:
             self._throttle = LoginThrottle(application, common.limits_url, common.limits_options)
-        self._lanes = Lanes(MAX_HASHING, MAX_TURN_S)
-        # One lane, so that an older load of the list of users cannot replace a newer one.
-        self._loading = Lanes(1, MAX_CHANGE_S)
+        self._limit = ConcurrencyLimit(MAX_HASHING, MAX_TURN_S)
+        # One at a time, so that an older load of the list of users cannot replace a newer one.
+        self._loading = ConcurrencyLimit(1, MAX_CHANGE_S)
         self.count_refusal: Callable[[str], None] = lambda reason: None
         """Called with the reason of every refused request."""
         self.on_people: Callable[[Collection[str]], None] = lambda names: None
@@ -226,9 +226,9 @@ class Auth:
             TooManyAttempts: If too many are being hashed.
         """
         try:
-            with self._lanes.take():
+            with self._limit.take():
                 yield
-        except NoLane:
+        except LimitBusy:
             raise TooManyAttempts(math.ceil(MAX_TURN_S)) from None
 
     def change(
@@ -370,7 +370,7 @@ class Auth:
                     raise RequestError("forbidden", message)
                 result = hub.run_native(write)
                 self._reload()
-        except NoLane:
+        except LimitBusy:
             message = "another change is not finished; try again"
             raise RequestError("unavailable", message) from None
         except (ConfigError, RequestError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from server.commands import COMMANDS
 from server.users.needs import Need
 from server.users.users import Person
-from server.web.edge.action import parse_action
+from server.web.edge.mjpg_streamer import parse_action
 
 __all__ = ["ASKS_FOR_BASIC", "NOWHERE", "area_of", "may"]
 

@@ -21,7 +21,7 @@ from server.protocol import BOUNDARY
 from server.web.auth.auth import Auth
 from server.web.auth.connections import Connection
 from server.web.auth.guard import current_credential
-from server.web.edge.action import Action, parse_action
+from server.web.edge.mjpg_streamer import Action, parse_action
 from server.web.http.first_picture import first_frame, first_unit, require_video
 from server.web.http.login import csrf_token
 from server.web.http.views import ShownViews

@@ -12,7 +12,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from server.delivery.fanout import Fanout
-from server.delivery.kernel import PEER_CHECK_S, is_disconnected
+from server.delivery.socket_queue import PEER_CHECK_S, is_disconnected
 from server.errors import PictureError, RequestError
 from server.loop import hub
 from server.recording.media.clip import Clip, can_be_copied, lay_out_clip, read_clip
@@ -26,7 +26,7 @@ from server.web.auth.auth import Auth
 from server.web.auth.guard import answer, current_credential
 from server.web.http.changes import answer_json, json_errors, read_change, refuse_change
 from server.web.http.routes import connection
-from server.web.past.ranges import answer_file, answer_part
+from server.web.past.range_requests import answer_file, answer_part
 
 __all__ = ["create_clips"]
 

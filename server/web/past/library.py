@@ -22,7 +22,7 @@ from server.web.edge.bucket import Bucket
 from server.web.http.changes import answer_json, json_errors, read_change, refuse_change
 from server.web.past.clips import read_number, read_width
 from server.web.past.libraries import Held, Libraries
-from server.web.past.ranges import answer_file, answer_part
+from server.web.past.range_requests import answer_file, answer_part
 
 __all__ = ["create_library"]
 

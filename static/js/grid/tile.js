@@ -7,7 +7,7 @@ import {
 import { ViewerProxy } from '../bridge/viewer-proxy.js';
 import { chosenSize } from '../camera/sizechoice.js';
 import { describeReceived } from '../camera/source.js';
-import { troubleOf } from './trouble.js';
+import { badgeOf } from './badge.js';
 import { setText, setTitle } from '../ui/dom.js';
 
 const DETAILS = {
@@ -249,7 +249,7 @@ export class Tile extends EventTarget {
     setText(parts.overlayWord, word);
     const detail = this.#reasonOf(condition);
     setText(parts.overlayDetail, detail);
-    const trouble = troubleOf(condition, this.state, this.#viewer.renditionReason);
+    const trouble = badgeOf(condition, this.state, this.#viewer.renditionReason);
     parts.trouble.hidden = trouble === null;
     setText(parts.troubleText, (this.#discreet ? trouble?.word : trouble?.text) ?? '');
     // The full text for the tooltip and screen readers, because the tile may have no room for it.

@@ -5,7 +5,7 @@
 import { CAMERA_CHARTS } from './charts.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { closeDrawer, fitDrawers } from '../ui/drawer.js';
-import { loadEvents, noticeOf } from './happenings.js';
+import { loadEvents, noticeOf } from './camera-events.js';
 import { RecentToasts, concerns, repeatsState } from './notices.js';
 import { Plots } from './plots.js';
 import { CAMERA_S, Samples } from './samples.js';

@@ -112,7 +112,7 @@ export class System {
   }
 
   #showTrouble() {
-    const trouble = troubleOf(this.#process, this.#connected);
+    const trouble = badgeOf(this.#process, this.#connected);
     const label = trouble ? `System: ${trouble}` : 'System';
     this.#button.toggleAttribute('data-trouble', trouble !== '');
     this.#button.setAttribute('aria-label', label);
@@ -129,7 +129,7 @@ export class System {
 }
 
 /** Describe what is wrong with the server; empty if all is well. @param {object} process  From `stats`. */
-export function troubleOf({ cpu_percent: cpu, hub_lag_ms: lag }, connected) {
+export function badgeOf({ cpu_percent: cpu, hub_lag_ms: lag }, connected) {
   if (!connected) return 'disconnected';
   if (cpu >= FULL_PERCENT && lag >= WAITING_MS) return 'the CPU is full';
   return lag >= LATE_MS ? 'the event loop is late' : '';

@@ -29,26 +29,26 @@ def test_what_is_wrong_is_one_badge(blank: Page) -> None:
     tiles = in_module(
         blank,
         "grid/trouble",
-        """({ troubleOf }) => {
+        """({ badgeOf }) => {
           const bad = [{ name: 'find', state: 'failing', message: 'no template' }];
           return [
-            troubleOf('live', { process: [] }, 'tile'), troubleOf('live', {}, 'server'),
-            troubleOf('stalled', {}, 'network'), troubleOf('live', {}, 'network'),
-            troubleOf('live', { process: bad }, 'network'),
-            troubleOf('past', { state: 'live' }, 'network'),
-            troubleOf('past', { state: 'stalled' }, ''),
+            badgeOf('live', { process: [] }, 'tile'), badgeOf('live', {}, 'server'),
+            badgeOf('stalled', {}, 'network'), badgeOf('live', {}, 'network'),
+            badgeOf('live', { process: bad }, 'network'),
+            badgeOf('past', { state: 'live' }, 'network'),
+            badgeOf('past', { state: 'stalled' }, ''),
           ].map((trouble) => trouble && [trouble.word, trouble.text]);
         }""",
     )
     system = in_module(
         blank,
         "insight/system",
-        """({ troubleOf }) => [
-          troubleOf({ cpu_percent: 40, hub_lag_ms: 8 }, true),
-          troubleOf({ cpu_percent: 180, hub_lag_ms: 8 }, true),
-          troubleOf({ cpu_percent: 99, hub_lag_ms: 60 }, true),
-          troubleOf({ cpu_percent: 50, hub_lag_ms: 400 }, true),
-          troubleOf({}, true), troubleOf({ cpu_percent: 40, hub_lag_ms: 8 }, false),
+        """({ badgeOf }) => [
+          badgeOf({ cpu_percent: 40, hub_lag_ms: 8 }, true),
+          badgeOf({ cpu_percent: 180, hub_lag_ms: 8 }, true),
+          badgeOf({ cpu_percent: 99, hub_lag_ms: 60 }, true),
+          badgeOf({ cpu_percent: 50, hub_lag_ms: 400 }, true),
+          badgeOf({}, true), badgeOf({ cpu_percent: 40, hub_lag_ms: 8 }, false),
         ]""",
     )
 

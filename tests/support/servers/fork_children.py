@@ -31,7 +31,7 @@ MODULES = (
 # Modules that they import late.
 LATE = (
     *("av.logging", "cv2", "numpy"),
-    "server.capture.motion.watch",
+    "server.capture.motion.tracker",
     "server.capture.processing.builtin",
     "server.capture.motion.pictures",
     "server.capture.rtsp.opening",

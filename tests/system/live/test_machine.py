@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from server.users.users import UsersFile
-from server.web.edge.machine import own_addresses, own_names
+from server.web.edge.host_names import own_addresses, own_names
 from tests.support.browser.chromium import log_in_by_hand
 from tests.support.browser.visitor import PASSWORD
 from tests.support.servers.server import PortholeServer, wait_until

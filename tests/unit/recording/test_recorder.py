@@ -74,8 +74,10 @@ class Desk:
 
     def set(self, mode: RecordMode, before_s: float = 5.0, after_s: float = 10.0) -> None:
         """Set the recording mode."""
-        self.camera.keeping = RecordingSettings(record=mode, before_s=before_s, after_s=after_s)
-        self.camera.tell()
+        self.camera.recording_settings = RecordingSettings(
+            record=mode, before_s=before_s, after_s=after_s
+        )
+        self.camera.announce()
 
     def recordings(self) -> list[Recorded]:
         """Return the recordings so far, oldest first."""
@@ -95,7 +97,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 def test_nothing_is_recorded_unasked(desk: Desk, film: list[Unit]) -> None:
     """By default nothing is written, and the source is not opened for it."""
-    desk.camera.tell()
+    desk.camera.announce()
     for unit in film:
         desk.rewinds["door"].put(unit)
 

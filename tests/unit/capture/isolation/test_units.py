@@ -15,10 +15,10 @@ from server.capture.isolation.units import (
     HEAD,
     MAX_UNIT_BYTES,
     Gap,
+    GapReason,
     UnitHead,
     UnitReceiver,
     UnitSender,
-    Why,
     unit_sockets,
 )
 
@@ -109,7 +109,7 @@ def test_a_full_socket_costs_a_group_and_not_the_source(pair: Pair) -> None:
     pair.receive()
 
     assert numbers(pair)[arrived:] == [401, 402]
-    assert {gap.why for gap in pair.gaps} == {Why.UNREAD}
+    assert {gap.why for gap in pair.gaps} == {GapReason.UNREAD}
     assert {gap.track for gap in pair.gaps} == {0}
     assert sum(gap.skipped for gap in pair.gaps) == 400 - arrived
 
@@ -174,19 +174,19 @@ def test_units_that_wait_come_before_what_is_missing(pair: Pair) -> None:
     pair.sender.lazy = True
     pair.send(1, b"x", key=True)
     pair.send(2, b"x")
-    pair.sender.lose(0, Why.DAMAGED)
+    pair.sender.lose(0, GapReason.DAMAGED)
     pair.receive()
 
     assert numbers(pair) == [1, 2]
-    assert pair.gaps == [Gap(0, Why.DAMAGED, 1)]
+    assert pair.gaps == [Gap(0, GapReason.DAMAGED, 1)]
 
 
 def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
     """A viewer needs a picture of another kind now, not at the next key picture."""
     pair.send(1, b"x", key=True)
-    pair.sender.lose(0, Why.DAMAGED)
+    pair.sender.lose(0, GapReason.DAMAGED)
     pair.receive()
-    assert pair.gaps == [Gap(0, Why.DAMAGED, 1)]
+    assert pair.gaps == [Gap(0, GapReason.DAMAGED, 1)]
 
     pair.send(3, b"x")
     pair.send(4, b"x")
@@ -194,19 +194,19 @@ def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
     pair.receive()
 
     assert numbers(pair) == [1, 5]
-    assert pair.gaps[1:] == [Gap(0, Why.DAMAGED, 2)]
+    assert pair.gaps[1:] == [Gap(0, GapReason.DAMAGED, 2)]
 
 
 def test_each_loss_has_its_own_reason(pair: Pair) -> None:
     """After one damaged stream, units that the server failed to read counted as damaged too."""
     pair.send(1, b"x", key=True)
-    pair.sender.lose(0, Why.DAMAGED)
+    pair.sender.lose(0, GapReason.DAMAGED)
     pair.send(3, b"x", key=True)
     pair.receive()
-    pair.sender.lose(0, Why.UNREAD)
+    pair.sender.lose(0, GapReason.UNREAD)
     pair.receive()
 
-    assert pair.gaps == [Gap(0, Why.DAMAGED, 1), Gap(0, Why.UNREAD, 1)]
+    assert pair.gaps == [Gap(0, GapReason.DAMAGED, 1), Gap(0, GapReason.UNREAD, 1)]
 
 
 def test_an_endless_picture_is_not_sent(pair: Pair) -> None:
@@ -215,7 +215,7 @@ def test_an_endless_picture_is_not_sent(pair: Pair) -> None:
     pair.receive()
 
     assert pair.units == []
-    assert pair.gaps == [Gap(0, Why.DAMAGED, 1)]
+    assert pair.gaps == [Gap(0, GapReason.DAMAGED, 1)]
 
 
 def test_the_end_of_the_child_is_told(pair: Pair) -> None:

@@ -11,7 +11,7 @@ from server.capture.frames.event_report import EventReport
 from server.capture.motion.detector import Detector, Motion
 from server.capture.motion.pictures import shrink
 from server.capture.motion.settings import MOTION_INTERVAL_S, MotionSettings
-from server.capture.motion.watch import MotionWatch
+from server.capture.motion.tracker import MotionTracker
 from server.capture.sources.testpattern import TestPattern
 
 Plane = NDArray[np.float64]
@@ -160,7 +160,7 @@ def test_what_is_no_motion_is_not_seen(picture: Picture, noise: float) -> None:
 
 def told(picture: Picture, seconds: float) -> list[EventReport]:
     """Return the reports if only key pictures, one in 2 s, and those after them are checked."""
-    watch, found = MotionWatch(USUAL), []
+    watch, found = MotionTracker(USUAL), []
     for number in range(round(seconds / MOTION_INTERVAL_S)):
         at = number * MOTION_INTERVAL_S
         if number % 10 > 1 and not watch.in_doubt:

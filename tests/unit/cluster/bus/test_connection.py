@@ -6,18 +6,18 @@ import time
 import pytest
 
 from server.cluster.bus import connection
-from server.cluster.bus.connection import Names, PlainConnection
+from server.cluster.bus.connection import PlainConnection, Resolver
 from server.loop import hub, native
 from tests.support.fakes import until
 
 
 @pytest.fixture
-def names() -> Names:
+def names() -> Resolver:
     """Forget all addresses."""
-    return Names()
+    return Resolver()
 
 
-def test_digits_are_not_looked_up(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digits_are_not_looked_up(names: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
     """A numeric address needs no resolver."""
     monkeypatch.setattr(connection, "_resolve", lambda name: 1 / 0)
 
@@ -25,12 +25,12 @@ def test_digits_are_not_looked_up(names: Names, monkeypatch: pytest.MonkeyPatch)
     assert names.addresses_of("::1") == ["::1"]
 
 
-def test_a_name_is_found(names: Names) -> None:
+def test_a_name_is_found(names: Resolver) -> None:
     """This machine's own name resolves."""
     assert "127.0.0.1" in names.addresses_of("localhost")
 
 
-def test_a_name_that_is_not_found(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_not_found(names: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an OSError, like every other connection failure."""
 
     def resolve(name: str) -> list[str]:
@@ -43,7 +43,7 @@ def test_a_name_that_is_not_found(names: Names, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_resolver_that_hangs_takes_one_thread(
-    names: Names, monkeypatch: pytest.MonkeyPatch
+    names: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many ask, one native thread waits; meanwhile the last address is used."""
     asked: list[str] = []
@@ -75,7 +75,7 @@ def test_a_resolver_that_hangs_takes_one_thread(
 def test_every_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that listens on one of a name's addresses is found, whichever comes first."""
     listener = socket.create_server(("127.0.0.1", 0))
-    monkeypatch.setattr(connection, "NAMES", Names())
+    monkeypatch.setattr(connection, "NAMES", Resolver())
     monkeypatch.setattr(connection, "_resolve", lambda name: ["127.0.0.9", "127.0.0.1"])
 
     made = PlainConnection(host="bus", port=listener.getsockname()[1], socket_timeout=1)

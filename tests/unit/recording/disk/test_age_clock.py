@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from server.cli.media import media as commands
 from server.errors import ConfigError
-from server.media_commands import media as commands
 from server.recording.disk.age_clock import (
     MAX_DOUBT_S,
     ClockReading,

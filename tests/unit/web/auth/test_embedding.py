@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from server.account_commands import token as token_command
+from server.cli.accounts import token as token_command
 from server.config.load import load_settings
 from server.errors import ConfigError
 from server.users.users import Person, UsersFile

@@ -1,4 +1,4 @@
-"""Lanes for expensive work: a few at a time, first come, first served."""
+"""A limit for expensive work: a few at a time, first come, first served."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -6,32 +6,32 @@ from contextlib import contextmanager
 
 from server.loop import hub
 
-__all__ = ["Lanes", "NoLane"]
+__all__ = ["ConcurrencyLimit", "LimitBusy"]
 
 
-class NoLane(Exception):
-    """No lane was free in time."""
+class LimitBusy(Exception):
+    """The limit was reached for too long."""
 
 
-class Lanes:
+class ConcurrencyLimit:
     """Limits how many green threads work at a time; others wait in order, up to a limit.
 
     Args:
-        lanes: How many may work at a time.
-        max_wait_s: Longest wait for a lane, in seconds.
+        count: How many may work at a time.
+        max_wait_s: Longest wait for a turn, in seconds.
     """
 
-    def __init__(self, lanes: int, max_wait_s: float) -> None:
-        self._free = lanes
+    def __init__(self, count: int, max_wait_s: float) -> None:
+        self._free = count
         self._max_wait_s = max_wait_s
         self._waiting: deque[hub.Signal] = deque()
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """Wait for a lane, and hold it while the block runs.
+        """Wait for a turn, which lasts while the block runs.
 
         Raises:
-            NoLane: If none was free in time.
+            LimitBusy: If none came in time.
         """
         if self._free:
             self._free -= 1
@@ -55,10 +55,10 @@ class Lanes:
                 else:
                     self._pass_on()
         if not granted:
-            raise NoLane
+            raise LimitBusy
 
     def _pass_on(self) -> None:
-        """Give the lane to the green thread that has waited longest."""
+        """Give the turn to the green thread that has waited longest."""
         if self._waiting:
             self._waiting.popleft().set()
         else:

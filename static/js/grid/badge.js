@@ -15,7 +15,7 @@ const SMALL = {
  * @returns {{word: string, text: string, detail: string} | null}  `word` contains no address or code; `text` is
  *   a line or two, `detail` everything; null if all is well.
  */
-export function troubleOf(condition, { state, reason: why, process }, reason) {
+export function badgeOf(condition, { state, reason: why, process }, reason) {
   // The tile shows the past, so report here what is wrong with the camera now.
   if (condition === 'past' && TROUBLE.has(state)) {
     return { word: WORDS[state], text: WORDS[state], detail: `Now: ${WORDS[state]}${why ? `, ${why}` : ''}` };

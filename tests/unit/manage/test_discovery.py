@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from server.config.models import ServerSettings
+from server.manage.discovery import find_files, find_video_devices
 from server.manage.form import FormError, read_camera
-from server.manage.found import find_files, find_video_devices
 
 
 def test_devices_have_a_lasting_path_and_a_title(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from flask import Blueprint, Response
 from server.errors import RequestError, SourceError
 from server.loop import hub
 from server.manage.cameras import ManagedCameras
+from server.manage.discovery import find_files, find_video_devices
 from server.manage.form import FormError, schema
-from server.manage.found import find_files, find_video_devices
 from server.manage.reach import ReachError, check_reachable
 from server.manage.trial import Trials
 from server.users.users import UsersFile

@@ -7,7 +7,7 @@ from server.capture.motion.background import Grey
 from server.capture.motion.detector import Detector, Motion
 from server.capture.motion.settings import LABEL, MotionSettings
 
-__all__ = ["MotionWatch"]
+__all__ = ["MotionTracker"]
 
 # Motion that pauses for less continues the same event.
 END_S = 2.0
@@ -19,7 +19,7 @@ FADE_S = 0.7
 PICTURE_S = 1.0
 
 
-class MotionWatch:
+class MotionTracker:
     """Turns detected motion into event reports. Used by one thread.
 
     Args:

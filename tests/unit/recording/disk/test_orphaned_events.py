@@ -2,8 +2,8 @@
 
 import pytest
 
-from server.recording.disk.event_end import estimate_end
 from server.recording.disk.index import Event, Recorded
+from server.recording.disk.orphaned_events import estimate_end
 
 AT = 1_795_000_000.0
 EVENT = Event("door_1", "door", "motion", AT)

@@ -7,7 +7,7 @@ import pytest
 
 from server.capture.frames.event_report import EventReport
 from server.capture.motion.settings import MOTION_INTERVAL_S, MotionSettings
-from server.capture.motion.watch import END_S, PICTURE_S, MotionWatch
+from server.capture.motion.tracker import END_S, PICTURE_S, MotionTracker
 
 UNIX = 1_700_000_000.0
 
@@ -16,7 +16,7 @@ class Film:
     """A grey picture with a white bar of varying position and height, and the watch's reports."""
 
     def __init__(self, **settings: float) -> None:
-        self.watch = MotionWatch(MotionSettings(**settings))  # type: ignore[arg-type]
+        self.watch = MotionTracker(MotionSettings(**settings))  # type: ignore[arg-type]
         self.told: list[tuple[float, EventReport]] = []
         self.at = 0.0
         self.encoded = 0

@@ -10,7 +10,7 @@ from server.loop import hub
 from server.manage.access import NETWORK, Access
 from server.web.auth.auth import Auth
 from server.web.auth.guard import current_credential
-from server.web.edge.machine import own_addresses
+from server.web.edge.host_names import own_addresses
 from server.web.http.changes import answer_json, json_errors, read_change
 
 __all__ = ["create_access"]

@@ -4,7 +4,7 @@ import pytest
 
 from server.config.models import ServerSettings
 from server.manage.form import FormError, read_camera
-from server.manage.hidden import restore_secrets
+from server.manage.masked_passwords import restore_secrets
 
 SOURCE = "rtsp://joe:s3cret@10.0.0.7:554/live?token=abc&size=2"
 PUBLIC = "rtsp://···@10.0.0.7:554/live?token=···&size=···"

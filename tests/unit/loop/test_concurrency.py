@@ -1,4 +1,4 @@
-"""Lanes that limit access to a costly resource."""
+"""ConcurrencyLimit that limit access to a costly resource."""
 
 import time
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from server.loop import hub, native
-from server.loop.lanes import Lanes, NoLane
+from server.loop.concurrency import ConcurrencyLimit, LimitBusy
 from tests.support.fakes import settle, until
 
 
 class Crowd:
-    """Many who want a lane at the same time, on a hub that is constantly held up."""
+    """Many who want a turn at the same time, on a hub that is constantly held up."""
 
-    def __init__(self, lanes: Lanes, work_s: float) -> None:
+    def __init__(self, lanes: ConcurrencyLimit, work_s: float) -> None:
         self.served: list[int] = []
         self.took_s: list[float] = []
         self._lanes = lanes
@@ -27,7 +27,7 @@ class Crowd:
             with self._lanes.take():
                 self.served.append(number)
                 hub.sleep(self._work_s)
-        except NoLane:
+        except LimitBusy:
             pass
         self.took_s.append(time.monotonic() - begun)
 
@@ -43,7 +43,7 @@ class Crowd:
 @pytest.fixture
 def crowd() -> Iterator[Crowd]:
     """64 at a time, each taking 0.1 s, two in parallel: all would take 3.2 s."""
-    crowd = Crowd(Lanes(2, max_wait_s=0.5), work_s=0.1)
+    crowd = Crowd(ConcurrencyLimit(2, max_wait_s=0.5), work_s=0.1)
     yield crowd
     crowd.close()
 
@@ -58,8 +58,8 @@ def test_nobody_waits_longer_than_told(crowd: Crowd) -> None:
 
 
 def test_lanes_outlive_who_waits() -> None:
-    """A waiter killed while waiting, or right after getting a lane, does not keep it."""
-    lanes = Lanes(1, max_wait_s=5)
+    """A waiter killed while waiting, or right after getting a turn, does not keep it."""
+    lanes = ConcurrencyLimit(1, max_wait_s=5)
     served: list[str] = []
 
     def come(name: str, work_s: float) -> None:

@@ -5,8 +5,8 @@ import socket
 import psutil
 import pytest
 
-from server.web.edge import machine
-from server.web.edge.machine import own_addresses, own_names, reachable_at
+from server.web.edge import host_names
+from server.web.edge.host_names import own_addresses, own_names, reachable_at
 
 ADDRESSES = ["192.0.2.2", "fd00::2"]
 NAMES = {
@@ -62,8 +62,8 @@ def test_a_machine_goes_by_its_name_short_and_in_full(monkeypatch: pytest.Monkey
         canonical = found["full"] if flags else ""
         return [(socket.AF_INET, 0, 0, canonical, ("192.0.2.2", 0))]
 
-    monkeypatch.setattr(machine.socket, "gethostname", lambda: found["host"])
-    monkeypatch.setattr(machine.socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(host_names.socket, "gethostname", lambda: found["host"])
+    monkeypatch.setattr(host_names.socket, "getaddrinfo", look_up)
 
     assert list(own_names()) == ["pi", "pi.lan", "pi.local", "pi.lan.example"]
     assert own_names()["pi.local"] == {"192.0.2.2"}
@@ -75,15 +75,15 @@ def test_a_name_server_that_is_dead_does_not_hold_up_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The names are known anyway; only their addresses are not."""
-    released = machine.threading.Event()
-    monkeypatch.setattr(machine, "LOOKUP_S", 0.05)
-    monkeypatch.setattr(machine.socket, "gethostname", lambda: "pi")
+    released = host_names.threading.Event()
+    monkeypatch.setattr(host_names, "LOOKUP_S", 0.05)
+    monkeypatch.setattr(host_names.socket, "gethostname", lambda: "pi")
 
     def look_up(*_: object, **__: object) -> list[object]:
         released.wait(10)
         raise OSError("no name server answers")
 
-    monkeypatch.setattr(machine.socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(host_names.socket, "getaddrinfo", look_up)
 
     names = own_names()
     released.set()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from server.account_commands import state_options
+from server.cli.accounts import state_options
 from server.config.load import load_settings
 from server.errors import ConfigError
 from server.recording.disk.check import Report, check
