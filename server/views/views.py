@@ -272,7 +272,7 @@ def _name(value: object, others: list[SavedView]) -> str:
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise ViewError("name", f"accepted: {NAME}")
     if any(one.name.casefold() == name.casefold() for one in others):
-        raise ViewError("name", "there is a view of this name; choose another one")
+        raise ViewError("name", "there is already a view with this name; choose another one")
     return name
 
 

@@ -130,7 +130,7 @@ class ControlInfo:
 
     def _fit_area(self, value: object) -> Area:
         accepted = (
-            "accepted: [x, y, width, height] as shares from 0 to 1 that lie within the picture, "
+            "accepted: [x, y, width, height] as fractions from 0 to 1, within the picture, "
             f"each side at least {MIN_SHARE:g}"
         )
         if not isinstance(value, list | tuple) or len(value) != 4:
@@ -199,8 +199,8 @@ def find_control(controls: tuple[ControlInfo, ...], name: str) -> ControlInfo:
 def refuse(control: ControlInfo, value: Value, kept: Value) -> ControlError:
     """Return the error for a value that the camera did not accept."""
     return ControlError(
-        f"{control.title}: {control.show(value)} was asked for, "
-        f"the camera keeps {control.show(kept)}"
+        f"{control.title}: {control.show(value)} was requested, "
+        f"but the camera keeps {control.show(kept)}"
     )
 
 

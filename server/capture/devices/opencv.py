@@ -57,7 +57,7 @@ class Video(Uncontrolled):
     def grab(self) -> bool:
         """Wait for the next picture."""
         if not self._capture.grab():
-            raise SourceError("no more pictures arrive; is it still there?")
+            raise SourceError("no more pictures arrive; is it still connected?")
         self.arrivals.add()
         return True
 
@@ -66,7 +66,7 @@ class Video(Uncontrolled):
         arrived, data = self._capture.retrieve()
         if self._jpeg:
             if not arrived or data is None:
-                raise PictureError("an empty part arrived instead of a picture")
+                raise PictureError("no data arrived instead of a picture")
             return take_jpeg(data.tobytes(), jpeg_up_to, pixels_from)
         if not arrived or data is None or data.size == 0:
             raise PictureError("a picture arrived that cannot be decoded")
@@ -202,4 +202,4 @@ def _why_not_device(path: str) -> str:
         os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
     except OSError as error:
         return f"{path} cannot be opened ({error.strerror}); is your user in the group 'video'?"
-    return f"{path} gives no pictures; another program may be using it, or it is not a camera"
+    return f"{path} delivers no pictures; another program may be using it, or it is not a camera"

@@ -300,7 +300,7 @@ class _Child:
             if isinstance(picture, Jpeg) and picture.pixels is not None and not pixels_from:
                 picture = replace(picture, pixels=None)
             if picture is None and source.info.polled:
-                raise PictureError("nothing that can be decoded arrived")
+                raise PictureError("what arrived cannot be decoded")
             if picture is None or (changed and not self._change.is_worth_sending(picture)):
                 return
             self._wanted = None

@@ -407,7 +407,7 @@ class IsolatedReader:
                 return f"its reader has hung for {busy_s:.0f} s opening it"
         elif self._step is Step.READING:
             if busy_s > self._timeout_s + GRACE_S:
-                return f"no picture for {busy_s:.0f} s, and its reader hangs"
+                return f"no picture for {busy_s:.0f} s, and its reader is hanging"
         elif self._step is Step.SETTING and busy_s > self._timeout_s:
             return f"its reader has hung for {busy_s:.0f} s setting a control"
         elif self._step is Step.DECODING and busy_s > self._timeout_s:

@@ -369,13 +369,13 @@ def _pack(head: UnitHead, skipped: int, why: GapReason, nbytes: int) -> bytes:
 def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap | None, int]:
     """Return a unit's head, if there is one, the gap before it, if any, and its size in bytes."""
     if len(message) < HEAD.size:
-        raise ValueError("a message of a video is cut off")
+        raise ValueError("a video message is cut off")
     values = HEAD.unpack_from(message)
     track, flags, why, skipped, begun, number, at_unix, early_s, width, height, nbytes, codec = (
         values
     )
     if track >= tracks or why > MAX_WHY or skipped > MAX_SKIPPED:
-        raise ValueError("a message of a video is invalid")
+        raise ValueError("a video message is invalid")
     gap = Gap(track, GapReason(why), skipped) if skipped else None
     if flags == GAP:
         return None, gap, 0

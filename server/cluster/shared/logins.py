@@ -33,7 +33,7 @@ Values = list[object]
 
 
 class SharedLogins:
-    """Shares logins over the bus. Changes made while the bus is away are sent when it is back.
+    """Shares logins over the bus. Changes made during an outage are sent afterwards.
 
     Args:
         bus: Holds the shared logins.
@@ -95,7 +95,7 @@ class SharedLogins:
         try:
             self._send_pending()
         except BUS_ERRORS:
-            log.warning("logins are not shared while the bus is away")
+            log.warning("logins are not shared while the bus is unavailable")
 
     def _send_pending(self) -> None:
         pending = dict(self._pending)

@@ -20,7 +20,7 @@ RETRY_S = 1.0
 def poll(step: Callable[[], None], failure: str) -> NoReturn:
     """Call ``step`` periodically; run in a separate green thread, until killed.
 
-    While the bus is away, waits longer each time and logs nothing: the listener logs the outage.
+    During an outage, waits longer each time and logs nothing: the listener logs it.
 
     Args:
         step: Compares this node's copy with the bus; may raise anything.

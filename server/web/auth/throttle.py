@@ -105,7 +105,7 @@ class LoginThrottle:
         try:
             self._spend_at(self._limiter.limiter, tries, limit, *key)
         except limits.errors.StorageError:
-            log.warning("login attempts are counted by this process alone: the bus is away")
+            log.warning("login attempts are counted by this process alone: the bus is unavailable")
             self._spend_at(self._local, tries, limit, *key)
 
     def _spend_at(

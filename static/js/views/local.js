@@ -27,7 +27,7 @@ export function checkKept(value) {
  * @returns {Outcome}
  */
 export function addView(kept, { id, name, query, at = kept.views.length }) {
-  if (kept.views.length >= MAX_VIEWS) return { wrong: `There are ${MAX_VIEWS} views already; remove one.` };
+  if (kept.views.length >= MAX_VIEWS) return { wrong: `There are ${MAX_VIEWS} views already; remove one first.` };
   const named = checkName(name, kept.views);
   if ('wrong' in named) return named;
   if (query.length > MAX_QUERY) return { wrong: 'This view has too many parts to be saved.' };
@@ -45,7 +45,7 @@ export function addView(kept, { id, name, query, at = kept.views.length }) {
  */
 export function changeView(kept, id, { name, query, at }) {
   const index = kept.views.findIndex((view) => view.id === id);
-  if (index < 0) return { wrong: 'This view was removed meanwhile.' };
+  if (index < 0) return { wrong: 'This view has been removed.' };
   const others = kept.views.filter((_, other) => other !== index);
   const view = { ...kept.views[index] };
   if (name !== undefined) {
@@ -67,5 +67,5 @@ function checkName(given, others) {
   const name = given.trim().replaceAll(/\s+/g, ' ');
   if (name.length === 0 || name.length > MAX_NAME) return { wrong: `A name has 1 to ${MAX_NAME} characters.` };
   const taken = others.some((view) => view.name.toLocaleLowerCase() === name.toLocaleLowerCase());
-  return taken ? { wrong: 'There is a view of this name; choose another one.' } : { name };
+  return taken ? { wrong: 'There is already a view with this name; choose another one.' } : { name };
 }

@@ -119,7 +119,7 @@ def test_a_person_sets_what_a_camera_offers(
     contrast.locator(".number").fill("40")
     contrast.locator(".number").press("Tab")
     expect(contrast.locator("[data-note]")).to_have_text(
-        "Contrast: 40 % was asked for, the camera keeps 100 %"
+        "Contrast: 40 % was requested, but the camera keeps 100 %"
     )
     expect(contrast.locator("input[type=range]")).to_have_js_property("value", "100")
 

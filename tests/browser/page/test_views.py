@@ -285,8 +285,8 @@ def test_a_browser_keeps_views_by_the_same_rules(blank: Page) -> None:
 
     assert results == [
         *("Three,One,Two", "Three,Two,One", "Three,ONE,Two", "One,Two"),
-        "There is a view of this name; choose another one.",
-        "This view was removed meanwhile.",
+        "There is already a view with this name; choose another one.",
+        "This view has been removed.",
         "A name has 1 to 60 characters.",
         *(True, None, None),
     ]

@@ -95,8 +95,8 @@ class Tab(ABC):
             return wait_until(look, PATIENCE_S)
         except AssertionError:
             page = self.evaluate(
-                "() => [location.href,"
-                " (document.querySelector('dialog[open]') ?? document.body).innerText.slice(0, 900)]"
+                "() => [location.href, (document.querySelector('dialog[open]') ?? document.body)"
+                ".innerText.slice(0, 900)]"
             )
             message = f"{self.browser}: {why}: {function} of {values}, on {page}"
             raise AssertionError(message) from None

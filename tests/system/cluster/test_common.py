@@ -181,7 +181,7 @@ def test_bus_over_tls(tmp_path: Path, bus: RedisServer) -> None:
     assert ended == [0, 0]
     log = "\n".join(line for node in nodes for line in node.log)
     assert BUS_PASSWORD not in log
-    assert "the bus is away" not in log
+    assert "the bus is unavailable" not in log
 
 
 def connects(port: int) -> bool:

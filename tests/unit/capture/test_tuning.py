@@ -55,7 +55,9 @@ def test_refusal_names_control_value_and_what_is_kept(
     camera = make_camera(source)
     bring_up(camera, source)
 
-    with pytest.raises(RequestError, match="Gain: 66 was asked for, the camera keeps 10") as said:
+    with pytest.raises(
+        RequestError, match="Gain: 66 was requested, but the camera keeps 10"
+    ) as said:
         camera.tuning.set("gain", 66)
     with pytest.raises(RequestError, match="Gain: 101; accepted: 0 to 100") as beyond:
         camera.tuning.set("gain", 101)
@@ -101,12 +103,12 @@ def test_kept_value_that_is_refused_is_said_once(
     bring_up(camera, source)
 
     assert sorted(notices) == [
-        "Door: Gain: 66 was asked for, the camera keeps 10",
+        "Door: Gain: 66 was requested, but the camera keeps 10",
         "Door: iris: the camera has no such control",
     ]
     gain, lamp = camera.describe()["controls"][-2:]
     assert gain["value"] == 10
-    assert gain["note"] == "Gain: 66 was asked for, the camera keeps 10"
+    assert gain["note"] == "Gain: 66 was requested, but the camera keeps 10"
     assert (lamp["value"], "note" in lamp) == (True, False)
     camera.tuning.set("gain", 20)
     assert "note" not in camera.describe()["controls"][-2]
@@ -205,7 +207,7 @@ def test_preset_is_applied_as_far_as_it_goes(make_camera: MakeCamera, source: Fa
     bring_up(camera, source)
     camera.tuning.restore(None, {"Bad": {"gain": 66, "lamp": True, "mirror": "vertical"}})
 
-    with pytest.raises(RequestError, match="Gain: 66 was asked for, the camera keeps 10"):
+    with pytest.raises(RequestError, match="Gain: 66 was requested, but the camera keeps 10"):
         camera.tuning.apply_preset("Bad")
 
     assert source.held["lamp"] is True

@@ -47,7 +47,7 @@ def test_unplugging_is_told(tmp_path: Path) -> None:
     device._target = str(link)
     device._capture = cv2.VideoCapture()  # It has nothing to grab.
 
-    with pytest.raises(SourceError, match="is it still there"):
+    with pytest.raises(SourceError, match="is it still connected"):
         device.grab()
     link.unlink()
     with pytest.raises(SourceError, match=f"it was unplugged: {link} does not exist"):

@@ -165,7 +165,7 @@ def test_a_camera_that_keeps_its_value_is_heard(answers: FakeDriver) -> None:
     """If the camera keeps another value, the error names the control and both values."""
     video = device(answers, obeys=lambda _value: 20)
 
-    with pytest.raises(ControlError, match="Brightness: 50 was asked for, the camera keeps 20"):
+    with pytest.raises(ControlError, match="Brightness: 50 was requested, but the camera keeps 20"):
         video.set_control("brightness", 50.0)
     with pytest.raises(ControlError, match="Exposure time cannot be set now: Automatic exposure"):
         video.set_control("exposure", 100.0)

@@ -80,7 +80,7 @@ def test_pictures_are_beats_too(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("in-grab", "no picture for 2 s, and its reader hangs; it was killed"),
+        ("in-grab", "no picture for 2 s, and its reader is hanging; it was killed"),
         ("in-retrieve", "its reader has hung for 1 s decoding a picture; it was killed"),
         ("with-the-lock", "its process has not answered for 1 s; it was killed"),
         ("crash", "its process was killed by SIGSEGV"),

@@ -280,7 +280,7 @@ def test_controls_are_set_between_two_pictures(isolate: Open) -> None:
     refused = source.set_controls({"brightness": 50.0, "size": "640x360", "zoom": 200.0})
     took_s = time.monotonic() - started
 
-    assert refused == {"brightness": "Brightness: 50 was asked for, the camera keeps 0"}
+    assert refused == {"brightness": "Brightness: 50 was requested, but the camera keeps 0"}
     assert took_s < 0.5
     held = {one.name: one.value for one in source.controls}
     assert (held["size"], held["zoom"], held["brightness"]) == ("640x360", 200, 0)
