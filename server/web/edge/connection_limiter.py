@@ -12,8 +12,8 @@ from server.addresses import is_loopback, network_of
 
 __all__ = ["MAX_HEADS", "ConnectionLimiter", "framing_fault"]
 
-# Enough for the login form and the JSON that the page sends.
-MAX_BODY_BYTES = 4096
+# Enough for the JSON that the page sends: the order of 250 cameras with long names.
+MAX_BODY_BYTES = 16384
 
 MAX_HEADS = 256
 """Connections without a complete request head; a normal client completes it at once."""

@@ -67,8 +67,8 @@ def test_nonsense_is_answered_and_survived(server: PortholeServer, request_line:
 
 
 SHORT = {
-    ("POST /login", 4096): 303,
-    ("POST /login", 4097): 400,
+    ("POST /login", 16384): 303,
+    ("POST /login", 16385): 400,
     ("GET /healthz?" + "a" * 4096, 0): 200,
     ("GET /healthz?" + "a" * 4097, 0): 414,
     ("GET /healthz?" + "&" * 63, 0): 200,
