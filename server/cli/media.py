@@ -56,7 +56,7 @@ def _trust_clock(config: Path | None, state: Path | None) -> None:
         trust_clock(folder)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written ({error.strerror})") from error
-    click.echo("the clock is trusted: what is older than keep_days by it will be deleted")
+    click.echo("the clock is trusted: anything older than keep_days will be deleted")
 
 
 def _format(report: Report) -> str:

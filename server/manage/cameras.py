@@ -175,7 +175,7 @@ class ManagedCameras:
             self._removed[key] = Removed(entry, kept, position, self._clock() + UNDO_S)
             self._expire()
             self._notify("info", f"{title} was removed", name, who)
-            log.info("camera=%s was removed by %s", name, who)
+            log.info("camera=%s %s was removed by %s", name, title, who)
             return key
 
     def undo(self, key: str, who: str) -> dict[str, Any]:

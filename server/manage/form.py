@@ -127,17 +127,21 @@ def _explain(error: ValidationError) -> dict[str, str]:
         if key not in CameraSettings.model_fields:
             fields[key[:40]] = "there is no such setting"
         elif one["type"] == "missing":
-            fields[key] = f"is missing; accepted: {accepted_by(CameraSettings, key)}"
+            fields[key] = f"required; accepted: {_accepted(key)}"
         else:
-            fields[key] = f"accepted: {accepted_by(CameraSettings, key)}"
+            fields[key] = f"not valid; accepted: {_accepted(key)}"
     return fields
+
+
+def _accepted(key: str) -> str:
+    return SOURCES if key == "source" else accepted_by(CameraSettings, key)
 
 
 def _why_not_source(camera: Camera, media: Path | None) -> str:
     """Return why a source may not be set from the page; empty if it may."""
     address = camera.address
     if address.scheme == "exec":
-        return "commands are set in the settings file only"
+        return "commands can only be set in the settings file"
     if address.scheme == "file":
         if media is None:
             return "files can be added once the setting media_folder names their folder"

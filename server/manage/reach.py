@@ -48,7 +48,7 @@ def check_reachable(address: Address, *, follow: bool = True, find: Resolve | No
         SourceError: If the host is unknown.
     """
     if address.scheme == "exec":
-        raise ReachError("commands are set in the settings file only")
+        raise ReachError("commands can only be set in the settings file")
     if address.scheme not in NETWORK_SCHEMES:
         return
     find = find or resolve

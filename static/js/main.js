@@ -90,7 +90,8 @@ focusAfterDialogs(find('[popovertarget="page-menu"]'));
 // The server sends it only to admins.
 const manage = find('[data-manage]') && new Manage(find('[data-manage]'), document.querySelectorAll('[data-open-manage]'));
 const manageCameras =
-  manage && new ManageCameras(manage, find('[data-managed]'), find('[data-manage-toasts]'), find('#toast-template'));
+  manage &&
+  new ManageCameras(manage, find('[data-managed]'), find('[data-manage-toasts]'), find('#toast-template'), (camera) => own.note(camera));
 if (manage) {
   new ManagePeople(
     manage,

@@ -67,7 +67,7 @@ def explain(error: Exception, address: Address, timeout_s: float) -> SourceError
             return SourceError(f"{host} did not answer within {timeout_s:g} s")
         case ConnectionRefusedError():
             return SourceError(
-                f"{host} cannot be reached (Connection refused); is it on, and the port right?"
+                f"{host} cannot be reached (Connection refused); is it on, and is the port right?"
             )
         case EOFError():
             return SourceError(f"{host} ended the stream")

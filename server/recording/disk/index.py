@@ -76,7 +76,7 @@ class Recorded:
         begin: When it begins, in Unix seconds.
         end: When it ends.
         bytes: Its size.
-        locked: Whether it is kept for ever.
+        locked: Whether it is kept forever.
         reason: Why it was recorded.
         open: Whether it is being written.
         film: The time-lapse film it belongs to: a job or a date; empty for none.
@@ -112,7 +112,7 @@ class Event:
         score: The highest score reported; None without any.
         box: Its place in the picture; None if unknown.
         picture: Whether it has a picture.
-        locked: Whether it is kept for ever.
+        locked: Whether it is kept forever.
         film: The time-lapse film being made: a job or a date; empty for none.
     """
 

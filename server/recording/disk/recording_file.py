@@ -66,7 +66,7 @@ class Facts:
         camera: The camera's name.
         begin_unix: When its first picture was captured, in Unix seconds.
         reason: Why it was recorded, such as ``always``.
-        locked: Whether it is kept for ever.
+        locked: Whether it is kept forever.
         ticks: Its duration.
         nbytes: Size up to the end of the last complete fragment.
         codec: The codec string, by RFC 6381.
@@ -292,7 +292,7 @@ def repair(path: Path) -> Facts:
 
 
 def set_locked(path: Path, locked: bool) -> None:
-    """Set in a recording's file whether it is kept for ever.
+    """Set in a recording's file whether it is kept forever.
 
     Raises:
         PictureError: If it is not a recording of ours.

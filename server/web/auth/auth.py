@@ -404,7 +404,7 @@ def require_users(host: str, auth: Auth, state_dir: Path = Path(".porthole")) ->
         return
     raise ConfigError(
         f"host {host!r}: others can reach this address, and there are no users yet; make one with "
-        f"`python manage.py user add NAME --role operator --state {state_dir}`, "
+        f"`python manage.py user add NAME --role admin --state {state_dir}`, "
         "or listen on 127.0.0.1"
     )
 

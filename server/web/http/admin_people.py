@@ -159,12 +159,12 @@ def create_people(auth: Auth) -> Blueprint:
         """Return a user's name in its original capitalization."""
         found = auth.people.name_of(name)
         if found is None:
-            raise unknown(f"there is no user {name[:40]!r}; they were removed meanwhile")
+            raise unknown(f"there is no user {name[:40]!r}; perhaps they were removed")
         return found
 
     def check_token(name: str) -> None:
         if name not in auth.people.tokens:
-            raise unknown(f"there is no token {name[:40]!r}; it was removed meanwhile")
+            raise unknown(f"there is no token {name[:40]!r}; perhaps it was removed")
 
     def unknown(message: str) -> Exception:
         return refuse_change(auth, 404, "unknown_account", message)

@@ -40,6 +40,8 @@ def read_change(auth: Auth) -> dict[str, Any]:
     request = flask.request
     if current_credential().by == "cookie" and not is_ours(request.headers.get(CSRF_HEADER, "")):
         raise refuse_change(auth, 403, "expired", EXPIRED)
+    if request.method == "DELETE" and not request.content_length:
+        return {}  # Other sites' pages cannot send this method either.
     if request.mimetype != "application/json":
         raise refuse_change(auth, 415, "bad_request", NO_JSON)
     try:

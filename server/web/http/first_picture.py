@@ -47,9 +47,7 @@ def require_video(fanout: Fanout, rendition: str, known: bool = False) -> None:
     """
     name, track = fanout.camera.name, fanout.camera.videos.get(rendition)
     if track is None or (known and track.codec is None):
-        raise NotAcceptable(
-            f"camera {name} has no such video; as MJPEG it is at /video_feed/{name}"
-        )
+        raise NotAcceptable(f"camera {name} has no video; MJPEG is at /video_feed/{name}")
 
 
 def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFrame:

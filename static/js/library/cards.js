@@ -177,14 +177,14 @@ export class Cards extends EventTarget {
       card.toggleAttribute('data-picture', true);
     }
     const name = `${what}, ${title}, ${when.time}`;
-    setText(find('[data-card-more]'), `${when.time}, ${length}${row.locked ? ', kept for ever' : ''}`);
+    setText(find('[data-card-more]'), `${when.time}, ${length}${row.locked ? ', kept forever' : ''}`);
     const score = Number.isFinite(row.score) ? `, ${Math.round(row.score * 100)} % sure` : '';
     setTitle(find('[data-card-open]'), `${what}${score}\n${title}, ${when.whole}`);
     find('[data-card-kept]').hidden = !row.locked;
     const lock = find('[data-card-lock]');
     lock.setAttribute('aria-pressed', String(row.locked));
-    lock.setAttribute('aria-label', `Keep for ever: ${name}`);
-    setTitle(lock, row.locked ? 'Keep no longer  l' : 'Keep for ever  l');
+    lock.setAttribute('aria-label', `Keep forever: ${name}`);
+    setTitle(lock, row.locked ? 'Stop keeping  l' : 'Keep forever  l');
     find('[data-card-delete]').setAttribute('aria-label', `Delete: ${name}`);
     setTitle(find('[data-card-delete]'), 'Delete  Del');
     find('.card-acts').hidden = !this.#mayChange;

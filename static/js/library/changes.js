@@ -35,7 +35,7 @@ export class Changes extends EventTarget {
     const { ok, message } = await this.#store.lock(kind, row, locked);
     const what = kind === 'events' ? formatLabel(row.label) : 'The recording';
     if (!ok) this.#toasts.show(`Not changed: ${message}`, 'error');
-    else this.#toasts.show(locked ? `${what} is kept for ever.` : `${what} is deleted when it is old.`);
+    else this.#toasts.show(locked ? `${what} is kept forever.` : `${what} is deleted when it is old.`);
   }
 
   /** @param {import('./cards.js').Item} item */
@@ -47,7 +47,7 @@ export class Changes extends EventTarget {
     const title = inSentence(this.#titleOf(row.camera));
     setText(part('title'), isEvent ? `Delete ${formatLabel(row.label)}, ${title}?` : `Delete this recording of ${title}?`);
     const text = isEvent ? 'The event and its picture are deleted.' : `All ${formatLength(row.to - row.from)} of it are deleted.`;
-    setText(part('text'), row.locked ? `It is kept for ever. ${text}` : text);
+    setText(part('text'), row.locked ? `It is kept forever. ${text}` : text);
     const recordings = isEvent ? this.#recordingsOf(row) : [];
     const length = recordings.reduce((sum, { from, to }) => sum + to - from, 0);
     part('too-row').hidden = recordings.length === 0;

@@ -32,7 +32,7 @@
  * @property {string | null} day     As 2026-11-26; null for the newest.
  * @property {string} camera         Empty for all.
  * @property {string} label          Empty for all.
- * @property {boolean} locked        Show only what is kept for ever.
+ * @property {boolean} locked        Show only what is kept forever.
  * @property {string | null} event   The event being played; `moment` is then its beginning.
  * @property {{camera: string, at: number} | null} moment  The moment being played.
  */

@@ -84,8 +84,8 @@ export class PlaybackBar extends EventTarget {
     parts.lock.hidden = !mayChange || row === null;
     parts.remove.hidden = !mayChange || row === null;
     parts.lock.setAttribute('aria-pressed', String(row?.locked ?? false));
-    const word = `${row?.locked ? 'Keep no longer' : 'Keep for ever'}`;
-    parts.lock.setAttribute('aria-label', 'Keep for ever');
+    const word = `${row?.locked ? 'Stop keeping' : 'Keep forever'}`;
+    parts.lock.setAttribute('aria-label', 'Keep forever');
     setTitle(parts.lock, `${word}: the ${event ? 'event' : 'recording'}  l`);
     parts.remove.setAttribute('aria-label', event ? 'Delete the event' : 'Delete the recording');
     parts.download.hidden = recording === null;

@@ -99,7 +99,7 @@ export class ManageAccess {
   async #createAdmin(form) {
     const [name, password] = [form.elements.name.value.trim(), form.elements.password.value];
     if (!password) {
-      showFieldErrors(form, { password: 'Choose a password: you log in with it.' });
+      showFieldErrors(form, { password: 'Choose a password to log in with.' });
       return;
     }
     const body = { name, role: 'admin', cameras: null, password };

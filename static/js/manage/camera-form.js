@@ -150,9 +150,13 @@ export class CameraForm extends EventTarget {
     const entry = this.#entry;
     this.#setBusy(true);
     this.#alert('');
+    const body = this.#values();
+    const name = entry?.name ?? body.name;
+    this.#emit('change', { name });
     const answer = entry === null
-      ? await ask('POST', PATH, { body: this.#values() })
-      : await ask('PUT', `${PATH}/${entry.name}`, { body: this.#values(), match: entry.revision });
+      ? await ask('POST', PATH, { body })
+      : await ask('PUT', `${PATH}/${name}`, { body, match: entry.revision });
+    this.#emit('change', { name });
     this.#setBusy(false);
     const { ok, data, message } = answer;
     if (ok) {
@@ -162,7 +166,7 @@ export class CameraForm extends EventTarget {
     const fields = data?.fields ?? {};
     this.#setWrong(fields);
     if (data?.error === 'conflict') this.#conflict(data.camera, message);
-    else this.#alert(Object.keys(fields).length > 0 ? 'Not saved yet: see below.' : capitalize(message));
+    else this.#alert(Object.keys(fields).length > 0 ? 'Not saved. Check the fields below.' : capitalize(message));
   }
 
   #conflict(current, message) {

@@ -11,6 +11,7 @@ export class ManageCameras {
   #list;
   #form;
   #toasts;
+  #onChange;
   /** @type {import('./camera-list.js').Entry[]} */
   #entries = [];
   #shown = false;
@@ -20,9 +21,11 @@ export class ManageCameras {
    * @param {HTMLElement} element
    * @param {HTMLElement} toasts  Shows the outcome of a change.
    * @param {HTMLTemplateElement} template  For a toast.
+   * @param {(camera?: string) => void} onChange  Called before and after each change, with the camera's name if it is of one.
    */
-  constructor(manage, element, toasts, template) {
+  constructor(manage, element, toasts, template, onChange) {
     this.#element = element;
+    this.#onChange = onChange;
     this.#list = new CameraList(element.querySelector('[data-rows]'), element.querySelector('[data-moved]'));
     this.#form = new CameraForm(element.querySelector('[data-form]'));
     this.#toasts = new Toasts(toasts, template);
@@ -39,6 +42,7 @@ export class ManageCameras {
     this.#list.addEventListener('order', ({ detail }) => this.#order(detail.names));
     this.#form.addEventListener('cancel', () => this.#closeForm());
     this.#form.addEventListener('busy', ({ detail }) => this.#hold(detail.busy));
+    this.#form.addEventListener('change', ({ detail }) => onChange(detail.name));
     this.#form.addEventListener('saved', ({ detail }) => this.#onSaved(detail));
     this.#form.addEventListener('remove', ({ detail }) => this.#remove(detail.entry));
   }
@@ -116,7 +120,7 @@ export class ManageCameras {
 
   async #remove(entry) {
     this.#hold(true);
-    const { ok, data, message } = await ask('DELETE', `${PATH}/${entry.name}`, { match: entry.revision });
+    const { ok, data, message } = await this.#change('DELETE', entry.name, { match: entry.revision }, entry.name);
     this.#hold(false);
     const title = entry.settings.title || entry.name;
     if (!ok) {
@@ -127,14 +131,14 @@ export class ManageCameras {
     this.#element.dataset.view = 'list';
     await this.#reload();
     if (this.#element.dataset.view === 'list') this.#closeForm();
-    const act = () => this.#undo(data.undo, title);
+    const act = () => this.#undo(data.undo, entry.name, title);
     this.#toasts.show(`${title} was removed.`, 'info', { stays: true, action: { word: 'Undo', act } });
   }
 
-  async #undo(undo, title) {
-    const { ok, data, message } = await ask('POST', `${PATH}/undo`, { body: { undo } });
+  async #undo(undo, name, title) {
+    const { ok, data, message } = await this.#change('POST', 'undo', { body: { undo } }, name);
     if (!ok) {
-      const action = { word: 'Try again', act: () => this.#undo(undo, title) };
+      const action = { word: 'Try again', act: () => this.#undo(undo, name, title) };
       this.#toasts.show(`${title} was not brought back: ${message}`, 'error', { stays: true, action });
       return;
     }
@@ -145,9 +149,16 @@ export class ManageCameras {
   }
 
   async #order(names) {
-    const { ok, message } = await ask('POST', `${PATH}/order`, { body: { names } });
+    const { ok, message } = await this.#change('POST', 'order', { body: { names } });
     if (ok) return;
     this.#toasts.show(`The order was not saved: ${message}`, 'error');
     this.#load();
+  }
+
+  async #change(method, path, options, camera) {
+    this.#onChange(camera);
+    const answer = await ask(method, `${PATH}/${path}`, options);
+    this.#onChange(camera);
+    return answer;
   }
 }

@@ -12,6 +12,8 @@
 import { make } from '../ui/dom.js';
 import { capitalize } from '../ui/format.js';
 
+const CHOICES = { auto: 'Automatic', tcp: 'TCP', udp: 'UDP' };
+
 /** @typedef {'text' | 'number' | 'switch' | 'maybe' | 'choice' | 'numbers' | 'lines'} Kind */
 
 /** @param {Property & Record<string, any>} property @returns {Kind} */
@@ -94,7 +96,7 @@ export class Field {
 
   /** Show what is wrong with it; empty clears that. @param {string} [text] */
   setWrong(text = '') {
-    this.#wrong.textContent = text;
+    this.#wrong.textContent = capitalize(text);
     if (text) this.#input.setAttribute('aria-invalid', 'true');
     else this.#input.removeAttribute('aria-invalid');
   }
@@ -110,7 +112,7 @@ export class Field {
       const select = /** @type {HTMLSelectElement} */ (make('select', 'select'));
       const options = this.#kind === 'maybe'
         ? [['', 'Automatic'], ['true', 'Yes'], ['false', 'No']]
-        : this.#property.enum.map((one) => [one, one === 'auto' ? 'Automatic' : one.toUpperCase()]);
+        : this.#property.enum.map((one) => [one, CHOICES[one] ?? capitalize(one)]);
       for (const [value, word] of options) select.append(new Option(word, value));
       return select;
     }

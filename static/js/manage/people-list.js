@@ -89,7 +89,7 @@ export class PeopleList extends EventTarget {
     row.querySelector('[data-about]').textContent = account.cameras === null ? 'All cameras' : account.cameras.join(', ');
     row.querySelector('[data-role]').textContent = role;
     row.querySelector('[data-on]').hidden = on.length === 0;
-    row.querySelector('[data-on-word]').textContent = on.length > 1 ? `On now, ${on.length} times` : 'On now';
+    row.querySelector('[data-on-word]').textContent = on.length > 1 ? `Connected, ${on.length} times` : 'Connected';
     return row;
   }
 

@@ -126,7 +126,7 @@ export class ManagePeople {
     const what = kind === 'user' ? name : `${embed ? 'the embed link' : 'the token'} ${name}`;
     dialog.querySelector('[data-title]').textContent = `Remove ${what}?`;
     dialog.querySelector('[data-text]').textContent = kind === 'user'
-      ? 'They are signed out everywhere, and cannot log in again. Changes they made to cameras stay.'
+      ? 'They are logged out everywhere and cannot log in again. Changes they made to cameras stay.'
       : 'Whatever uses it is disconnected, and cannot connect again.';
     // Esc leaves the last return value, which must not count as a confirmation.
     dialog.returnValue = '';

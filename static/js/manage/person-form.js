@@ -5,7 +5,7 @@ import { describeConnection } from './people-list.js';
 import { make } from '../ui/dom.js';
 
 const PATH = 'api/admin/people';
-const MADE = 'Leave it empty to generate one, which is shown once.';
+const MADE = 'Leave empty to generate one; it is shown once.';
 
 /** Events: `busy` ({busy}), `saved` ({kind, account, secret, message, isFirst}), `remove` ({kind, account}) and `cancel`. */
 export class PersonForm extends EventTarget {
@@ -87,7 +87,7 @@ export class PersonForm extends EventTarget {
   /** Show where this account is connected from. @param {import('./people-list.js').Connection[]} connections  All. */
   showNow(connections) {
     const own = connections.filter(({ name }) => name === this.#account?.name);
-    const words = own.length > 0 ? `On now: ${own.map(describeConnection).join('; ')}.` : 'Not on now.';
+    const words = own.length > 0 ? `Connected: ${own.map(describeConnection).join('; ')}.` : 'Not connected.';
     const told = this.#find('[data-on-now]');
     if (told.textContent !== words) told.textContent = words;
   }
@@ -154,7 +154,7 @@ export class PersonForm extends EventTarget {
     } else {
       const password = this.#form.elements.password.value || null;
       if (this.#isFirst && password === null) {
-        showFieldErrors(this.#form, { password: 'Choose a password: you log in with it.' });
+        showFieldErrors(this.#form, { password: 'Choose a password to log in with.' });
         return;
       }
       await this.#send('POST', `${PATH}/users`, { name, ...this.#rights, password }, () => `${name} was added.`);
@@ -167,7 +167,7 @@ export class PersonForm extends EventTarget {
   }
 
   #signOut() {
-    return this.#send('POST', `${this.#path}/sign-out`, {}, ({ name }) => `${name} is signed out everywhere.`);
+    return this.#send('POST', `${this.#path}/sign-out`, {}, ({ name }) => `${name} is logged out everywhere.`);
   }
 
   get #path() {

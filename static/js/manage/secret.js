@@ -67,7 +67,7 @@ export class Secret extends EventTarget {
 }
 
 function words(kind, embed) {
-  if (kind === 'user') return 'This password is shown only now. Pass it on; it can be changed under the name in the top bar.';
+  if (kind === 'user') return 'This password is shown only now. Pass it on; they can change it under their name in the menu.';
   if (!embed) return 'This token is shown only now. Programs send it as “Authorization: Bearer …”.';
   return 'These addresses are shown only now. Whoever has one sees the camera, until the link is removed. ' +
     'For the frame, the other page’s origin must be in the setting frame_ancestors.';

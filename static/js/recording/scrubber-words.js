@@ -53,8 +53,8 @@ function describeNothing({ condition, status, past, off }) {
 function noteOfPast({ at, kept, past, video }) {
   const { fault, short, span, speed } = past;
   if (fault) return fault;
-  if (short && span !== null) return `Only ${formatAge(span.to - span.from)} of this camera are remembered.`;
-  if (speed < 0) return video ? 'Backwards, only key pictures are shown.' : '';
+  if (short && span !== null) return `Only the last ${formatAge(span.to - span.from)} of this camera are remembered.`;
+  if (speed < 0) return video ? 'Playing backwards shows key pictures only.' : '';
   if (speed > 0 || kept === null) return '';
   if (at < kept.from - MIN_FORGOTTEN_S) return 'Only this picture is left of that time.';
   return at <= kept.from + NEAR_S ? 'This is the oldest picture.' : '';

@@ -340,6 +340,6 @@ export class ZonesEditor {
 function hintFor(zones, open) {
   if (open && zones.at(-1).length < MIN_CORNERS) return 'Click the next corner';
   if (open) return 'Click the first corner to close the zone';
-  if (zones.length === 0) return 'Click around what counts; without zones, the whole picture does';
+  if (zones.length === 0) return 'Click the corners of a zone; without zones, the whole picture counts';
   return `${plural(zones.length, 'zone')}. Drag corners, or click beside them for another zone`;
 }

@@ -44,7 +44,7 @@ export class PatrolDialog extends EventTarget {
     const about = {
       pages: counts.pages > 1 ? plural(counts.pages, 'page') : 'all are on one page',
       cameras: plural(counts.cameras, 'camera'),
-      views: counts.views > 1 ? plural(counts.views, 'view') : 'save two or more',
+      views: counts.views > 1 ? plural(counts.views, 'view') : 'save at least two',
     };
     for (const input of this.#form.elements.kind) {
       input.disabled = counts[input.value] < 2;

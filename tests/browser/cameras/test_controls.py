@@ -171,5 +171,5 @@ def test_a_person_sets_what_a_camera_offers(
     # Without a server nothing can be set, and the page says why.
     server.stop()
     expect(page.get_by_role("slider", name="Brightness", exact=True)).to_be_disabled()
-    expect(page.locator("[data-locked]")).to_contain_text("once the server is connected")
+    expect(page.locator("[data-locked]")).to_contain_text("when the page is reconnected")
     assert faults == []

@@ -87,7 +87,7 @@ def test_views_are_saved_shared_and_brought_back(
     expect(page.locator("[data-save-view] [data-wrong]")).to_contain_text("1 to 60 characters")
     name.fill("Night watch")
     page.get_by_role("radio", name="Everybody").check()
-    page.get_by_role("switch", name="Open it").check()
+    page.get_by_role("switch", name="Open the page with this view").check()
     assert faults(page, "the dialog", "[data-save-view]") == []
     name.press("Enter")
     expect(page.get_by_text("Night watch was saved.")).to_be_visible()
@@ -151,13 +151,13 @@ def test_a_patrol_turns_and_waits(server: PortholeServer, page: Page) -> None:
     wait_for_paint(page, "door", 1)
     page.keyboard.press("a")
     expect(page.get_by_role("radio", name="Pages")).to_be_checked()
-    page.get_by_label("Seconds each").fill("1")
+    page.get_by_label("Seconds for each").fill("1")
     page.keyboard.press("Enter")
     expect(page.locator("[data-patrol-dialog] [data-wrong]")).to_have_text(
         "Choose 2 to 3600 seconds."
     )
     assert faults(page, "the dialog of a patrol", "[data-patrol-dialog]") == []
-    page.get_by_label("Seconds each").fill("2")
+    page.get_by_label("Seconds for each").fill("2")
     page.keyboard.press("Enter")
     bar = page.locator("[data-patrol]")
     expect(bar).to_contain_text("Page 2 of 2")

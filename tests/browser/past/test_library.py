@@ -307,7 +307,7 @@ def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None
     card = cards(page).locator("[data-card-open]")
     card.focus()
     page.keyboard.press("l")
-    expect(page.get_by_text("Car is kept for ever.")).to_be_visible()
+    expect(page.get_by_text("Car is kept forever.")).to_be_visible()
     assert ask(page, path)["events"][0]["locked"]
     page.keyboard.press("l")
     expect(page.get_by_text("Car is deleted when it is old.")).to_be_visible()

@@ -35,7 +35,7 @@ def test_people_come_and_go_without_a_terminal(
     log_in_by_hand(page, "ann")
     users = page.get_by_role("list", name="Users").locator(".managed-title")
     expect(users).to_have_text(["ann (you)"])
-    expect(page.get_by_role("list", name="On now")).to_contain_text("127.0.0.1")
+    expect(page.get_by_role("list", name="Connected")).to_contain_text("127.0.0.1")
     assert faults(page, "the lists", "[data-manage]") == []
 
     page.get_by_role("button", name="Add a user").click()
@@ -67,10 +67,10 @@ def test_people_come_and_go_without_a_terminal(
     expect(form).to_contain_text("watching yard")
     # The form keeps showing who is online, as the list does.
     phone.goto("about:blank")
-    expect(form).to_contain_text("Not on now.")
+    expect(form).to_contain_text("Not connected.")
     phone.goto(server.url)
     expect(phone.locator(".tile[data-camera]").first).to_be_attached()
-    form.get_by_role("button", name="Sign out everywhere").click()
+    form.get_by_role("button", name="Log out everywhere").click()
     expect(phone).to_have_url(f"{server.url}login?why=ended")
 
     page.locator(".person-row", has_text="bea").locator("[data-open]").press("Enter")

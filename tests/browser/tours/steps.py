@@ -343,7 +343,7 @@ def sign_out(tab: Tab, name: str, other: Tab) -> None:
     )
     open_row(tab, name)
     tab.wait_for_text(PERSON, "watching one, two")
-    tab.click("button", "Sign out everywhere", PERSON)
+    tab.click("button", "Log out everywhere", PERSON)
     other.wait("() => location.href.endsWith('/login?why=ended')")
 
 

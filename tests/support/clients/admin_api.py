@@ -38,11 +38,12 @@ def ask_json(
     body: object = None,
     headers: Mapping[str, str] = {},
 ) -> Answer:
-    """Send a request with a JSON body."""
+    """Send a request with a JSON body; without one, for GET, and for DELETE if none is given."""
+    bare = method == "GET" or (method == "DELETE" and body is None)
     connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
-    sent = {"Content-Type": "application/json"} if method != "GET" else {}
+    sent = {} if bare else {"Content-Type": "application/json"}
     try:
-        text = None if method == "GET" else json.dumps(body or {})
+        text = None if bare else json.dumps(body or {})
         connection.request(method, path, text, sent | dict(headers))
         answer = connection.getresponse()
         content = answer.read()

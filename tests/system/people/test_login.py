@@ -24,7 +24,7 @@ def test_an_address_for_others_needs_users(people: Users) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert "python manage.py user add NAME --role operator" in done.stderr
+    assert "python manage.py user add NAME --role admin" in done.stderr
 
 
 def test_a_broken_list_of_users_opens_nothing(people: Users, tmp_path: Path) -> None:

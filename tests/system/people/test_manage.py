@@ -101,7 +101,7 @@ def test_a_camera_is_added_changed_and_removed(site: Site, connect: Connect) -> 
     assert seqs == sorted(set(seqs))
     fitting.pump(lambda: "160" in fitted, 10)
 
-    gone = ask_api(site.server, "DELETE", "/yard", {}, site.admin)
+    gone = ask_api(site.server, "DELETE", "/yard", headers=site.admin)
     viewer.pump(lambda: camera_names(viewer) == ["door"], 5)
     reply = viewer.call("unwatch", {"camera": "yard"})
     assert reply["error"] == "unknown_camera"

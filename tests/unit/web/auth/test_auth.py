@@ -142,7 +142,7 @@ def test_presence_ends_each_once() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1"])
 def test_others_reach_no_server_without_users(make_site: Callable[..., Site], host: str) -> None:
     """The error is one line with the command that creates a user."""
-    with pytest.raises(ConfigError, match=r"python manage\.py user add NAME --role operator"):
+    with pytest.raises(ConfigError, match=r"python manage\.py user add NAME --role admin"):
         require_users(host, make_site().auth)
 
 
