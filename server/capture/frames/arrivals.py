@@ -16,13 +16,20 @@ MIN_ARRIVALS = 4
 KNOWN_AFTER_S = 1.0
 
 
+# Groups differ in length where scenes change, and in cameras that save data: the longest one of the
+# last few counts, or the current one as soon as that is longer.
+GROUPS = 8
+MAX_UNFINISHED = 1000
+
+
 class Figures(NamedTuple):
     """Measurements of a source's arrivals; 0 or empty where unknown.
 
     Attributes:
         fps: Pictures a second.
         kbps: Kilobits per second, as encoded.
-        group: Pictures from one key frame to the next; 1 if each can be decoded by itself.
+        group: Pictures from one key frame to the next, at most, lately; 1 if each can be decoded by
+            itself.
         waiting_for: What must arrive before there is a picture; human-readable.
     """
 
@@ -44,6 +51,7 @@ class Arrivals:
         # When each picture arrived, in seconds, and its size. The rates are computed on demand:
         # a heartbeat asks four times a second, while thirty pictures arrive.
         self._recent: deque[tuple[float, int]] = deque()
+        self._groups: deque[int] = deque(maxlen=GROUPS)
         self._group = 0
         self._since_key: int | None = None
         self.waiting_for = ""
@@ -74,9 +82,14 @@ class Arrivals:
         while len(recent) > MIN_ARRIVALS and now - recent[0][0] > WINDOW_S:
             recent.popleft()
         if key:
-            self._group, self._since_key = self._since_key or self._group, 0
+            if self._since_key:
+                self._groups.append(self._since_key)
+                self._group = max(self._groups)
+            self._since_key = 0
         if self._since_key is not None:
             self._since_key += 1
+            if 0 < self._group < self._since_key <= MAX_UNFINISHED:
+                self._group = self._since_key
 
     def wait_for(self, what: str) -> None:
         """Set what must arrive before there is a picture; empty once there is one."""

@@ -57,7 +57,7 @@ class Measured:
 
     @property
     def group_s(self) -> float:
-        """Seconds from one key frame to the next; 0 while unknown."""
+        """Seconds from one key frame to the next, at most; 0 while unknown."""
         return self._group / self.fps if self.fps else 0.0
 
     def opened(self, info: SourceInfo) -> None:

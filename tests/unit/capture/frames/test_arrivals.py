@@ -31,6 +31,19 @@ def test_rates_and_group_are_those_of_the_last_seconds() -> None:
     assert (group, waiting_for) == (10, "")
 
 
+def test_the_longest_group_counts_where_they_differ() -> None:
+    """After short groups, a longer one made a film stalled until its next key picture."""
+    arrivals = Arrivals()
+
+    def add(length: int) -> int:
+        for number in range(length):
+            arrivals.add(1000, key=number == 0)
+        return arrivals.figures.group
+
+    assert [add(30), add(30), add(250)] == [0, 30, 250]
+    assert [add(30) for _ in range(9)] == [250] * 8 + [30]
+
+
 def test_nothing_is_known_within_a_second_after_a_pause() -> None:
     """A pause would count as a low rate, and the burst after it as a high one."""
     clock = Clock()
