@@ -28,7 +28,7 @@ def test_what_is_wrong_is_one_badge(blank: Page) -> None:
     """A narrow link, failing code, a slow server; no badge while all is well."""
     tiles = in_module(
         blank,
-        "grid/trouble",
+        "grid/badge",
         """({ badgeOf }) => {
           const bad = [{ name: 'find', state: 'failing', message: 'no template' }];
           return [

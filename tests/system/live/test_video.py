@@ -130,7 +130,9 @@ def test_what_fits_is_the_video(share_server: Share, connect: Connect, film: Pat
     viewer.pump(lambda: len(seen.video) > 20, 20)
 
     assert "codec" not in seen.frames[0][0]
-    assert last_event(viewer, "rendition")["video"].startswith("avc1.")
+    # On a busy machine, JPEG may have stepped in again since.
+    videos = [data["video"] for event, data in viewer.events if event == "rendition"]
+    assert any(video and video.startswith("avc1.") for video in videos)
     check(seen.video, film)
     assert seen.painted() == sorted(set(seen.painted()))
 
