@@ -18,6 +18,8 @@ export class MotionPanel {
   #role = 'viewer';
   #connected = false;
   #fault = '';
+  /** Whether it was just switched on, until the server answers. @type {boolean | null} */
+  #chosen = null;
 
   /**
    * @param {HTMLElement} element
@@ -31,7 +33,7 @@ export class MotionPanel {
     const find = (name) => element.querySelector(`[data-motion-${name}]`);
     this.#parts = Object.fromEntries(['on', 'why', 'fields', 'zones', 'edit', 'whole', 'now', 'note'].map((name) => [name, find(name)]));
     this.#knobs = Object.fromEntries(NUMBERS.map((name) => [name, new Knob(element.querySelector(`[data-knob="${name}"]`), ignore)]));
-    this.#parts.on.addEventListener('change', () => this.#set({ on: this.#parts.on.checked }));
+    this.#parts.on.addEventListener('change', () => this.#choose(this.#parts.on.checked));
     this.#parts.edit.addEventListener('click', () => this.#edit());
     this.#parts.whole.addEventListener('click', () => this.#set({ zones: [] }));
   }
@@ -42,6 +44,7 @@ export class MotionPanel {
     this.#editor.end();
     this.#tile = tile;
     this.#fault = '';
+    this.#chosen = null;
     if (tile === null) return;
     for (const [name, knob] of Object.entries(this.#knobs)) knob.retarget((value) => this.#set({ [name]: value }));
     this.refresh();
@@ -61,7 +64,7 @@ export class MotionPanel {
     const { motion = null, record } = this.#tile.state;
     const { on, why, fields, zones, whole, now, note } = this.#parts;
     const needed = record === 'motion';
-    on.checked = motion !== null;
+    on.checked = this.#chosen ?? motion !== null;
     on.disabled = !this.#connected || needed;
     why.hidden = !needed;
     fields.hidden = motion === null;
@@ -91,10 +94,17 @@ export class MotionPanel {
     });
   }
 
+  // A STATE from before the change must not turn the switch back.
+  async #choose(on) {
+    this.#chosen = on;
+    await this.#set({ on });
+  }
+
   async #set(change) {
     const tile = this.#tile;
     const reply = await this.#send({ camera: tile.name, ...change });
     if (tile !== this.#tile) return;
+    this.#chosen = null;
     this.#fault = reply.ok ? '' : formatRejection(reply);
     this.refresh();
   }
