@@ -122,7 +122,7 @@ def run(folder: Path, days: int, screenshot: Path | None) -> None:
 
 
 def units_of(folder: Path) -> list[Unit]:
-    """Return five minutes of small pictures, one per second, every tenth a key picture."""
+    """Return five minutes of small pictures, one per second, every tenth a key frame."""
     options = ("-c:v", "libx264", "-crf", "40", "-pix_fmt", "yuv420p", "-g", "10", "-bf", "0")
     made = make_units(folder, FILE_S, *options, source="testsrc2=size=320x180:rate=1")
     return [

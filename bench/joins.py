@@ -1,7 +1,7 @@
 """Checks that viewers who join at random moments or lose their chains never see a broken picture.
 
 ``python -m bench.joins --joins 1000 --breaks 200`` runs one server with four H.264 cameras: 720p
-from a command, with a key picture every two seconds; one with B-frames; one with open groups, which
+from a command, with a key frame every two seconds; one with B-frames; one with open groups, which
 viewers join in the middle; and one whose size and parameter sets change. Whatever a viewer is sent
 is decoded from the first unit on, as in a browser, and each picture that it would show is compared
 with the film: bit by bit if it is the camera's own video, by PSNR if it is JPEG or the smaller

@@ -40,7 +40,7 @@ PRINT_S = 10.0
 # The first part of the run is warm-up, in which caches, pools and the allocator fill.
 WARM_UP = 0.25
 
-# The video of one camera, with a key picture every two seconds.
+# The video of one camera, with a key frame every two seconds.
 FILM = ("-t", "8", "-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "50")
 
 # How long the server may take to come to rest: a client that reads nothing is noticed after 12 s,

@@ -31,7 +31,7 @@ FPS = 30
 QUALITY = 80
 PICTURES = 30
 
-# For the same pictures as H.264, like a camera's: a key picture every two seconds.
+# For the same pictures as H.264, like a camera's: a key frame every two seconds.
 KBPS = 2500
 GROUP = 60
 
@@ -105,7 +105,7 @@ def load_jpegs(folder: Path) -> list[bytes]:
 
 
 def load_units(folder: Path) -> list[tuple[bytes, bool, str]]:
-    """Return the film's access units in order: bytes, whether it is a key picture, and codec."""
+    """Return the film's access units in order: bytes, whether it is a key frame, and codec."""
     units: list[tuple[bytes, bool, str]] = pickle.loads((folder / "units").read_bytes())
     return units
 

@@ -202,7 +202,7 @@ class Camera:
         self._connection.interrupt()
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Set which renditions are watched as JPEG; without any, only key pictures are decoded."""
+        """Set which renditions are watched as JPEG; without any, only key frames are decoded."""
         self._demand.set_renditions(renditions)
         self.follow_demand()
 
@@ -220,7 +220,7 @@ class Camera:
         self._video.set_wanted(renditions, lazy)
 
     def request_key(self, rendition: str) -> None:
-        """Ask for a key picture in a video that is encoded here."""
+        """Ask for a key frame in a video that is encoded here."""
         self._video.request_key(rendition)
 
     def request_frame(self) -> None:

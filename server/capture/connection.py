@@ -79,7 +79,7 @@ class Connection:
         return self.reader
 
     def accept_any_picture(self) -> None:
-        """Have the read in progress accept any picture, if it asked for a key picture only."""
+        """Have the read in progress accept any picture, if it asked for a key frame only."""
         if self.reader is not None:
             self.reader.accept_any_picture()
         self.interrupt()

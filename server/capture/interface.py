@@ -91,9 +91,9 @@ class CameraInterface(Protocol):
         """
 
     def request_key(self, rendition: str) -> None:
-        """Ask for a key picture in a video that is encoded here, at most one a second.
+        """Ask for a key frame in a video that is encoded here, at most one a second.
 
-        Does nothing for a video that is passed through: its key pictures are up to the source.
+        Does nothing for a video that is passed through: its key frames are up to the source.
         """
 
     def request_frame(self) -> None:

@@ -142,7 +142,7 @@ class CameraState:
 
     @property
     def sparse(self) -> bool:
-        """Whether only an occasional key picture is decoded, because viewers need none."""
+        """Whether only an occasional key frame is decoded, because viewers need none."""
         return self._sparse_since is not None
 
     @sparse.setter

@@ -70,7 +70,7 @@ class CameraVideo:
         self._lazy = False
         self._reader: Reader | None = None
         self._sent = NOTHING
-        # The videos with a pending request for a key picture: one serves all viewers.
+        # The videos with a pending request for a key frame: one serves all viewers.
         self._keys_asked: set[int] = set()
         self._receiver: UnitReceiver | None = None
         # Whether the socket for units was lost: then there is no video until the source is
@@ -143,7 +143,7 @@ class CameraVideo:
         return before != (full.codec, full.passed_through)
 
     def request_key(self, name: str) -> None:
-        """Ask for a key picture in a video that is encoded here; does nothing for others."""
+        """Ask for a key frame in a video that is encoded here; does nothing for others."""
         at = next((at for at, one in enumerate(self._order) if one.rendition == name), None)
         if at is None or at in self._keys_asked or str(at) not in self._sent["encode"]:
             return

@@ -15,7 +15,7 @@ window is then twice what the last one covered, but at most two frames more. An 
 covers less than the one before means that the viewer waited in vain for a frame, so the window
 immediately returns to its initial size.
 
-Frames of video are small and many, and skipping one loses all up to the next key picture. They are
+Frames of video are small and many, and skipping one loses all up to the next key frame. They are
 limited by time instead: none is sent while the oldest one in flight is overdue.
 """
 

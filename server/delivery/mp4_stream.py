@@ -1,7 +1,7 @@
 """Sends a video as one endless HTTP response in MP4, for players.
 
 The camera's track buffers the units, so a slow player needs no buffer of its own: once the kernel
-has sent the last fragment, the next unit is taken, or the next key picture if it fell behind.
+has sent the last fragment, the next unit is taken, or the next key frame if it fell behind.
 """
 
 import socket
@@ -27,7 +27,7 @@ __all__ = ["Mp4Viewer"]
 
 
 class Mp4Viewer:
-    """One HTTP connection that watches one camera's video, from a key picture on.
+    """One HTTP connection that watches one camera's video, from a key frame on.
 
     Args:
         fanout: The camera's fanout.

@@ -10,7 +10,7 @@ from server.protocol import unit_head
 
 __all__ = ["Burst", "Video", "VideoFrame", "VideoViewer", "decodes"]
 
-# The bit rate is measured over this much video, so that key pictures average out.
+# The bit rate is measured over this much video, so that key frames average out.
 RATE_WINDOW_S = 5.0
 RATE_STEP_S = 0.25
 MIN_RATE_S = 2.0
@@ -88,7 +88,7 @@ class Burst:
     """Units sent in one write, of which at most the last is painted.
 
     Args:
-        frames: In order; the first is a key picture or follows the viewer's last frame.
+        frames: In order; the first is a key frame or follows the viewer's last frame.
         painted: Whether the last one is painted, because the viewer has not seen its picture.
 
     Attributes:
@@ -166,7 +166,7 @@ class Video:
         name: The rendition's name.
         track: Delivers its units.
         viewers: The viewers that should get it, by key.
-        newest: The newest frame; None until the next key picture.
+        newest: The newest frame; None until the next key frame.
         previous_seq: The frame before the newest, which a viewer must have had to decode it.
         updated_seq: The newest frame before the last update; 0 for none.
         frames: The number of frames so far, including those replaced between two updates.
@@ -202,7 +202,7 @@ class Video:
 
     @property
     def key_in_s(self) -> float:
-        """Seconds until the next expected key picture; infinite while unknown."""
+        """Seconds until the next expected key frame; infinite while unknown."""
         if self.newest is None or not self._group_s:
             return float("inf")
         return max(0.0, self._group_s - (self.newest.at_unix - self._began_unix))
@@ -235,7 +235,7 @@ class Video:
 
     @property
     def key(self) -> VideoFrame | None:
-        """The group's key picture; None if it is no longer available."""
+        """The group's key frame; None if it is no longer available."""
         first = next(iter(self._group.values()), None)
         return first if first is not None and first.unit.key else None
 
@@ -261,7 +261,7 @@ class Video:
         lacks = len(group) if had is None else group[-1].number - had.number
         frames = group[len(group) - lacks :]
         last = self._last_burst
-        # Many viewers need the same burst when a page is reloaded or a key picture was lost.
+        # Many viewers need the same burst when a page is reloaded or a key frame was lost.
         if (
             last is None
             or last.frames[-1] is not frames[-1]
@@ -272,7 +272,7 @@ class Video:
         return last
 
     def _begin_group(self, unit: Unit) -> None:
-        """Start a group with a key picture; forget everything if its beginning was dropped."""
+        """Start a group with a key frame; forget everything if its beginning was dropped."""
         if not unit.key:
             self._forget()
             return

@@ -1,10 +1,10 @@
 """Sends a camera's videos to their viewers.
 
-A unit that is not a key picture is useless to a viewer that has not had the one before it. So each
+A unit that is not a key frame is useless to a viewer that has not had the one before it. So each
 viewer has a *chain*: the last frame of its video that it was sent. While the chain holds, the
 viewer is sent each frame and *flows*. When a frame could not be sent and it is too late to catch
 up, the viewer falls back to JPEG in its room, until its link can carry the frames that it lacks or
-a key picture comes.
+a key frame comes.
 """
 
 import time
@@ -21,12 +21,12 @@ __all__ = ["VideoFanout", "VideoViewer"]
 # Missing frames are sent if that takes no longer than this.
 MAX_CATCH_UP_S = 0.25
 # The same for an unmeasured link, in bytes: it may be narrow, and sent bytes cannot be recalled. Of
-# a larger group the key picture is sent first, to measure the link: it is about as large as a JPEG,
+# a larger group the key frame is sent first, to measure the link: it is about as large as a JPEG,
 # and need not be decoded and encoded here.
 MAX_BLIND_BYTES = 128_000
 # Approximate time that a browser takes to decode a frame.
 DECODE_S = 0.002
-# More time for a key picture: it is about as large as a JPEG, which would take as long.
+# More time for a key frame: it is about as large as a JPEG, which would take as long.
 MAX_KEY_S = 0.5
 # The share of a link that a video may take.
 MAX_FILL = 0.95
@@ -176,7 +176,7 @@ class VideoFanout:
         return True
 
     def _measures(self, viewer: VideoViewer, key: VideoFrame, count: int, size: int) -> bool:
-        """Return whether to send a group's key picture alone, to measure the link."""
+        """Return whether to send a group's key frame alone, to measure the link."""
         if viewer.link.is_known or count == 1:
             return False
         if viewer.chain == key.seq:
@@ -195,7 +195,7 @@ class VideoFanout:
         """Return whether a viewer's missing frames can be sent in time on its link."""
         took_s = viewer.link.send_s(size) + (count - 1) * DECODE_S
         if viewer.flows:
-            # After a single key picture allow more: its measurement includes the start of the
+            # After a single key frame allow more: its measurement includes the start of the
             # decoder, and a JPEG would have to be decoded here first.
             is_first = video.key is not None and viewer.chain == video.key.seq
             return count == 1 or took_s <= (MAX_KEY_S if is_first else MAX_CATCH_UP_S)

@@ -11,7 +11,7 @@ from server.metrics import Meter
 
 __all__ = ["VideoReader", "count_sent"]
 
-# If a unit has waited longer than this, skip to the next key picture.
+# If a unit has waited longer than this, skip to the next key frame.
 MAX_WAIT_S = 0.5
 
 # A reader that joins within a group may take this long to catch up with it.
@@ -19,9 +19,9 @@ MAX_CATCH_UP_S = 2.0
 
 
 class VideoReader:
-    """Reads one video from a key picture on: in order, complete, and never far behind.
+    """Reads one video from a key frame on: in order, complete, and never far behind.
 
-    The track is the only buffer. A slow reader skips to the next key picture.
+    The track is the only buffer. A slow reader skips to the next key frame.
 
     Args:
         find: Returns the track; a new one after its camera was replaced, None without one.
@@ -42,8 +42,8 @@ class VideoReader:
         self._arrived = hub.Signal()
         self._track: VideoTrack | None = None
         self._unlisten: Callable[[], None] = lambda: None
-        self._last_seq = 0  # The last unit returned; 0 while waiting for a key picture.
-        self._skipped_seq = 0  # The key picture of the group that was given up.
+        self._last_seq = 0  # The last unit returned; 0 while waiting for a key frame.
+        self._skipped_seq = 0  # The key frame of the group that was given up.
         self._newest_seq = 0  # The track's newest unit when it last changed.
         self._waiting: deque[tuple[int, float]] = deque()  # Unread units and their arrival times.
         self._joined_at = 0.0  # Monotonic seconds.
@@ -94,7 +94,7 @@ class VideoReader:
         self._catching_up = True
 
     def _follow(self, track: VideoTrack) -> Unit | None:
-        """Return the unit after the last one, or the key picture to start with."""
+        """Return the unit after the last one, or the key frame to start with."""
         if not track.units:
             self._last_seq = 0
             return None

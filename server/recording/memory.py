@@ -19,7 +19,7 @@ class DecodeRun(NamedTuple):
     output counts as the picture of the first unit, and so on.
 
     Attributes:
-        units: From a key picture up to the unit of the picture.
+        units: From a key frame up to the unit of the picture.
         push: Later units that make the decoder output the picture; empty without B-frames.
         newest: Whether no later picture can be shown yet.
     """

@@ -37,9 +37,9 @@ class Step(NamedTuple):
 class Player:
     """One viewer's position in a camera's past.
 
-    A seek always begins with a key picture, so that a client may discard whatever it was sent
+    A seek always begins with a key frame, so that a client may discard whatever it was sent
     before. Forward, pictures are sent at the intervals at which they were captured; those that are
-    late are only decoded. Backwards, only key pictures are sent, because any other would need its
+    late are only decoded. Backwards, only key frames are sent, because any other would need its
     whole group again.
 
     Args:

@@ -26,14 +26,14 @@ __all__ = ["Recorder"]
 # Units go to the writer when they complete a fragment or exceed this size.
 MAX_CHUNK_BYTES = 1 << 20
 
-# A fragment is usually completed by a key picture, which takes longest to send to viewers. Delay
+# A fragment is usually completed by a key frame, which takes longest to send to viewers. Delay
 # the writer's thread until that is done.
 FLUSH_DELAY_S = 0.02
 
 PERIOD_S = 0.5
 """Interval of the periodic work."""
 
-# Interval of key pictures in video that the camera's process encodes, for players to seek to.
+# Interval of key frames in video that the camera's process encodes, for players to seek to.
 KEY_EVERY_S = 2.0
 
 # Longest wait, after motion, for JPEG that is still being encoded.
@@ -237,7 +237,7 @@ class _CameraRecorder:
         self._key_at = 0.0
         self._fragment_first: Unit | None = None  # First unit of the current fragment.
         self._seq = 0
-        self._broken = True  # Whether to wait for the next key picture.
+        self._broken = True  # Whether to wait for the next key frame.
 
     def refresh(self) -> None:
         """Adapt to the settings and to what the camera offers now."""
@@ -263,7 +263,7 @@ class _CameraRecorder:
         self.camera.set_duty(DUTY, False)
 
     def poll(self) -> None:
-        """Stop after motion, request key pictures, and update STATE."""
+        """Stop after motion, request key frames, and update STATE."""
         now = time.monotonic()
         if self._until is not None and not self._moving and self._is_due(now, self._until):
             self._until = None

@@ -32,7 +32,7 @@ ORDER_SAMPLE = 10
 class Rewind:
     """Keeps the encoded pictures of one camera, in decoding order.
 
-    They are kept in groups: a key picture, and those that need it. With B-frames, display order
+    They are kept in groups: a key frame, and those that need it. With B-frames, display order
     differs; :meth:`lead` then gives each unit the time of the picture that the decoder outputs for
     it. A :class:`server.recording.memory.Memory` that never blocks. Used by green threads only.
 
@@ -60,7 +60,7 @@ class Rewind:
         self._interval_s = 0.0  # Between the two newest units.
         self._gaps: deque[tuple[float, float]] = deque()
         self._dropped = 0  # Number of groups dropped from the beginning.
-        self._broken = True  # Whether to wait for the next key picture.
+        self._broken = True  # Whether to wait for the next key frame.
         self._listeners: list[Callable[[Unit | None], None]] = []
 
     def listen(self, on_unit: Callable[[Unit | None], None]) -> Callable[[], None]:
@@ -117,7 +117,7 @@ class Rewind:
             on_unit(unit)
 
     def lose(self) -> None:
-        """Note that units are missing; everything up to the next key picture is ignored."""
+        """Note that units are missing; everything up to the next key frame is ignored."""
         if not self._broken:
             self._broken = True
             for on_unit in list(self._listeners):
@@ -202,7 +202,7 @@ class Rewind:
     def thin(self, share: float) -> Iterator[None]:
         """Drop pictures while the intervals that remain stay within a share of their age.
 
-        A group is kept whole, reduced to its key picture, or dropped. The last group stays as it
+        A group is kept whole, reduced to its key frame, or dropped. The last group stays as it
         is. A generator, so that the work can be done in steps; units may be added in between.
         """
         groups = self._groups
@@ -228,7 +228,7 @@ class Rewind:
     def drop_group(self) -> None:
         """Drop the oldest group.
 
-        If it is the only one and still growing, its key picture stays, and it stops growing.
+        If it is the only one and still growing, its key frame stays, and it stops growing.
         """
         if len(self._groups) == 1 and self._open and len(self._groups[0]) > 1:
             first, *rest = self._groups[0]
@@ -244,7 +244,7 @@ class Rewind:
             self.clear()
 
     def clear(self) -> None:
-        """Drop everything, and keep nothing until the next key picture."""
+        """Drop everything, and keep nothing until the next key frame."""
         self._dropped += len(self._groups)
         self._groups.clear()
         self._gaps.clear()

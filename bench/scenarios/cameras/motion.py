@@ -41,7 +41,7 @@ def run(stand: Stand) -> Iterator[Table]:
     """Detect motion in films like a camera's process, as fast as possible."""
     table = Table(
         f"Motion detection in H.264, {SIZE[0]}x{SIZE[1]} at {FPS} fps",
-        ("scene", "key picture every", "% of a core", "looks / s", "events"),
+        ("scene", "key frame every", "% of a core", "looks / s", "events"),
     )
     with tempfile.TemporaryDirectory(prefix="porthole-bench-motion-") as folder:
         for name, (source, noise, rate) in SCENES.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 __all__ = ["JPEG", "Unit"]
 
 JPEG = "jpeg"
-"""The codec of a picture that is a JPEG: like a key picture, it needs no other."""
+"""The codec of a picture that is a JPEG: like a key frame, it needs no other."""
 
 
 # Immutable by convention: frozen dataclasses take five times as long to create.
@@ -14,7 +14,7 @@ class Unit:
     """One access unit: the bytes of exactly one picture.
 
     Attributes:
-        data: In Annex B format; a key picture is preceded by its parameter sets.
+        data: In Annex B format; a key frame is preceded by its parameter sets.
         key: Whether it can be decoded by itself; any other unit needs the one before it.
         seq: The frame's number, counted together with the camera's other pictures; always grows.
         at_unix: When it was captured, in Unix seconds; never earlier than the previous unit.

@@ -8,16 +8,16 @@ from server.capture.frames.unit import Unit
 __all__ = ["MAX_BYTES", "MAX_UNITS", "VideoTrack"]
 
 MAX_BYTES = 8 << 20
-"""A longer group loses its beginning; then nobody can join before the next key picture."""
+"""A longer group loses its beginning; then nobody can join before the next key frame."""
 MAX_UNITS = 900
 
 
 class VideoTrack:
-    """One video of a camera: the units since its last key picture. Used by green threads only.
+    """One video of a camera: the units since its last key frame. Used by green threads only.
 
     A slot, which holds only the newest frame, will not do, because a unit is useless without the
     ones before it. A viewer takes the units added since it last looked; a new one begins with the
-    key picture.
+    key frame.
 
     Args:
         rendition: The name of its rendition.
@@ -27,7 +27,7 @@ class VideoTrack:
             while there is no such video.
         passed_through: Whether the units are the source's own.
         kbps: The bit rate in kilobits a second, as far as the camera knows; 0 for unknown.
-        units: In order, without a gap. The first is a key picture, unless :attr:`cut`.
+        units: In order, without a gap. The first is a key frame, unless :attr:`cut`.
         cut: Whether the beginning of the group was dropped because it is too long.
         taken: The number of units added so far.
     """
@@ -56,7 +56,7 @@ class VideoTrack:
 
     @property
     def newest(self) -> Unit | None:
-        """The newest unit; None while the next key picture is awaited."""
+        """The newest unit; None while the next key frame is awaited."""
         return self.units[-1] if self.units else None
 
     def put(self, unit: Unit) -> bool:
@@ -71,7 +71,7 @@ class VideoTrack:
         taken = False
         for unit in units:
             if unit.key and taken:
-                self._notify()  # Before the key picture removes the units so far.
+                self._notify()  # Before the key frame removes the units so far.
             taken = self._add(unit)
         if taken:
             self._notify()

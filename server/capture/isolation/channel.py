@@ -6,14 +6,14 @@ the server sends      meaning
 ``OPEN`` json         open this source; the first message, and the only one with its password
 ``WANT`` ...          put the next picture into this slot: the source's JPEG if its quality is
                       accepted, with pixels if a width is given, otherwise pixels alone; the very
-                      next picture, the next that shows anything new, or the next key picture
+                      next picture, the next that shows anything new, or the next key frame
 ``PAUSE``             pause until the next ``WANT``, unless the source is live
-``HURRY``             if only a key picture was requested, accept any picture now
+``HURRY``             if only a key frame was requested, accept any picture now
 ``VIDEO`` json        send these videos: whether the source's own, which to encode, by number, the
                       highest and the usual frame rate, and whether units may wait to be sent
                       together; the first such message carries the socket for the units, see
                       ``units.py``
-``KEY`` number        make a key picture in this video, if it is encoded
+``KEY`` number        make a key frame in this video, if it is encoded
 ``MOTION`` json       detect motion with these settings, or null to stop
 ``SET`` json          set these controls between two pictures
 ``CLOSE``             close the source, and wait for the next ``OPEN``
@@ -72,7 +72,7 @@ AT_ONCE = int(native.socket.MSG_NOSIGNAL | native.socket.MSG_DONTWAIT)
 WANT = struct.Struct("<iBI??")
 """A slot or :data:`NO_SLOT`, the highest accepted quality of the source's JPEG, the minimum width
 of its pixels (0 for none), whether the picture must show something new, and whether it must be a
-key picture."""
+key frame."""
 SHAPE = struct.Struct("<iIIIBIIdII")
 """Slot, height, width, bytes and quality of a JPEG (0 and 0 for pixels), height and width of the
 pixels after the JPEG (0 and 0 for none), Unix seconds, and the :class:`Place` in the source."""

@@ -186,7 +186,7 @@ class _Child:
 
     def _drain(self, source: "Source") -> None:
         # Wait for the server's request for video: the pictures queued during opening usually begin
-        # with a key picture, from which a video can start.
+        # with a key frame, from which a video can start.
         if first := self._link.receive(FIRST_MESSAGE_S):
             self._handle(source, first)
         while True:
@@ -259,7 +259,7 @@ class _Child:
 
     def _is_due(self) -> bool:
         """Return whether the picture just grabbed meets the request."""
-        # Once a key picture was grabbed, any picture will do: the decoder may output it only later.
+        # Once a key frame was grabbed, any picture will do: the decoder may output it only later.
         keys_only, self._keys_only = self._keys_only, self._keys_only and not self._videos.at_key
         return not self._keys_only and (keys_only or self._videos.caught_up)
 

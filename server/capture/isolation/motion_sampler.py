@@ -24,7 +24,7 @@ POLL_S = 1.0
 BEST_QUALITY = 100
 
 # The share of a core for detection, including decoding. If it suffices, the whole video is decoded.
-# Otherwise each key picture is examined, and as many after it as the budget allows; if something
+# Otherwise each key frame is examined, and as many after it as the budget allows; if something
 # may have moved, all pictures until that is certain. For example, 720p at 30 fps in groups of 2 s,
 # at 1.6 ms a picture, is watched for about 0.8 s of each group.
 SHARE = 0.02
@@ -32,7 +32,7 @@ SHARE = 0.02
 # The largest budget saved up or overdrawn, in seconds of a core.
 MAX_CREDIT_S = 0.06
 
-# In longer groups, key pictures alone would miss too much: everything is decoded, and every picture
+# In longer groups, key frames alone would miss too much: everything is decoded, and every picture
 # that is due is examined.
 MAX_BLIND_S = 2.5
 

@@ -35,7 +35,7 @@ __all__ = ["IDLE_READ_S", "IsolatedReader", "WouldBlock"]
 MAX_REQUEST_DELAY_S = 0.05
 
 IDLE_READ_S = 3.0
-"""Limit for a read on the hub while only a key picture is wanted; long enough for a beat."""
+"""Limit for a read on the hub while only a key frame is wanted; long enough for a beat."""
 
 # Before its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
 START_DEADLINE_S = 20.0
@@ -147,7 +147,7 @@ class IsolatedReader:
         while True:
             if not self._requested and is_due(demand):
                 self._request(demand)
-            # Without a time limit: a demand for more than a key picture ends the wait.
+            # Without a time limit: a demand for more than a key frame ends the wait.
             idle = self._requested or demand.keys_only()
             signalled = wait(None if idle else self._until_due_s(demand))
             received = self._receive_on_hub()
@@ -185,12 +185,12 @@ class IsolatedReader:
         return self._refused
 
     def accept_any_picture(self) -> None:
-        """Accept any picture if only a key picture was requested; the hub may call this too."""
+        """Accept any picture if only a key frame was requested; the hub may call this too."""
         with suppress(OSError):  # Reading finds out what happened to the child.
             self._link.offer(Kind.HURRY)
 
     def request_key(self, track: int) -> bool:
-        """Request a key picture in an encoded video, by its number; also called on the hub."""
+        """Request a key frame in an encoded video, by its number; also called on the hub."""
         try:
             return self._link.offer(Kind.KEY, bytes((track,)))
         except OSError:

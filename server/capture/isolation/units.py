@@ -3,7 +3,7 @@
 Separate from ``channel.py``, because the hub reads it without a native thread, which would cost
 more than all other work on a unit. A message holds whole units; a unit too large for a message
 comes as the descriptor of a memory file. If the socket is full, the unit is skipped: the child must
-keep reading its source; then nothing of that video is sent before its next key picture, and the
+keep reading its source; then nothing of that video is sent before its next key frame, and the
 server is notified.
 
 While nobody watches, a message holds several units: most of a message's cost, on both sides, is
@@ -89,7 +89,7 @@ class UnitHead(NamedTuple):
 
     Attributes:
         track: The number of its video.
-        key: Whether it is a key picture.
+        key: Whether it is a key frame.
         place: The picture's number in its source.
         at_unix: When it was captured, in Unix seconds.
         width: In pixels.
@@ -109,7 +109,7 @@ class UnitHead(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Units that are missing; nothing more comes before the next key picture."""
+    """Units that are missing; nothing more comes before the next key frame."""
 
     track: int
     why: GapReason
@@ -202,7 +202,7 @@ class UnitSender:
             self._lose(head.track, GapReason.UNREAD)
 
     def lose(self, track: int, why: GapReason) -> None:
-        """Note that a unit is missing: send no more before the next key picture."""
+        """Note that a unit is missing: send no more before the next key frame."""
         self.flush()
         self._lose(track, why)
 
@@ -212,11 +212,11 @@ class UnitSender:
         self._skip(track)
 
     def is_whole(self, track: int) -> bool:
-        """Return whether all units of a video were sent since its last key picture."""
+        """Return whether all units of a video were sent since its last key frame."""
         return self._sent[track].whole
 
     def restart(self, track: int) -> None:
-        """Begin a video with its next key picture."""
+        """Begin a video with its next key frame."""
         self.flush()
         self._sent.pop(track, None)
 
@@ -263,7 +263,7 @@ class _Sent:
     """The state of sending one video.
 
     Attributes:
-        whole: Whether all units since a key picture were sent.
+        whole: Whether all units since a key frame were sent.
         skipped: How many units were skipped and not reported yet.
         why: Why the first of the missing units is missing.
         unreported: Whether the server does not know yet that units are missing.

@@ -132,7 +132,7 @@ class Videos:
         return not self._rested
 
     def request_key(self, track: int) -> None:
-        """Make a key picture soon, if the video is encoded here."""
+        """Make a key frame soon, if the video is encoded here."""
         if track in self._encoders:
             self._encoders[track].request_key()
 

@@ -11,7 +11,7 @@ from server.capture.sources.reader import Demand
 __all__ = ["PROBE_S", "UNSEEN_PROBE_S", "PictureDemand"]
 
 PROBE_S = 5.0
-"""How often a key picture is decoded while viewers need none, if key pictures come that often.
+"""How often a key frame is decoded while viewers need none, if key frames come that often.
 
 Nothing else shows that a video can still be decoded and has not frozen. At 720p it costs about
 0.3 % of a core."""
@@ -34,7 +34,7 @@ class PictureDemand:
         checked: Whether the camera is being checked.
         watched: Whether the camera has viewers or duties.
         pictures: Whether decoded pictures are wanted at all. If not, all viewers get video, and an
-            occasional key picture is decoded to verify that this works.
+            occasional key frame is decoded to verify that this works.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class PictureDemand:
     def restart(self) -> None:
         """Have the first picture of a newly opened source decoded.
 
-        The first key picture passes before any is requested, and the next may take long.
+        The first key frame passes before any is requested, and the next may take long.
         """
         self._probe_at = 0.0
         self._first = True

@@ -9,7 +9,7 @@ from server.capture.rtsp.splitter import Splitter
 
 __all__ = ["AccessUnit", "Assembler"]
 
-# By whether they are key pictures: how often the marker must be right before it is relied on.
+# By whether they are key frames: how often the marker must be right before it is relied on.
 MIN_CONFIRMED = {False: 2, True: 1}
 
 
@@ -20,7 +20,7 @@ class AccessUnit(NamedTuple):
         data: Its NAL units, in Annex B format.
         stamp: When to show it, by the camera's clock.
         key: Whether a decoder can start at it.
-        whole: Whether it is complete and, unless it is a key picture, none was lost before it.
+        whole: Whether it is complete and, unless it is a key frame, none was lost before it.
     """
 
     data: bytes
@@ -51,7 +51,7 @@ class Assembler:
         self._stamp: int | None = None
         self._shown = 0  # The timestamp, extended.
         self._marked = False  # Whether the previous packet had the marker.
-        # How often the marker was right, by whether it was a key picture.
+        # How often the marker was right, by whether it was a key frame.
         self._confirmed = {False: 0, True: 0}
         self._marker_wrong = False
         self._ended = False  # Whether the marker has ended a picture with this timestamp.

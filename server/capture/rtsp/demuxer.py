@@ -18,7 +18,7 @@ from server.errors import SourceError
 
 __all__ = ["RtspDemuxer"]
 
-# If the description lacks parameter sets, the first key picture tells the size of the pictures.
+# If the description lacks parameter sets, the first key frame tells the size of the pictures.
 # Limits for finding it:
 PROBE_S = 1.0
 PROBE_BYTES = 2_500_000

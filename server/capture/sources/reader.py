@@ -38,7 +38,7 @@ class Demand(NamedTuple):
         jpeg_up_to: The highest quality, 1 to 100, at which the source's own JPEG is accepted.
         pixels_from: The minimum width of the pixels wanted beside a JPEG; 0 for no pixels.
         changed: Whether to skip pictures that show nothing new, except one each second.
-        keys_only: Whether only a key picture is wanted, which decodes without any others.
+        keys_only: Whether only a key frame is wanted, which decodes without any others.
     """
 
     due: Callable[[], float]
@@ -100,7 +100,7 @@ class Reader(Protocol):
         """
 
     def accept_any_picture(self) -> None:
-        """Accept any picture if only a key picture was requested; also called on the hub."""
+        """Accept any picture if only a key frame was requested; also called on the hub."""
 
     def set_videos(self, wanted: Mapping[str, Any], fd: int = -1) -> bool:
         """Set the wanted videos; return whether that is possible. Also called on the hub.
@@ -111,7 +111,7 @@ class Reader(Protocol):
         """
 
     def request_key(self, track: int) -> bool:
-        """Request a key picture in an encoded video, by its number; also called on the hub.
+        """Request a key frame in an encoded video, by its number; also called on the hub.
 
         Returns:
             Whether that was possible.

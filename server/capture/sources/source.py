@@ -88,7 +88,7 @@ class VideoSource(Protocol):
 
     @property
     def at_key(self) -> bool:
-        """Whether the last grabbed picture is a key picture."""
+        """Whether the last grabbed picture is a key frame."""
 
     @property
     def undecoded(self) -> int:

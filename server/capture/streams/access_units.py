@@ -1,7 +1,7 @@
 """Recognises packets that continue a picture, so that it can be put together again.
 
 FFmpeg's parser begins a new packet at each parameter set. Some encoders repeat these before every
-slice of a key picture; decoded one by one, its parts would each make a torn picture, and so would
+slice of a key frame; decoded one by one, its parts would each make a torn picture, and so would
 all pictures that refer to it.
 """
 

@@ -173,7 +173,7 @@ class Decoder:
 class RoughDecoder:
     """Decodes pictures for motion detection, separately from those that people see.
 
-    Without the loop filter this takes a fifth to a third less time. Up to the next key picture the
+    Without the loop filter this takes a fifth to a third less time. Up to the next key frame the
     result then drifts from the correct one, by a few of 255 levels once it is scaled down. People
     must not see that, so it needs a decoder of its own. Where the other decoder is further ahead,
     because somebody watches, its pictures are used.
@@ -187,7 +187,7 @@ class RoughDecoder:
         self._full = full
         self._context = context
         self._rough: Decoder | None = None
-        self._wanted = False  # Since the last key picture.
+        self._wanted = False  # Since the last key frame.
 
     @property
     def pending(self) -> int:

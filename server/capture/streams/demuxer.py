@@ -102,7 +102,7 @@ class Demuxer:
         self._encoded: Generator[Encoded] = self.container.demux(self.stream)  # type: ignore[assignment]
         # A packet that was read to see whether it continues the one before.
         self._held: _Read | None = None
-        # Whether key pictures come in several packets; None until the first one.
+        # Whether key frames come in several packets; None until the first one.
         self._splits: bool | None = None if self.codec in ("h264", "hevc") else False
 
     @property
@@ -306,7 +306,7 @@ class Demuxer:
         return losses.seen() or arrived_at < self._damaged_until
 
     def _complete(self, encoded: "Encoded") -> "Encoded":
-        """Return a key picture joined with the packets that continue it."""
+        """Return a key frame joined with the packets that continue it."""
         import av
 
         parts = [encoded]

@@ -203,7 +203,7 @@ class Wake(Message):
     video: bool = False
     """Whether it has subscribed to video instead of JPEG."""
     key: bool = False
-    """Whether it needs a key picture of the video."""
+    """Whether it needs a key frame of the video."""
 
 
 class Request(Message):

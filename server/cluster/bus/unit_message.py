@@ -5,7 +5,7 @@
     as a frame  after    flags  width   height  length  codec                 unit
     27          uint64   1      uint16  uint16  1       length bytes, ASCII   the rest, Annex B
 
-``after`` is the number of the previous unit, needed to decode this one; 0 for a key picture. A unit
+``after`` is the number of the previous unit, needed to decode this one; 0 for a key frame. A unit
 with the flag EARLY has its ``early_s`` embedded, see :mod:`server.cluster.bus.display_time_sei`;
 nodes of earlier versions ignore that.
 """
@@ -43,7 +43,7 @@ class UnitMessage:
 
     Attributes:
         unit: The unit, with its node's number.
-        after: Number of the previous unit; 0 for a key picture.
+        after: Number of the previous unit; 0 for a key frame.
         repeated: Whether it is sent again, for a new subscriber.
         complete: Whether it is the last of the repeated units.
     """

@@ -27,7 +27,7 @@ __all__ = ["RemoteCamera", "shown"]
 # States in which a source is open and its last picture is worth keeping.
 OPEN_STATES = ("starting", "live", "stalled")
 
-# Shortest time between two requests for a key picture.
+# Shortest time between two requests for a key frame.
 KEY_PERIOD_S = 1.0
 
 
@@ -202,7 +202,7 @@ class RemoteCamera:
                 self.videos[name].lose()
 
     def request_key(self, rendition: str) -> None:
-        """Ask its node for a key picture of a video it encodes, at most once a second."""
+        """Ask its node for a key frame of a video it encodes, at most once a second."""
         track = self.videos.get(rendition)
         now = time.monotonic()
         last = self._keys_asked_at.get(rendition, -KEY_PERIOD_S)

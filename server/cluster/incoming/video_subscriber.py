@@ -30,9 +30,9 @@ class VideoSubscriber(Receiver):
         bus: The Redis server.
         channel: The channel of the camera and rendition.
         accepts: Returns whether a node may send units of this camera.
-        track: Holds the unbroken chain of units since a key picture.
+        track: Holds the unbroken chain of units since a key frame.
         put: Adds a unit to the track.
-        ask: Asks the camera's node for the units since the last key picture.
+        ask: Asks the camera's node for the units since the last key frame.
         drops: Counts unused units, by reason.
         numbering: The camera's numbering.
     """

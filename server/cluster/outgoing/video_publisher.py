@@ -24,7 +24,7 @@ class VideoPublisher:
     """A viewer of one video, on behalf of all its viewers on other nodes.
 
     Holds the video only while the channel has subscribers. Takes one unit at a time from the
-    camera's group, so that a slow bus skips to the next key picture and nothing is queued.
+    camera's group, so that a slow bus skips to the next key frame and nothing is queued.
 
     Args:
         bus: The Redis server.

@@ -46,7 +46,7 @@ class Muxer:
     """Makes an MP4, perhaps endless, with one video of one codec and no sound.
 
     Args:
-        first: A key picture.
+        first: A key frame.
 
     Attributes:
         video: How its pictures are encoded.

@@ -6,7 +6,7 @@ from server.recording.disk.index import Event, Recorded
 
 __all__ = ["estimate_end"]
 
-# Recordings with a shorter gap are continuous: each file waits for a key picture to begin.
+# Recordings with a shorter gap are continuous: each file waits for a key frame to begin.
 GAP_S = 10.0
 
 

@@ -41,7 +41,7 @@ OURS = bytes.fromhex("706f7274686f6c652d7265636f726421")
 """The extended type of our ``uuid`` box."""
 
 MAX_PARTS = 400
-"""Most parts, each beginning with a key picture, that fit into a file's ``sidx``."""
+"""Most parts, each beginning with a key frame, that fit into a file's ``sidx``."""
 
 SIDX_HEAD = struct.Struct("!I4sIIIQQHH")
 SIDX_PART = struct.Struct("!III")
@@ -98,7 +98,7 @@ class Facts:
 
 @dataclass(slots=True)
 class Parts:
-    """The parts of a file as listed in ``sidx``, each from one key picture to the next.
+    """The parts of a file as listed in ``sidx``, each from one key frame to the next.
 
     Attributes:
         at: Offset of ``sidx``.
@@ -123,7 +123,7 @@ class Parts:
         return self.begin + sum(self.sizes)
 
     def add(self, size: int, ticks: int, key: bool) -> None:
-        """Add a fragment: as a new part if it begins with a key picture, else to the last one."""
+        """Add a fragment: as a new part if it begins with a key frame, else to the last one."""
         if (key and len(self.sizes) < MAX_PARTS) or not self.sizes:
             self.sizes.append(size)
             self.ticks.append(ticks)
@@ -206,7 +206,7 @@ class RecordingFile:
         Args:
             fragment: Its boxes, as a list of byte strings.
             ticks: Its duration.
-            key: Whether it begins with a key picture.
+            key: Whether it begins with a key frame.
 
         Raises:
             OSError: If it cannot be written; the file is left as it was.

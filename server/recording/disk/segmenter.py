@@ -15,7 +15,7 @@ MAX_FILE_S = 300.0
 FRAGMENT_S = 1.0
 """Most that is lost of the units handed over when the process is killed."""
 
-# A fragment at least this long ends before a key picture, so that most begin with one.
+# A fragment at least this long ends before a key frame, so that most begin with one.
 MIN_FRAGMENT_S = 0.4
 
 # Rounding error of times in Unix seconds.
@@ -56,7 +56,7 @@ class Fragment:
     Attributes:
         parts: Its boxes, as a list of byte strings.
         ticks: Its duration.
-        key: Whether it begins with a key picture.
+        key: Whether it begins with a key frame.
         pictures: Number of pictures in it.
     """
 
@@ -88,7 +88,7 @@ class Segmenter:
     """Splits one camera's video into files of at most five minutes without gaps.
 
     A file ends where the codec or size changes, pictures are missing, or the clock was set; the
-    next one begins with the next key picture.
+    next one begins with the next key frame.
 
     Args:
         fragment_s: Approximate duration of a fragment.
@@ -96,7 +96,7 @@ class Segmenter:
     Attributes:
         reason: Why the camera is recorded; stored in the next file.
         film: The time-lapse film the units belong to; likewise.
-        skipped: Number of pictures left out, because they had no key picture or do not fit into
+        skipped: Number of pictures left out, because they had no key frame or do not fit into
             MP4.
     """
 
@@ -129,7 +129,7 @@ class Segmenter:
         self._waiting.append((unit, time))
 
     def end(self) -> Iterator[Fragment | End]:
-        """Yield the last fragment and the end of an open file; the next needs a key picture."""
+        """Yield the last fragment and the end of an open file; the next needs a key frame."""
         if self._muxer is None:
             return
         if self._waiting:

@@ -1,7 +1,7 @@
 """Write recordings and events, on one native thread for all cameras.
 
 The hub queues units and does not wait. If the disk is too slow for them, they are dropped and
-counted, and recording resumes with the next key picture. When the disk is full, the oldest
+counted, and recording resumes with the next key frame. When the disk is full, the oldest
 recordings are deleted; if that does not help, recording pauses.
 """
 

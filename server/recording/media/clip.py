@@ -44,7 +44,7 @@ class Clip:
     """The clip's file, generated while it is read.
 
     Args:
-        units: The first is a key picture; all have one codec and size.
+        units: The first is a key frame; all have one codec and size.
         from_unix: The moment to show first; earlier pictures are only decoded.
         pause: Called often while the file is laid out, to yield to others.
 

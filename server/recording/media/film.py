@@ -33,7 +33,7 @@ def encode_film(
 
     Args:
         media: Encodes it, one film at a time: no other may be requested meanwhile.
-        units: Each is shown from its time until the next. The first one is a key picture.
+        units: Each is shown from its time until the next. The first one is a key frame.
         from_unix: Capture time of the first picture to show; earlier ones are only decoded.
         path: The file to create.
         on_share: Called with the share done, 0 to 1; returns whether to continue.

@@ -95,7 +95,7 @@ class StoredUnit:
 
     @property
     def data(self) -> bytes:
-        """Its Annex B form, with parameter sets if it is a key picture; raises like `sample`."""
+        """Its Annex B form, with parameter sets if it is a key frame; raises like `sample`."""
         sample = self.sample
         try:
             nals = [sample[begin:end] for begin, end in annex_b.split_lengths(sample, LENGTH_BYTES)]
@@ -183,7 +183,7 @@ def _read(file: _File, begin_unix: float) -> Iterator[StoredUnit]:
 
 
 class _Described(NamedTuple):
-    """How pictures are encoded, from one key picture to the next."""
+    """How pictures are encoded, from one key frame to the next."""
 
     syntax: type[H264] | type[H265]
     sets: tuple[bytes, ...]
@@ -192,7 +192,7 @@ class _Described(NamedTuple):
     height: int
 
     def at_key(self, fd: int, at: int, nbytes: int) -> "_Described":
-        """Return the description from a key picture's own parameter sets, or else the same."""
+        """Return the description from a key frame's own parameter sets, or else the same."""
         head = os.pread(fd, min(nbytes, MAX_SETS_BYTES), at)
         found, at = [], 0
         while at + LENGTH_BYTES < len(head):

@@ -106,7 +106,7 @@ class MediaProcess:
         """Encode the next JPEG pictures of a video in H.264.
 
         Args:
-            video: Its name. It begins with a key picture, also after a restart of the process.
+            video: Its name. It begins with a key frame, also after a restart of the process.
             pictures: At least one.
             fps: Approximate frame rate.
             urgent: Whether to encode at the usual priority.
@@ -116,7 +116,7 @@ class MediaProcess:
             Their units, and how many of the pictures were encoded.
 
         Raises:
-            MediaError: If they cannot be encoded; the next ones begin with a key picture.
+            MediaError: If they cannot be encoded; the next ones begin with a key frame.
         """
         request = {"do": "encode", "video": video, "fps": fps, "urgent": urgent, "limit_s": limit_s}
         answer, data = self._ask_in_turn(request, pictures)

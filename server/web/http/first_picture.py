@@ -102,7 +102,7 @@ def wait_for(
     Args:
         fanout: The camera's fanout.
         take: Waits up to that many seconds; returns None if nothing came.
-        keys_only: Whether it waits for a key picture.
+        keys_only: Whether it waits for a key frame.
 
     Raises:
         ServiceUnavailable: If nothing came; the message has the camera's state and the reason.

@@ -174,7 +174,7 @@ class PastViewer:
 
 
 def packs(units: Iterable[Unit]) -> Iterator[list[Unit]]:
-    """Group units into packs for one frame each; only a pack's first may be a key picture."""
+    """Group units into packs for one frame each; only a pack's first may be a key frame."""
     pack: list[Unit] = []
     nbytes = 0
     for unit in units:

@@ -18,7 +18,7 @@ export class ViewerProxy extends EventTarget {
   #name;
   #canvas;
   #rate = new Rate();
-  // Long enough for video, so that every window holds a similar share of key pictures.
+  // Long enough for video, so that every window holds a similar share of key frames.
   #bytes = new Rate(4000);
   #latency = new RecentMedian();
   #stepped = new SteppedClock();

@@ -40,7 +40,7 @@ export class Painter {
   #past = null;
   // Until when that decoder is kept while live is shown.
   #pastUntilMs = -Infinity;
-  // Video has failed; units up to the next key picture cannot be decoded.
+  // Video has failed; units up to the next key frame cannot be decoded.
   #awaitsKey = false;
   #decoded = null;
   #painting = false;
@@ -61,7 +61,7 @@ export class Painter {
    * @param {(frame: Received) => void} hooks.onUnpainted  The canvas has lost its context for now.
    * @param {(frame: Received) => void} hooks.onFailed  The bytes are not a JPEG.
    * @param {(fault: import('./unit-decoder.js').VideoFault, unit: Received | null) => void} hooks.onVideoFailed
-   *   Video can only continue from a key picture.
+   *   Video can only continue from a key frame.
    */
   constructor(canvas, hooks) {
     this.#canvas = canvas;
@@ -103,7 +103,7 @@ export class Painter {
     this.#cancelWait();
   }
 
-  /** Free the video decoders; the next unit must be a key picture. */
+  /** Free the video decoders; the next unit must be a key frame. */
   endVideo() {
     this.#video?.close();
     this.#video = null;

@@ -1,9 +1,9 @@
 /**
- * Decodes one camera's video: its units in the order they arrive, from a key picture on, a few at a time.
+ * Decodes one camera's video: its units in the order they arrive, from a key frame on, a few at a time.
  *
  *     put ─► waiting ─► VideoDecoder (three at most) ─► onDecoded
  *
- * Any fault closes it. Its user then starts again with a new decoder and a key picture.
+ * Any fault closes it. Its user then starts again with a new decoder and a key frame.
  *
  * @typedef {'unsupported' | 'no key' | 'slow' | 'stuck' | 'reclaimed' | 'broken'} VideoFault
  */
@@ -73,7 +73,7 @@ export class UnitDecoder {
   #putUnit(unit) {
     const { key, codec, rendition } = unit.header;
     if (key) {
-      // A key picture needs none of the older units, and replaces them.
+      // A key frame needs none of the older units, and replaces them.
       for (const older of this.#waiting.splice(0)) this.#onSkipped(older);
     } else if (rendition !== this.#rendition || this.#newestCodec !== codec) {
       this.#waiting.push(unit);
@@ -157,7 +157,7 @@ export class UnitDecoder {
       return;
     }
     const behindMs = this.#behindMs(performance.now());
-    // Once pictures from a later key picture come out, the decoder has swallowed any older units.
+    // Once pictures from a later key frame come out, the decoder has swallowed any older units.
     const key = this.#inside.findLastIndex((one) => one.unit.header.key && one.timestamp <= picture.timestamp);
     for (const { unit } of this.#inside.splice(0, Math.max(0, key))) this.#onSkipped(unit);
     // The first picture out gets the number and time of the first unit in. With B-frames that is another picture, but
@@ -195,7 +195,7 @@ export class UnitDecoder {
     }
     if (this.#waiting.length === 0 && unit !== this.#held && nowMs - sinceMs >= HELD_MS) {
       this.#held = unit;
-      // In the past, no more units may follow, so flush. After that, the next unit must be a key picture or a new seek.
+      // In the past, no more units may follow, so flush. After that, the next unit must be a key frame or a new seek.
       if (unit.header.live) this.#onHeld(unit);
       else this.#decoder.flush().catch(() => {});
     }

@@ -54,7 +54,7 @@ function noteOfPast({ at, kept, past, video }) {
   const { fault, short, span, speed } = past;
   if (fault) return fault;
   if (short && span !== null) return `Only the last ${formatAge(span.to - span.from)} of this camera are remembered.`;
-  if (speed < 0) return video ? 'Playing backwards shows key pictures only.' : '';
+  if (speed < 0) return video ? 'Playing backwards shows key frames only.' : '';
   if (speed > 0 || kept === null) return '';
   if (at < kept.from - MIN_FORGOTTEN_S) return 'Only this picture is left of that time.';
   return at <= kept.from + NEAR_S ? 'This is the oldest picture.' : '';

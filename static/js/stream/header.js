@@ -14,7 +14,7 @@
  * @property {boolean} live     False for frames of the past, whose `seq` and `at` can go back.
  * @property {number} seek      For frames of the past: the number of the seek they answer.
  * @property {number[] | null} units  Sizes in bytes if there are several units. Only the last one is shown, and the
- *   header describes it; only the first can be a key picture.
+ *   header describes it; only the first can be a key frame.
  */
 
 // Some browsers reject a larger canvas; a header with such a size is wrong anyway.

@@ -105,7 +105,7 @@ export class Past {
     this.#enqueue({ at: this.#next?.at, steps: Math.max(-MAX_STEPS, Math.min(MAX_STEPS, steps)) });
   }
 
-  /** The video could not be decoded: seek again, which begins at a key picture; after a second failure, as JPEG. */
+  /** The video could not be decoded: seek again, which begins at a key frame; after a second failure, as JPEG. */
   retry() {
     this.#plain = this.#failed;
     this.#failed = true;

@@ -92,7 +92,7 @@ def test_every_state_of_the_bar_has_its_words(blank: Page) -> None:
         ({"at": 1030}, "past", "", "^$"),
         ({"at": 1000}, "past", "", "the oldest picture"),
         ({"at": 990}, "past", "", "Only this picture is left"),
-        ({"at": 1030, "past": {**past, "speed": -1}}, "past", "", "shows key pictures only"),
+        ({"at": 1030, "past": {**past, "speed": -1}}, "past", "", "shows key frames only"),
         ({"at": 1030, "past": {**past, "speed": -1}, "video": False}, "past", "", "^$"),
         ({"at": 1030, "past": {**past, "fault": "No node."}}, "past", "", "^No node"),
     ]

@@ -32,8 +32,8 @@ FAULTS = {
         " rig.send(3);",
     ),
     "garbage": ("broken", "rig.units[0] = new ArrayBuffer(200); rig.send(0);"),
-    "no key picture": ("no key", "rig.send(3);"),
-    "another rendition without a key picture": (
+    "no key frame": ("no key", "rig.send(3);"),
+    "another rendition without a key frame": (
         "no key",
         "await rig.play(0, 3); rig.send(3, { rendition: '640' });",
     ),

@@ -55,7 +55,7 @@ def test_a_burst_is_decoded_three_at_a_time(run: Run, clip: Clip) -> None:
     assert difference(pixels, clip.decode()[15]) < 4
 
 
-def test_a_new_key_picture_makes_waiting_units_needless(run: Run) -> None:
+def test_a_new_key_frame_makes_waiting_units_needless(run: Run) -> None:
     """Units still waiting for the decoder when a key frame comes are skipped, and counted."""
     result = run(
         """rig.send(0, { catch_up: true });

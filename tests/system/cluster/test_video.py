@@ -126,7 +126,7 @@ def test_nodes_share_a_cameras_video(
 
     second = play(webs[1])
     second.expect(20)
-    assert first.fragments < PICTURES, "the next key picture has come"
+    assert first.fragments < PICTURES, "the next key frame has come"
 
     assert cameras_of(owner)["door"]["viewers"] == 1
     for node in (owner, *webs):

@@ -137,7 +137,7 @@ def test_what_fits_is_the_video(share_server: Share, connect: Connect, film: Pat
     assert seen.painted() == sorted(set(seen.painted()))
 
 
-def test_who_is_first_to_want_video_need_not_wait_for_a_key_picture(
+def test_who_is_first_to_want_video_need_not_wait_for_a_key_frame(
     share_server: Share, connect: Connect, tmp_path: Path
 ) -> None:
     """The group so far is kept while others watch JPEG (here it is the whole film)."""

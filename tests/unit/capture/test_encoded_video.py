@@ -51,7 +51,7 @@ def test_smaller_ones_are_encoded_of_the_same_pictures(watch: Watch, film: Path)
 
 
 def test_a_source_of_jpeg_has_an_encoded_video(watch: Watch, film: Path) -> None:
-    """Any source in a child can be encoded; a key picture is made on request."""
+    """Any source in a child can be encoded; a key frame is made on request."""
     command = [
         *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film)),
         *("-f", "mjpeg", "-q:v", "4", "-"),

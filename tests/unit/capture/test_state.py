@@ -346,8 +346,8 @@ def test_what_a_time_out_leaves_over_is_no_picture_of_now(told: Told, clock: Fak
     assert state.current == "live"
 
 
-def test_video_alone_is_live_between_its_key_pictures(told: Told, clock: FakeClock) -> None:
-    """If all viewers get video, only key pictures are decoded: some cameras send one in 10 s.
+def test_video_alone_is_live_between_its_key_frames(told: Told, clock: FakeClock) -> None:
+    """If all viewers get video, only key frames are decoded: some cameras send one in 10 s.
 
     Arrivals show sooner that a camera is silent; and a viewer that then asks for pictures must not
     see a stall because the last one was decoded a while ago.

@@ -120,7 +120,7 @@ def frames_of(units: list[Unit]) -> list[av.VideoFrame]:
 
 
 def test_video_alone_decodes_next_to_nothing_and_is_live(rtsp: RtspServer, watch: Watch) -> None:
-    """An occasional key picture shows that it can be decoded; no viewer is sent it late."""
+    """An occasional key frame shows that it can be decoded; no viewer is sent it late."""
     watched = watch(rtsp.url("h264"))
     camera = watched.camera
     until(lambda: len(watched.units) > 80, 30)
@@ -143,7 +143,7 @@ def test_video_alone_decodes_next_to_nothing_and_is_live(rtsp: RtspServer, watch
 
 
 def test_a_lost_camera_leaves_no_half_group(rtsp: RtspServer, watch: Watch) -> None:
-    """After a reconnect numbers continue, and the first unit is a key picture."""
+    """After a reconnect numbers continue, and the first unit is a key frame."""
     watched = watch(rtsp.url("h264"))
     until(lambda: len(watched.units) > 5, 30)
 
@@ -257,7 +257,7 @@ def test_no_thread_waits_for_pictures_that_nobody_needs(
     until(lambda: watched.units and watched.camera.state == "live", 20)
     before, reads = len(watched.units), 0
     until(lambda: len(watched.units) > before + 50, 20)
-    assert reads < 4, "one takes the key picture that tests decoding"
+    assert reads < 4, "one takes the key frame that tests decoding"
 
     watched.wants(video=True, pictures=True)
     until(lambda: len(watched.pictures) > 3, 20)

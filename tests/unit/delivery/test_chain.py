@@ -20,7 +20,7 @@ class Decoder(VideoViewer):
     """A viewer that fails as soon as a real one would show a wrong picture.
 
     Attributes:
-        needs: For each unit, its predecessor; None for a key picture.
+        needs: For each unit, its predecessor; None for a key frame.
         decoded: The last unit decoded.
         painted: The last picture painted, of either kind.
     """

@@ -42,7 +42,7 @@ class Stream(ResponseClient):
 
 @pytest.fixture
 def track(camera: Camera) -> VideoTrack:
-    """The camera's video, which has a key picture."""
+    """The camera's video, which has a key frame."""
     track = VideoTrack("full")
     track.codec = "avc1.42c01f"
     camera.videos = {"full": track}
@@ -110,7 +110,7 @@ def test_size_that_changes_ends_nothing(stream: Stream, track: VideoTrack) -> No
     stream.read(b"<2>")
 
 
-def test_slow_peer_is_cut_to_the_next_key_picture(
+def test_slow_peer_is_cut_to_the_next_key_frame(
     stream: Stream, track: VideoTrack, camera: Camera, link: Link
 ) -> None:
     """Units that a peer does not take in time are skipped, counted, and not stored."""

@@ -85,14 +85,14 @@ def fanout(camera: Camera, track: VideoTrack, told: Told) -> Iterator[Fanout]:
 
 
 def put(track: VideoTrack, *seqs: int, key: bool = False, size: int = 1000) -> None:
-    """Put units in, the first perhaps a key picture, each handled before the next."""
+    """Put units in, the first perhaps a key frame, each handled before the next."""
     for number, seq in enumerate(seqs):
         track.put(unit(seq, key and not number, size))
         settle(4)
 
 
 def test_an_intact_chain_is_sent_every_unit(fanout: Fanout, track: VideoTrack) -> None:
-    """From the key picture on, a viewer gets each unit once, and no JPEG."""
+    """From the key frame on, a viewer gets each unit once, and no JPEG."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
 
@@ -119,7 +119,7 @@ def test_a_large_group_is_not_sent_before_the_link_was_measured(
 ) -> None:
     """A phone on 50 kB/s was sent 700 kB before its first picture, and dropped before the last.
     Later, all viewers waited 0.2 to 0.4 s for a JPEG, which first had to be decoded up to the
-    newest picture. The key picture is ready, and measures the link as well."""
+    newest picture. The key frame is ready, and measures the link as well."""
     fanout.join("a", Watcher(), video="full")
     put(track, 1, 2, 3, 4, key=True, size=40_000)
     late = Watcher()
@@ -142,7 +142,7 @@ def test_a_large_group_is_not_sent_before_the_link_was_measured(
 def test_one_slow_acknowledgement_is_no_narrow_link(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """That of the key picture is slow because its decoder has just started. It predicts 0.4 s for
+    """That of the key frame is slow because its decoder has just started. It predicts 0.4 s for
     what follows, which takes less; a JPEG would have to be decoded. Anything predicted to take
     longer is not sent."""
     fanout.join("a", Watcher(), video="full")
@@ -160,7 +160,7 @@ def test_one_slow_acknowledgement_is_no_narrow_link(
     assert viewers[0.06].got[-1] == ("jpeg", 10)
 
 
-def test_a_large_key_picture_measures_no_link(
+def test_a_large_key_frame_measures_no_link(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
     """Nor does one older than what its viewer has had, or whose group would take too long."""
@@ -182,7 +182,7 @@ def test_a_large_key_picture_measures_no_link(
     assert far.got == [("jpeg", 32)]
 
 
-def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_picture(
+def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_frame(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
     """A group that would take longer than a quarter of a second is not sent."""
@@ -203,7 +203,7 @@ def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_picture(
 def test_a_link_too_narrow_for_the_video_is_left_with_jpeg(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """A key picture would fit, but the units after it would not."""
+    """A key frame would fit, but the units after it would not."""
     fanout.join("a", Watcher(), video="full")
     put(track, *range(1, 91), key=True, size=10_000)
     poor = Watcher(rate_bps=500_000)
@@ -256,7 +256,7 @@ def test_a_short_lack_of_credit_is_made_good(
     assert camera.meter.drops["chain"] == camera.meter.drops["credit"] == 0
 
 
-def test_frames_that_came_with_the_next_key_picture_are_counted(
+def test_frames_that_came_with_the_next_key_frame_are_counted(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
     """The end of a group is dropped when the next one begins. On a busy machine both arrive
@@ -276,7 +276,7 @@ def test_frames_that_came_with_the_next_key_picture_are_counted(
 def test_frames_that_were_owed_when_a_group_ended_are_counted(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """Credit that returns after the next key picture cannot make up for units before it."""
+    """Credit that returns after the next key frame cannot make up for units before it."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, key=True)
@@ -311,7 +311,7 @@ def test_all_frames_that_came_at_once_are_counted_of_who_is_sent_jpeg(
 def test_a_lost_chain_of_the_camera_is_jpeg_at_once(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """When the camera lost a unit, nobody waits for its next key picture with a frozen one."""
+    """When the camera lost a unit, nobody waits for its next key frame with a frozen one."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, 2, key=True)
@@ -371,8 +371,8 @@ def test_a_viewer_without_the_codec_gets_jpeg(
     assert viewer.got == [("jpeg", 2)]
 
 
-def test_a_key_picture_is_requested_of_encoded_video(camera: Camera, told: Told) -> None:
-    """A viewer that joins encoded video need not wait for the next regular key picture."""
+def test_a_key_frame_is_requested_of_encoded_video(camera: Camera, told: Told) -> None:
+    """A viewer that joins encoded video need not wait for the next regular key frame."""
     track = give_video(camera, "640", passed_through=False)
     fanout = Fanout(camera)
     fanout.open()
@@ -416,7 +416,7 @@ def test_a_viewer_moves_from_video_to_jpeg_and_back(
 def test_everybody_goes_on_with_a_camera_that_was_replaced(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """The new camera starts with JPEG, and its video flows from the first key picture on."""
+    """The new camera starts with JPEG, and its video flows from the first key frame on."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, 2, key=True)

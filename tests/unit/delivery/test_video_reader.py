@@ -52,7 +52,7 @@ def test_group_so_far_comes_first(track: VideoTrack, reader: VideoReader) -> Non
     assert reader.cuts == 0
 
 
-def test_slow_reader_goes_on_with_the_next_key_picture(
+def test_slow_reader_goes_on_with_the_next_key_frame(
     track: VideoTrack, reader: VideoReader, clock: FakeClock
 ) -> None:
     """More than half a second behind, it skips the rest of its group."""
@@ -72,7 +72,7 @@ def test_slow_reader_goes_on_with_the_next_key_picture(
 def test_reader_that_is_a_little_late_misses_nothing(
     track: VideoTrack, reader: VideoReader, clock: FakeClock
 ) -> None:
-    """A key picture may take a while to send; those behind it wait in the group.
+    """A key frame may take a while to send; those behind it wait in the group.
 
     Their age does not matter: on a bus, a group arrives in a moment.
     """
@@ -86,7 +86,7 @@ def test_reader_that_is_a_little_late_misses_nothing(
 
 
 def test_group_that_ends_too_early_is_counted(track: VideoTrack, reader: VideoReader) -> None:
-    """If the next key picture arrives before the last group was read, that is a cut as well."""
+    """If the next key frame arrives before the last group was read, that is a cut as well."""
     take_all(reader)
     put(track, 5, 8, keys=(6, 8))
 
@@ -94,7 +94,7 @@ def test_group_that_ends_too_early_is_counted(track: VideoTrack, reader: VideoRe
     assert reader.cuts == 1
 
 
-def test_who_cannot_catch_up_in_time_waits_for_a_key_picture(
+def test_who_cannot_catch_up_in_time_waits_for_a_key_frame(
     track: VideoTrack, reader: VideoReader, clock: FakeClock
 ) -> None:
     """On a link that takes the group so far too slowly, a reader would stay behind for ever."""
@@ -109,7 +109,7 @@ def test_who_cannot_catch_up_in_time_waits_for_a_key_picture(
 
 
 def test_lost_chain_begins_anew(track: VideoTrack, reader: VideoReader) -> None:
-    """After a loss at the source, nothing is returned before a key picture."""
+    """After a loss at the source, nothing is returned before a key frame."""
     take_all(reader)
     track.lose()
     assert take_all(reader) == []
@@ -119,7 +119,7 @@ def test_lost_chain_begins_anew(track: VideoTrack, reader: VideoReader) -> None:
 
 
 def test_group_that_comes_again_is_not_shown_again(track: VideoTrack, reader: VideoReader) -> None:
-    """A node that lost its chain on the bus gets the group again, from its key picture."""
+    """A node that lost its chain on the bus gets the group again, from its key frame."""
     take_all(reader)
     track.lose()
     assert take_all(reader) == []
@@ -129,7 +129,7 @@ def test_group_that_comes_again_is_not_shown_again(track: VideoTrack, reader: Vi
 
 
 def test_rejoining_is_like_joining(track: VideoTrack, reader: VideoReader) -> None:
-    """A reader that cannot tell what arrived restarts with the key picture of the same group."""
+    """A reader that cannot tell what arrived restarts with the key frame of the same group."""
     take_all(reader)
     put(track, 5, 5)
 

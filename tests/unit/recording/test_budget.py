@@ -30,7 +30,7 @@ def test_older_pictures_are_thinned_before_any_moment_is_lost() -> None:
         assert len(one.between(end - 2, end)) == 61
 
 
-def test_video_keeps_its_key_pictures() -> None:
+def test_video_keeps_its_key_frames() -> None:
     """Of the oldest groups, only what can be decoded by itself stays."""
     [rewind] = cameras(1, limit=250 * 100)
 
@@ -58,7 +58,7 @@ def test_what_cannot_be_thinned_is_dropped_oldest_first() -> None:
     assert many.newest.at_unix == T0 + 39.9
 
 
-def test_of_a_group_that_is_larger_than_the_limit_the_key_picture_is_kept() -> None:
+def test_of_a_group_that_is_larger_than_the_limit_the_key_frame_is_kept() -> None:
     """A recorder still gets all of it, and the next group is tried again."""
     [rewind] = cameras(1, limit=500)
     told: list[object] = []

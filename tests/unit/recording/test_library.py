@@ -29,7 +29,7 @@ FPS, GROUP = 25, 10
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Four seconds, with every tenth a key picture."""
+    """Four seconds, with every tenth a key frame."""
     made = make_units(tmp_path_factory.mktemp("film"), 4, source="testsrc2=size=128x72:rate=25")
     return [replace(one, at_unix=one.at_unix - 1e6 + BEGIN) for one in made]
 
@@ -94,7 +94,7 @@ def test_an_event_is_there_as_soon_as_it_is_told(library: Library) -> None:
 
 
 def test_a_clock_set_forward_costs_a_group(library: Library, film: list[Unit]) -> None:
-    """The next file begins with the next key picture; what precedes the step stays."""
+    """The next file begins with the next key frame; what precedes the step stays."""
     record(library, film[:25], later(film[25:], HOUR_S))
 
     assert spans(library) == [(0.0, 1.0), (HOUR_S + 1.2, HOUR_S + 4.0)]

@@ -64,7 +64,7 @@ def test_the_newest_seek_counts(clock: FakeClock) -> None:
     assert player.step(clock) == Step([])
 
 
-def test_a_seek_begins_with_a_key_picture_whatever_came_before(clock: FakeClock) -> None:
+def test_a_seek_begins_with_a_key_frame_whatever_came_before(clock: FakeClock) -> None:
     """The client may have discarded what it no longer wanted."""
     player = at(filled(*video(3)), 1.2, clock)
 
@@ -97,7 +97,7 @@ def test_late_pictures_lead_to_the_next(clock: FakeClock) -> None:
     beyond = player.step(clock).units
 
     assert times(within) == [1.1, 1.2, 1.3, 1.4, 1.5]
-    assert times(beyond) == [2.0, 2.1, 2.2, 2.3, 2.4, 2.5], "from a key picture on"
+    assert times(beyond) == [2.0, 2.1, 2.2, 2.3, 2.4, 2.5], "from a key frame on"
 
 
 def test_playing_fast_shows_no_more_than_a_screen_does(clock: FakeClock) -> None:
@@ -132,7 +132,7 @@ def test_jpeg_is_played_backwards_picture_by_picture(clock: FakeClock) -> None:
     assert player.speed == 0
 
 
-def test_video_is_played_backwards_by_its_key_pictures(clock: FakeClock) -> None:
+def test_video_is_played_backwards_by_its_key_frames(clock: FakeClock) -> None:
     """Any other picture would need its whole group."""
     player = at(filled(*video(4)), 2.5, clock)
 

@@ -29,7 +29,7 @@ AT = 1_795_000_000.0
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Four seconds at 25 pictures/s, with every tenth a key picture."""
+    """Four seconds at 25 pictures/s, with every tenth a key frame."""
     made = make_units(tmp_path_factory.mktemp("film"), 4, source="testsrc2=size=128x72:rate=25")
     return [replace(one, at_unix=one.at_unix - 1e6 + AT) for one in made]
 
@@ -125,7 +125,7 @@ def test_always(desk: Desk, film: list[Unit]) -> None:
 
 
 def test_a_loss_ends_a_file(desk: Desk, film: list[Unit]) -> None:
-    """The next one begins with the key picture after it."""
+    """The next one begins with the key frame after it."""
     desk.set("always")
     rewind = desk.rewinds["door"]
     for unit in film[:33]:
@@ -295,11 +295,11 @@ def test_a_removed_camera_is_let_go(desk: Desk, film: list[Unit]) -> None:
     assert not desk.recordings()[0].open
 
 
-def test_the_thread_that_writes_does_not_begin_with_a_key_picture(
+def test_the_thread_that_writes_does_not_begin_with_a_key_frame(
     desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each group used to be handed over, with the second it completes, before viewers had it. Two
-    threads then wanted the same turn, which made key pictures, of all frames, late."""
+    threads then wanted the same turn, which made key frames, of all frames, late."""
     handed: list[list[Unit]] = []
     put = desk.writer.put
     monkeypatch.setattr(desk.writer, "put", lambda *one: handed.append(list(one[1])) or put(*one))

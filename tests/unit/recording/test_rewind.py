@@ -38,7 +38,7 @@ def filled(*units: Unit, seconds: float = 60.0) -> Rewind:
 
 
 def video(seconds: int, group: int = 10) -> list[Unit]:
-    """Return ten units a second; each group begins with a key picture."""
+    """Return ten units a second; each group begins with a key frame."""
     return [unit(at / 10, key=at % group == 0) for at in range(seconds * 10)]
 
 
@@ -48,7 +48,7 @@ def times(units: Sequence[Unit]) -> list[float]:
 
 
 def test_moment_is_the_newest_picture_not_later_with_what_it_needs() -> None:
-    """A picture is decoded from its key picture on."""
+    """A picture is decoded from its key frame on."""
     rewind = filled(*video(3))
 
     assert times(rewind.find(T0 + 1.25)) == [1.0, 1.1, 1.2]
@@ -147,8 +147,8 @@ def test_old_groups_go_as_a_whole() -> None:
     assert rewind.nbytes == 100 * len(rewind.units)
 
 
-def test_of_a_group_that_is_too_large_the_key_picture_stays() -> None:
-    """Otherwise nothing could be shown of a camera with a key picture a minute."""
+def test_of_a_group_that_is_too_large_the_key_frame_stays() -> None:
+    """Otherwise nothing could be shown of a camera with a key frame a minute."""
     rewind = filled(*video(1, group=100))
 
     rewind.drop_group()
@@ -164,7 +164,7 @@ def test_of_a_group_that_is_too_large_the_key_picture_stays() -> None:
     assert rewind.units == []
 
 
-def test_after_a_loss_nothing_is_kept_before_a_key_picture() -> None:
+def test_after_a_loss_nothing_is_kept_before_a_key_frame() -> None:
     """It could not be decoded; listeners are told of the loss once."""
     rewind = filled(unit(0.0, key=True))
     told: list[Unit | None] = []
@@ -242,7 +242,7 @@ def test_time_in_which_nothing_was_kept_is_a_gap() -> None:
     assert times(rewind.find(T0 + 20)) == [4.9]
     assert (lone.gaps, times(lone.units)) == ([], [3600, 3600.1])
     assert slow.gaps == []
-    # What continues without a key picture needs the units before it.
+    # What continues without a key frame needs the units before it.
     assert times(stalled.units)[0] == 2.0
     for _ in range(50):
         rewind.drop_group()

@@ -47,7 +47,7 @@ def test_own_video_is_kept_and_nothing_else(camera: Camera, fanout: Fanout) -> N
     assert len(fanout) == 1
 
 
-def test_after_a_loss_it_begins_with_a_key_picture(camera: Camera, fanout: Fanout) -> None:
+def test_after_a_loss_it_begins_with_a_key_frame(camera: Camera, fanout: Fanout) -> None:
     """Units in between cannot be decoded."""
     track, rewind = give_video(camera), Rewind(60)
     fanout.take_over(camera)

@@ -50,7 +50,7 @@ class DisplayClock:
         self._newest_s = 0.0  # The latest display time so far.
         self.reordered = False
         """Whether pictures arrive in another order than they are displayed in."""
-        self._lead_s: float | None = None  # From a key picture's decoding to its display.
+        self._lead_s: float | None = None  # From a key frame's decoding to its display.
         self._last_at = float("-inf")
 
     def see(self, now: float, shown_s: float, decoded_s: float | None, key: bool) -> Captured:
@@ -65,7 +65,7 @@ class DisplayClock:
             decoded_s: Its decoding time; None if the stream has none.
             key: Whether it can be decoded by itself.
         """
-        # No key picture is displayed before one that was sent earlier: the clock was set, or a film
+        # No key frame is displayed before one that was sent earlier: the clock was set, or a film
         # has restarted.
         if key and shown_s < self._newest_s:
             self._period_ends = None

@@ -13,13 +13,13 @@ from server.errors import PictureError
 
 __all__ = ["VideoEncoder"]
 
-# Seconds between key pictures if none is requested: without any, damage would stay.
+# Seconds between key frames if none is requested: without any, damage would stay.
 LONGEST_GROUP_S = 10
 
-# At most one key picture a second, however many are requested: each is as large as ten others.
+# At most one key frame a second, however many are requested: each is as large as ten others.
 KEY_EVERY_S = 1.0
 
-# The largest picture, in seconds of the bitrate: how long a key picture occupies a link that is
+# The largest picture, in seconds of the bitrate: how long a key frame occupies a link that is
 # only just fast enough.
 LARGEST_S = 0.3
 
@@ -49,7 +49,7 @@ class VideoEncoder:
         self._count = 0
 
     def request_key(self) -> None:
-        """Make the next picture a key picture, or the first one allowed by KEY_EVERY_S."""
+        """Make the next picture a key frame, or the first one allowed by KEY_EVERY_S."""
         self._key_wanted = True
 
     def scale(self, image: Image) -> Image:

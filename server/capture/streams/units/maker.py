@@ -22,7 +22,7 @@ class Encoded(NamedTuple):
     """One encoded picture.
 
     Attributes:
-        data: In Annex B format; a key picture is preceded by its parameter sets.
+        data: In Annex B format; a key frame is preceded by its parameter sets.
         key: Whether a decoder can start at it.
         codec: The codec string for decoders, by RFC 6381.
         width: In pixels.
@@ -117,7 +117,7 @@ class UnitMaker:
         return data, False
 
     def _is_plain(self, data: bytes) -> bool:
-        """Return whether it is no key picture and has no parameter sets, like nearly all.
+        """Return whether it is no key frame and has no parameter sets, like nearly all.
 
         Finding the end of its slice would take as long as everything else that is done with it.
         """
@@ -131,7 +131,7 @@ class UnitMaker:
         return False
 
     def _make_key(self, units: list[bytes]) -> bytes:
-        """Return a key picture after all its parameter sets; empty if some are missing."""
+        """Return a key frame after all its parameter sets; empty if some are missing."""
         syntax = self._syntax
         kinds = [syntax.kind(unit) for unit in units]
         first_slice = next(at for at, kind in enumerate(kinds) if syntax.is_slice(kind))
@@ -166,7 +166,7 @@ class UnitMaker:
                 self._sets[place] = unit, other
 
     def _choose(self, first_slice: bytes | None) -> bool:
-        """Select a key picture's sequence; return False if its parameter sets are missing.
+        """Select a key frame's sequence; return False if its parameter sets are missing.
 
         Args:
             first_slice: The picture's first slice; None for the first known sequence.

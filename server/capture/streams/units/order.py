@@ -20,7 +20,7 @@ HEAD_BYTES = 600
 
 MAX_SLICE_HEADER_BYTES = 48
 
-# Added where the count restarts; more than pictures displayed before a key picture count back.
+# Added where the count restarts; more than pictures displayed before a key frame count back.
 APART = 1 << 20
 
 
@@ -61,7 +61,7 @@ class DisplayOrder:
         """Return a picture's place in display order; numbers may be skipped.
 
         Args:
-            units: The picture's NAL units, up to the beginning of its first slice; a key picture's
+            units: The picture's NAL units, up to the beginning of its first slice; a key frame's
                 include its parameter sets.
         """
         count = None

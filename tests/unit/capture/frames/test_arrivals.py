@@ -18,7 +18,7 @@ class Clock:
 
 
 def test_rates_and_group_are_those_of_the_last_seconds() -> None:
-    """A camera sends 25 pictures/s of 1,000 bytes, every tenth of them a key picture."""
+    """A camera sends 25 pictures/s of 1,000 bytes, every tenth of them a key frame."""
     clock = Clock()
     arrivals = Arrivals(clock)
     for number in range(200):
@@ -32,7 +32,7 @@ def test_rates_and_group_are_those_of_the_last_seconds() -> None:
 
 
 def test_the_longest_group_counts_where_they_differ() -> None:
-    """After short groups, a longer one made a film stalled until its next key picture."""
+    """After short groups, a longer one made a film stalled until its next key frame."""
     arrivals = Arrivals()
 
     def add(length: int) -> int:

@@ -9,13 +9,13 @@ def unit(seq: int, key: bool = False) -> Unit:
 
 
 def test_units_that_come_together_are_told_once_for_each_group() -> None:
-    """A listener that takes the new units misses none, though a key picture drops older ones."""
+    """A listener that takes the new units misses none, though a key frame drops older ones."""
     track = VideoTrack("full")
     heard: list[list[int]] = []
     track.listen(lambda: heard.append([one.seq for one in track.units]))
 
     track.extend([unit(1), unit(2)])
-    assert heard == [], "nothing begins without a key picture"
+    assert heard == [], "nothing begins without a key frame"
     track.extend([unit(3, key=True), unit(4), unit(5)])
     track.extend([unit(6), unit(7, key=True), unit(8)])
 

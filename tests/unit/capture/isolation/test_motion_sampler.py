@@ -100,9 +100,9 @@ def test_a_cheap_video_is_looked_at_five_times_a_second(clock: Clock, link: Link
         assert len(source.looked_at) == pytest.approx(20 / MOTION_INTERVAL_S, rel=0.1)
 
 
-def test_a_costly_video_is_looked_at_from_each_key_picture_on(clock: Clock, link: Link) -> None:
+def test_a_costly_video_is_looked_at_from_each_key_frame_on(clock: Clock, link: Link) -> None:
     """At 1.6 ms a picture, all of 30 a second would take 5 % of a core. So part of each group is
-    skipped, never more than the time between two key pictures."""
+    skipped, never more than the time between two key frames."""
     source = FakeVideo(clock, 2 * FPS, 0.0016)
     looking = watch(source, link)
     play(source, looking, clock, 10)
@@ -116,7 +116,7 @@ def test_a_costly_video_is_looked_at_from_each_key_picture_on(clock: Clock, link
 
 
 def test_long_groups_are_not_waited_for(clock: Clock, link: Link) -> None:
-    """With a key picture every 10 s, someone could come and go unseen in between. Decoded pictures
+    """With a key frame every 10 s, someone could come and go unseen in between. Decoded pictures
     are checked five times a second: checked less often, cars passed unseen."""
     source = FakeVideo(clock, 10 * FPS, 0.0016)
     play(source, watch(source, link), clock, 30)
@@ -130,7 +130,7 @@ def test_long_groups_are_not_waited_for(clock: Clock, link: Link) -> None:
 
 
 def test_doubt_is_resolved_at_once(clock: Clock, link: Link) -> None:
-    """When a key picture shows something new, the next ones tell whether it moves, at any cost."""
+    """When a key frame shows something new, the next ones tell whether it moves, at any cost."""
     source = FakeVideo(clock, 2 * FPS, 0.004)
     looking = watch(source, link, min_s=0.7)
     play(source, looking, clock, 10)

@@ -64,7 +64,7 @@ def numbers(pair: Pair) -> list[int]:
 
 @pytest.mark.parametrize("nbytes", [1, 40_000, 60_000, 3_000_000])
 def test_units_arrive_as_they_were_sent(pair: Pair, nbytes: int) -> None:
-    """Small units travel in a message, large key pictures in memory; none arrives half."""
+    """Small units travel in a message, large key frames in memory; none arrives half."""
     data = os.urandom(nbytes)
     before = len(os.listdir("/proc/self/fd"))
 
@@ -78,8 +78,8 @@ def test_units_arrive_as_they_were_sent(pair: Pair, nbytes: int) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_video_begins_with_a_key_picture(pair: Pair) -> None:
-    """What comes before the first key picture is useless and does not count as missing."""
+def test_a_video_begins_with_a_key_frame(pair: Pair) -> None:
+    """What comes before the first key frame is useless and does not count as missing."""
     pair.send(1, b"x")
     pair.send(2, b"x")
     pair.send(3, b"x", key=True)
@@ -93,7 +93,7 @@ def test_a_full_socket_costs_a_group_and_not_the_source(pair: Pair) -> None:
     """A full socket costs a group, not the source: waiting would age the camera's pictures.
 
     After a skipped unit, those that depend on it are skipped too; the server learns how many, and
-    the next key picture resumes. The other video continues.
+    the next key frame resumes. The other video continues.
     """
     pair.send(1, b"x", key=True)
     for number in range(2, 400):
@@ -134,7 +134,7 @@ def test_units_that_may_wait_go_out_together(pair: Pair) -> None:
 
 
 def test_units_together_that_find_the_socket_full_are_missed(pair: Pair) -> None:
-    """Each unit counts as if sent alone; the video resumes with the next key picture."""
+    """Each unit counts as if sent alone; the video resumes with the next key frame."""
     pair.send(1, b"x", key=True, track=1)
     while pair.sender.is_whole(1):
         pair.send(2, bytes(20_000), track=1)
@@ -182,7 +182,7 @@ def test_units_that_wait_come_before_what_is_missing(pair: Pair) -> None:
 
 
 def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
-    """A viewer needs a picture of another kind now, not at the next key picture."""
+    """A viewer needs a picture of another kind now, not at the next key frame."""
     pair.send(1, b"x", key=True)
     pair.sender.lose(0, GapReason.DAMAGED)
     pair.receive()

@@ -159,7 +159,7 @@ def test_what_is_no_motion_is_not_seen(picture: Picture, noise: float) -> None:
 
 
 def told(picture: Picture, seconds: float) -> list[EventReport]:
-    """Return the reports if only key pictures, one in 2 s, and those after them are checked."""
+    """Return the reports if only key frames, one in 2 s, and those after them are checked."""
     watch, found = MotionTracker(USUAL), []
     for number in range(round(seconds / MOTION_INTERVAL_S)):
         at = number * MOTION_INTERVAL_S
@@ -172,12 +172,12 @@ def told(picture: Picture, seconds: float) -> list[EventReport]:
 
 
 @pytest.mark.parametrize("picture", NO_MOTION, ids=lambda one: one.__name__)
-def test_nor_in_key_pictures_alone(picture: Picture) -> None:
+def test_nor_in_key_frames_alone(picture: Picture) -> None:
     """Light changes more in two seconds, but the next pictures show that nothing moves."""
     assert told(picture, 20.0) == []
 
 
-def test_in_key_pictures_alone_motion_is_seen() -> None:
+def test_in_key_frames_alone_motion_is_seen() -> None:
     """It is seen also if the camera darkens the picture meanwhile."""
 
     def passing(at: float) -> Plane:

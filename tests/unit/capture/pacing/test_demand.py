@@ -1,4 +1,4 @@
-"""Which pictures are wanted: those that someone sees, or an occasional key picture."""
+"""Which pictures are wanted: those that someone sees, or an occasional key frame."""
 
 import math
 
@@ -35,7 +35,7 @@ def test_pictures_follow_the_schedule(wanted: PictureDemand, clock: FakeClock) -
     assert not wanted.demand.keys_only()
 
 
-def test_without_viewers_of_pictures_a_key_picture_is_wanted_now_and_then(
+def test_without_viewers_of_pictures_a_key_frame_is_wanted_now_and_then(
     wanted: PictureDemand, clock: FakeClock
 ) -> None:
     """One immediately, to know that it can be decoded, then one every few seconds."""
@@ -107,9 +107,9 @@ def test_a_polled_camera_is_looked_at_as_seldom_as_it_is_fetched(
     assert polled.demand.due() == clock.now + 1.0
 
 
-def test_the_first_picture_of_a_source_need_be_no_key_picture(wanted: PictureDemand) -> None:
+def test_the_first_picture_of_a_source_need_be_no_key_frame(wanted: PictureDemand) -> None:
     """A camera with a group of 10 s was called offline for 9 s after it came back. Its video was
-    visible meanwhile: the group's key picture had passed before it was requested."""
+    visible meanwhile: the group's key frame had passed before it was requested."""
     wanted.set_renditions([])
     wanted.restart()
 

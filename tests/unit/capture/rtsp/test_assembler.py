@@ -18,7 +18,7 @@ STEP = 3000
 
 ALONE = repeat(False)
 
-# By codec: parameter sets, and the first bytes of slices of key pictures and of others.
+# By codec: parameter sets, and the first bytes of slices of key frames and of others.
 SETS = {
     "h264": [b"\x67\x42\x00\x1e", b"\x68\xce\x38\x80"],
     "hevc": [b"\x40\x01\x0c", b"\x42\x01\x01", b"\x44\x01\xc1"],

@@ -42,7 +42,7 @@ def read_all(demuxer: PacketReader) -> list[Packet]:
 
 def test_units_and_stamps_are_those_of_ffmpeg(rtsp: RtspServer) -> None:
     """Units are equal byte for byte, and timestamps equal. Both guess how far decoding is ahead;
-    FFmpeg repeats a timestamp after each key picture."""
+    FFmpeg repeats a timestamp after each key frame."""
     ours = RtspDemuxer(parse_address(rtsp.url("film0"), Path()), 5.0)
     theirs = Demuxer(
         rtsp.url("film1"),

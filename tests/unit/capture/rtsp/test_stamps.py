@@ -23,7 +23,7 @@ def test_stamps_of_decoding_grow_once_the_order_is_known(shown: list[int], settl
 
 
 def test_a_clock_that_was_set_back_begins_anew() -> None:
-    """No key picture is displayed before the pictures sent ahead of it."""
+    """No key frame is displayed before the pictures sent ahead of it."""
     stamps = DecodeStamps()
     for one in (1000, 1001, 1002):
         stamps.see(one, False)

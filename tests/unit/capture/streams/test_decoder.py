@@ -209,7 +209,7 @@ def test_what_is_only_looked_at_is_decoded_roughly(films: dict[str, Path], open_
 def test_who_watches_has_what_is_looked_at_decoded_anyway(
     films: dict[str, Path], open_film: Open
 ) -> None:
-    """Nothing but a key picture is decoded twice while somebody watches."""
+    """Nothing but a key frame is decoded twice while somebody watches."""
     full, packets, decoded = open_film("plain")
     context = av.open(str(films["plain"])).streams.video[0].codec_context
     rough = RoughDecoder(full, context)

@@ -22,7 +22,7 @@ SHOWN_BEFORE = replace(OTHER, early_s=-0.04)
 
 @pytest.mark.parametrize("repeated", [False, True])
 def test_unit_arrives_as_it_was_sent(repeated: bool) -> None:
-    """All fields arrive, also the unit's predecessor; a key picture has none."""
+    """All fields arrive, also the unit's predecessor; a key frame has none."""
     key = unpack_unit(pack_unit(NODE, KEY, 811, repeated))
     other = unpack_unit(pack_unit(NODE, OTHER, 812, repeated, complete=repeated))
 

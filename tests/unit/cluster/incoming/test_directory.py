@@ -136,7 +136,7 @@ def test_videos_are_those_that_the_node_has(desk: Desk) -> None:
     assert not {"videos", "prefers_video"} & desk.door.describe().keys()
 
 
-def test_key_picture_is_asked_for_once_a_second(desk: Desk, clock: FakeClock) -> None:
+def test_key_frame_is_asked_for_once_a_second(desk: Desk, clock: FakeClock) -> None:
     """This is for encoded video that is watched here: a camera's own cannot be requested."""
     facts = [VideoFacts(codec="avc1.42c01f", passed_through=own) for own in (False, True)]
     videos = dict(zip(("full", "640"), facts, strict=True))

@@ -112,7 +112,7 @@ def test_what_is_repeated_for_others_is_skipped(inbox: Inbox) -> None:
 
 def test_lost_unit_ends_the_chain(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that would decode to grey is passed on. The node is asked once, and the group comes
-    again, or the next key picture does."""
+    again, or the next key frame does."""
     monkeypatch.setattr(video_subscriber, "ASK_PERIOD_S", 0.0)
     inbox.give(message(4, key=True), message(5), message(7))
     assert (inbox.seqs, inbox.asked) == ([], 2)
@@ -147,7 +147,7 @@ def test_junk_ends_no_chain(inbox: Inbox) -> None:
 
 
 def test_older_units_change_nothing(inbox: Inbox) -> None:
-    """An older key picture, as from a replaced node, does not take viewers back."""
+    """An older key frame, as from a replaced node, does not take viewers back."""
     inbox.give(message(4, key=True), message(5), message(2, key=True), message(3), message(6))
 
     assert inbox.seqs == [4, 5, 6]

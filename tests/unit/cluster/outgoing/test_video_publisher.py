@@ -132,7 +132,7 @@ def test_group_so_far_is_repeated_for_who_comes_late(
     assert links(bus)[5:] == [(1, 0), (2, 1), (3, 2)]
 
 
-def test_slow_bus_skips_to_the_next_key_picture(
+def test_slow_bus_skips_to_the_next_key_frame(
     publisher: VideoPublisher,
     track: VideoTrack,
     bus: FakeBus,

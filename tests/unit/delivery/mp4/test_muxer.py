@@ -75,7 +75,7 @@ def test_pictures_are_those_of_the_camera_bit_for_bit(codec: str, tmp_path: Path
 
 @pytest.mark.parametrize("a_fragment", [1, 5])
 def test_file_says_what_it_holds(units: list[Unit], tmp_path: Path, a_fragment: int) -> None:
-    """A player learns codec, size, times and key pictures, for fragments of any length."""
+    """A player learns codec, size, times and key frames, for fragments of any length."""
     said = probe(
         mux(units, a_fragment),
         tmp_path / "made.mp4",
@@ -98,7 +98,7 @@ def test_file_says_what_it_holds(units: list[Unit], tmp_path: Path, a_fragment: 
 
 
 def test_parameter_sets_stand_in_the_beginning_only(units: list[Unit]) -> None:
-    """Each key picture repeats them; a file needs them once."""
+    """Each key frame repeats them; a file needs them once."""
     muxer = Muxer(units[0])
 
     key, other = (muxer.sample(unit, 1) for unit in (units[12], units[13]))

@@ -96,7 +96,7 @@ def test_b_frames_are_shown_at_their_times(tmp_path: Path) -> None:
 
 
 def test_players_seek_by_its_index(film: list[Unit], tmp_path: Path) -> None:
-    """FFmpeg finds the key picture before a moment without reading what precedes it."""
+    """FFmpeg finds the key frame before a moment without reading what precedes it."""
     path = tmp_path / "one.mp4"
     write(path, film).close()
     command = ["ffprobe", "-v", "error", "-read_intervals", "2.5%+#1", "-of", "json"]

@@ -30,7 +30,7 @@ def stretched(film: list[Unit], times: int, gap_s: float = 0.0) -> list[Unit]:
 
 
 def test_each_second_is_a_fragment(film: list[Unit]) -> None:
-    """A killed process loses what is not in a fragment; most begin with a key picture."""
+    """A killed process loses what is not in a fragment; most begin with a key frame."""
     segmenter = Segmenter()
     steps = [*run(segmenter, film), *segmenter.end()]
     fragments = [one for one in steps if isinstance(one, Fragment)]
@@ -43,7 +43,7 @@ def test_each_second_is_a_fragment(film: list[Unit]) -> None:
 
 
 def test_a_long_group_is_split(film: list[Unit]) -> None:
-    """A camera with a key picture every ten seconds loses no more than others."""
+    """A camera with a key frame every ten seconds loses no more than others."""
     one_group = [film[0], *(replace(one, key=False) for one in film[1:])]
 
     fragments = [one for one in run(Segmenter(), one_group) if isinstance(one, Fragment)]
@@ -51,7 +51,7 @@ def test_a_long_group_is_split(film: list[Unit]) -> None:
     assert [one.key for one in fragments] == [True, False, False]
 
 
-def test_nothing_begins_without_a_key_picture(film: list[Unit]) -> None:
+def test_nothing_begins_without_a_key_frame(film: list[Unit]) -> None:
     """What precedes it cannot be decoded and is counted. JPEG is not video."""
     segmenter = Segmenter()
 
@@ -62,7 +62,7 @@ def test_nothing_begins_without_a_key_picture(film: list[Unit]) -> None:
 
 
 def test_a_file_ends_after_five_minutes(film: list[Unit]) -> None:
-    """It ends at the next key picture, so that nothing is missing between two files."""
+    """It ends at the next key frame, so that nothing is missing between two files."""
     steps = run(Segmenter(), stretched(film, 80))
     begins = [one.first.at_unix for one in steps if isinstance(one, Begin)]
 
@@ -87,7 +87,7 @@ def test_a_file_ends_where_the_clock_was_set(film: list[Unit]) -> None:
 
 
 def test_a_file_ends_where_pictures_are_missing(film: list[Unit]) -> None:
-    """Units after a loss cannot be decoded before the next key picture."""
+    """Units after a loss cannot be decoded before the next key frame."""
     segmenter = Segmenter()
     steps = [*run(segmenter, film[:25]), *segmenter.end(), *run(segmenter, film[27:40])]
 
@@ -96,7 +96,7 @@ def test_a_file_ends_where_pictures_are_missing(film: list[Unit]) -> None:
 
 
 def test_what_cannot_be_written_is_skipped(film: list[Unit]) -> None:
-    """After an abandoned file, the next begins with a key picture."""
+    """After an abandoned file, the next begins with a key frame."""
     segmenter = Segmenter()
     run(segmenter, film[:5])
     segmenter.abandon()

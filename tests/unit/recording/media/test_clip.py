@@ -155,7 +155,7 @@ def test_clip_spans_disk_and_memory(units: list[Unit], tmp_path: Path) -> None:
 
 
 def test_changed_parameter_sets_come_back(tmp_path: Path) -> None:
-    """A camera may change them within a file; each key picture gets its own back."""
+    """A camera may change them within a file; each key frame gets its own back."""
     before = make_units(tmp_path, 0.4, *CODECS["h264"], *QUICKLY, source=SOURCE)
     after = make_units(
         *(tmp_path, 0.8, "-c:v", "libx264", "-bf", "0", "-g", "10", "-level", "5.0", *QUICKLY),

@@ -94,7 +94,7 @@ def film_of(path: Path) -> list[tuple[float, float]]:
 
 
 def test_picture_of_a_video_is_its_last(media: MediaProcess, units: list[Unit]) -> None:
-    """It is decoded from the key picture on, and as narrow as requested."""
+    """It is decoded from the key frame on, and as narrow as requested."""
     pictures = PictureMaker(media)
 
     early, late = (brightness(pictures.picture_of(units[:count], 32)) for count in (3, 9))

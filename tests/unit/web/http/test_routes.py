@@ -197,7 +197,7 @@ def get_mp4(client: FlaskClient, link: tuple[socket.socket, ...]) -> TestRespons
     return client.get("/stream/door.mp4", buffered=False, environ_overrides=environ)
 
 
-def test_mp4_begins_with_a_key_picture(
+def test_mp4_begins_with_a_key_frame(
     client: FlaskClient,
     camera: Camera,
     track: VideoTrack,
@@ -221,7 +221,7 @@ def test_mp4_begins_with_a_key_picture(
     assert camera.describe()["viewers"] == 0
 
 
-def test_mp4_waits_for_a_key_picture(
+def test_mp4_waits_for_a_key_frame(
     client: FlaskClient,
     camera: Camera,
     track: VideoTrack,

@@ -28,7 +28,7 @@ BOX = (0.0, 0.0, 1.0, 1.0)
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Two seconds, with every tenth a key picture."""
+    """Two seconds, with every tenth a key frame."""
     made = make_units(tmp_path_factory.mktemp("film"), 2, source="testsrc2=size=128x72:rate=25")
     return [replace(one, at_unix=one.at_unix - 1e6) for one in made]
 

@@ -286,8 +286,8 @@ def test_who_asks_for_it_is_sent_a_group_in_few_frames(camera: Camera, fanout: F
     assert desk.line.packets[-1].endswith(units[14].data + units[15].data)
 
 
-def test_no_frame_goes_on_behind_a_key_picture() -> None:
-    """Its header says only of the first unit whether it is a key picture."""
+def test_no_frame_goes_on_behind_a_key_frame() -> None:
+    """Its header says only of the first unit whether it is a key frame."""
     assert [[one.key for one in pack] for pack in packs(video(2))] == [[True] + [False] * 9] * 2
     assert list(packs(SEEN[:2])) == [[SEEN[0]], [SEEN[1]]]
     assert not list(packs([]))

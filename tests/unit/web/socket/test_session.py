@@ -308,7 +308,7 @@ def test_video_is_acknowledged_like_any_frame(
 def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
     session: Session, line: FakeLine, camera: Camera
 ) -> None:
-    """A small JPEG comes first; once it arrived quickly, the video follows from its key picture."""
+    """A small JPEG comes first; once it arrived quickly, the video follows from its key frame."""
     track = give_video(camera)
     fanout = Fanout(camera)
     fanout.open()

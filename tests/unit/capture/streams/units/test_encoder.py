@@ -68,7 +68,7 @@ def test_a_video_is_what_was_promised(
     assert cv2.PSNR(images[2], encoder.scale(scene(2, size))) > 24
 
 
-def test_a_key_picture_is_made_when_asked_for_and_at_most_once_a_second(clock: FakeClock) -> None:
+def test_a_key_frame_is_made_when_asked_for_and_at_most_once_a_second(clock: FakeClock) -> None:
     """Each costs as much bandwidth as ten others, so a crowd that joins gets one."""
     size = (320, 180)
     encoder = VideoEncoder(encoding_of(320, size), FPS, clock)
@@ -83,7 +83,7 @@ def test_a_key_picture_is_made_when_asked_for_and_at_most_once_a_second(clock: F
     assert keys in ([0, 25, 60], [0, 26, 60])
 
 
-def test_the_bitrate_is_bounded_and_key_pictures_are_small(clock: FakeClock) -> None:
+def test_the_bitrate_is_bounded_and_key_frames_are_small(clock: FakeClock) -> None:
     """A link that is just wide enough carries it, and no single picture blocks it."""
     size = (640, 360)
     encoder = VideoEncoder(encoding_of(640, size), FPS, clock)

@@ -76,7 +76,7 @@ def test_units_hold_what_ffmpeg_makes_of_them(
     subprocess.run(["ffmpeg", "-v", "error", "-i", str(films[name]), *copy], check=True, timeout=60)
 
     sets = [unit for unit in ours if H264.kind(unit) in (7, 8)]
-    assert len(sets) == 2 * 3, "before each of three key pictures"
+    assert len(sets) == 2 * 3, "before each of three key frames"
     assert [unit for unit in ours if unit not in sets] == [
         unit for unit in units_of(theirs.read_bytes()) if unit not in sets
     ]
@@ -104,7 +104,7 @@ def test_codec_and_size_are_those_that_ffprobe_tells(films: dict[str, Path], nam
         assert int(first.codec[9:], 16) == probed["level"]
 
 
-def test_parameter_sets_out_of_band_come_before_each_key_picture(films: dict[str, Path]) -> None:
+def test_parameter_sets_out_of_band_come_before_each_key_frame(films: dict[str, Path]) -> None:
     """A session description may have them alone; a decoder needs them in the stream."""
     units = list(encoded_in(films["h264.mp4"]))
     sets = [one for one in units_of(units[0].data) if H264.kind(one) in (7, 8)]
@@ -120,7 +120,7 @@ def test_parameter_sets_out_of_band_come_before_each_key_picture(films: dict[str
     assert [H264.kind(one) for one in units_of(made.data)] == [7, 8, 5]
 
 
-def test_a_key_picture_without_parameter_sets_is_not_passed_on(films: dict[str, Path]) -> None:
+def test_a_key_frame_without_parameter_sets_is_not_passed_on(films: dict[str, Path]) -> None:
     """No decoder could start there."""
     units = list(encoded_in(films["h265.mp4"]))
     bare = annex_b.join(one for one in units_of(units[0].data) if H265.kind(one) < 32)
@@ -134,7 +134,7 @@ def test_a_key_picture_without_parameter_sets_is_not_passed_on(films: dict[str, 
     assert maker.make(bare) is not None
 
 
-def test_another_size_in_mid_stream_comes_with_its_key_picture(tmp_path: Path) -> None:
+def test_another_size_in_mid_stream_comes_with_its_key_frame(tmp_path: Path) -> None:
     """A camera whose resolution was changed continues in the same stream."""
     films = [
         make_film(tmp_path / f"{size}.ts", "-t", "0.4", *X264, source=f"testsrc2=size={size}")
@@ -201,7 +201,7 @@ def test_the_aspect_of_h265_is_found_behind_everything_else(
     assert H265.read(sequence).aspect == Fraction(*aspect)
 
 
-def test_an_intra_refresh_has_no_key_picture(tmp_path: Path) -> None:
+def test_an_intra_refresh_has_no_key_frame(tmp_path: Path) -> None:
     """Decoding may begin anywhere, but no decoder shows a whole picture right away."""
     options = (*X264, "-x264opts", "intra-refresh=1:keyint=10:bframes=0")
     made = list(encoded_in(make_film(tmp_path / "film.ts", "-t", "1", *options)))
