@@ -197,7 +197,7 @@ def _cameras_from_arguments(named: list[str], server: ServerSettings) -> tuple[C
     for argument in named:
         name, equals, source = argument.partition("=")
         if not equals or not CAMERA_NAME.fullmatch(name):
-            if equals and re.fullmatch(r"[^:/]+", name) and SCHEME.match(source):
+            if equals and re.fullmatch(r"[^:/]*", name) and SCHEME.match(source):
                 raise ConfigError(
                     f"name {name!r} cannot be used; "
                     "accepted: 1 to 40 letters, digits and dashes, not starting with a dash"

@@ -164,6 +164,11 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         self.server.turns.take()  # Parsing was one turn, answering is another.
         return True
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        # Before the request line is parsed, Python assumes HTTP/0.9, which has no status line.
+        self.request_version = "HTTP/1.0"
+        super().send_error(code, message, explain)
+
     def _read_head(self) -> io.BytesIO:
         """Return the header lines up to the empty one; eventlet limits each, and their total."""
         head = io.BytesIO()

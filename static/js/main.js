@@ -91,7 +91,7 @@ focusAfterDialogs(find('[popovertarget="page-menu"]'));
 const manage = find('[data-manage]') && new Manage(find('[data-manage]'), document.querySelectorAll('[data-open-manage]'));
 const manageCameras =
   manage &&
-  new ManageCameras(manage, find('[data-managed]'), find('[data-manage-toasts]'), find('#toast-template'), (camera) => own.note(camera));
+  new ManageCameras(manage, find('[data-managed]'), find('[data-manage-toasts]'), find('#toast-template'), own);
 if (manage) {
   new ManagePeople(
     manage,

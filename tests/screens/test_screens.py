@@ -18,10 +18,10 @@ def small(stage: Stage) -> Page:
     return live(stage.open(stage.server([("one", "One", "test:?size=320x180")]).url))
 
 
-def test_a_view_becomes_pictures(
+def test_view_yields_a_picture_in_each_colour_scheme(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A view of a server's page yields a picture in each scheme, and a sheet that shows them."""
+    """Shooting a view writes one picture per scheme, and a sheet that shows them."""
     monkeypatch.setitem(VIEWS, "small", small)
     phone = SIZES[0]
     with closing(Stage(browser, tmp_path)) as stage:
@@ -38,7 +38,7 @@ def test_a_view_becomes_pictures(
 
 
 def test_scenes_move() -> None:
-    """Each scene is a picture that changes a moment later."""
+    """Each scene is a picture that has changed a moment later."""
     for name, scene in SCENES.items():
         now, later = scene(0.1), scene(0.35)
 

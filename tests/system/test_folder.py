@@ -23,10 +23,10 @@ def manage(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return FORK_SERVER.run(arguments, {}, text)
 
 
-def test_a_second_server_is_told_who_has_the_folder(
+def test_second_server_on_a_state_folder_is_rejected(
     start_server: Callable[..., PortholeServer], tmp_path: Path
 ) -> None:
-    """Two servers once overwrote each other's settings.
+    """The message names the first server; two servers once overwrote each other's settings.
 
     Commands keep working beside a server, and a killed one leaves no lock behind.
     """
@@ -51,8 +51,8 @@ def test_a_second_server_is_told_who_has_the_folder(
     assert again.wait() == 0
 
 
-def test_a_web_and_a_camera_node_share_a_folder(tmp_path: Path) -> None:
-    """They keep different files there; two nodes of the same kind may not share."""
+def test_web_and_camera_nodes_may_share_a_folder(tmp_path: Path) -> None:
+    """The two keep different files there; two nodes of the same kind may not share a folder."""
     FolderLock(tmp_path, "cameras").tell("redis://bus")
     FolderLock(tmp_path, "web")
 
@@ -63,7 +63,7 @@ def test_a_web_and_a_camera_node_share_a_folder(tmp_path: Path) -> None:
             FolderLock(tmp_path, use)  # type: ignore[arg-type]
 
 
-def test_what_a_lock_holds_is_not_believed(tmp_path: Path) -> None:
+def test_lock_file_contents_are_not_trusted(tmp_path: Path) -> None:
     """Whatever the lock file contains, the message is one line of plain text."""
     FolderLock(tmp_path, "web")
     (tmp_path / "web.lock").write_bytes(b"1 \x1b[31mhost\n2 x y\n")
@@ -75,7 +75,7 @@ def test_what_a_lock_holds_is_not_believed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "mode"), [("", 0o777), ("", 0o770), ("people.json", 0o644), ("state.json", 0o666)]
 )
-def test_what_others_can_get_at_is_told(
+def test_files_open_to_other_accounts_are_reported(
     tmp_path: Path, name: str, mode: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Users see a warning, and the log has the command that fixes it."""
@@ -95,10 +95,8 @@ def test_what_others_can_get_at_is_told(
     assert find_faults(folder) == []
 
 
-def test_a_folder_as_it_should_be_is_not_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Files that everybody may read, but not write, are as earlier versions made them."""
+def test_safe_folder_is_not_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Files that others can only read, as earlier versions made them, cause no warning."""
     (tmp_path / "state.json").write_text("{}")
     (tmp_path / "state.json").chmod(0o644)
     tmp_path.chmod(0o755)
@@ -108,8 +106,8 @@ def test_a_folder_as_it_should_be_is_not_told(
     assert not caplog.records
 
 
-def test_nohup_stays_nohup() -> None:
-    """A server started to outlive its terminal does."""
+def test_nohup_server_outlives_its_terminal() -> None:
+    """A server that was started to ignore SIGHUP keeps ignoring it."""
     code = (
         "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); import manage\n"
         "manage.shut_down_by_signal(lambda: None)\n"

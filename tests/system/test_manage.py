@@ -52,12 +52,12 @@ def test_help_names_every_setting() -> None:
         assert flag in text
 
 
-def test_version_is_told() -> None:
-    """``--version`` is one line."""
+def test_version_is_printed() -> None:
+    """``--version`` prints one line."""
     assert manage_fresh("--version").stdout == f"porthole, version {__version__}\n"
 
 
-def test_another_python_is_told_where_the_packages_are() -> None:
+def test_python_outside_the_environment_is_explained() -> None:
     """``python3 manage.py`` outside the environment says how to enter it, in one line."""
     bare = [sys.executable, "-I", "-S", str(ROOT / "manage.py"), "run"]
     ended = subprocess.run(bare, capture_output=True, text=True, timeout=20)
@@ -89,8 +89,10 @@ def assert_refused(ended: subprocess.CompletedProcess[str], *said: str) -> None:
         ("][", ("is not TOML",)),
     ],
 )
-def test_wrong_file_ends_the_start(tmp_path: Path, text: str, said: tuple[str, ...]) -> None:
-    """A wrong settings file is one line and exit code 2, without a traceback."""
+def test_invalid_settings_file_stops_startup(
+    tmp_path: Path, text: str, said: tuple[str, ...]
+) -> None:
+    """An invalid settings file ends in one line and exit code 2, without a traceback."""
     file = tmp_path / "porthole.toml"
     file.write_text(text)
 
@@ -109,10 +111,10 @@ def test_wrong_file_ends_the_start(tmp_path: Path, text: str, said: tuple[str, .
         (["--state", "/dev/null/x"], {}, ("--state", "/dev/null/x")),
     ],
 )
-def test_wrong_settings_end_the_start(
+def test_invalid_settings_stop_startup(
     tmp_path: Path, arguments: list[str], environment: dict[str, str], said: tuple[str, ...]
 ) -> None:
-    """Wrong flags, variables and sources are rejected the same way."""
+    """Invalid flags, variables and sources are rejected the same way."""
     state = [] if "--state" in arguments else ["--state", str(tmp_path)]
 
     assert_refused(manage("run", *state, *arguments, **environment), *said)
@@ -122,8 +124,8 @@ def test_wrong_settings_end_the_start(
     ("arguments", "meant"),
     [(["rum"], "'run'"), (["run", "--prt", "1"], "'--port'"), (["user", "ad"], "'add'")],
 )
-def test_a_mistyped_command_is_answered_with_the_nearest(arguments: list[str], meant: str) -> None:
-    """Commands and their options are matched, too."""
+def test_mistyped_command_suggests_the_nearest(arguments: list[str], meant: str) -> None:
+    """The nearest command or option is suggested."""
     ended = manage(*arguments)
 
     assert ended.returncode == 2
@@ -140,7 +142,7 @@ def test_a_mistyped_command_is_answered_with_the_nearest(arguments: list[str], m
         ("caption?text=שלום", "'שלום' in the caption 'שלום' cannot be drawn as it is read"),
     ],
 )
-def test_wrong_processing_ends_the_start(tmp_path: Path, process: str, said: str) -> None:
+def test_invalid_processors_stop_startup(tmp_path: Path, process: str, said: str) -> None:
     """Processors are checked before the server starts to serve."""
     (tmp_path / "mine.py").write_text("def annotate(image, info): ...\n")
     (tmp_path / "broken.py").write_text("1 / 0\n")
@@ -152,8 +154,8 @@ def test_wrong_processing_ends_the_start(tmp_path: Path, process: str, said: str
     assert_refused(manage("run", "--config", str(file), "--port", "0"), "'door'", "process", said)
 
 
-def test_taken_port_ends_the_start(tmp_path: Path) -> None:
-    """The error names a port that another program has, and what to do."""
+def test_port_in_use_stops_startup(tmp_path: Path) -> None:
+    """The error names the port that another program uses, and says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         ended = manage_fresh("run", "--state", str(tmp_path), "--port", port)
@@ -161,8 +163,8 @@ def test_taken_port_ends_the_start(tmp_path: Path) -> None:
     assert_refused(ended, f"--port {port}", "in use")
 
 
-def test_probe_tells_what_a_source_delivers() -> None:
-    """A working source gives one line with what was measured."""
+def test_probe_prints_what_a_source_delivers() -> None:
+    """A working source gets one line with the measurements."""
     ended = manage_fresh("probe", "test:?size=320x240&fps=25")
 
     assert ended.returncode == 0
@@ -170,8 +172,8 @@ def test_probe_tells_what_a_source_delivers() -> None:
     assert ended.stderr == ""
 
 
-def test_probe_tells_programs_in_json(tmp_path: Path) -> None:
-    """One object a source, with all keys whether or not it works, and no password."""
+def test_probe_prints_json_for_programs(tmp_path: Path) -> None:
+    """Each source is one object, with all keys whether or not it works, and no password."""
     missing = "rtsp://ann:s3cret@127.0.0.1:9/live?key=s3cret"
 
     ended = manage("probe", "--json", "test:?size=320x240&fps=25", missing)
@@ -200,8 +202,8 @@ def test_probe_tells_programs_in_json(tmp_path: Path) -> None:
     assert "s3cret" not in ended.stdout + ended.stderr
 
 
-def test_probe_measures_a_camera_whose_password_is_not_encoded() -> None:
-    """A password with / @ : was "no URL"; it reaches the camera, and is never shown."""
+def test_probe_accepts_a_password_that_is_not_encoded() -> None:
+    """A password with / @ : reaches the camera, and is never shown; it was "no URL" before."""
     server = RtspServer()
     try:
         encoded = server.url("h264", login="digest")
@@ -219,8 +221,8 @@ def test_probe_measures_a_camera_whose_password_is_not_encoded() -> None:
     assert PASSWORD not in ended.stdout + ended.stderr
 
 
-def test_probe_tells_why_there_is_nothing(tmp_path: Path) -> None:
-    """A source that does not work is one line with the reason, and exit code 1."""
+def test_probe_explains_a_failing_source(tmp_path: Path) -> None:
+    """A source that does not work gets one line with the reason, and exit code 1."""
     ended = manage("probe", str(tmp_path / "none.mp4"), str(tmp_path))
 
     assert ended.returncode == 1
@@ -234,13 +236,13 @@ def test_probe_lists_devices() -> None:
     assert json.loads(manage("probe", "--json").stdout) == [] or find_devices()
 
 
-def test_probe_refuses_what_is_no_source() -> None:
+def test_probe_rejects_an_invalid_source() -> None:
     """An impossible source is a usage error, exit code 2."""
     assert_refused(manage("probe", "webcam:0"), "webcam:0")
 
 
-def test_users_are_named_in_any_capitals(tmp_path: Path) -> None:
-    """Names of users ignore case, and a byte order mark is no part of a password.
+def test_user_names_ignore_case(tmp_path: Path) -> None:
+    """User names ignore case, and a byte order mark is not part of a password.
 
     ``user change ada`` for Ada ended in a traceback, and ``user passwd`` spoke of no characters. A
     pipe may put the byte order mark in front of the password.

@@ -88,7 +88,7 @@ def test_cited_files_exist(page: str) -> None:
             assert any(f"/{path}" in one for one in there), path
 
 
-def test_links_lead_somewhere(page: str, request: pytest.FixtureRequest) -> None:
+def test_links_resolve(page: str, request: pytest.FixtureRequest) -> None:
     """Links lead to existing pages, headings and pictures."""
     page_path = request.node.callspec.params["page"]
     for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page)):
@@ -221,8 +221,8 @@ def test_cited_paths_are_served(page: str, app: App) -> None:
             assert any(f"{rule}/".startswith(f"{path}/") for rule in rules), span
 
 
-def test_octoprint_can_fill_in_its_lines() -> None:
-    """It uses Python's format() with values in quotes: single braces would fail."""
+def test_octoprint_can_format_its_commands() -> None:
+    """OctoPrint uses Python's format() with quoted values, where single braces would fail."""
     text = (ROOT / "docs/recording.md").read_text(encoding="utf-8")
     lines = next(code for _, code in FENCE.findall(text) if "PrintStarted" in code)
     sent = []
@@ -233,7 +233,7 @@ def test_octoprint_can_fill_in_its_lines() -> None:
     assert sent == [{"job": "a friend's cup.gcode"}, {"job": None}]
 
 
-def test_it_is_no_package() -> None:
+def test_project_is_not_a_pip_package() -> None:
     """``pip install .`` failed. The docs no longer promise that it works."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 

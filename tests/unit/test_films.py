@@ -7,7 +7,7 @@ import pytest
 from tests.support.cameras import films
 
 
-def test_a_film_is_made_once_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_film_is_made_once_per_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A repeated request gets a copy; another source makes another film."""
     kept = tmp_path / "kept"
     kept.mkdir()

@@ -159,12 +159,12 @@ def room_of(path: Path, base: str) -> str:
 
 
 def in_order(graph: Mapping[Path, set[Path]]) -> list[Path]:
-    """Return files in order of import; raise CycleError with a circle."""
+    """Return files in order of import; raise CycleError on a cycle."""
     return list(graphlib.TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("room", SERVER)
-def test_rooms_of_the_server_use_those_below(room: str) -> None:
+def test_server_rooms_import_only_allowed_rooms(room: str) -> None:
     """Only ``app``, ``runtime`` and the commands may import unlisted rooms."""
     for path in (ROOT / "server" / room).rglob("*.py"):
         used = {room_of(one, "server") for one in modules_imported(path)} - {room, "__init__"}
@@ -172,7 +172,7 @@ def test_rooms_of_the_server_use_those_below(room: str) -> None:
 
 
 @pytest.mark.parametrize("room", INNER)
-def test_inner_rooms_use_those_before(room: str) -> None:
+def test_inner_rooms_import_only_earlier_ones(room: str) -> None:
     """Within a room, too, imports point one way, and none imports the files that wire it."""
     order = INNER[room]
     for at, inner in enumerate(order):
@@ -183,21 +183,21 @@ def test_inner_rooms_use_those_before(room: str) -> None:
 
 
 @pytest.mark.parametrize("room", PAGE)
-def test_rooms_of_the_page_use_those_below(room: str) -> None:
+def test_page_rooms_import_only_allowed_rooms(room: str) -> None:
     """``stream`` and ``painting`` run in a worker and do not know the page."""
     for path in (ROOT / "static" / "js" / room).rglob("*.js"):
         used = {room_of(one, "static/js") for one in scripts_imported(path)} - {room}
         assert used <= PAGE[room], shown(path)
 
 
-def test_no_circle() -> None:
-    """In Python and in the page, every file can be read after those that it imports."""
+def test_imports_have_no_cycles() -> None:
+    """In the server and the page, every file can be loaded after those that it imports."""
     assert len(in_order({path: modules_imported(path) for path in PYTHON})) == len(PYTHON)
     assert len(in_order({path: scripts_imported(path) for path in SCRIPTS})) == len(SCRIPTS)
 
 
-def test_a_circle_would_be_seen() -> None:
-    """The rules above detect a circle."""
+def test_import_cycle_would_be_detected() -> None:
+    """The functions above find known imports, and detect a cycle."""
     app, hub = ROOT / "server" / "app.py", ROOT / "server" / "loop" / "hub.py"
 
     assert hub in modules_imported(app)
@@ -224,14 +224,14 @@ def test_rooms_are_small(base: str) -> None:
             assert lines <= MAX_LINES, f"{shown(file)}: {lines} lines"
 
 
-def test_long_tests_are_found() -> None:
+def test_long_test_files_exist() -> None:
     """A renamed file would start last, and the run would wait for it alone."""
     assert [path for path in LONG if not (ROOT / path).is_file()] == []
     assert len(set(LONG)) == len(LONG)
 
 
 @pytest.mark.parametrize("library", HOMES)
-def test_library_is_imported_at_home_only(library: str) -> None:
+def test_library_is_imported_only_at_home(library: str) -> None:
     """A library that may be replaced, or is dangerous, is used in one place."""
     users = {
         shown(path)
@@ -243,7 +243,7 @@ def test_library_is_imported_at_home_only(library: str) -> None:
 
 
 def test_every_error_is_listed() -> None:
-    """Those defined outside ``errors.py`` are in its docstring, with their file."""
+    """The docstring of ``errors.py`` lists every error, and the file of those defined elsewhere."""
     errors = {"Exception", "BaseException", "OSError", "ValueError", "RuntimeError", "LookupError"}
     tree = ast.parse((ROOT / "server" / "errors.py").read_text(encoding="utf-8"))
     listed = ast.get_docstring(tree) or ""
@@ -276,7 +276,7 @@ def test_importing_the_app_starts_nothing() -> None:
     )
 
 
-def test_an_idle_server_loads_no_library_for_pixels() -> None:
+def test_idle_server_loads_no_pixel_libraries() -> None:
     """Starting an idle server took 116 MB and 1.1 s, half of it for unused libraries. They draw,
     decode and encode, or serve only Socket.IO clients."""
     run(
@@ -290,14 +290,14 @@ def test_an_idle_server_loads_no_library_for_pixels() -> None:
         "    app = create_app(load_settings(sources, None, Path(folder), {}, {}))\n"
         "needless = {'numpy', 'cv2', 'av', 'cryptography', *manage.CLIENT_LIBRARIES}\n"
         "assert not needless & sys.modules.keys(), needless & sys.modules.keys()\n"
-        # Whoever opens the page soon wants pictures.
+        # A user who opens the page wants pictures soon.
         "app.flask.test_client().get('/')\n"
         "while 'cv2' not in sys.modules:\n"
         "    manage.hub.sleep(0.01)\n"
     )
 
 
-def test_a_camera_node_does_without_people() -> None:
+def test_camera_node_imports_no_web_code() -> None:
     """``manage.py camera`` imports neither Flask nor Socket.IO, nor what serves users."""
     imports = [
         "import sys, manage\n",

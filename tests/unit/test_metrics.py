@@ -4,7 +4,7 @@ from server.metrics import CameraStats, Meter, ProcessMeter
 from tests.support.fakes import FakeClock
 
 
-def test_rates_are_since_the_last_call(clock: FakeClock) -> None:
+def test_rates_cover_the_time_since_the_last_call(clock: FakeClock) -> None:
     """Rates are differences over the elapsed time; totals are totals."""
     meter = Meter(captured=100)
     stats = CameraStats(meter, clock)
@@ -40,14 +40,14 @@ def test_encode_time_is_unknown_when_nothing_was_encoded(clock: FakeClock) -> No
     assert stats.take()["encode_ms"] is None
 
 
-def test_two_calls_in_one_moment_are_harmless(clock: FakeClock) -> None:
+def test_two_calls_at_the_same_time_are_harmless(clock: FakeClock) -> None:
     """No time between two calls must not cause a division by zero."""
     stats = CameraStats(Meter(), clock)
 
     assert stats.take()["captured_fps"] == 0
 
 
-def test_drops_are_told_by_reason(clock: FakeClock) -> None:
+def test_drops_are_counted_by_reason(clock: FakeClock) -> None:
     """Every reason for a drop keeps its own count, as a copy."""
     meter = Meter()
     meter.drops["credit"] += 2
@@ -69,8 +69,8 @@ def test_meters_share_nothing() -> None:
     assert not second.drops
 
 
-def test_process_tells_its_age_and_memory(clock: FakeClock) -> None:
-    """The process's own figures are in the units of their names."""
+def test_process_reports_its_uptime_and_memory(clock: FakeClock) -> None:
+    """The process's figures are in the units that their names give."""
     meter = ProcessMeter(clock)
     clock.advance(3)
 
@@ -81,7 +81,7 @@ def test_process_tells_its_age_and_memory(clock: FakeClock) -> None:
     assert figures["cpu_percent"] >= 0
 
 
-def test_process_tells_what_it_holds_open() -> None:
+def test_open_descriptors_are_counted() -> None:
     """Every open file counts as a descriptor until it is closed."""
     meter = ProcessMeter()
     before = meter.take()["descriptors"]
@@ -93,7 +93,7 @@ def test_process_tells_what_it_holds_open() -> None:
     assert meter.take()["descriptors"] == before
 
 
-def test_cpu_use_is_since_the_last_call(clock: FakeClock) -> None:
+def test_cpu_use_covers_the_time_since_the_last_call(clock: FakeClock) -> None:
     """CPU time between two calls counts for the second, in percent of a core."""
     meter = ProcessMeter(clock)
     clock.advance(1)

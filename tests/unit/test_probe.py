@@ -71,7 +71,7 @@ def find(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeReader], tuple[Findin
 Find = Callable[[FakeReader], tuple[Finding, list[str]]]
 
 
-def test_what_was_measured_is_told(find: Find) -> None:
+def test_measured_values_are_reported(find: Find) -> None:
     """Rates are rounded, and unknown values are null."""
     found, said = find(FakeReader(*[JPEG] * 20))
 
@@ -80,7 +80,7 @@ def test_what_was_measured_is_told(find: Find) -> None:
     assert (found.passed_through, found.verified, said) == (True, None, [])
 
 
-def test_a_key_frame_is_waited_for_with_words(find: Find) -> None:
+def test_waiting_for_a_key_frame_is_reported(find: Find) -> None:
     """While packets arrive, the source has not timed out."""
     found, said = find(FakeReader(*["a key frame"] * 20, JPEG))
 
@@ -88,7 +88,7 @@ def test_a_key_frame_is_waited_for_with_words(find: Find) -> None:
     assert said == ["waiting for a key frame"]
 
 
-def test_what_never_comes_is_told(find: Find) -> None:
+def test_missing_picture_is_reported_with_the_reason(find: Find) -> None:
     """The wait is bounded, and the reason says what it waited for."""
     found, _ = find(FakeReader("a key frame"))
     silent, _ = find(FakeReader())
@@ -97,7 +97,7 @@ def test_what_never_comes_is_told(find: Find) -> None:
     assert silent.reason == "none came within 0.1 s"
 
 
-def test_a_broken_picture_is_not_the_end(find: Find) -> None:
+def test_broken_picture_does_not_end_the_probe(find: Find) -> None:
     """The next one may be good; if none is, the reason says what was wrong with them."""
     broken = PictureError("a JPEG picture arrived that is not complete")
     found, _ = find(FakeReader(broken, JPEG, broken))
@@ -107,15 +107,15 @@ def test_a_broken_picture_is_not_the_end(find: Find) -> None:
     assert never.reason == f"none came within 0.1 s: {broken}"
 
 
-def test_a_short_film_is_measured_to_its_end(find: Find) -> None:
-    """A source that ends while being measured has delivered."""
+def test_source_that_ends_while_measured_is_ok(find: Find) -> None:
+    """A source that ends while being measured has delivered a picture."""
     found, _ = find(FakeReader(JPEG, SourceEnded("played to its end")))
 
     assert found.ok
 
 
-def test_a_still_camera_is_not_hurried(find: Find) -> None:
-    """Measuring would give the rate at which it is polled."""
+def test_polled_camera_is_not_measured(find: Find) -> None:
+    """A measurement would give only the rate at which the camera is polled."""
     reader = FakeReader(JPEG, SourceError("asked again"), polled=True)
     found, _ = find(reader)
 
@@ -138,6 +138,6 @@ def test_a_still_camera_is_not_hurried(find: Find) -> None:
         ),
     ],
 )
-def test_a_finding_is_one_line(finding: Finding, line: str) -> None:
+def test_finding_prints_as_one_line(finding: Finding, line: str) -> None:
     """In the text for people, unknown values are left out."""
     assert str(finding) == line

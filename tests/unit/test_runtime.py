@@ -1,4 +1,4 @@
-"""SharedState to all nodes: parts that are opened in order and closed in reverse."""
+"""The runtime of every node: parts that are opened in order and closed in reverse."""
 
 import logging
 import sys
@@ -48,8 +48,8 @@ def node(tmp_path: Path) -> Runtime:
     return made
 
 
-def test_native_threads_give_the_hub_its_turn_soon(node: Runtime) -> None:
-    """Beside a thread busy in Python, such as the writer, a system call could take 5 ms."""
+def test_thread_switch_interval_is_short(node: Runtime) -> None:
+    """Next to a thread busy in Python, such as the writer, a system call could take 5 ms."""
     usual = 0.005
     sys.setswitchinterval(usual)  # Other tests may have run a node in this process before.
     try:
@@ -72,7 +72,7 @@ def test_parts_are_closed_in_reverse(node: Runtime) -> None:
     assert node.own["door"].closed
 
 
-def test_a_part_that_fails_keeps_no_other_open(
+def test_failing_part_does_not_keep_others_open(
     node: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failure to close is logged, and the other parts are still closed."""
@@ -85,7 +85,7 @@ def test_a_part_that_fails_keeps_no_other_open(
     assert "Failing could not be closed" in caplog.text
 
 
-def test_a_part_that_hangs_does_not_hold_the_node(
+def test_hanging_part_does_not_block_shutdown(
     node: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """All parts share one deadline, and the node exits without those that miss it."""
@@ -97,10 +97,10 @@ def test_a_part_that_hangs_does_not_hold_the_node(
     assert "not everything could be closed in time" in caplog.text
 
 
-def test_a_source_that_is_not_released_is_told_of(
+def test_unreleased_source_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """This holds on every kind of node; it used to be reported only on those with users."""
+    """Every node reports a source that is not released; only those with users used to."""
     monkeypatch.setattr(runtime_module, "SHUTDOWN_DEADLINE_S", 0.05)
     node = Runtime(load_settings(["door=test:"], None, tmp_path, {}, {}))
     stuck = hub.Signal()
@@ -114,8 +114,8 @@ def test_a_source_that_is_not_released_is_told_of(
     stuck.set()
 
 
-def test_what_happens_is_told_here_and_on_the_bus(node: Runtime) -> None:
-    """A node without users announces nothing here; the bus gets camera events, not server ones."""
+def test_notices_go_to_users_and_the_bus(node: Runtime) -> None:
+    """A node without users shows no notices; the bus gets those of cameras, not of the server."""
     here: list[tuple[object, ...]] = []
     elsewhere: list[tuple[object, ...]] = []
 

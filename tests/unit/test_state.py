@@ -10,14 +10,14 @@ from server.errors import ConfigError
 from server.state import StateFile
 
 
-def test_document_comes_back(tmp_path: Path) -> None:
+def test_saved_document_is_loaded(tmp_path: Path) -> None:
     """A saved document is loaded by the next run."""
     StateFile(tmp_path).save({"cameras": {"door": {"fps": 5}}})
 
     assert StateFile(tmp_path).load() == {"cameras": {"door": {"fps": 5}}}
 
 
-def test_folder_is_made(tmp_path: Path) -> None:
+def test_missing_folder_is_created(tmp_path: Path) -> None:
     """A missing folder is created, with its parents."""
     file = StateFile(tmp_path / "a" / "b")
 
@@ -70,7 +70,7 @@ def test_failed_save_keeps_the_old_document(
     assert file.load() == {"x": 1}
 
 
-def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+def test_folder_that_is_a_file_is_rejected(tmp_path: Path) -> None:
     """An impossible state folder ends the start with a message."""
     (tmp_path / "taken").write_text("")
 
@@ -78,9 +78,7 @@ def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
         StateFile(tmp_path / "taken").load()
 
 
-def test_folder_that_cannot_be_written_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unwritable_folder_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder without write permission is found at the start, not at the first change."""
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # Root may write anywhere.
 

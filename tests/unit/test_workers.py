@@ -23,8 +23,8 @@ def test_waits():
 ENDS_THE_WAIT = "import pathlib\n\ndef test_ends_the_wait(): pathlib.Path('goes').touch()\n"
 
 
-def test_a_process_that_dies_costs_its_own_file_only(tmp_path: Path) -> None:
-    """It was not replaced: with one process, every test after a crash counted as failed."""
+def test_dead_process_fails_only_its_own_file(tmp_path: Path) -> None:
+    """A dead process was not replaced: with only one, all tests after a crash counted as failed."""
     (tmp_path / "test_1.py").write_text(DIES)
     for number in (2, 3):
         (tmp_path / f"test_{number}.py").write_text(PASSES)
@@ -36,7 +36,7 @@ def test_a_process_that_dies_costs_its_own_file_only(tmp_path: Path) -> None:
     assert re.findall(r"^FAILED \S+::(\w+)", done.stdout, re.M) == ["test_dies", "test_never_run"]
 
 
-def test_no_file_waits_behind_one_that_takes_long(tmp_path: Path) -> None:
+def test_no_file_waits_behind_a_slow_one(tmp_path: Path) -> None:
     """A process with one slow test had already taken the next file, which no other could run."""
     (tmp_path / "test_1.py").write_text(WAITS)
     (tmp_path / "test_2.py").write_text(ENDS_THE_WAIT)
@@ -48,8 +48,8 @@ def test_no_file_waits_behind_one_that_takes_long(tmp_path: Path) -> None:
     assert "3 passed" in done.stdout
 
 
-def test_what_one_prefers_is_taken_first() -> None:
-    """After that, it takes what the others have left."""
+def test_preferred_files_are_taken_first() -> None:
+    """After them, a process takes those that the others have left."""
     files = [[name] for name in "abcd"]
     waiting, computing = fill([0, 2]), fill([1, 3])
 

@@ -323,14 +323,14 @@ class Session:
         fanout.serve(viewer)
 
     def _move(self, name: str, fanout: Fanout, choice: Choice) -> None:
-        """Switch the viewer to the choice's rendition or video; tell it which and why."""
-        fanout.move(self.sid, choice.rendition, choice.video)
+        """Tell the viewer the choice's rendition or video, and why; then switch it."""
         message: dict[str, Any] = {"camera": name, "rendition": choice.rendition}
         message["reason"] = choice.reason
         if choice.video is not None:
             message |= {"rendition": choice.video, "video": fanout.codec_of(choice.video)}
         # Bypass Socket.IO's queue: this may run in a hub callback, which must not wait.
         self.websocket.send_text("42" + json.dumps(["rendition", message]))
+        fanout.move(self.sid, choice.rendition, choice.video)
 
     def _on_message(self, message: Message) -> bool:
         """Handle acknowledgements here; return whether the message was handled.

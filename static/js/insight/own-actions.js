@@ -14,9 +14,20 @@ export class OwnActions {
     this.#user = user;
   }
 
-  /** Note that a command was sent or answered. @param {string} [camera]  Missing for the whole server. */
-  note(camera = SERVER) {
-    this.#sentMs.set(camera, performance.now());
+  /**
+   * Run a command. Its notice may come before its answer, or after.
+   *
+   * @template T
+   * @param {string | undefined} camera  Missing for the whole server.
+   * @param {() => Promise<T>} command
+   * @returns {Promise<T>}
+   */
+  async run(camera, command) {
+    const note = () => this.#sentMs.set(camera ?? SERVER, performance.now());
+    note();
+    const answer = await command();
+    note();
+    return answer;
   }
 
   /** Whether a notice is about something done here. @param {import('./notices.js').Notice} notice */

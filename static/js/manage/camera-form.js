@@ -14,6 +14,7 @@ const EDITABLE = ['title', 'group'];
 /** Events: `busy` ({busy}), `saved` ({entry, added}), `remove` ({entry}) and `cancel`. */
 export class CameraForm extends EventTarget {
   #form;
+  #change;
   #source;
   #sourceWrong;
   #found;
@@ -27,10 +28,15 @@ export class CameraForm extends EventTarget {
   // Whether somebody typed a name; until then one is suggested.
   #named = false;
 
-  /** @param {HTMLFormElement} form */
-  constructor(form) {
+  /**
+   * @param {HTMLFormElement} form
+   * @param {(method: string, path: string, options: object, camera: string) => Promise<import('./api.js').Answer>} change
+   *   Sends a change of a camera.
+   */
+  constructor(form, change) {
     super();
     this.#form = form;
+    this.#change = change;
     this.#source = form.elements.namedItem('source');
     this.#sourceWrong = form.querySelector('[data-wrong="source"]');
     this.#found = new Found(form.querySelector('[data-found]'));
@@ -152,11 +158,9 @@ export class CameraForm extends EventTarget {
     this.#alert('');
     const body = this.#values();
     const name = entry?.name ?? body.name;
-    this.#emit('change', { name });
     const answer = entry === null
-      ? await ask('POST', PATH, { body })
-      : await ask('PUT', `${PATH}/${name}`, { body, match: entry.revision });
-    this.#emit('change', { name });
+      ? await this.#change('POST', PATH, { body }, name)
+      : await this.#change('PUT', `${PATH}/${name}`, { body, match: entry.revision }, name);
     this.#setBusy(false);
     const { ok, data, message } = answer;
     if (ok) {

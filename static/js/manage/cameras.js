@@ -11,7 +11,7 @@ export class ManageCameras {
   #list;
   #form;
   #toasts;
-  #onChange;
+  #own;
   /** @type {import('./camera-list.js').Entry[]} */
   #entries = [];
   #shown = false;
@@ -21,13 +21,13 @@ export class ManageCameras {
    * @param {HTMLElement} element
    * @param {HTMLElement} toasts  Shows the outcome of a change.
    * @param {HTMLTemplateElement} template  For a toast.
-   * @param {(camera?: string) => void} onChange  Called before and after each change, with the camera's name if it is of one.
+   * @param {import('../insight/own-actions.js').OwnActions} own
    */
-  constructor(manage, element, toasts, template, onChange) {
+  constructor(manage, element, toasts, template, own) {
     this.#element = element;
-    this.#onChange = onChange;
+    this.#own = own;
     this.#list = new CameraList(element.querySelector('[data-rows]'), element.querySelector('[data-moved]'));
-    this.#form = new CameraForm(element.querySelector('[data-form]'));
+    this.#form = new CameraForm(element.querySelector('[data-form]'), (...what) => this.#change(...what));
     this.#toasts = new Toasts(toasts, template);
     manage.addEventListener('show', ({ detail }) => {
       this.#shown = detail.tab === 'cameras';
@@ -42,7 +42,6 @@ export class ManageCameras {
     this.#list.addEventListener('order', ({ detail }) => this.#order(detail.names));
     this.#form.addEventListener('cancel', () => this.#closeForm());
     this.#form.addEventListener('busy', ({ detail }) => this.#hold(detail.busy));
-    this.#form.addEventListener('change', ({ detail }) => onChange(detail.name));
     this.#form.addEventListener('saved', ({ detail }) => this.#onSaved(detail));
     this.#form.addEventListener('remove', ({ detail }) => this.#remove(detail.entry));
   }
@@ -120,7 +119,7 @@ export class ManageCameras {
 
   async #remove(entry) {
     this.#hold(true);
-    const { ok, data, message } = await this.#change('DELETE', entry.name, { match: entry.revision }, entry.name);
+    const { ok, data, message } = await this.#change('DELETE', `${PATH}/${entry.name}`, { match: entry.revision }, entry.name);
     this.#hold(false);
     const title = entry.settings.title || entry.name;
     if (!ok) {
@@ -136,7 +135,7 @@ export class ManageCameras {
   }
 
   async #undo(undo, name, title) {
-    const { ok, data, message } = await this.#change('POST', 'undo', { body: { undo } }, name);
+    const { ok, data, message } = await this.#change('POST', `${PATH}/undo`, { body: { undo } }, name);
     if (!ok) {
       const action = { word: 'Try again', act: () => this.#undo(undo, name, title) };
       this.#toasts.show(`${title} was not brought back: ${message}`, 'error', { stays: true, action });
@@ -149,16 +148,13 @@ export class ManageCameras {
   }
 
   async #order(names) {
-    const { ok, message } = await this.#change('POST', 'order', { body: { names } });
+    const { ok, message } = await this.#change('POST', `${PATH}/order`, { body: { names } });
     if (ok) return;
     this.#toasts.show(`The order was not saved: ${message}`, 'error');
     this.#load();
   }
 
-  async #change(method, path, options, camera) {
-    this.#onChange(camera);
-    const answer = await ask(method, `${PATH}/${path}`, options);
-    this.#onChange(camera);
-    return answer;
+  #change(method, path, options, camera) {
+    return this.#own.run(camera, () => ask(method, path, options));
   }
 }

@@ -32,9 +32,7 @@ export class Commands {
 
   /** Send a command; the caller shows any error. @param {string} event @param {{camera?: string}} payload */
   async tune(event, payload) {
-    this.#own.note(payload.camera);
-    const reply = await this.#backend.request(event, payload);
-    this.#own.note(payload.camera);
+    const reply = await this.#own.run(payload.camera, () => this.#backend.request(event, payload));
     if (reply.ok && reply.camera) this.#onCamera(reply.camera);
     return reply;
   }

@@ -33,7 +33,7 @@ def get(server: PortholeServer, path: str) -> str:
         return str(answer.read().decode())
 
 
-def test_a_camera_nobody_watches_dies_and_returns(
+def test_unwatched_camera_reports_failure_and_recovery(
     start_server: Start, connect: Connect, camera: BadCamera
 ) -> None:
     """All viewers get the same notices, one when it fails and one when it recovers."""
@@ -74,10 +74,10 @@ def test_a_camera_nobody_watches_dies_and_returns(
     assert 'porthole_source_opened_total{camera="halted"} 0.0' in get(server, "metrics")
 
 
-def test_a_dead_camera_on_another_page_is_in_the_top_bar(
+def test_top_bar_shows_a_dead_camera_on_another_page(
     start_server: Start, page: Page, camera: BadCamera
 ) -> None:
-    """The tenth of ten, at three by three, is counted, named with its reason, and later cleared."""
+    """The tenth of ten, on page two, is counted, named with its reason, and later cleared."""
     camera.disappear()
     others = (f"cam-{number}=test:?size=128x72&fps=2" for number in range(1, 10))
     server = start_server(*others, f"yard={camera.url()}", *OPTIONS)

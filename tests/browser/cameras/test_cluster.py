@@ -15,7 +15,7 @@ Start = Callable[..., PortholeServer]
 DROPPED = "() => window.porthole.tiles.get('door').dropped"
 
 
-def test_cameras_elsewhere_look_like_our_own(start_node: Start, page: Page) -> None:
+def test_remote_camera_looks_like_a_local_one(start_node: Start, page: Page) -> None:
     """A remote camera's tile appears, is live, reports a lost node, and recovers with it."""
     web = start_node("web")
     page.goto(web.url)
@@ -37,7 +37,7 @@ def test_cameras_elsewhere_look_like_our_own(start_node: Start, page: Page) -> N
     assert page.evaluate(DROPPED) < 200
 
 
-def test_what_another_node_records_looks_like_our_own(
+def test_remote_recordings_look_like_local_ones(
     start_node: Start, page: Page, tmp_path: Path
 ) -> None:
     """Tile, time bar and library show another node's recording, event and picture.

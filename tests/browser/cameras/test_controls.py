@@ -30,8 +30,8 @@ def newest(viewer: Viewer) -> Any:
     return cv2.imdecode(np.frombuffer(viewer.last_jpeg, np.uint8), cv2.IMREAD_COLOR)
 
 
-def test_a_program_sets_what_a_camera_offers(start_server: Start, connect: Connect) -> None:
-    """It applies in half a second, shows in the picture, reaches others, survives a restart."""
+def test_program_sets_controls_and_presets(start_server: Start, connect: Connect) -> None:
+    """A change applies in half a second, is visible, reaches others, and survives a restart."""
     server = start_server(SMALL)
     viewer, other = connect(server), connect(server)
     assert viewer.call("watch", {"camera": "test"})["ok"]
@@ -89,7 +89,7 @@ def test_a_program_sets_what_a_camera_offers(start_server: Start, connect: Conne
     assert held(state, "brightness")["value"] == 60
 
 
-def test_a_person_sets_what_a_camera_offers(
+def test_user_sets_controls_and_presets_on_the_page(
     start_server: Start, connect: Connect, new_context: NewContext
 ) -> None:
     """Slider, switch, choice, crop frame and presets work; a rejection shows at the control."""

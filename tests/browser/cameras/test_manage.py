@@ -46,8 +46,8 @@ def rows(page: Page) -> Any:
     return page.locator(".managed-row .managed-title")
 
 
-def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page: Page) -> None:
-    """Tried before it is saved, changed, moved by keyboard, removed, and restored."""
+def test_cameras_are_managed_on_the_page(server: PortholeServer, page: Page) -> None:
+    """A camera is tried, added, moved by keyboard and pointer, changed, removed and restored."""
     log_in(page, server, "ann")
     page.goto(f"{server.url}?manage=cameras")
     wait_for_paint(page, "door", 1)
@@ -109,10 +109,10 @@ def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
-def test_a_film_of_the_media_folder_is_added(
+def test_media_folder_film_is_added_as_a_camera(
     start_server: Start, page: Page, tmp_path: Path
 ) -> None:
-    """Chosen from the files found, it is tried and named without more input."""
+    """A film chosen from the files found is tried and named without more input."""
     folder = tmp_path / "media"
     folder.mkdir()
     make_film(folder / "film.mp4", "-t", "2", source="testsrc2=size=160x90:rate=5")
@@ -149,7 +149,7 @@ def drag_below(page: Page, handle: str, other: str) -> None:
     page.mouse.up()
 
 
-def test_a_late_answer_closes_no_other_form(start_server: Start, page: Page) -> None:
+def test_late_response_does_not_close_another_form(start_server: Start, page: Page) -> None:
     """While a form is being saved, no other one can be opened beside it.
 
     A slow undo once closed the form being filled in, and trying again did nothing.
@@ -189,8 +189,11 @@ def test_a_late_answer_closes_no_other_form(start_server: Start, page: Page) -> 
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
-def test_two_admins_are_told_of_each_other(server: PortholeServer, page: Page) -> None:
-    """Typed text stays, the other's values are shown; a command-line camera cannot be changed."""
+def test_edit_conflict_is_shown_to_the_admin(server: PortholeServer, page: Page) -> None:
+    """Typed text stays, and the other admin's values can be shown.
+
+    The address of a camera from the command line cannot be changed.
+    """
     log_in(page, server, "ann")
     page.goto(f"{server.url}?manage=cameras")
     expect(page.locator(".managed-mark")).to_have_text("Command line")
@@ -213,7 +216,7 @@ def test_two_admins_are_told_of_each_other(server: PortholeServer, page: Page) -
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
-def test_nobody_else_is_sent_the_window(server: PortholeServer, page: Page) -> None:
+def test_only_admins_get_the_manage_window(server: PortholeServer, page: Page) -> None:
     """An operator's page does not contain the admins' window."""
     log_in(page, server, "otto")
     page.goto(f"{server.url}?manage=cameras")
@@ -222,8 +225,8 @@ def test_nobody_else_is_sent_the_window(server: PortholeServer, page: Page) -> N
     expect(page.locator("[data-manage], [data-open-manage]")).to_have_count(0)
 
 
-def test_an_empty_dashboard_offers_to_add_a_camera(start_server: Start, page: Page) -> None:
-    """The test pattern belongs to no user; without it, one button leads to the first camera."""
+def test_empty_dashboard_offers_to_add_a_camera(start_server: Start, page: Page) -> None:
+    """Once the default test pattern is removed, one button leads to adding the first camera."""
     server = start_server()
     assert ask_api(server, "DELETE", "/test").status == 200
     page.goto(server.url)

@@ -100,7 +100,9 @@ def crowd() -> Iterator[Crowd]:
 LEAVES = r"; [0-9.]+ fps leave \d+ ms"
 
 
-def test_bad_code_harms_nobody_else(server: PortholeServer, connect: Connect, crowd: Crowd) -> None:
+def test_bad_code_affects_only_its_own_camera(
+    server: PortholeServer, connect: Connect, crowd: Crowd
+) -> None:
     """Code that sleeps, burns CPU, raises or returns nonsense leaves other cameras undisturbed.
 
     Frames of the healthy camera keep their pace, control events are answered promptly, and STATE
@@ -149,8 +151,8 @@ def test_bad_code_harms_nobody_else(server: PortholeServer, connect: Connect, cr
         assert is_green == (name == "annotate")
 
 
-def test_the_tile_says_what_is_wrong(server: PortholeServer, page: Page) -> None:
-    """The tile says which code fails and how; the panel lists how every processor does."""
+def test_tile_names_the_failing_processor(server: PortholeServer, page: Page) -> None:
+    """The tile says which code fails and how; the panel lists the state of each processor."""
     page.set_default_timeout(PAGE_MS)
     page.goto(server.url)
 

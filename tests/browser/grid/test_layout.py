@@ -99,8 +99,8 @@ def test_rows_are_justified(
         assert used > width - 3 or max(ends) - min(rows) > height - len(rows) - 2
 
 
-def test_neighbours_and_drops(blank: Page) -> None:
-    """An arrow leads to the neighbour there; a dropped tile goes beside the nearest one."""
+def test_arrows_and_drops_find_the_neighbouring_tile(blank: Page) -> None:
+    """An arrow leads to the neighbour on that side; a dropped tile goes beside the nearest one."""
     # Two wide ones over three narrow ones, and one alone below them.
     boxes = [
         {"x": x, "y": y, "width": width, "height": 90}
@@ -138,7 +138,7 @@ def test_neighbours_and_drops(blank: Page) -> None:
     ]
 
 
-def test_order_survives_what_comes_and_goes(blank: Page) -> None:
+def test_order_survives_added_and_missing_cameras(blank: Page) -> None:
     """New cameras are appended, and one that returns takes its old place."""
 
     results = in_module(
@@ -157,8 +157,8 @@ def test_order_survives_what_comes_and_goes(blank: Page) -> None:
     assert results == ["c a b d", "c a b", "b c a", "a b c", "a c gone b", "gone away b a"]
 
 
-def test_layouts_and_pages(server: PortholeServer, page: Page) -> None:
-    """Two by two shows four at a time, only these are watched, and a reload remembers it."""
+def test_layout_shows_and_remembers_its_pages(server: PortholeServer, page: Page) -> None:
+    """Two by two shows four at a time, only these are watched, and a reload keeps them."""
     page.goto(server.url)
     page.locator(".topbar [data-layout='2x2']").click()
     expect_names(page, "door", "yard", "hall", "bench")
@@ -177,8 +177,8 @@ def test_layouts_and_pages(server: PortholeServer, page: Page) -> None:
     expect(page.locator(".topbar [data-layout='2x2']")).to_have_attribute("aria-pressed", "true")
 
 
-def test_cameras_are_dragged_into_order(server: PortholeServer, page: Page) -> None:
-    """By mouse and by keyboard, in this browser until reset; a drag opens nothing."""
+def test_cameras_are_reordered_by_mouse_and_keyboard(server: PortholeServer, page: Page) -> None:
+    """The order stays in this browser until it is reset; a drag does not open the tile."""
     page.goto(server.url)
     wait_for_paint(page, "door", 1)
 
@@ -204,7 +204,7 @@ def test_cameras_are_dragged_into_order(server: PortholeServer, page: Page) -> N
     expect_names(page, *CAMERAS)
 
 
-def test_a_finger_drags_after_a_rest(server: PortholeServer, new_context: NewContext) -> None:
+def test_long_press_drags_a_tile(server: PortholeServer, new_context: NewContext) -> None:
     """After a long press a tile follows the finger; a tap opens it."""
     context = new_context(viewport={"width": 900, "height": 700}, has_touch=True)
     page = context.new_page()
@@ -223,8 +223,8 @@ def test_a_finger_drags_after_a_rest(server: PortholeServer, new_context: NewCon
     expect(page.locator("#panel-title")).to_have_text("door")
 
 
-def test_a_kiosk_shows_only_pictures(server: PortholeServer, page: Page) -> None:
-    """The named cameras in order, no bars, a clear message for a missing one, no way in."""
+def test_kiosk_shows_only_pictures(server: PortholeServer, page: Page) -> None:
+    """A kiosk has the named cameras in order, no bars, a message for a missing one, no controls."""
     page.goto(server.url + "?view=kiosk&cameras=hall,door,nope")
     wait_for_paint(page, "hall")
 
@@ -242,8 +242,8 @@ def test_a_kiosk_shows_only_pictures(server: PortholeServer, page: Page) -> None
     )
 
 
-def test_the_way_to_a_kiosk(server: PortholeServer, page: Page) -> None:
-    """The view menu has a link to a kiosk of the current view, and copies it."""
+def test_view_menu_copies_a_kiosk_link(server: PortholeServer, page: Page) -> None:
+    """The view menu copies a link to a kiosk of the current view."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(server.url + "?filter=l&layout=2x2&camera=door")
     page.locator("[popovertarget='view-menu']").click()
@@ -263,8 +263,8 @@ def test_the_way_to_a_kiosk(server: PortholeServer, page: Page) -> None:
     expect_names(page, "hall", "lift")
 
 
-def test_the_filter(server: PortholeServer, page: Page) -> None:
-    """By name while typing, by state with chips; an empty result is explained and undone."""
+def test_cameras_are_filtered_by_name_and_state(server: PortholeServer, page: Page) -> None:
+    """Typing filters by name, chips by state; an empty result is explained and can be undone."""
     page.goto(server.url)
     expect_state(page, "ghost", "retrying")
 

@@ -65,8 +65,8 @@ CAMERAS = tuple(
         ("?layout=9x9&page=-1&state=odd&every=x", {"layout": None, "page": 1, "rotate": 0}),
     ],
 )
-def test_links_say_what_is_shown(blank: Page, search: str, expected: dict[str, Any]) -> None:
-    """An address is parsed without its nonsense, and written back so that it parses the same."""
+def test_links_round_trip(blank: Page, search: str, expected: dict[str, Any]) -> None:
+    """An address is parsed without its invalid values, and written back to parse the same."""
 
     shown, again, kept = in_module(
         blank,
@@ -83,7 +83,7 @@ def test_links_say_what_is_shown(blank: Page, search: str, expected: dict[str, A
     assert kept == "?other=1"
 
 
-def test_links_and_the_way_back(pair: PortholeServer, page: Page) -> None:
+def test_link_focuses_a_camera_and_back_leaves_it(pair: PortholeServer, page: Page) -> None:
     """A camera in the address gets focus; Back leaves a focus that a user opened, as Esc does."""
     page.goto(pair.url + "?camera=yard&keep=1")
     expect(page.locator("#panel-title")).to_have_text("yard")
@@ -106,7 +106,7 @@ def test_links_and_the_way_back(pair: PortholeServer, page: Page) -> None:
     expect(page.locator("[data-toasts]")).to_contain_text("There is no camera “nobody” here.")
 
 
-def test_a_copied_link_shows_the_same_in_another_browser(
+def test_copied_link_shows_the_same_in_another_browser(
     share_server: Start, page: Page, new_context: NewContext
 ) -> None:
     """The other browser has its own layout, order and sizes; the link overrides all of them.
@@ -148,7 +148,9 @@ def test_a_copied_link_shows_the_same_in_another_browser(
     expect_names(other, "lift", "gate", "door", "yard")
 
 
-def test_a_login_leads_back_to_the_view(start_server: Start, page: Page, tmp_path: Any) -> None:
+def test_login_returns_to_the_requested_view(
+    start_server: Start, page: Page, tmp_path: Any
+) -> None:
     """After the login, users get to the view in the address, and nowhere else."""
     UsersFile(tmp_path / "state").add_user("ada", "viewer", None, PASSWORD)
     server = start_server(*CAMERAS)

@@ -53,7 +53,7 @@ def test_zoom_never_shows_an_edge(blank: Page) -> None:
         assert entry["whole"] or look["scale"] < 1.02
 
 
-def test_a_swipe_is_wide_level_and_quick(blank: Page) -> None:
+def test_swipe_must_be_wide_level_and_quick(blank: Page) -> None:
     """A finger that scrolls, rests or trembles does not count as a swipe."""
 
     strokes = [(-90, 10, 200), (90, -10, 200), (-90, 60, 200), (-30, 0, 100), (-90, 0, 2000)]
@@ -67,7 +67,7 @@ def test_a_swipe_is_wide_level_and_quick(blank: Page) -> None:
     assert swiped == [1, -1, 0, 0, 0]
 
 
-def test_looking_closer(pair: PortholeServer, page: Page) -> None:
+def test_picture_zooms_by_mouse_and_keys(pair: PortholeServer, page: Page) -> None:
     """A double click, the wheel and keys zoom; dragging pans up to the edge; 0 resets."""
     page.goto(pair.url + "?camera=door")
     wait_for_paint(page, "door", 1)
@@ -96,8 +96,8 @@ def test_looking_closer(pair: PortholeServer, page: Page) -> None:
     expect(badge).to_have_count(0)
 
 
-def test_full_page_without_full_screen(pair: PortholeServer, page: Page) -> None:
-    """Where a phone has no full screen the picture fills the page, zooms, and can be left."""
+def test_full_page_replaces_missing_full_screen(pair: PortholeServer, page: Page) -> None:
+    """Where a phone lacks full screen the picture fills the page, zooms, and can be left."""
     page.add_init_script("Object.defineProperty(document, 'fullscreenEnabled', { value: false });")
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(pair.url + "?camera=door")
@@ -113,7 +113,7 @@ def test_full_page_without_full_screen(pair: PortholeServer, page: Page) -> None
     expect(page.locator("[data-full-page]")).to_have_count(0)
 
 
-def test_full_screen_zooms_too(pair: PortholeServer, page: Page) -> None:
+def test_full_screen_picture_can_be_zoomed(pair: PortholeServer, page: Page) -> None:
     """A tile in full screen from the grid can be zoomed, and is reset afterwards."""
     page.goto(pair.url)
     wait_for_paint(page, "door", 1)
@@ -144,7 +144,9 @@ def covers(page: Page, camera: str) -> None:
     )
 
 
-def test_fingers_pinch_and_swipe(pair: PortholeServer, new_context: NewContext) -> None:
+def test_pinch_zooms_and_swipe_changes_the_camera(
+    pair: PortholeServer, new_context: NewContext
+) -> None:
     """Two fingers zoom, one pans a zoomed picture, and a swipe goes to the next camera."""
     context = new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()

@@ -81,7 +81,7 @@ def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> N
     assert found == []
 
 
-def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
+def test_everything_works_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
     """A camera is reached, focused, changed, saved, stopped and left; dialogs open and close."""
     page = dashboard
 
@@ -135,7 +135,7 @@ def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
     wait_for_paint(page, "one")
 
 
-def test_no_motion_where_none_is_wanted(dashboard: Page) -> None:
+def test_reduced_motion_disables_animations(dashboard: Page) -> None:
     """With reduced motion nothing animates for long, in any state and dialog."""
     page = dashboard
     page.emulate_media(reduced_motion="reduce")
@@ -164,10 +164,10 @@ def test_no_motion_where_none_is_wanted(dashboard: Page) -> None:
     assert moving[0] > 10
 
 
-def test_what_is_shown_is_looked_at(page: Page) -> None:
-    """Hidden parts are removed meanwhile, unless a visible one refers to them, and restored.
+def test_axe_checks_visible_elements_only(page: Page) -> None:
+    """Hidden elements are removed for the check, unless a visible one refers to them, and restored.
 
-    No planted fault is overlooked.
+    Every planted fault is found.
     """
     page.set_content(
         """<html lang="en"><title>Faults</title>

@@ -5,8 +5,8 @@ from playwright.sync_api import Page
 from tests.support.browser.chromium import in_module
 
 
-def test_the_first_picture_is_waited_for(blank: Page) -> None:
-    """A first picture that is still on its way does not make a camera stalled.
+def test_slow_first_picture_is_not_a_stall(blank: Page) -> None:
+    """A camera whose first picture is still on its way is connecting, not stalled.
 
     Of forty cameras on a slow machine ten were called stalled, three seconds after the page was
     opened.
@@ -24,8 +24,8 @@ def test_the_first_picture_is_waited_for(blank: Page) -> None:
     assert words == ["connecting", "stalled", "live", "stalled"]
 
 
-def test_what_is_wrong_is_one_badge(blank: Page) -> None:
-    """A narrow link, failing code, a slow server; no badge while all is well."""
+def test_badge_shows_at_most_one_problem(blank: Page) -> None:
+    """A slow link, failing code or a slow server gets one badge; without trouble there is none."""
     tiles = in_module(
         blank,
         "grid/badge",

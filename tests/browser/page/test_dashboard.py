@@ -21,7 +21,7 @@ Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
 
-def test_every_state_is_told_in_words(start_server: Start, connect: Connect, page: Page) -> None:
+def test_tiles_show_their_state_in_words(start_server: Start, connect: Connect, page: Page) -> None:
     """Live, stopped and retrying tiles show their state, with the reason."""
     server = start_server(SMALL, f"halted={SMALL}", "ghost=/no/such/file.mp4")
     operator = connect(server)
@@ -37,7 +37,9 @@ def test_every_state_is_told_in_words(start_server: Start, connect: Connect, pag
     expect(tile(page, "ghost")).to_contain_text("there is no file /no/such/file.mp4")
 
 
-def test_keys_focus_stop_and_start(start_server: Start, connect: Connect, page: Page) -> None:
+def test_keys_focus_stop_and_start_cameras(
+    start_server: Start, connect: Connect, page: Page
+) -> None:
     """`2` focuses the second tile, space stops and starts it, Esc goes back; `?` shows the keys.
 
     Digits typed into a field do not move the focus to another camera.
@@ -69,7 +71,7 @@ def test_keys_focus_stop_and_start(start_server: Start, connect: Connect, page: 
 
 
 def test_sliders_change_the_camera(start_server: Start, connect: Connect, page: Page) -> None:
-    """The quality slider and the fps field reach the camera, and show its reply."""
+    """The quality slider and fps field set the camera; the slider follows others' changes."""
     server = start_server(SMALL)
     viewer = connect(server)
     page.goto(server.url)
@@ -91,7 +93,7 @@ def test_sliders_change_the_camera(start_server: Start, connect: Connect, page: 
     expect(quality).to_have_value("42")
 
 
-def test_quit_asks_first(start_server: Start, page: Page) -> None:
+def test_quit_asks_for_confirmation(start_server: Start, page: Page) -> None:
     """The page shuts the server down only after a second confirmation."""
     server = start_server(SMALL)
     page.goto(server.url)
@@ -108,10 +110,11 @@ def test_quit_asks_first(start_server: Start, page: Page) -> None:
     expect(page.locator("[data-banner]")).to_be_visible()
 
 
-def test_the_page_resumes_when_the_server_is_back(start_server: Start, page: Page) -> None:
-    """A stopped server is shown as gone; its successor's frames appear without a reload.
+def test_page_resumes_when_the_server_returns(start_server: Start, page: Page) -> None:
+    """A stopped server is shown as gone; after a restart frames appear without a reload.
 
-    It closed its cameras before it ended; their last reason, that nobody watched, must not show.
+    The server closes its cameras before it exits; their last reason, that nobody is watching, must
+    not show.
     """
     server = start_server(SMALL)
     page.goto(server.url + "?camera=test")
@@ -128,8 +131,8 @@ def test_the_page_resumes_when_the_server_is_back(start_server: Start, page: Pag
     expect(page.locator("[data-banner]")).to_be_hidden()
 
 
-def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> None:
-    """Plots first opened while the server was gone never appeared: the failed load was cached."""
+def test_plots_load_once_the_server_returns(start_server: Start, page: Page) -> None:
+    """Plots opened while the server is down appear after its return; a failed load was cached."""
     # A new origin, for which the browser has no files cached.
     server = start_server(SMALL, "--port", "0")
     failed: list[str] = []
@@ -148,8 +151,8 @@ def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> 
     expect(drawing).to_be_visible()
 
 
-def test_nothing_overflows(share_server: Start, page: Page) -> None:
-    """On a phone, a laptop and a wall the page scrolls down at most, never sideways."""
+def test_page_never_scrolls_sideways(share_server: Start, page: Page) -> None:
+    """On a phone, a laptop and a wall the page scrolls vertically at most."""
     server = share_server(
         "one=test:?size=320x180&fps=2", "two=test:?size=320x180&fps=2", "ghost=/no/such/file.mp4"
     )
@@ -164,7 +167,7 @@ def test_nothing_overflows(share_server: Start, page: Page) -> None:
             assert shown <= width, (width, key)
 
 
-def test_the_page_works_under_a_prefix(share_server: Start, page: Page) -> None:
+def test_page_works_under_a_path_prefix(share_server: Start, page: Page) -> None:
     """Behind a proxy that strips a prefix everything works, and no request goes to the root."""
     server = share_server(SMALL)
     asked: list[str] = []

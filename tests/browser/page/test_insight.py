@@ -101,8 +101,8 @@ def plot(area: Locator, title: str) -> Locator:
     return area.locator(".plot", has=area.page.get_by_text(title, exact=True))
 
 
-def test_where_the_time_goes(blank: Page) -> None:
-    """The parts add up to the total, unknown ones say so, and none is negative."""
+def test_latency_parts_add_up_to_the_total(blank: Page) -> None:
+    """The parts add up to the total, unknown parts are null, and none is negative."""
     server = {"capture_ms": 4, "encode_ms": 6, "wait_ms": 1}
     # Ten frames that took 41 ms to arrive by a clock 10 ms behind, 3 and 2 from then on.
     spent = {"transitMs": 310, "decodeMs": 30, "paintMs": 20}
@@ -128,8 +128,8 @@ def test_where_the_time_goes(blank: Page) -> None:
     assert (unmeasured["network"], unmeasured["decode"], unmeasured["total"]) == (None, 3, None)
 
 
-def test_samples_are_bounded(blank: Page) -> None:
-    """A ring keeps the newest in order; unknown values do not count in a summary."""
+def test_sample_ring_keeps_the_newest(blank: Page) -> None:
+    """A full ring keeps the newest samples in order; a summary ignores unknown values."""
     ats, newest, summary = blank.evaluate(RING, {"capacity": 5, "count": 12})
 
     assert ats == [8, 9, 10, 11, 12]
@@ -144,8 +144,8 @@ def test_scales_end_on_round_numbers(blank: Page) -> None:
     assert blank.evaluate(TOPS, cases) == [4, 20, 40, pytest.approx(0.4), 200, 8, 2e8]
 
 
-def test_what_is_known_of_the_day(blank: Page) -> None:
-    """Entries are not duplicated, a dragged slider is one notice, toasts are for visible ones."""
+def test_notices_are_deduplicated_and_merged(blank: Page) -> None:
+    """Duplicates are dropped, a dragged slider is one notice, only visible cameras get toasts."""
 
     def notice(at: float, message: str, camera: str | None = None) -> dict[str, Any]:
         return {"at": at, "level": "info", "message": message} | (
@@ -167,8 +167,11 @@ def test_what_is_known_of_the_day(blank: Page) -> None:
     assert known["toasted"] == [[True, True, False, True], [False, False, True, True]]
 
 
-def test_a_busy_camera_is_told_now_and_then(blank: Page) -> None:
-    """A toast for each car in a street would always cover part of the picture."""
+def test_repeated_motion_toasts_are_rate_limited(blank: Page) -> None:
+    """A camera's motion gets at most one toast in five minutes.
+
+    A toast for each car in a street would always cover part of the picture.
+    """
     events = [("Motion: Street", 0), ("Motion: Street", 12), ("Motion: Door", 13)]
     later = [("Motion: Street", 250), ("Motion: Street", 301), ("Motion: Street", 320)]
     body = """({ RecentToasts }, events) => {
@@ -180,7 +183,7 @@ def test_a_busy_camera_is_told_now_and_then(blank: Page) -> None:
     assert news == [True, False, True, False, True, False]
 
 
-def test_plots_show_and_say_what_is_measured(page: Page) -> None:
+def test_plots_are_drawn_described_and_tabulated(page: Page) -> None:
     """A focused camera's figures are plotted, described, readable by keyboard, and in tables."""
     page.keyboard.press("1")
     show_tab(page, "Statistics")
@@ -222,7 +225,7 @@ def test_plots_show_and_say_what_is_measured(page: Page) -> None:
     expect(drawing).to_be_visible()
 
 
-def test_a_camera_in_focus_goes_on_below_the_fold(page: Page) -> None:
+def test_focused_camera_keeps_painting_off_screen(page: Page) -> None:
     """On a phone a picture scrolled away from the plots is still painted."""
     page.set_viewport_size({"width": 390, "height": 844})
     page.keyboard.press("1")
@@ -236,8 +239,8 @@ def test_a_camera_in_focus_goes_on_below_the_fold(page: Page) -> None:
     wait_to_see(lambda: page.evaluate(painted) >= target)
 
 
-def test_the_system_is_in_a_drawer(page: Page) -> None:
-    """``i`` opens it, it has the server's figures and plots, and Esc restores the focus."""
+def test_system_drawer_shows_figures_and_plots(page: Page) -> None:
+    """``i`` opens a drawer with the server's figures and plots; Esc restores the focus."""
     page.keyboard.press("ArrowRight")
     opener = page.locator("[data-open-system]")
     opener.focus()
@@ -254,10 +257,10 @@ def test_the_system_is_in_a_drawer(page: Page) -> None:
     expect(opener).to_be_focused()
 
 
-def test_the_timeline_tells_what_one_did_not_see(
+def test_timeline_collects_unseen_notices(
     server: PortholeServer, connect: Connect, page: Page
 ) -> None:
-    """A toast is for what is on screen; the rest is a dot, an entry, and a link to the camera."""
+    """A visible camera gets a toast; other notices get an unread dot, an entry and a link."""
     operator = connect(server)
     button = page.locator("[data-open-timeline]")
     page.keyboard.press("1")
@@ -299,8 +302,8 @@ def test_the_timeline_tells_what_one_did_not_see(
     expect(button).not_to_have_attribute("data-unread", "")
 
 
-def test_drawers_fit(page: Page) -> None:
-    """On a phone they are full-screen sheets; no content is wider than its container."""
+def test_drawers_fit_the_window(page: Page) -> None:
+    """On a phone drawers are full-screen sheets; no content is wider than its container."""
     drawers = (("t", "Activity"), ("i", "System"))
     for (width, height), (key, name) in itertools.product(((360, 740), (1280, 800)), drawers):
         page.set_viewport_size({"width": width, "height": height})

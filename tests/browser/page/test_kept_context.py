@@ -39,12 +39,12 @@ SIZES = """() => performance.getEntriesByType('resource')
   .map(({ transferSize }) => transferSize)"""
 
 
-def test_a_page_finds_nothing_of_the_one_before(
+def test_reused_context_keeps_nothing_of_the_last_page(
     share_server: Callable[..., PortholeServer],
     keep_context: Callable[[dict[str, Any]], KeptContext],
     context_options: dict[str, Any],
 ) -> None:
-    """Everything that a test and its page leave is cleared, so that test order does not matter."""
+    """Whatever a test and its page leave behind is cleared, so test order does not matter."""
     address = share_server(SMALL).url + "static/js/main.js"
     context = keep_context(context_options)
 
@@ -70,14 +70,14 @@ def test_a_page_finds_nothing_of_the_one_before(
     assert [key for key in fresh if left[key] == fresh[key]] == []
 
 
-def test_webcodecs_are_switched_off_in_every_page(
+def test_webcodecs_switch_applies_to_every_page(
     share_server: Callable[..., PortholeServer],
     page: Page,
     new_context: Callable[..., BrowserContext],
 ) -> None:
-    """Every page lacks WebCodecs in such a run, including those in the reused context.
+    """A run without WebCodecs lacks it in every page, including those in the reused context.
 
-    Once only pages with their own context lacked it, so a run without WebCodecs proved nothing.
+    Once only pages with their own context lacked it, so such a run proved nothing.
     """
     address = share_server(SMALL).url + "static/js/main.js"
 
@@ -89,12 +89,15 @@ def test_webcodecs_are_switched_off_in_every_page(
     assert found == [not WITHOUT_WEBCODECS] * 2
 
 
-def test_files_are_kept_for_the_next_server_on_a_port(
+def test_next_server_on_a_port_uses_cached_files(
     start_server: Callable[..., PortholeServer],
     keep_context: Callable[[dict[str, Any]], KeptContext],
     context_options: dict[str, Any],
 ) -> None:
-    """Each server once had its own port, so the page was loaded and compiled again for each."""
+    """A page of the next server on a port takes its files from the browser's cache.
+
+    Each server once had its own port, so the page was loaded and compiled again for each.
+    """
     context = keep_context(context_options)
 
     def load() -> tuple[int, list[int]]:

@@ -79,10 +79,13 @@ def crop_of(viewer: Viewer, camera: str) -> Any:
     return next(control["value"] for control in controls if control["name"] == "crop")
 
 
-def test_keys_belong_to_what_has_the_focus(
+def test_focused_control_receives_its_keys(
     server: PortholeServer, page: Page, connect: Connect
 ) -> None:
-    """Space on a slider stopped the camera for everybody, a digit on one led to another camera."""
+    """A focused control handles its own keys.
+
+    Space on a slider stopped the camera for everybody, a digit on one led to another camera.
+    """
     open_page(page, server, "two")
     show_tab(page, "Image")
     page.locator("summary", has_text="Picture").first.click()
@@ -126,12 +129,10 @@ def test_keys_belong_to_what_has_the_focus(
     expect(page.locator("[data-panel]")).to_be_hidden()
 
 
-def test_arrows_lead_from_tile_to_tile_and_space_opens_one(
-    server: PortholeServer, page: Page
-) -> None:
-    """On a fresh page any arrow key first goes to the first tile.
+def test_arrows_move_between_tiles_and_space_opens_one(server: PortholeServer, page: Page) -> None:
+    """On a fresh page any arrow key first goes to the first tile; space opens the focused tile.
 
-    Beside a focused camera, space on another one's tile stopped the focused one.
+    While one camera was open, space on another one's tile stopped the open one.
     """
     open_page(page, server)
 
@@ -149,8 +150,8 @@ def test_arrows_lead_from_tile_to_tile_and_space_opens_one(
     expect_state(page, "one", "live")
 
 
-def test_other_keyboards_have_the_same_keys(blank: Page) -> None:
-    """Letters by position where they are not Latin, digits where they need Shift."""
+def test_shortcuts_work_on_other_keyboard_layouts(blank: Page) -> None:
+    """Non-Latin letters are mapped by position, and digits also where they need Shift."""
     found = blank.evaluate(
         """async (presses) => {
           const { actionFor } = await import(new URL('static/js/page/keymap.js', document.baseURI));
@@ -168,7 +169,7 @@ def test_other_keyboards_have_the_same_keys(blank: Page) -> None:
 
 
 def test_cyrillic_and_french_keyboards_work(server: PortholeServer, page: Page) -> None:
-    """As the browser reports them: i and t open their drawers, digits lead to cameras."""
+    """With the browser's own key events, i opens its drawer and digits lead to cameras."""
     open_page(page, server)
     keys = page.context.new_cdp_session(page)
 
@@ -184,7 +185,7 @@ def test_cyrillic_and_french_keyboards_work(server: PortholeServer, page: Page) 
     expect(page.locator("[data-help]")).to_contain_text("On a keyboard with other letters")
 
 
-def test_numbers_are_read_as_people_write_them(blank: Page) -> None:
+def test_typed_numbers_accept_a_decimal_comma(blank: Page) -> None:
     """A comma is a decimal point; a bad number is quoted with the accepted range."""
     texts = [
         "7,5",
@@ -231,10 +232,13 @@ def test_numbers_are_read_as_people_write_them(blank: Page) -> None:
     ]
 
 
-def test_a_comma_reaches_the_camera_and_nonsense_is_refused_in_words(
+def test_decimal_comma_is_applied_and_bad_input_explained(
     server: PortholeServer, page: Page, connect: Connect
 ) -> None:
-    """The text "7,5" was 75 frames a second, also in fields of controls and of the crop frame."""
+    """All number fields accept a decimal comma, and explain bad input beside the field.
+
+    The text "7,5" was 75 frames a second, also in fields of controls and of the crop frame.
+    """
     open_page(page, server, "one")
     show_tab(page, "Image")
     viewer = connect(server)
@@ -275,8 +279,10 @@ def test_a_comma_reaches_the_camera_and_nonsense_is_refused_in_words(
     viewer.call("reset", {"camera": "one"})
 
 
-def test_the_sources_own_is_a_choice(server: PortholeServer, page: Page, connect: Connect) -> None:
-    """A frame rate or a quality, once set, could not be returned to the source's own."""
+def test_frame_rate_and_quality_can_follow_the_source(
+    server: PortholeServer, page: Page, connect: Connect
+) -> None:
+    """A button restores the source's own frame rate or quality; once set, both stayed set."""
     open_page(page, server, "one")
     show_tab(page, "Image")
     viewer = connect(server)
@@ -295,7 +301,9 @@ def test_the_sources_own_is_a_choice(server: PortholeServer, page: Page, connect
     expect_state(page, "one", "live")
 
 
-def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Connect) -> None:
+def test_keyboard_tour_reaches_every_function(
+    server: PortholeServer, page: Page, connect: Connect
+) -> None:
     """From a fresh load through every function of the page and back, without a pointer."""
     open_page(page, server)
     press = page.keyboard.press

@@ -134,7 +134,7 @@ def test_pictures_fill_a_laptops_window(
     expect(page.locator("body > footer")).to_have_count(0)
 
 
-def test_words_are_legible_on_a_white_picture(open_as: OpenAs, page: Page) -> None:
+def test_captions_are_legible_on_a_white_picture(open_as: OpenAs, page: Page) -> None:
     """The shade behind name and state gives a contrast of at least 4.5 to 1 on any picture."""
     open_as("wide")
     wait_for_paint(page, "white")
@@ -164,8 +164,8 @@ def luminance(*channels: float) -> float:
     return 0.3 * linear[0] + 0.4 * linear[1] + 0.3 * linear[2]
 
 
-def test_figures_are_for_who_asks(open_as: OpenAs, page: Page) -> None:
-    """Only name and state show until a picture is hovered or focused, or figures are turned on."""
+def test_figures_are_hidden_until_requested(open_as: OpenAs, page: Page) -> None:
+    """Only name and state show until a tile is hovered or focused, or statistics are turned on."""
     open_as("four")
     figures = [tile(page, name).locator(".readout") for name in NAMES[:2]]
     page.mouse.move(5, 5)
@@ -191,10 +191,10 @@ def test_figures_are_for_who_asks(open_as: OpenAs, page: Page) -> None:
     expect(figures[0]).to_be_hidden()
 
 
-def test_a_picture_has_buttons_and_a_menu(
+def test_tile_actions_work_by_pointer_keys_and_touch(
     open_as: OpenAs, page: Page, new_context: NewContext
 ) -> None:
-    """Pointer, Tab, right click and long press show the same actions, for the right picture."""
+    """Pointer, Tab, right click and long press offer the same actions, for the right picture."""
     open_as("four")
     wait_for_paint(page, NAMES[1])
     with page.expect_download() as saved:
@@ -254,8 +254,8 @@ def hold(page: Page, camera: str) -> None:
 # --- Focus ------------------------------------------------------------------------------------
 
 
-def test_the_panel_has_tabs_and_can_be_closed(open_as: OpenAs, page: Page) -> None:
-    """Arrows move between tabs; closed, the picture has the whole width, after a reload too."""
+def test_panel_has_tabs_and_can_be_closed(open_as: OpenAs, page: Page) -> None:
+    """Arrow keys move between tabs; closing the panel widens the picture, and survives a reload."""
     open_as("ada", f"?camera={NAMES[0]}")
     panel = page.locator("[data-panel]")
     shown = page.locator("[role='tabpanel']:visible")
@@ -284,8 +284,8 @@ def test_the_panel_has_tabs_and_can_be_closed(open_as: OpenAs, page: Page) -> No
     expect(panel).to_be_visible()
 
 
-def test_a_stop_can_be_undone(open_as: OpenAs, page: Page) -> None:
-    """Stopping affects everybody, is announced, and can be undone."""
+def test_stopping_a_camera_can_be_undone(open_as: OpenAs, page: Page) -> None:
+    """Stopping a camera for everybody is announced, and can be undone."""
     open_as("ada", f"?camera={NAMES[0]}")
     wait_for_paint(page, NAMES[0])
 
@@ -299,7 +299,7 @@ def test_a_stop_can_be_undone(open_as: OpenAs, page: Page) -> None:
 
 
 def test_viewers_see_no_controls(open_as: OpenAs, page: Page) -> None:
-    """Not even disabled ones, in any tab, and no way to shut down."""
+    """Viewers see no controls in any tab, not even disabled ones, and no way to shut down."""
     open_as("four", f"?camera={NAMES[0]}")
     wait_for_paint(page, NAMES[0])
 
@@ -316,8 +316,8 @@ def test_viewers_see_no_controls(open_as: OpenAs, page: Page) -> None:
 # --- Phones and zoomed pages -----------------------------------------------------------------
 
 
-def test_the_top_line_fits_a_phone(open_as: OpenAs, new_context: NewContext) -> None:
-    """At 320, 360 and 390 pixels nothing is clipped, and touch targets measure 44."""
+def test_top_bar_fits_a_phone(open_as: OpenAs, new_context: NewContext) -> None:
+    """At 320, 360 and 390 pixels nothing is clipped, and touch targets are at least 44 pixels."""
     page = open_as("four", page=phone(new_context, 320))
     for width in (320, 360, 390):
         page.set_viewport_size({"width": width, "height": 740})
@@ -335,8 +335,8 @@ def test_the_top_line_fits_a_phone(open_as: OpenAs, new_context: NewContext) -> 
         assert page.evaluate(SMALL, ".panel, .tile[data-focused]") == []
 
 
-def test_a_phone_held_sideways_shows_the_picture(open_as: OpenAs, new_context: NewContext) -> None:
-    """A focused picture fills the screen; in the grid the bar is at the side, using no height."""
+def test_focused_picture_fills_a_landscape_phone(open_as: OpenAs, new_context: NewContext) -> None:
+    """A focused picture fills the screen; in the grid the bar is at the side, taking no height."""
     page = open_as("four", page=phone(new_context, 844, 390))
     assert page.evaluate(SHARE) > 0.7
     for name in ("View", "Activity", "System", "Menu"):
@@ -350,8 +350,8 @@ def test_a_phone_held_sideways_shows_the_picture(open_as: OpenAs, new_context: N
     expect(page.locator("[data-grid]")).to_have_attribute("data-view", "grid")
 
 
-def test_everything_is_there_at_twice_the_size(open_as: OpenAs, page: Page) -> None:
-    """A laptop zoomed to 200 % has half the pixels: nothing overlaps, or leaves the window."""
+def test_page_fits_at_200_percent_zoom(open_as: OpenAs, page: Page) -> None:
+    """A laptop zoomed to 200 % has half the pixels: nothing is clipped, or leaves the window."""
     page.set_viewport_size({"width": 720, "height": 450})
     open_as("ada")
     wide = "() => document.documentElement.scrollWidth"
@@ -369,8 +369,8 @@ def test_everything_is_there_at_twice_the_size(open_as: OpenAs, page: Page) -> N
 # --- Kiosk ------------------------------------------------------------------------------------
 
 
-def test_a_kiosk_says_no_more_than_it_should(open_as: OpenAs, page: Page) -> None:
-    """Pictures from edge to edge, names and a clock on request, and never an address."""
+def test_kiosk_shows_names_and_clock_only_on_request(open_as: OpenAs, page: Page) -> None:
+    """A kiosk shows pictures edge to edge, names and a clock on request, and never an address."""
     page.set_viewport_size({"width": 1280, "height": 720})
     open_as("four", "?view=kiosk&layout=2x2")
     wait_to_see(lambda: page.evaluate(SHARE) > 0.999)
@@ -388,8 +388,8 @@ def test_a_kiosk_says_no_more_than_it_should(open_as: OpenAs, page: Page) -> Non
     expect(page.locator(".tile-name").first).to_be_hidden()
 
 
-def test_a_kiosk_turns_its_pages(open_as: OpenAs, page: Page) -> None:
-    """It shows camera after camera, but not while somebody touches the screen."""
+def test_kiosk_rotation_pauses_while_touched(open_as: OpenAs, page: Page) -> None:
+    """A kiosk shows camera after camera, but not while somebody touches the screen."""
     open_as("four", "?view=kiosk&rotate=2")
     shown = page.locator(".tile[data-camera]:not([hidden])")
     expect(shown).to_have_count(1)

@@ -142,12 +142,12 @@ def toasts(page: Page) -> Locator:
     return page.locator(".toast-text")
 
 
-def test_nothing_is_told_twice_or_covered(
+def test_toasts_report_only_what_others_do(
     server: PortholeServer, connect: Connect, page: Page
 ) -> None:
     """A tile shows its own state, and a page the effect of its own actions: neither gets a toast.
 
-    Another user's action gets one, with the original names, not over the text of a tile.
+    Another user's action does, with names in their original case, without covering a tile's text.
     """
     page.goto(server.url)
     wait_for_paint(page, "door")
@@ -194,8 +194,8 @@ def test_nothing_is_told_twice_or_covered(
     expect(toasts(page)).to_have_count(0)
 
 
-def test_long_reasons_are_not_cut(server: PortholeServer, page: Page) -> None:
-    """In every layout a reason ends with a whole line; hover and screen readers have all of it."""
+def test_long_reasons_end_with_a_whole_line(server: PortholeServer, page: Page) -> None:
+    """In every layout a reason ends with a whole line; hover and screen readers get all of it."""
     page.goto(server.url)
     views = {"?layout=auto": "dead", "?layout=1&page=6": "dead", "?layout=2x2&page=2": "dead"}
     views |= {"?layout=3x3": "dead", "?camera=void": "void"}
@@ -216,7 +216,7 @@ def test_long_reasons_are_not_cut(server: PortholeServer, page: Page) -> None:
 
 
 def test_long_titles_can_be_read(server: PortholeServer, page: Page) -> None:
-    """A truncated title is whole on hover; in the panel it has two lines."""
+    """A truncated title shows in full on hover; in the panel it has two lines."""
     page.goto(server.url)
     wait_for_paint(page, "yard")
     expect(tile(page, "yard").locator(".tile-open")).to_have_attribute("title", LONG)
@@ -228,10 +228,10 @@ def test_long_titles_can_be_read(server: PortholeServer, page: Page) -> None:
     assert title.evaluate(lines) == pytest.approx(2, abs=0.1)
 
 
-def test_what_needs_a_picture_is_off_without_one(server: PortholeServer, page: Page) -> None:
+def test_picture_actions_are_disabled_without_a_picture(server: PortholeServer, page: Page) -> None:
     """Without a picture nothing can be saved, copied or popped out, by button or by key.
 
-    Copy was enabled: it requested a picture in vain, and reported that.
+    Copy used to be enabled: it requested a picture in vain, and reported the failure.
     """
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -254,7 +254,9 @@ def test_what_needs_a_picture_is_off_without_one(server: PortholeServer, page: P
         expect(button).to_be_enabled()
 
 
-def test_one_time_for_one_event(server: PortholeServer, connect: Connect, page: Page) -> None:
+def test_all_lists_show_the_servers_time(
+    server: PortholeServer, connect: Connect, page: Page
+) -> None:
     """With a clock two hours behind, all lists show an event at the server's time.
 
     One list was made before the page knew the clocks' difference, the other after it: for the same
@@ -285,8 +287,8 @@ def test_one_time_for_one_event(server: PortholeServer, connect: Connect, page: 
     expect(page.locator("[data-panel] [data-field='since']")).not_to_contain_text(" h")
 
 
-def test_chips_of_the_timeline_select(server: PortholeServer, page: Page) -> None:
-    """A chip selects what it names, as the chips of the filter do, not everything else."""
+def test_timeline_chips_filter_by_level(server: PortholeServer, page: Page) -> None:
+    """A chip shows the entries that it names, as the camera filter's chips do, and no others."""
     page.goto(server.url)
     expect_state(page, "dead", "retrying")
     page.keyboard.press("t")
@@ -304,12 +306,12 @@ def test_chips_of_the_timeline_select(server: PortholeServer, page: Page) -> Non
     expect(drawer).to_contain_text("The server was started")
 
 
-def test_a_camera_that_was_renamed_is_told_of(
+def test_missing_camera_is_reported_after_a_restart(
     start_server: Start, page: Page, tmp_path: Path
 ) -> None:
-    """After a restart without it, page, kiosk and small window say so; the address drops it.
+    """After a restart without a camera, page, kiosk and pop-out report it; the address drops it.
 
-    There was no notice, and the address kept asking for a camera that no longer existed.
+    There was no notice, and the address kept requesting a camera that no longer existed.
     """
     source = "test:?size=160x90&fps=5"
     before = settings(tmp_path, {"old": source, "door": source}, {})
@@ -343,15 +345,15 @@ def test_a_camera_that_was_renamed_is_told_of(
     page.wait_for_url(server.url)
 
 
-def test_a_camera_that_is_only_late_is_not_told_of(blank: Page) -> None:
-    """Cameras of other nodes come one by one after a restart: one back in time was not lost."""
+def test_late_camera_is_not_reported_as_missing(blank: Page) -> None:
+    """Other nodes' cameras return one by one after a restart; one back in time is not missing."""
     gone = blank.evaluate(DEPARTED)
 
     assert gone == [{"were": ["hall"], "never": ["attic"]}]
 
 
-def test_the_true_cause_of_a_small_picture_is_told(start_server: Start, page: Page) -> None:
-    """On localhost, with a hub that is always late, the size is the server's doing."""
+def test_reduced_size_is_attributed_to_a_slow_server(start_server: Start, page: Page) -> None:
+    """On localhost, with a hub that is always late, the tile attributes its size to the server."""
     server = start_server("door=test:?size=1280x720", program=("-m", "tests.support.servers.busy"))
     page.goto(server.url)
 

@@ -58,7 +58,7 @@ def test_source_is_described_in_words(
     assert shown.replace("\N{NO-BREAK SPACE}", " ") == words
 
 
-def test_a_camera_may_have_any_name(blank: Page) -> None:
+def test_camera_names_may_match_object_properties(blank: Page) -> None:
     """Names that every JavaScript object inherits do not count as stored choices."""
     names = ["constructor", "toString", "hasOwnProperty"]
     chosen = in_module(
@@ -76,8 +76,10 @@ def test_a_camera_may_have_any_name(blank: Page) -> None:
     ],
     ids=["garbage", "no storage"],
 )
-def test_what_is_remembered_may_be_missing(pair: PortholeServer, page: Page, script: str) -> None:
-    """With corrupt or no storage the page starts as for the first time."""
+def test_corrupt_or_missing_storage_is_ignored(
+    pair: PortholeServer, page: Page, script: str
+) -> None:
+    """With corrupt or no storage the page starts as on a first visit."""
     page.add_init_script(script)
     page.goto(pair.url)
     wait_for_paint(page, "door", 1)
@@ -87,7 +89,7 @@ def test_what_is_remembered_may_be_missing(pair: PortholeServer, page: Page, scr
     expect(page.locator("[data-pager]")).to_be_visible()
 
 
-def test_a_picture_is_copied(pair: PortholeServer, page: Page) -> None:
+def test_picture_is_copied_to_the_clipboard(pair: PortholeServer, page: Page) -> None:
     """`c` copies the picture to the clipboard as PNG, in full size."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(pair.url + "?camera=yard")
@@ -106,7 +108,7 @@ def test_a_picture_is_copied(pair: PortholeServer, page: Page) -> None:
     assert size == [320, 240]
 
 
-def test_a_refused_copy_is_told(pair: PortholeServer, page: Page) -> None:
+def test_refused_clipboard_copy_is_reported(pair: PortholeServer, page: Page) -> None:
     """Where the browser denies copying, the page says so and what to do instead."""
     page.add_init_script(
         "Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined });"
@@ -121,8 +123,10 @@ def test_a_refused_copy_is_told(pair: PortholeServer, page: Page) -> None:
 
 
 @pytest.mark.parametrize("own_window", [True, False], ids=["document", "video"])
-def test_a_camera_pops_out(pair: PortholeServer, page: Page, own_window: bool) -> None:
-    """A small window goes on while the page is hidden, and ends with it."""
+def test_popped_out_camera_plays_while_the_page_is_hidden(
+    pair: PortholeServer, page: Page, own_window: bool
+) -> None:
+    """A pop-out keeps playing while the page is hidden; after it is closed nothing is painted."""
     if not own_window:
         page.add_init_script("delete window.documentPictureInPicture;")
     page.goto(pair.url + "?camera=yard")
@@ -154,8 +158,8 @@ def test_a_camera_pops_out(pair: PortholeServer, page: Page, own_window: bool) -
     wait_for(page, "() => window.porthole.tiles.get('yard').fps === 0")
 
 
-def test_the_page_can_be_installed(pair: PortholeServer, new_context: NewContext) -> None:
-    """Chromium would install it, also under a path prefix: manifest, icons, scope."""
+def test_page_is_installable(pair: PortholeServer, new_context: NewContext) -> None:
+    """Chromium accepts manifest, icons and scope for installation, also under a path prefix."""
     page = new_context().new_page()
     with PrefixProxy(pair.port, b"/cams/") as proxy:
         base = f"http://127.0.0.1:{proxy.port}/cams/"

@@ -37,8 +37,11 @@ FIT = """async () => {
 }"""
 
 
-def test_a_text_is_changed_in_its_place(blank: Page) -> None:
-    """A new text node for each figure restyled the page around it, several times a second."""
+def test_changing_text_keeps_its_node(blank: Page) -> None:
+    """A text change reuses the text node.
+
+    A new node for each figure restyled the page around it, several times a second.
+    """
     texts, same, nodes = blank.evaluate(CHANGE_TEXT)
 
     assert texts == ["one", "two", "", "three", "four"]
@@ -46,6 +49,9 @@ def test_a_text_is_changed_in_its_place(blank: Page) -> None:
     assert nodes == 1
 
 
-def test_drawers_are_told_where_they_are_and_nobody_else(blank: Page) -> None:
-    """Set on the body, their place was inherited by the whole page: styled three times on load."""
+def test_drawer_position_is_set_on_drawers_only(blank: Page) -> None:
+    """A drawer's position is set on the drawer itself.
+
+    Set on the body, it was inherited by the whole page, which was styled three times on load.
+    """
     assert blank.evaluate(FIT) == ["50px", 0]

@@ -63,10 +63,10 @@ def shown(page: Page) -> str:
     return str(page.locator(".tile[data-camera]").evaluate_all(names))
 
 
-def test_views_are_saved_shared_and_brought_back(
+def test_views_are_saved_shared_and_restored(
     server: PortholeServer, page: Page, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """By keyboard: saved for everybody, limited for a viewer, renamed, removed, restored."""
+    """A view is saved for everybody, limited for a viewer, renamed, removed and restored."""
     open_as(server, page, "ann")
     vera = open_as(server, new_context(bypass_csp=True).new_page(), "vera")
 
@@ -132,8 +132,11 @@ def test_views_are_saved_shared_and_brought_back(
     ]
 
 
-def test_a_key_counts_as_soon_as_the_menu_is_closed(server: PortholeServer, page: Page) -> None:
-    """Until the next frame the focus stayed in the closed menu, and keys had no effect."""
+def test_keys_work_as_soon_as_the_menu_closes(server: PortholeServer, page: Page) -> None:
+    """Keys act right after a menu closes.
+
+    Until the next frame the focus stayed in the closed menu, and keys had no effect.
+    """
     open_as(server, page, "vera")
     expect(page.locator(".tile[data-camera]")).to_have_count(2)
 
@@ -145,8 +148,8 @@ def test_a_key_counts_as_soon_as_the_menu_is_closed(server: PortholeServer, page
     expect(page.locator("[data-switcher]")).to_have_accessible_name("Shown: Outside")
 
 
-def test_a_patrol_turns_and_waits(server: PortholeServer, page: Page) -> None:
-    """It announces the next view, waits for an open menu, is in the address, ends with its key."""
+def test_patrol_advances_and_waits_for_open_menus(server: PortholeServer, page: Page) -> None:
+    """A patrol announces the next view, waits for a menu, is in the address, ends with its key."""
     open_as(server, page, "ann", "?layout=1&group=Outside")
     wait_for_paint(page, "door", 1)
     page.keyboard.press("a")
@@ -178,8 +181,8 @@ def test_a_patrol_turns_and_waits(server: PortholeServer, page: Page) -> None:
     expect(page).not_to_have_url(re.compile("patrol"))
 
 
-def test_a_turner_waits_for_people_and_for_pictures(blank: Page) -> None:
-    """It turns when time is up, but not while the page is in use, nor for long while it loads."""
+def test_turner_waits_for_users_and_pictures(blank: Page) -> None:
+    """Pages turn when time is up, but not while in use; loading delays a turn only for a while."""
     turns = in_module(
         blank,
         "views/turner",
@@ -210,8 +213,8 @@ def test_a_turner_waits_for_people_and_for_pictures(blank: Page) -> None:
     assert turns == [2000, 4000, 11000, 22000, 25250, 37500]
 
 
-def test_what_comes_next(blank: Page) -> None:
-    """Groups in the order of their cameras, the next one, and a patrol's next view."""
+def test_next_group_and_view_follow_in_order(blank: Page) -> None:
+    """Groups follow their cameras' order, then all cameras; a patrol starts over at its end."""
     groups = in_module(
         blank,
         "views/groups",
@@ -239,7 +242,7 @@ def test_what_comes_next(blank: Page) -> None:
 
 
 def test_groups_are_shown_alone_or_together(blank: Page) -> None:
-    """A group in its order; all of them by their first camera, other cameras at the end."""
+    """One group keeps its own order; all groups are sorted by first camera, ungrouped ones last."""
     shown = in_module(
         blank,
         "grid/arrangement",
@@ -263,7 +266,7 @@ def test_groups_are_shown_alone_or_together(blank: Page) -> None:
     assert shown == ["ad", "", "abd", "adcb", "cadb", "cbad"]
 
 
-def test_a_browser_keeps_views_by_the_same_rules(blank: Page) -> None:
+def test_local_views_follow_the_servers_rules(blank: Page) -> None:
     """Views are inserted, renamed, moved and removed; a taken or empty name is rejected."""
     results = in_module(
         blank,
@@ -292,8 +295,8 @@ def test_a_browser_keeps_views_by_the_same_rules(blank: Page) -> None:
     ]
 
 
-def test_a_view_is_told_in_words(blank: Page) -> None:
-    """A view that differs only in where somebody has zoomed counts as unchanged."""
+def test_view_is_described_in_words(blank: Page) -> None:
+    """A view is described by its settings; one that differs only in camera and page is the same."""
     told = in_module(
         blank,
         "views/describe",

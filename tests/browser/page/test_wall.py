@@ -28,7 +28,7 @@ PAINTED = "() => [...window.porthole.tiles].map(([name, tile]) => [name, tile.pa
 
 
 def test_sixteen_cameras_stay_live(start_server: Start, page: Page) -> None:
-    """None of them stalls, each keeps being painted, and the pictures are fresh."""
+    """No camera stalls, each keeps being painted, and the pictures are fresh."""
     cameras = [f"cam-{number}" for number in range(COUNT)]
     server = start_server(*(f"{name}=test:?size=320x180&fps=15" for name in cameras))
     page.set_viewport_size({"width": 1920, "height": 1080})

@@ -76,7 +76,7 @@ RUN_ACKNOWLEDGER = """async () => {
 }"""
 
 
-def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
+def test_busy_page_does_not_delay_frames(share_server: Start, page: Page) -> None:
     """While a script blocks the page, frames are still painted and acknowledged."""
     server = share_server("test:?size=320x180&fps=20")
     page.goto(server.url)
@@ -99,7 +99,7 @@ def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
     wait_to_see(lambda: (page.evaluate(READ_TIME, "canvas") or 9999) < 1500)
 
 
-def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
+def test_page_that_keeps_up_acks_two_frames_at_once(start_server: Start, page: Page) -> None:
     """A page that keeps up acknowledges two frames at a time."""
     server = start_server("test:?size=160x90&fps=25")
     page.goto(server.url)
@@ -128,10 +128,10 @@ def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
     ],
     ids=["keeps up", "fast", "too fast", "long link", "link unknown", "past the deadline"],
 )
-def test_when_acknowledgements_may_thin_out(
+def test_acks_thin_out_only_with_time_to_spare(
     blank: Page, fps: int, hold: float, round_trip: float | None, expected: bool
 ) -> None:
-    """One may cover two frames if that leaves time, after two seconds of evidence."""
+    """An ack may cover two frames if that leaves enough time, after two seconds of evidence."""
     run = {"seconds": 5, "fps": fps, "hold": hold, "roundTrip": round_trip}
     ((thin_after_s, covered),) = blank.evaluate(RUN_THINNING, [[run], 2])
 
@@ -140,7 +140,7 @@ def test_when_acknowledgements_may_thin_out(
     assert thin_after_s is None or 2 <= thin_after_s < 3
 
 
-def test_a_gap_ends_thinning_for_longer_each_time(blank: Page) -> None:
+def test_each_gap_pauses_thinning_for_longer(blank: Page) -> None:
     """Where thinning costs frames it is retried less and less often."""
     steady = {"seconds": 20, "fps": 30, "hold": 8, "roundTrip": 1}
     runs = blank.evaluate(RUN_THINNING, [[steady] + 3 * [{**steady, "gap": True}], 2])
@@ -169,10 +169,10 @@ def test_a_gap_ends_thinning_for_longer_each_time(blank: Page) -> None:
         "long link",
     ],
 )
-def test_a_wider_window_allows_four_frames_for_one_acknowledgement(
+def test_wider_window_allows_four_frames_per_ack(
     blank: Page, fps: int, hold: float, round_trip: float, expected: int
 ) -> None:
-    """On a quick link, as many as may be in flight and arrive within 250 ms."""
+    """On a quick link an ack covers as many as may be in flight and arrive within 250 ms."""
     run = {"seconds": 8, "fps": fps, "hold": hold, "roundTrip": round_trip}
     ((_, covered),) = blank.evaluate(RUN_THINNING, [[run], 6])
 
@@ -182,14 +182,14 @@ def test_a_wider_window_allows_four_frames_for_one_acknowledgement(
 @pytest.mark.parametrize(
     ("fps", "expected"), [(30, 6), (25, 5), (15, 3)], ids=["keeps up", "all in flight", "few"]
 )
-def test_six_frames_of_video_share_an_acknowledgement(blank: Page, fps: int, expected: int) -> None:
-    """They are small, and time limits how many are in flight; for JPEG it is four again."""
+def test_ack_covers_up_to_six_frames_of_video(blank: Page, fps: int, expected: int) -> None:
+    """Video frames are small, and time limits how many are in flight; for JPEG it is four again."""
     run = {"seconds": 10, "fps": fps, "hold": 8, "roundTrip": 1}
     (_, covered), (_, after) = blank.evaluate(RUN_THINNING, [[{**run, "video": True}, run], 8])
 
     assert (covered, after) == (expected, min(expected, 4))
 
 
-def test_no_acknowledgement_waits_for_ever(blank: Page) -> None:
+def test_lone_frame_is_acknowledged(blank: Page) -> None:
     """When no second frame comes, the first is acknowledged all the same."""
     assert blank.evaluate(RUN_ACKNOWLEDGER) == 1

@@ -46,12 +46,12 @@ def place(request: pytest.FixtureRequest, page: Page) -> str:
     return name
 
 
-def test_pictures_wherever_they_are_painted(
+def test_pictures_are_painted_in_a_worker_or_the_page(
     share_server: Start, page: Page, place: str, tmp_path: Path
 ) -> None:
     """Pictures are fresh, fill their glass, are saved whole; a broken one does not stop the next.
 
-    All on one page: loading it takes half of the CPU time of one of these checks.
+    All checks share one page: loading it takes half of the CPU time of one of them.
     """
     server = share_server(
         "front-door=test:?fps=3", *(f"{name}={it}" for name, it in SHAPES.items())
@@ -133,7 +133,7 @@ def save_first(page: Page, path: Path) -> None:
 
 
 @pytest.mark.skipif(WITHOUT_WEBCODECS, reason="then there is no policy")
-def test_the_policy_allows_the_worker(share_server: Start, new_context: NewContext) -> None:
+def test_security_policy_allows_the_worker(share_server: Start, new_context: NewContext) -> None:
     """With the page's own security policy it paints in a worker, without a violation."""
     page = new_context().new_page()
     complaints: list[str] = []
@@ -146,7 +146,7 @@ def test_the_policy_allows_the_worker(share_server: Start, new_context: NewConte
     assert complaints == []
 
 
-def test_a_login_opens_the_line_of_the_worker(
+def test_worker_connects_with_the_pages_login(
     start_server: Start, page: Page, tmp_path: Path
 ) -> None:
     """The connection opened by the worker belongs to the page's logged-in user."""
@@ -164,7 +164,7 @@ def test_a_login_opens_the_line_of_the_worker(
     expect(page.locator("[data-link-word]")).to_have_text("Connected")
 
 
-def test_what_is_off_screen_is_not_watched(
+def test_off_screen_tiles_are_not_watched(
     start_server: Start, connect: Connect, page: Page
 ) -> None:
     """Tiles below the fold cost nothing until they are scrolled to."""
@@ -181,7 +181,7 @@ def test_what_is_off_screen_is_not_watched(
     wait_for_camera(viewer, "cam-0", viewers=0)
 
 
-def test_a_hidden_tab_is_no_viewer(start_server: Start, connect: Connect, page: Page) -> None:
+def test_hidden_tab_leaves_the_room(start_server: Start, connect: Connect, page: Page) -> None:
     """A page that becomes hidden leaves the room, and joins again when it is visible."""
     server = start_server(SMALL)
     viewer = connect(server)

@@ -13,8 +13,8 @@ from tests.support.browser.chromium import (
 )
 
 
-def test_the_bar_zooms_about_a_moment(blank: Page) -> None:
-    """That moment stays in place as far as the ends allow; ticks are at round local times."""
+def test_time_bar_zooms_about_a_moment(blank: Page) -> None:
+    """The zoomed moment stays in place as far as the ends allow; ticks are at round local times."""
     zoomed, end, followed, ticks = in_module(
         blank,
         "ui/timescale",
@@ -40,10 +40,13 @@ def test_the_bar_zooms_about_a_moment(blank: Page) -> None:
     assert ticks == [1010, 1020, 1030]
 
 
-def test_ticks_are_round_on_the_day_on_which_clocks_are_set(
+def test_ticks_are_round_when_clocks_change(
     new_context: Callable[..., BrowserContext],
 ) -> None:
-    """The timeline counted hours from midnight, and was off by one for the rest of such a day."""
+    """Ticks fall on round local hours on days when clocks change.
+
+    The timeline counted hours from midnight, and was off by one for the rest of such a day.
+    """
     page = new_context(timezone_id="Europe/Berlin").new_page()
     page.route("http://localhost/**", serve)
     page.goto("http://localhost/")
@@ -62,7 +65,7 @@ def test_ticks_are_round_on_the_day_on_which_clocks_are_set(
     assert labels == [[0, 6, 12, 18, 0], [0, 6, 12, 18]]
 
 
-def test_every_state_of_the_bar_has_its_words(blank: Page) -> None:
+def test_time_bar_describes_every_state(blank: Page) -> None:
     """Each state of a camera has its own text, errors say why, and only live is called live."""
     kept = {"from": 1000, "to": 1060}
     past = {"fault": "", "short": False, "span": None, "speed": 0}
@@ -136,8 +139,8 @@ def show_bar(page: Page, listen: str) -> None:
     )
 
 
-def test_a_click_asks_once(blank: Page) -> None:
-    """A press and release at one place sends one request, without fetching a preview."""
+def test_click_seeks_once(blank: Page) -> None:
+    """A press and release at one place seeks once, without fetching a preview."""
     show_bar(
         blank,
         """bar.addEventListener('seek', ({ detail: { at, done, moved } }) => {
@@ -159,7 +162,7 @@ def test_a_click_asks_once(blank: Page) -> None:
     ]
 
 
-def test_a_press_is_told_before_anything_is_drawn(blank: Page) -> None:
+def test_press_seeks_before_the_bar_is_redrawn(blank: Page) -> None:
     """A press sends its request before the bar is redrawn and focused.
 
     Drawing the bar and focusing it took 5 of the 9 ms until the request was sent; half of that was
@@ -194,8 +197,11 @@ def test_a_press_is_told_before_anything_is_drawn(blank: Page) -> None:
     assert told == [[False, "1.00000"], [True, "0.25000"]]
 
 
-def test_who_shows_one_camera_is_told_which_has_moved(blank: Page) -> None:
-    """The bar was drawn once for each of four cameras that moved together."""
+def test_change_event_names_the_moved_camera(blank: Page) -> None:
+    """A change event names the camera that moved, so that a bar ignores the others.
+
+    The bar was drawn once for each of four cameras that moved together.
+    """
     told = in_module(
         blank,
         "recording/past",
@@ -215,8 +221,8 @@ def test_who_shows_one_camera_is_told_which_has_moved(blank: Page) -> None:
     assert told == ["door", None]
 
 
-def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
-    """The space bar stops a live camera for everybody; in the past it only pauses."""
+def test_arrows_step_through_time_in_the_past(blank: Page) -> None:
+    """Live, arrows change tiles and space stops the camera; in the past they step and pause."""
     presses = [
         ("ArrowLeft", "large", "here"),
         ("ArrowLeft", "large", "past"),
@@ -252,8 +258,8 @@ def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
     ]
 
 
-def test_how_long_ago_is_said_in_words(blank: Page) -> None:
-    """A screen reader read "2:05 min ago" as a time of day."""
+def test_age_is_spelled_out_for_screen_readers(blank: Page) -> None:
+    """Ages are spelled out; a screen reader read "2:05 min ago" as a time of day."""
     said = in_module(
         blank,
         "ui/format",

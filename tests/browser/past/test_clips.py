@@ -46,13 +46,13 @@ PLAY = """async (url) => {
 }"""
 
 
-def test_browser_plays_a_clip_from_its_first_picture_on(
+def test_clip_starts_at_the_requested_moment(
     share_server: Callable[..., PortholeServer],
     new_context: Callable[..., BrowserContext],
     tmp_path: Path,
     connect: Callable[..., Viewer],
 ) -> None:
-    """The picture at 0 is the requested moment's, not that of the key frame before it.
+    """The first picture is the requested moment's, not that of the key frame before it.
 
     The player knows the duration, seeks, and reaches the end.
     """

@@ -5,8 +5,8 @@ from playwright.sync_api import Page
 from tests.support.browser.chromium import in_module
 
 
-def test_event_that_ends_while_the_day_is_asked_for_has_ended(blank: Page) -> None:
-    """A response older than a notice must not turn an ended event back into "now"."""
+def test_stale_response_does_not_reopen_an_event(blank: Page) -> None:
+    """A response older than a notice does not turn an ended event back into "now"."""
     body = """async ({ LibraryStore }) => {
       const at = Date.now() / 1000;
       const now = new Date();
@@ -34,8 +34,8 @@ def test_event_that_ends_while_the_day_is_asked_for_has_ended(blank: Page) -> No
     assert missing == 1
 
 
-def test_address_says_what_is_shown(blank: Page) -> None:
-    """What is written can be parsed; invalid values are ignored; other parameters stay."""
+def test_library_address_round_trips(blank: Page) -> None:
+    """A written address parses back; invalid values are ignored, and other parameters kept."""
     found = in_module(
         blank,
         "library/data",
@@ -68,7 +68,7 @@ def test_address_says_what_is_shown(blank: Page) -> None:
 
 
 def test_recordings_are_found_by_their_time(blank: Page) -> None:
-    """The one that holds a moment; in a gap the next; after the last none.
+    """A moment finds the recording that contains it, in a gap the next one, after the last none.
 
     Consecutive files are one bar, and an open one reaches to now.
     """
@@ -91,8 +91,8 @@ def test_recordings_are_found_by_their_time(blank: Page) -> None:
     assert (gap, seam, following, last) == (True, False, "b", None)
 
 
-def test_days_begin_at_midnight_here(blank: Page) -> None:
-    """A day has its own length, whatever the clocks did; days count across months and years."""
+def test_days_begin_at_local_midnight(blank: Page) -> None:
+    """A day is as long as the clocks make it; days count across months and years."""
     found = in_module(
         blank,
         "library/data",
@@ -109,7 +109,7 @@ def test_days_begin_at_midnight_here(blank: Page) -> None:
     ]
 
 
-def test_timeline_zooms_around_what_is_pointed_at(blank: Page) -> None:
+def test_timeline_zooms_around_the_pointer(blank: Page) -> None:
     """The moment under the pointer stays, within the day; ticks are round, close marks merge."""
     found = in_module(
         blank,

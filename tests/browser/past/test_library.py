@@ -118,7 +118,7 @@ def ask(page: Page, path: str) -> Any:
 
 
 def test_day_is_shown_and_restored(server: PortholeServer, page: Page) -> None:
-    """By keyboard: a key opens it, then a day, a filter; the address restores all; Esc closes."""
+    """Keys open the library, a day and a filter; the address restores them, and Esc closes it."""
     open_as(server, page, "ann", "?camera=attic")
     # Until something is recorded today, the library opens with yesterday.
     wait_to_see(lambda: ask(page, "api/recordings?camera=lane")["recordings"], 20)
@@ -169,8 +169,8 @@ def first_mark(page: Page) -> float | None:
     return share
 
 
-def test_long_day_is_shown_while_it_is_scrolled(server: PortholeServer, page: Page) -> None:
-    """Cards load on scrolling, and the end offers yesterday; the timeline has the whole day."""
+def test_long_day_loads_as_it_is_scrolled(server: PortholeServer, page: Page) -> None:
+    """More cards load on scrolling; the timeline has the whole day from the start."""
     open_as(server, page, "ann", day_of(BUSY))
     wait_to_see(lambda: first_mark(page) == pytest.approx(0.5, abs=0.01))
     expect(cards(page)).to_have_count(100)
@@ -181,7 +181,7 @@ def test_long_day_is_shown_while_it_is_scrolled(server: PortholeServer, page: Pa
     expect(cards(page)).to_have_count(MANY)
 
 
-def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
+def test_recordings_play_across_files_and_gaps(server: PortholeServer, page: Page) -> None:
     """An event plays from before its start into the next files; a span is marked and saved."""
     open_as(server, page, "ann", day_of(YESTERDAY))
     cards(page).nth(2).get_by_role("button", name=re.compile("^Motion door")).click()
@@ -221,11 +221,11 @@ def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
     expect(page.locator("[data-library]")).to_be_visible()
 
 
-def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
-    """A hovered moment has a picture, and a click shows that moment.
+def test_timeline_previews_and_seeks(server: PortholeServer, page: Page) -> None:
+    """Hovering shows a picture of the moment, and a click goes there.
 
-    What the press opened once made the lanes narrower, so the release was half a minute later.
-    Paused, frames step one by one. In full screen, the buttons hide while the pointer rests.
+    The player that a press opens once made the lanes narrower, so the release was half a minute
+    later. Paused, frames step one by one. In full screen, the buttons hide while the pointer rests.
     """
     open_as(server, page, "ann", day_of(YESTERDAY))
     lane = page.get_by_role("slider", name="door")
@@ -262,7 +262,7 @@ def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
     expect(bar).to_have_css("opacity", "0")
 
 
-def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) -> None:
+def test_growing_recording_is_followed(server: PortholeServer, page: Page) -> None:
     """A growing file plays to its present end, and continues when there is more."""
     open_as(server, page, "ann")
     expect(page.locator('.tile[data-camera="lane"] .tile-rec')).to_be_visible()
@@ -282,8 +282,8 @@ def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) 
     wait_to_see(lambda: shown(page, datetime.fromtimestamp(end)) > end + 1, 40)
 
 
-def test_film_of_several_files_is_one(server: PortholeServer, page: Page) -> None:
-    """A restart while it was made does not show: one card with its name, played to its end."""
+def test_timelapse_of_several_files_plays_as_one(server: PortholeServer, page: Page) -> None:
+    """A time-lapse interrupted by a restart is one card with its name, and plays to its end."""
     open_as(server, page, "ann", day_of(FILMED))
     expect(cards(page)).to_have_count(1)
     expect(cards(page)).to_contain_text("benchy")
@@ -330,7 +330,9 @@ def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None
     wait_to_see(lambda: ask(page, path)["events"] == [], 10)
 
 
-def test_viewer_sees_their_cameras_only(server: PortholeServer, new_context: NewContext) -> None:
+def test_library_shows_only_a_viewers_cameras(
+    server: PortholeServer, new_context: NewContext
+) -> None:
     """A viewer sees nothing of other cameras, not even names, and no switch for recording."""
     page = open_as(server, new_context(bypass_csp=True).new_page(), "vera", day_of(YESTERDAY))
 
@@ -346,8 +348,8 @@ def test_viewer_sees_their_cameras_only(server: PortholeServer, new_context: New
     expect(page.locator("[data-record-modes]")).to_be_hidden()
 
 
-def test_events_are_told_on_the_page(server: PortholeServer, page: Page) -> None:
-    """An event elsewhere is a toast that leads to it; the panel lists it, and stops recording."""
+def test_events_are_announced_on_the_page(server: PortholeServer, page: Page) -> None:
+    """An event elsewhere gets a toast and an entry that plays it; the panel switches recording."""
     open_as(server, page, "ann", "?camera=attic")
     expect(page.locator("[data-toasts] .toast", has_text="Motion: lane")).to_be_visible()
     page.get_by_role("tab", name="Activity").click()

@@ -45,10 +45,10 @@ def with_past(page: Page, body: str) -> Any:
     return in_module(page, "stream/past", f"async (module) => {{ const rig = {RIG}; {body} }}")
 
 
-def test_frames_of_an_older_seek_are_not_shown(blank: Page) -> None:
+def test_frames_of_an_older_seek_are_ignored(blank: Page) -> None:
     """Frames may precede their seek's reply; those of an older seek or of live are ignored.
 
-    When live frames follow the past, it has caught up.
+    Live frames after those of the past mean that playback has caught up.
     """
     result = with_past(
         blank,
@@ -75,8 +75,8 @@ def test_frames_of_an_older_seek_are_not_shown(blank: Page) -> None:
     }
 
 
-def test_only_the_newest_wish_is_asked_for(blank: Page) -> None:
-    """During a drag one seek is in flight; of the moments wanted meanwhile only the last counts."""
+def test_only_the_newest_request_is_sent(blank: Page) -> None:
+    """During a drag one seek is in flight; of the moments requested meanwhile the last is sent."""
     result = with_past(
         blank,
         """
@@ -99,8 +99,8 @@ def test_only_the_newest_wish_is_asked_for(blank: Page) -> None:
     assert result == [[["seek", 50], ["seek", 46], ["play", 2], ["seek", None]], False, None]
 
 
-def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
-    """Steps use the server's times of neighbours; after playing they first ask for the position."""
+def test_steps_go_to_the_neighbouring_frames(blank: Page) -> None:
+    """Steps use the server's times of neighbours; after playing they first seek the position."""
     result = with_past(
         blank,
         """
@@ -129,8 +129,8 @@ def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
     assert result == [[50, 49.9, 1, 51, 51.1], 51.1]
 
 
-def test_a_held_key_stops_when_it_is_let_go(blank: Page) -> None:
-    """Releasing the key, or seeking another moment, ends the steps still outstanding."""
+def test_held_key_stops_soon_after_release(blank: Page) -> None:
+    """Only a few steps stay pending after a key is released, and none after another seek."""
     result = with_past(
         blank,
         """
@@ -155,8 +155,8 @@ def test_a_held_key_stops_when_it_is_let_go(blank: Page) -> None:
     assert result == [4, [50, 49, 48, 47, 46, 20]]
 
 
-def test_a_moment_that_could_not_be_decoded_is_sought_again(blank: Page) -> None:
-    """The moment sought last is repeated, even before its reply; failing again, it is JPEG."""
+def test_undecodable_moment_is_sought_again(blank: Page) -> None:
+    """The latest seek is repeated, even before its reply; after another failure, as JPEG."""
     result = with_past(
         blank,
         """
@@ -191,7 +191,7 @@ def test_a_moment_that_could_not_be_decoded_is_sought_again(blank: Page) -> None
     assert result == [[50, 40, 40, 39.9, None, 30, None], plain, ""]
 
 
-def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
+def test_cameras_at_one_moment_show_one_time(blank: Page) -> None:
     """Cameras at one moment show one time, unless a picture is from long before it."""
     result = with_past(
         blank,
@@ -218,8 +218,8 @@ def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
     assert result == [[49.7, 50], [40, None], [46.9, 47], None]
 
 
-def test_what_was_found_is_told_with_its_picture(blank: Page) -> None:
-    """The page updates with the picture, not the reply; without a picture it still does."""
+def test_position_updates_with_its_picture(blank: Page) -> None:
+    """The page updates with the picture, not the reply; if no picture comes, it still updates."""
     result = with_past(
         blank,
         """
@@ -239,8 +239,8 @@ def test_what_was_found_is_told_with_its_picture(blank: Page) -> None:
     assert result == [[50], [50, 49.7], [50, 49.7, 40, 39.9]]
 
 
-def test_where_one_looked_is_sought_again(blank: Page) -> None:
-    """After a lost connection, or a hidden tile; if nothing is remembered it is live."""
+def test_past_position_is_restored_after_a_reconnect(blank: Page) -> None:
+    """The position is sought again after a lost connection; if it is no longer kept, it is live."""
     result = with_past(
         blank,
         """

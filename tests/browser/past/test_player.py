@@ -35,8 +35,8 @@ const step = (by) => { player.step(by); return video.currentTime; };
 """
 
 
-def test_a_step_leads_to_the_frame_beside(blank: Page) -> None:
-    """The browser reports its frame late or not at all, and a step still moves by one frame.
+def test_step_moves_by_one_frame(blank: Page) -> None:
+    """A step moves by one frame even if the browser reports its frame late or not at all.
 
     Counted from a stale frame, a step led to the current frame, and so did the next step.
     """
@@ -58,8 +58,8 @@ def test_a_step_leads_to_the_frame_beside(blank: Page) -> None:
 
 
 @pytest.mark.parametrize("at", [1.001, 1.02, 1.039])
-def test_a_step_before_anything_is_told_is_one_frame(blank: Page, at: float) -> None:
-    """Wherever the video stands within its frame."""
+def test_step_before_any_frame_report_moves_by_one_frame(blank: Page, at: float) -> None:
+    """A first step moves by one frame, wherever the video stands within its frame."""
     found = in_module(
         blank,
         "library/player",

@@ -48,7 +48,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_browser_seeks_in_what_is_being_written(
+def test_browser_seeks_in_a_growing_recording(
     share_server: Callable[..., PortholeServer],
     new_context: Callable[..., BrowserContext],
     config: Path,

@@ -69,10 +69,10 @@ def server(share_server: Start) -> Iterator[PortholeServer]:
         pytest.param("yard", 1.0, NO_WEBCODECS, id="H.264 without WebCodecs"),
     ],
 )
-def test_a_drag_shows_the_picture_of_that_moment(
+def test_drag_shows_the_picture_of_that_moment(
     server: PortholeServer, page: Page, camera: str, late_s: float, script: str
 ) -> None:
-    """For frames encoded here and for H.264; the tile says how long ago, and none is lost."""
+    """This works for frames encoded here and H.264; the tile shows the age, and none is dropped."""
     page.add_init_script(script)
     open_camera(page, server, camera)
 
@@ -100,8 +100,8 @@ def test_a_drag_shows_the_picture_of_that_moment(
     expect(page.locator("[data-panel]")).to_be_hidden()
 
 
-def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
-    """By a frame, by a second, to the oldest, playing both ways, and on to live."""
+def test_keys_move_through_time(server: PortholeServer, page: Page) -> None:
+    """Keys step by a frame or a second, jump to the oldest, play both ways, and return to live."""
     open_camera(page, server, "door")
     page.keyboard.press("k")
     expect_state(page, "door", "past")
@@ -129,8 +129,8 @@ def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
     expect_state(page, "door", "live")
 
 
-def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None:
-    """All of them go back with one key, from the grid as well."""
+def test_all_cameras_go_to_the_same_moment(server: PortholeServer, page: Page) -> None:
+    """All cameras follow the time bar into the past, and one key returns them to live."""
     open_camera(page, server, "door")
     for name in ("hall", "yard"):
         wait_for_past(page, server, name, 5)
@@ -166,8 +166,8 @@ def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None
 
 
 @NEEDS_WEBCODECS
-def test_the_past_is_decoded_in_its_own_worker(server: PortholeServer, page: Page) -> None:
-    """It works under the page's own security policy, and starts when a camera gets focus."""
+def test_past_is_decoded_in_its_own_worker(server: PortholeServer, page: Page) -> None:
+    """The worker runs under the page's own security policy, and starts when a camera gets focus."""
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     open_camera(page, server, "yard")
@@ -184,8 +184,8 @@ def test_the_past_is_decoded_in_its_own_worker(server: PortholeServer, page: Pag
     assert complaints == []
 
 
-def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, page: Page) -> None:
-    """A card over the bar has the time, and once the pointer rests, the picture."""
+def test_hovering_the_bar_previews_the_moment(server: PortholeServer, page: Page) -> None:
+    """A card over the bar shows the time and, once the pointer rests, the picture."""
     open_camera(page, server, "door")
 
     # At least four seconds of the hovered camera are kept.
@@ -198,8 +198,8 @@ def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, 
     expect(card).to_be_hidden()
 
 
-def test_a_time_that_was_not_kept_has_no_picture(server: PortholeServer, page: Page) -> None:
-    """The card showed the picture from before the gap, beside a time at which nobody watched."""
+def test_gap_has_no_preview_picture(server: PortholeServer, page: Page) -> None:
+    """In a gap the card says "Not kept"; it used to show the picture from before the gap."""
 
     begin = time.time() - 100
     seen = {"from": begin, "gaps": [[begin, begin + 60]]}
@@ -230,8 +230,8 @@ def test_a_time_that_was_not_kept_has_no_picture(server: PortholeServer, page: P
     expect(card).not_to_have_attribute("data-picture", "")
 
 
-def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> None:
-    """The bar once stayed behind on the page; now it shows there, and hides when left alone.
+def test_time_bar_works_in_full_screen(server: PortholeServer, page: Page) -> None:
+    """In full screen the bar shows, and hides when left alone; it once stayed behind on the page.
 
     Another camera can be chosen in full screen; leaving it returns to the grid if the user came
     from there.
@@ -266,10 +266,10 @@ def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> 
 
 
 @pytest.mark.parametrize("camera", ["door", "yard"])
-def test_a_marked_part_is_saved(
+def test_marked_clip_is_saved(
     server: PortholeServer, page: Page, camera: str, tmp_path: Path
 ) -> None:
-    """It works by copying video and by encoding; the length is the one shown."""
+    """A marked clip is saved by copying video or by encoding, with the length shown."""
     open_camera(page, server, camera)
     drag_to(page, 0.3)
     expect_state(page, camera, "past")
@@ -297,10 +297,10 @@ def test_a_marked_part_is_saved(
     expect(page.get_by_role("button", name="Save clip")).to_be_hidden()
 
 
-def test_fingers_tap_zoom_and_scroll(
+def test_touch_taps_zooms_and_scrolls_the_bar(
     server: PortholeServer, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """Two fingers zoom only the bar; scrolling the page from the bar does not leave live."""
+    """Two fingers zoom only the bar, a tap seeks, and scrolling the page from it stays live."""
     page = new_context(
         viewport={"width": 390, "height": 600}, has_touch=True, is_mobile=True
     ).new_page()
@@ -347,8 +347,8 @@ def test_fingers_tap_zoom_and_scroll(
     assert page.locator("[data-scrubber]").get_attribute("data-past") == "live"
 
 
-def test_a_clip_that_begins_now_goes_on(server: PortholeServer, page: Page) -> None:
-    """A mark at the newest moment was 0.0 s long, and stayed so."""
+def test_clip_marked_at_the_newest_moment_grows(server: PortholeServer, page: Page) -> None:
+    """A clip that begins at the newest moment grows with time; it was 0.0 s long, and stayed so."""
     open_camera(page, server, "door", 2)
     length = page.locator("[data-scrub-length]")
     page.locator("[data-bar-track]").focus()
@@ -363,8 +363,8 @@ def test_a_clip_that_begins_now_goes_on(server: PortholeServer, page: Page) -> N
     expect(page.locator("[data-toasts]")).to_contain_text(re.compile(r"Saved \d\.\d s of door"))
 
 
-def test_a_clip_that_is_gone_is_told(server: PortholeServer, page: Page) -> None:
-    """The page says so, and the marks stay."""
+def test_expired_clip_is_reported(server: PortholeServer, page: Page) -> None:
+    """If a clip's time is no longer kept the page says so, and the marks stay."""
     open_camera(page, server, "yard")
     drag_to(page, 0.5)
     page.keyboard.press("i")
@@ -378,8 +378,8 @@ def test_a_clip_that_is_gone_is_told(server: PortholeServer, page: Page) -> None
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
-def test_a_name_that_is_cut_keeps_its_beginning(server: PortholeServer, page: Page) -> None:
-    """A name written from right to left was truncated at its beginning."""
+def test_right_to_left_names_keep_their_beginning(server: PortholeServer, page: Page) -> None:
+    """Names follow their own writing direction; one from right to left lost its beginning."""
     page.goto(f"{server.url}?camera=hall")
     wait_for_paint(page, "hall")
 
@@ -394,8 +394,8 @@ def test_a_name_that_is_cut_keeps_its_beginning(server: PortholeServer, page: Pa
     assert directions == ["rtl"] * 3
 
 
-def test_the_time_bar_can_be_used_by_everybody(server: PortholeServer, page: Page) -> None:
-    """axe checks the bar, light and dark, with every part visible."""
+def test_time_bar_is_accessible(server: PortholeServer, page: Page) -> None:
+    """axe finds no faults in the bar, light and dark, with every part visible."""
     open_camera(page, server, "door", 2)
     drag_to(page, 0.5)
     page.keyboard.press("i")
@@ -404,10 +404,10 @@ def test_the_time_bar_can_be_used_by_everybody(server: PortholeServer, page: Pag
     assert axe.faults(page, "time bar", "[data-scrubber]") == []
 
 
-def test_nothing_is_called_live_without_a_picture_of_now(
+def test_unreachable_camera_is_not_called_live(
     share_server: Callable[..., PortholeServer], page: Page
 ) -> None:
-    """An unreachable camera is not in the past, and yet not live."""
+    """An unreachable camera is not in the past, but is not called live either."""
     server = share_server("gone=http://127.0.0.1:9/live")
     page.goto(f"{server.url}?camera=gone")
 

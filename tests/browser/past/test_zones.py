@@ -46,10 +46,10 @@ def test_zones_are_drawn_and_undone(blank: Page) -> None:
     assert result == [[triangle], [moved], [], [triangle], [], True]
 
 
-def test_zones_are_drawn_by_pointer_and_by_keys(
+def test_zones_are_drawn_by_pointer_and_keyboard(
     start_server: Start, page: Page, connect: Connect
 ) -> None:
-    """On a zoomed picture too, in shares of the whole one; nothing is set until it is finished."""
+    """On a zoomed picture too, zones are shares of the whole picture; nothing is set until Done."""
     server = start_server("hall=test:?size=320x180&fps=5")
     page.goto(f"{server.url}?camera=hall")
     wait_for_paint(page, "hall")

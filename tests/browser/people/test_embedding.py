@@ -126,7 +126,7 @@ def page(keep_context: Callable[[dict[str, Any]], KeptContext]) -> Iterator[Page
     context.empty()
 
 
-def test_another_page_shows_one_camera(
+def test_embed_token_shows_one_camera_on_another_site(
     server: PortholeServer, panel: Panel, page: Page, tmp_path: Path, connect: Callable[..., Viewer]
 ) -> None:
     """A frame with the kiosk and an ``<img>`` with the feed are live in a page of another site.
@@ -187,10 +187,10 @@ def test_another_page_shows_one_camera(
     assert not any(token.encode() in text for text in [*kept, "\n".join(server.log).encode()])
 
 
-def test_pages_that_are_not_named_show_and_read_nothing(
+def test_unlisted_site_cannot_frame_or_read_pictures(
     server: PortholeServer, panel: Panel, page: Page, tmp_path: Path
 ) -> None:
-    """The same address shows no frame and gives a script nothing."""
+    """On a site that is not allowed the same address shows no frame, and scripts cannot read it."""
     kiosk, feed, snapshot = embed_addresses(server, tmp_path / "state")
     wait_until(lambda: status_of(snapshot) == 200)
     panel.body = PANEL.format(kiosk=kiosk, feed=feed).encode()
@@ -202,10 +202,10 @@ def test_pages_that_are_not_named_show_and_read_nothing(
     assert page.frames[1].url.startswith("chrome-error://")
 
 
-def test_a_kiosk_with_a_token_does_without_websocket(
+def test_token_kiosk_works_without_websocket(
     server: PortholeServer, page: Page, tmp_path: Path
 ) -> None:
-    """Where a network blocks it, the kiosk fetches states and MJPEG with the token."""
+    """Where a network blocks WebSocket, the kiosk fetches states and MJPEG with the token."""
     kiosk, _, snapshot = embed_addresses(server, tmp_path / "state")
     wait_until(lambda: status_of(snapshot) == 200)
 

@@ -27,7 +27,7 @@ def page(page: Page) -> Iterator[Page]:
     complaints[:] = [text for text in complaints if "Content Security Policy" in text]
 
 
-def test_logging_in_by_hand(server: PortholeServer, page: Page) -> None:
+def test_user_logs_in_and_out_by_hand(server: PortholeServer, page: Page) -> None:
     """From the login page to live pictures and back, without a policy violation."""
     page.goto(server.url)
     expect(page).to_have_url(server.url + "login")
@@ -46,8 +46,8 @@ def test_logging_in_by_hand(server: PortholeServer, page: Page) -> None:
     expect(page).to_have_url(server.url + "login")
 
 
-def test_a_viewer_sees_what_is_for_viewers(server: PortholeServer, page: Page) -> None:
-    """The page shows only the cameras on the user's list, and no way to shut down."""
+def test_viewer_page_shows_only_listed_cameras(server: PortholeServer, page: Page) -> None:
+    """A viewer's page has only the cameras on the user's list, and no way to shut down."""
     page.goto(server.url)
     log_in_by_hand(page, "dora")
 
@@ -56,10 +56,10 @@ def test_a_viewer_sees_what_is_for_viewers(server: PortholeServer, page: Page) -
     expect(page.locator("[data-open-quit]")).to_be_hidden()
 
 
-def test_a_removed_users_page_goes_to_the_login(
+def test_removed_user_is_sent_to_the_login_page(
     server: PortholeServer, people: Users, page: Page
 ) -> None:
-    """No page is left frozen."""
+    """A removed user's page goes to the login page, which gives the reason."""
     page.goto(server.url)
     log_in_by_hand(page, "vera")
     expect(page.locator('.tile[data-camera="door"]')).to_have_attribute("data-state", "live")
@@ -70,7 +70,7 @@ def test_a_removed_users_page_goes_to_the_login(
     expect(page.get_by_role("alert")).to_contain_text("your user was changed or removed")
 
 
-def test_the_first_users_login_page_says_why(
+def test_login_page_explains_that_a_first_user_was_added(
     start_server: Start, people: Users, page: Page
 ) -> None:
     """The login page says that there are users now, and leads back to the view.
@@ -91,8 +91,8 @@ def test_the_first_users_login_page_says_why(
     expect(page).to_have_url(server.url + "?camera=yard")
 
 
-def test_an_open_server_shows_no_account(start_server: Start, page: Page) -> None:
-    """Without users there is no logout."""
+def test_server_without_users_shows_no_account(start_server: Start, page: Page) -> None:
+    """Without users the page has no account and no logout."""
     server = start_server(f"test={SMALL}")
     page.goto(server.url)
 

@@ -25,10 +25,10 @@ def context_options() -> dict[str, Any]:
     return {"viewport": {"width": 390, "height": 800}, "bypass_csp": True, "has_touch": True}
 
 
-def test_people_come_and_go_without_a_terminal(
+def test_users_and_tokens_are_managed_on_the_page(
     start_server: Start, tmp_path: Path, page: Page, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """Added with a password shown once, changed, signed out, removed; an embed link works."""
+    """A user is added with a new password, logged out, changed, removed; an embed link works."""
     UsersFile(tmp_path / "state").add_user("ann", "admin", None, PASSWORD)
     server = start_server(*CAMERAS)
     page.goto(f"{server.url}?manage=people")
@@ -119,10 +119,10 @@ def test_people_come_and_go_without_a_terminal(
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
-def test_ones_own_password_is_changed_on_the_page(
+def test_users_change_their_own_password_on_the_page(
     start_server: Start, tmp_path: Path, page: Page
 ) -> None:
-    """A viewer needs the old one; the page stays, and goes on after reconnecting."""
+    """The old password is needed; the page stays open, and is live again after reconnecting."""
     UsersFile(tmp_path / "state").add_user("vera", "viewer", None, PASSWORD)
     server = start_server(*CAMERAS)
     page.goto(server.url)
@@ -152,7 +152,7 @@ def test_ones_own_password_is_changed_on_the_page(
 
 
 def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, page: Page) -> None:
-    """Without users: an offer, the first admin, who stays logged in, then the address."""
+    """Without users the page offers a first admin, who stays logged in, then the address."""
     server = start_server(*CAMERAS)
     page.goto(f"{server.url}?manage=people")
     people = page.locator("[data-people]")
@@ -190,8 +190,8 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
-def test_the_offer_to_set_up_access_goes_with_the_server(start_server: Start, page: Page) -> None:
-    """While the server is gone the offer gives its place to the connection message."""
+def test_access_offer_hides_while_the_server_is_gone(start_server: Start, page: Page) -> None:
+    """While the server is gone the connection message replaces the offer."""
     server = start_server("door=test:?size=160x90&fps=2")
     page.goto(server.url)
     offer = page.locator("[data-offer]")

@@ -94,7 +94,7 @@ def bare(tmp_path: Path) -> Iterator[PortholeServer]:
     assert not [line for line in server.log if "Traceback" in line], "\n".join(server.log)
 
 
-def test_from_a_bare_machine_to_a_phone(
+def test_bare_machine_is_set_up_for_a_phone(
     bare: PortholeServer, new_context: Callable[..., BrowserContext], album: Album
 ) -> None:
     """First admin, network, TLS; then the phone logs in and adds a camera, without a terminal."""

@@ -84,8 +84,8 @@ def open_tab(request: pytest.FixtureRequest) -> Iterator[OpenTab]:
     assert [text for tab in tabs for text in tab.complaints] == []
 
 
-def test_a_viewers_tour(server: PortholeServer, open_tab: OpenTab) -> None:
-    """Watches cameras, saves a picture, focuses a camera, and finds no controls for others."""
+def test_viewer_completes_the_tour(server: PortholeServer, open_tab: OpenTab) -> None:
+    """A viewer watches, saves a picture, focuses a camera, and finds no other role's controls."""
     tab = open_tab()
     steps.log_in(tab, server, "vera")
     steps.watch_live(tab)
@@ -101,8 +101,8 @@ def test_a_viewers_tour(server: PortholeServer, open_tab: OpenTab) -> None:
 
 
 @IN_FIREFOX
-def test_an_operators_tour(server: PortholeServer, open_tab: OpenTab) -> None:
-    """By keys alone from login to logout; sets a camera, stops it and undoes that."""
+def test_operator_completes_the_tour(server: PortholeServer, open_tab: OpenTab) -> None:
+    """An operator logs in and out by keys alone, sets a camera, stops it and undoes that."""
     tab = open_tab()
     steps.log_in(tab, server, "otto", by_keys=True)
     steps.watch_live(tab)
@@ -116,8 +116,8 @@ def test_an_operators_tour(server: PortholeServer, open_tab: OpenTab) -> None:
 
 
 @IN_FIREFOX
-def test_an_admins_tour(server: PortholeServer, open_tab: OpenTab) -> None:
-    """Adds, renames and removes cameras, undoes that; adds users, and signs them out."""
+def test_admin_completes_the_tour(server: PortholeServer, open_tab: OpenTab) -> None:
+    """An admin adds, renames and removes cameras, undoes that, adds users, and signs them out."""
     tab = open_tab()
     steps.log_in(tab, server, "ann")
     steps.watch_live(tab)
@@ -165,10 +165,10 @@ def test_firefox_shows_a_cameras_video(share_server: StartServer, firefox: Firef
     assert told[1] == ""
 
 
-def test_pictures_over_tls(start_server: StartServer, open_tab: OpenTab) -> None:
-    """With the server's own certificate, accepted once after http: a secure context.
+def test_pictures_arrive_over_tls(start_server: StartServer, open_tab: OpenTab) -> None:
+    """With the server's own certificate, reached by way of http, the page is a secure context.
 
-    Clipboard, wake lock and installation work there.
+    Clipboard, wake lock and installation need one.
     """
     server = start_server(f"one={SMALL}", "--tls", "auto")
     tab = open_tab()

@@ -36,10 +36,10 @@ def context_options() -> dict[str, Any]:
     return {"viewport": size, "bypass_csp": True, "reduced_motion": "reduce"}
 
 
-def test_the_guided_start_and_its_windows_at_twice_the_size(
+def test_guided_start_fits_at_200_percent_zoom(
     start_server: Callable[..., PortholeServer], page: Page
 ) -> None:
-    """From the offer to a camera and a user by keyboard: nothing is clipped, hidden or moves."""
+    """From the offer to a camera and a user by keyboard, nothing is clipped, hidden or moving."""
     server = start_server(f"one={SMALL}")
     page.goto(server.url)
     wait_for_paint(page, "one")

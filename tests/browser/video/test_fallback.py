@@ -57,8 +57,8 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_goes_wrong_with_video_leads_to_jpeg_at_once(run: Run, fault: str) -> None:
-    """JPEG is requested within a second, and shown; nothing is left open."""
+def test_video_fault_falls_back_to_jpeg(run: Run, fault: str) -> None:
+    """JPEG is requested within a second, and shown; no decoder or picture is left open."""
     told, script = FAULTS[fault]
     result = run(script + FALL_BACK)
 
@@ -70,8 +70,8 @@ def test_what_goes_wrong_with_video_leads_to_jpeg_at_once(run: Run, fault: str) 
     assert result["acked"]
 
 
-def test_a_codec_that_is_not_supported_is_not_asked_for_again(run: Run) -> None:
-    """This browser may decode only one of two families, and is queried once for each codec."""
+def test_unsupported_codec_is_not_requested_again(run: Run) -> None:
+    """A browser that decodes one of two families is queried once for each codec."""
     videos, supported, questions = run(
         """let questions = 0;
         const ask = Object.getPrototypeOf(VideoDecoder).isConfigSupported;
@@ -101,8 +101,8 @@ def test_a_codec_that_is_not_supported_is_not_asked_for_again(run: Run) -> None:
     assert questions == 2
 
 
-def test_h265_that_is_promised_and_not_decoded_leads_to_jpeg(run: Run) -> None:
-    """Some browsers announce H.265 and then fail to decode it, as a driver is missing."""
+def test_undecodable_h265_falls_back_to_jpeg(run: Run) -> None:
+    """Some browsers announce H.265 and then fail to decode it, for lack of a driver."""
     result = run(
         """VideoDecoder.isConfigSupported = async () => ({ supported: true });
         rig.viewer.close();
@@ -125,8 +125,8 @@ def test_h265_that_is_promised_and_not_decoded_leads_to_jpeg(run: Run) -> None:
     assert result["acked"]
 
 
-def test_a_codec_that_is_announced_is_looked_at_before_it_comes(run: Run) -> None:
-    """The reply to `watch` names the codec: an undecodable one need not be sent first."""
+def test_announced_codec_is_checked_before_video_arrives(run: Run) -> None:
+    """The reply to `watch` names the codec, so an undecodable one need not be sent first."""
     videos = run(
         """rig.viewer.close();
         rig = new Rig(clip, ['h264', 'h265'], 'hev1.1.6.L63.B0');
@@ -139,8 +139,8 @@ def test_a_codec_that_is_announced_is_looked_at_before_it_comes(run: Run) -> Non
     assert videos == [["h264", "h265"], ["h264"], None]
 
 
-def test_a_long_sleep_is_no_fault(run: Run) -> None:
-    """After a laptop slept, timers fire before the decoder returns its pictures."""
+def test_long_sleep_is_not_a_fault(run: Run) -> None:
+    """After a laptop wakes up, timers fire before the decoder returns its pictures."""
     result = run(
         """await rig.play(0, 2);
         for (let at = 2; at < 6; at += 1) rig.send(at);
@@ -153,7 +153,7 @@ def test_a_long_sleep_is_no_fault(run: Run) -> None:
     assert result == [1, "", 0]
 
 
-def test_an_idle_decoder_may_be_taken_away(run: Run) -> None:
+def test_reclaimed_idle_decoder_is_replaced(run: Run) -> None:
     """A browser reclaims idle decoders; the next key frame gets a new one."""
     result = run(
         """await rig.play(0, 2);
@@ -167,8 +167,8 @@ def test_an_idle_decoder_may_be_taken_away(run: Run) -> None:
     assert result == [1, 2, ""]
 
 
-def test_video_is_tried_again_later_and_later(blank: Page) -> None:
-    """After 2 s, 4 s, ... up to 5 minutes; a fault after a long good period counts as the first."""
+def test_video_retries_back_off(blank: Page) -> None:
+    """Retries come after 2 s, 4 s, ... up to 5 minutes; a long good period resets the pause."""
     pauses = blank.evaluate(
         """async () => {
           const url = new URL('static/js/stream/video-choice.js', document.baseURI);
@@ -197,10 +197,8 @@ def test_video_is_tried_again_later_and_later(blank: Page) -> None:
 
 
 @pytest.mark.parametrize(("delay_ms", "fault"), [(300, "slow"), (0, "")], ids=["slow", "quick"])
-def test_a_slow_browser_does_not_catch_up_again_and_again(
-    run: Run, delay_ms: int, fault: str
-) -> None:
-    """Each time it would decode a whole group in vain; on a slow link catching up is allowed."""
+def test_slow_browser_stops_catching_up(run: Run, delay_ms: int, fault: str) -> None:
+    """A slow browser would decode whole groups in vain; a quick one may go on catching up."""
     told = run(
         """// A fake clock: delays of a busy machine would count, too.
         let nowMs = performance.now();
@@ -227,8 +225,8 @@ def test_a_slow_browser_does_not_catch_up_again_and_again(
     assert told == fault
 
 
-def test_a_refused_change_to_jpeg_is_asked_for_again(run: Run) -> None:
-    """Otherwise video would keep coming, which the page no longer decodes."""
+def test_refused_switch_to_jpeg_is_retried(run: Run) -> None:
+    """Without a retry video would keep coming, which the page no longer decodes."""
     videos = run(
         """await rig.play(0, 2);
         rig.refusing = true;
@@ -242,7 +240,7 @@ def test_a_refused_change_to_jpeg_is_asked_for_again(run: Run) -> None:
     assert videos == [["h264"], None, None]
 
 
-def test_video_comes_back_after_a_fault(run: Run) -> None:
+def test_video_resumes_after_a_fault(run: Run) -> None:
     """After the pause, video is requested again, and painted."""
     videos, painted = run(
         """rig.send(3);
@@ -255,7 +253,7 @@ def test_video_comes_back_after_a_fault(run: Run) -> None:
     assert painted == [8]
 
 
-def test_without_webcodecs_nothing_is_asked_for(blank: Page) -> None:
+def test_page_without_webcodecs_requests_jpeg(blank: Page) -> None:
     """On plain http there is no VideoDecoder: JPEG is requested, and painted."""
     payload, families, painted = blank.evaluate(
         """async () => {

@@ -82,7 +82,7 @@ def suspended(page: Page) -> Iterator[None]:
         pytest.param(None, id="without WebCodecs"),
     ],
 )
-def test_the_dashboard_works_with_and_without_video(
+def test_dashboard_works_with_and_without_webcodecs(
     server: PortholeServer, page: Page, tmp_path: Path, codec: str | None
 ) -> None:
     """The picture is fresh, returns after the tab was hidden, and can be saved."""
@@ -119,8 +119,8 @@ def test_the_dashboard_works_with_and_without_video(
 
 
 @NEEDS_WEBCODECS
-def test_the_page_says_what_it_gets(server: PortholeServer, page: Page) -> None:
-    """In the figures on the picture, and beside it with the bit rate."""
+def test_page_shows_the_received_codec(server: PortholeServer, page: Page) -> None:
+    """The codec is in the figures on the picture, and with the bit rate in the panel."""
     page.goto(server.url)
     wait_for_codec(page, "avc1")
 
@@ -137,7 +137,7 @@ def test_the_page_says_what_it_gets(server: PortholeServer, page: Page) -> None:
 
 @NEEDS_WEBCODECS
 def test_video_can_be_switched_off(server: PortholeServer, page: Page) -> None:
-    """JPEG then comes immediately, and after a reload; and back."""
+    """JPEG then arrives immediately, and after a reload, until video is switched on again."""
     page.goto(server.url)
     wait_for_codec(page, "avc1")
     page.keyboard.press("1")
@@ -154,10 +154,8 @@ def test_video_can_be_switched_off(server: PortholeServer, page: Page) -> None:
     assert page.evaluate("() => localStorage.getItem('porthole.video')") is None
 
 
-def test_on_plain_http_it_is_told_what_encryption_would_save(
-    server: PortholeServer, page: Page
-) -> None:
-    """One quiet line beside the picture, with both bit rates; and no switch without effect."""
+def test_plain_http_page_notes_what_https_would_save(server: PortholeServer, page: Page) -> None:
+    """One line beside the picture has both bit rates; there is no switch without effect."""
     page.add_init_script(PLAIN)
     page.add_init_script("localStorage.setItem('porthole.sizes', '{\"door\": \"full\"}')")
     page.goto(server.url)
@@ -171,8 +169,8 @@ def test_on_plain_http_it_is_told_what_encryption_would_save(
 
 
 @NEEDS_WEBCODECS
-def test_a_page_that_was_suspended_shows_what_is_now(server: PortholeServer, page: Page) -> None:
-    """As after a laptop slept: frames from meanwhile are not shown, and video resumes by itself."""
+def test_suspended_page_resumes_with_fresh_frames(server: PortholeServer, page: Page) -> None:
+    """As after a laptop slept, frames from meanwhile are not shown, and video resumes by itself."""
     page.goto(server.url)
     wait_for_codec(page, "avc1")
     wait_for_paint(page, "door")

@@ -61,18 +61,16 @@ DRAW = """async ([drawMs, copyMs, refused]) => {
     ],
     ids=["copied", "slower", "refused"],
 )
-def test_pictures_are_drawn_in_the_faster_way(
-    blank: Page, times: list[object], ways: list[str]
-) -> None:
-    """Both ways show the same picture; the faster one is found by trying both."""
+def test_faster_drawing_method_is_used(blank: Page, times: list[object], ways: list[str]) -> None:
+    """Both methods show the same picture; the faster one is found by trying both."""
     went, wrong = blank.evaluate(DRAW, times)
 
     assert went == " ".join(ways)
     assert wrong == []
 
 
-def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
-    """Painting slows down while pictures wait for decoders: half of sixteen tiles starved."""
+def test_painting_slows_while_pictures_wait(blank: Page) -> None:
+    """Painting slows down while pictures wait for decoders; half of sixteen tiles starved."""
     intervals = blank.evaluate(
         """async () => {
           const { Pace } = await import(new URL('static/js/painting/pace.js', document.baseURI));
@@ -105,8 +103,8 @@ def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
     assert intervals[9:] == [0, 0]
 
 
-def test_many_pictures_are_painted_together_without_a_gpu(blank: Page) -> None:
-    """Without a GPU all tiles paint in one refresh, as each composites the whole page."""
+def test_tiles_paint_together_without_a_gpu(blank: Page) -> None:
+    """Without a GPU many tiles paint in one refresh, as each refresh composites the whole page."""
     intervals = blank.evaluate(
         """async () => {
           const { Pace } = await import(new URL('static/js/painting/pace.js', document.baseURI));
@@ -128,7 +126,7 @@ def test_many_pictures_are_painted_together_without_a_gpu(blank: Page) -> None:
     assert intervals[1:3] == [0, 0]
 
 
-def test_at_a_slow_pace_all_are_decoded_and_the_newest_is_painted(run: Run, clip: Clip) -> None:
+def test_slow_pace_decodes_all_and_paints_the_newest(run: Run, clip: Clip) -> None:
     """Only painting is skipped; a requested picture of the past is painted immediately."""
     live, decoded, past, pixels, left = run(
         """const url = new URL('static/js/painting/refresh.js', document.baseURI);
@@ -167,8 +165,8 @@ def test_at_a_slow_pace_all_are_decoded_and_the_newest_is_painted(run: Run, clip
     assert left == 0
 
 
-def test_what_b_frames_hold_back_is_not_late(blank: Page) -> None:
-    """A picture that B-frames delay, by 200 ms at 10 a second, is still painted."""
+def test_b_frame_delay_does_not_count_as_lateness(blank: Page) -> None:
+    """The delay that B-frames add, 200 ms at 10 fps, is not counted as falling behind."""
     clip = encode_clip(group=12, options=("-preset", "fast", "-bf", "2", "-refs", "1"))
     times = blank.evaluate(
         """async (clip) => {
@@ -199,8 +197,8 @@ def test_what_b_frames_hold_back_is_not_late(blank: Page) -> None:
     assert median(held_ms - behind_ms for held_ms, behind_ms in times) >= 55
 
 
-def test_jpeg_that_waits_is_no_reason_to_paint_less(run: Run) -> None:
-    """Waiting JPEG must not slow painting down: only the newest is decoded.
+def test_waiting_jpeg_does_not_slow_painting(run: Run) -> None:
+    """Waiting JPEG does not slow painting down: only the newest is decoded.
 
     Sixteen tiles of JPEG were painted 4.7 times a second: those skipped were decoded in vain.
     """

@@ -55,7 +55,7 @@ def test_browser_plays_a_cameras_video(
     film: Path,
     begin: str,
 ) -> None:
-    """A video element plays it beyond the end of the film.
+    """A video element plays the stream past the end of the looped film.
 
     With ``autoplay`` alone, as our documentation had it, Chromium starts only once its buffer is
     full and it stops reading, which takes seconds. A machine that is too busy loses pictures up to

@@ -43,8 +43,8 @@ def link(start_server: Start) -> Iterator[PoorLink]:
     link.close()
 
 
-def test_a_slow_link_keeps_a_tile_live(link: PoorLink, page: Page) -> None:
-    """At least 5 frames a second, none older than a second; and full size again afterwards."""
+def test_tile_stays_live_on_a_slow_link(link: PoorLink, page: Page) -> None:
+    """A tile gets at least 5 fps, 95 % of it under a second old, and full size again afterwards."""
     page.goto(f"http://127.0.0.1:{link.port}/")
     wait_for_paint(page, "test")
 

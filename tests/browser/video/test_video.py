@@ -10,7 +10,7 @@ from tests.support.cameras.video_clip import Clip, difference, encode_clip
 Run = Callable[..., Any]
 
 
-def test_painted_pictures_are_those_of_the_video(run: Run, clip: Clip) -> None:
+def test_painted_pictures_match_the_video(run: Run, clip: Clip) -> None:
     """Each unit becomes its own picture immediately, the same as in another decoder."""
     painted = run(
         """const pictures = [];
@@ -28,8 +28,8 @@ def test_painted_pictures_are_those_of_the_video(run: Run, clip: Clip) -> None:
         assert difference(pixels, reference[at]) < difference(pixels, reference[at + 1]), at
 
 
-def test_what_catches_up_is_decoded_and_not_painted(run: Run, clip: Clip) -> None:
-    """A viewer who joins in mid-group sees the newest picture first, and acknowledges only that."""
+def test_catch_up_units_are_decoded_but_not_painted(run: Run, clip: Clip) -> None:
+    """A viewer who joins mid-group sees the newest picture first, and acknowledges only that."""
     pixels, painted, acks, made = run(
         """for (let at = 0; at < 5; at += 1) rig.send(at, { catch_up: true });
         rig.send(5);
@@ -41,7 +41,7 @@ def test_what_catches_up_is_decoded_and_not_painted(run: Run, clip: Clip) -> Non
     assert difference(pixels, clip.decode()[5]) < 4
 
 
-def test_a_burst_is_decoded_three_at_a_time(run: Run, clip: Clip) -> None:
+def test_burst_is_decoded_three_units_at_a_time(run: Run, clip: Clip) -> None:
     """However many arrive together, the decoder holds three, and no picture is left open."""
     most, left, last, pixels = run(
         """for (let at = 0; at < 16; at += 1) rig.send(at, { catch_up: at < 15 });
@@ -55,8 +55,8 @@ def test_a_burst_is_decoded_three_at_a_time(run: Run, clip: Clip) -> None:
     assert difference(pixels, clip.decode()[15]) < 4
 
 
-def test_a_new_key_frame_makes_waiting_units_needless(run: Run) -> None:
-    """Units still waiting for the decoder when a key frame comes are skipped, and counted."""
+def test_new_key_frame_skips_waiting_units(run: Run) -> None:
+    """Units still waiting for the decoder when a key frame arrives are skipped and counted."""
     result = run(
         """rig.send(0, { catch_up: true });
         for (let at = 1; at < 9; at += 1) rig.send(at);
@@ -72,7 +72,7 @@ def test_a_new_key_frame_makes_waiting_units_needless(run: Run) -> None:
 
 
 def test_jpeg_and_video_alternate(run: Run, clip: Clip) -> None:
-    """While a chain is broken JPEG comes; no picture is followed by an older one."""
+    """JPEG arrives while a chain is broken; no picture is followed by an older one."""
     painted, asked, pixels = run(
         """await rig.play(0, 3);
         await rig.sendJpeg(5);
@@ -92,7 +92,7 @@ def test_jpeg_and_video_alternate(run: Run, clip: Clip) -> None:
     assert difference(pixels, clip.decode()[7]) < 4
 
 
-def test_an_older_unit_is_decoded_and_not_painted(run: Run, clip: Clip) -> None:
+def test_older_unit_is_decoded_but_not_painted(run: Run, clip: Clip) -> None:
     """A unit older than the shown picture keeps the chain and is acknowledged, but never shown."""
     painted, acks, pixels = run(
         """await rig.play(0, 2);
@@ -111,8 +111,8 @@ def test_an_older_unit_is_decoded_and_not_painted(run: Run, clip: Clip) -> None:
     assert difference(pixels, clip.decode()[5]) < 4
 
 
-def test_pictures_out_of_order_keep_their_numbers_in_order(run: Run) -> None:
-    """With B-frames the decoder returns other pictures than it was given last."""
+def test_b_frame_pictures_are_painted_in_order(run: Run) -> None:
+    """With B-frames the decoder returns other pictures than it was last given."""
     clip = encode_clip(group=12, options=("-preset", "fast", "-bf", "2", "-refs", "1"))
     painted, pixels, dropped, most = run(
         """const pictures = [];
@@ -132,8 +132,8 @@ def test_pictures_out_of_order_keep_their_numbers_in_order(run: Run) -> None:
         assert difference(one, clip.decode()[at]) < 4, at
 
 
-def test_a_hidden_tile_has_no_decoder(run: Run) -> None:
-    """Hidden, it closes its decoder; shown again, it begins with a key frame."""
+def test_hidden_tile_closes_its_decoder(run: Run) -> None:
+    """A hidden tile closes its decoder; shown again, it begins with a key frame."""
     result = run(
         """await rig.play(0, 3);
         rig.send(3);
@@ -153,8 +153,8 @@ def test_a_hidden_tile_has_no_decoder(run: Run) -> None:
     assert result == [["closed"], 0, asked, 2]
 
 
-def test_a_camera_may_change_its_size(run: Run, clip: Clip) -> None:
-    """At a key frame the size may change; the canvas gets it with the first such picture."""
+def test_camera_may_change_size_at_a_key_frame(run: Run, clip: Clip) -> None:
+    """The canvas gets the new size with the first picture that has it."""
     larger = encode_clip(4, size="640x360")
     width, height, pixels, made = run(
         """await rig.play(0, 3);
@@ -171,7 +171,7 @@ def test_a_camera_may_change_its_size(run: Run, clip: Clip) -> None:
     assert difference(pixels, larger.decode()[0]) < 4
 
 
-def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> None:
+def test_past_is_decoded_in_a_worker(run: Run, clip: Clip) -> None:
     """A worker decodes the past: painting live frames would delay every picture of a group."""
     made, pixels, acks, live = run(
         """await rig.play(0, 1);
@@ -194,8 +194,8 @@ def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> Non
     assert difference(pixels, clip.decode()[15]) < 4
 
 
-def test_a_group_in_few_frames_shows_its_last_picture(run: Run, clip: Clip) -> None:
-    """Each unit of a frame is decoded, the last is painted; a frame of wrong size is dropped."""
+def test_packed_group_shows_its_last_picture(run: Run, clip: Clip) -> None:
+    """All units of a frame are decoded, the last is painted; a frame of wrong size is dropped."""
     pixels, acks, here, asked = run(
         """await rig.play(0, 1);
         const asked = [];
@@ -222,10 +222,10 @@ def test_a_group_in_few_frames_shows_its_last_picture(run: Run, clip: Clip) -> N
     assert difference(here, reference[19]) < 4
 
 
-def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip) -> None:
+def test_seek_takes_priority_over_live_painting(run: Run, clip: Clip) -> None:
     """A decoder for seeks is ready beforehand, and painting live frames yields to it.
 
-    A browser took up to 50 ms to find a decoder, after the first picture had come; and beside three
+    A browser took up to 50 ms to open a decoder, after the first picture had come; and beside three
     live cameras of 720p, painting them took the decoder's time.
     """
     painted, told, spared_ms, resumed, pixels = run(
@@ -262,7 +262,7 @@ def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip)
     assert difference(pixels, clip.decode()[9]) < 4
 
 
-def test_the_next_seek_has_the_decoder_of_the_last(run: Run, clip: Clip) -> None:
+def test_next_seek_reuses_the_decoder(run: Run, clip: Clip) -> None:
     """The next seek reuses the decoder, unless it is still busy: a new one took 10 to 50 ms."""
     kept, closed, pixels = run(
         """await rig.play(0, 1);
@@ -306,8 +306,8 @@ def test_the_next_seek_has_the_decoder_of_the_last(run: Run, clip: Clip) -> None
     assert difference(pixels, clip.decode()[16]) < 4
 
 
-def test_a_camera_in_focus_has_the_decoder_for_a_seek(run: Run, clip: Clip) -> None:
-    """Even if its first picture comes later, as when a link leads to the focused camera."""
+def test_focused_camera_prepares_a_seek_decoder(run: Run, clip: Clip) -> None:
+    """The decoder is ready even if the first picture comes later, as on opening a link."""
     told = run(
         """const told = [];
         const { postMessage } = Worker.prototype;
@@ -328,8 +328,8 @@ def test_a_camera_in_focus_has_the_decoder_for_a_seek(run: Run, clip: Clip) -> N
     assert told == [0, [clip.codec]]
 
 
-def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> None:
-    """Without a worker, as under a policy that forbids more, seeks in flight are repeated here."""
+def test_past_is_decoded_here_if_the_worker_fails(run: Run, clip: Clip) -> None:
+    """Without a worker, as under a policy that forbids more, pending seeks are repeated here."""
     result = run(
         """const { Worker } = globalThis;
         globalThis.Worker = class extends Worker {
@@ -360,8 +360,8 @@ def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> N
     assert result == ["broken", "decoded", [1]]
 
 
-def test_a_moment_that_cannot_be_decoded_comes_as_jpeg(run: Run) -> None:
-    """A group fails once and is sought again, then as JPEG; the server used to wait forever."""
+def test_undecodable_moment_is_sent_as_jpeg(run: Run) -> None:
+    """A group that fails is sought once more, then as JPEG; the server used to wait forever."""
     videos, acks, report = run(
         """await rig.play(0, 1);
         rig.units[0] = new ArrayBuffer(200);
@@ -390,16 +390,16 @@ def test_a_moment_that_cannot_be_decoded_comes_as_jpeg(run: Run) -> None:
     assert report == {"at": 1000 + 33 / 25, "fault": ""}
 
 
-def test_decoders_give_back_each_picture_without_the_next(run: Run) -> None:
-    """By default a decoder returns a picture only when it is given another one."""
+def test_decoders_return_each_picture_at_once(run: Run) -> None:
+    """By default a decoder returns a picture only when it is given the next one."""
     configs = run("await rig.play(0, 1); return counts.configs;")
 
     assert [config["optimizeForLatency"] for config in configs] == [True]
     assert "description" not in configs[0]
 
 
-def test_a_canvas_that_was_taken_away_keeps_the_stream(run: Run, clip: Clip) -> None:
-    """While the browser has taken the canvas, frames are acknowledged, not counted as painted."""
+def test_lost_canvas_context_keeps_the_stream(run: Run, clip: Clip) -> None:
+    """While the canvas context is lost, frames are acknowledged, but not counted as painted."""
     meanwhile, painted, pixels = run(
         """await rig.play(0, 2);
         const context = rig.canvas.getContext('2d');
@@ -418,8 +418,8 @@ def test_a_canvas_that_was_taken_away_keeps_the_stream(run: Run, clip: Clip) -> 
     assert difference(pixels, clip.decode()[5]) < 4
 
 
-def test_all_tiles_wait_for_one_refresh(blank: Page) -> None:
-    """All tiles share one animation frame, and an error in one does not stop the others."""
+def test_all_tiles_share_one_animation_frame(blank: Page) -> None:
+    """Tiles share an animation frame, and an error in one does not stop the others."""
     called, asked = blank.evaluate(
         """async () => {
           const url = new URL('static/js/painting/refresh.js?one', document.baseURI);

@@ -16,8 +16,8 @@ def place(bus: RedisServer) -> Bus:
     return Bus(bus.url, "test")
 
 
-def test_second_claim_is_refused_and_says_where(place: Bus) -> None:
-    """The second node to claim a name learns which machine has it, and gets none of its names."""
+def test_second_claim_is_rejected_with_the_owners_host(place: Bus) -> None:
+    """A node that claims a taken name learns which machine has it, and gets none of its names."""
     Claims(place, "0" * 16, "attic", ("door",)).take_all()
     place.client().persist("test:claim:door")  # Long enough to need no renewal.
 
@@ -29,7 +29,7 @@ def test_second_claim_is_refused_and_says_where(place: Bus) -> None:
     assert place.client().get("test:claim:yard") is None
 
 
-def test_claim_of_a_dead_node_is_waited_for(place: Bus) -> None:
+def test_restarted_node_waits_for_its_old_claim_to_expire(place: Bus) -> None:
     """A killed node restarts without an error, once its old claim has expired."""
     Claims(place, "0" * 16, "attic", ("door",)).take_all()
 
@@ -39,7 +39,7 @@ def test_claim_of_a_dead_node_is_waited_for(place: Bus) -> None:
     assert time.monotonic() - begun < LIFETIME_S + 0.5
 
 
-def test_names_given_back_are_free_at_once(place: Bus) -> None:
+def test_released_names_are_free_immediately(place: Bus) -> None:
     """A node that ends cleanly releases its own names, and no other node's."""
     client = place.client()
     mine = Claims(place, "0" * 16, "attic", ("door",))
@@ -55,8 +55,8 @@ def test_names_given_back_are_free_at_once(place: Bus) -> None:
     assert Claims(place, "2" * 16, "roof", ("yard",)).renew(client, {}) == {}
 
 
-def test_newest_number_is_remembered(place: Bus) -> None:
-    """The next node to have a camera learns how far its frames were numbered."""
+def test_sequence_numbers_pass_to_the_next_owner(place: Bus) -> None:
+    """The next node to claim a camera learns its last sequence number."""
     client = place.client()
     first = Claims(place, "0" * 16, "attic", ("door", "yard"))
     first.take_all()
@@ -70,8 +70,8 @@ def test_newest_number_is_remembered(place: Bus) -> None:
 
 
 @pytest.mark.parametrize("junk", ["-1", "x", "9" * 40, "9" * 15, ""])
-def test_junk_is_no_number(place: Bus, junk: str) -> None:
-    """A value that somebody else left there is ignored."""
+def test_invalid_sequence_numbers_are_ignored(place: Bus, junk: str) -> None:
+    """A stored value that is not a valid sequence number counts as 0."""
     place.client().set("test:seq:door", junk)
 
     assert Claims(place, "0" * 16, "attic", ("door",)).take_all() == {"door": 0}

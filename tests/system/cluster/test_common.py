@@ -32,7 +32,7 @@ def elsewhere(visitor: Visitor, web: PortholeServer) -> Visitor:
     return other
 
 
-def test_login_holds_on_every_node(
+def test_login_is_valid_on_every_node(
     webs: tuple[PortholeServer, PortholeServer], connect: Connect
 ) -> None:
     """A login at one node is valid at the other immediately, and logging out ends both."""
@@ -52,7 +52,7 @@ def test_login_holds_on_every_node(
     assert elsewhere(there, webs[1]).ask("GET", "/")[0] == 303
 
 
-def test_users_are_the_same_on_every_node(
+def test_user_changes_reach_every_node(
     webs: tuple[PortholeServer, PortholeServer], connect: Connect, tmp_path: Path
 ) -> None:
     """Adding or removing a user in one node's folder takes effect on the other a moment later."""
@@ -76,7 +76,9 @@ def connect_if_known(connect: Connect, web: PortholeServer, token: str) -> Viewe
         return None
 
 
-def test_tries_are_counted_together(webs: tuple[PortholeServer, PortholeServer]) -> None:
+def test_login_attempts_are_counted_across_nodes(
+    webs: tuple[PortholeServer, PortholeServer],
+) -> None:
     """Password attempts at one node count at the other."""
     tries = [Visitor(webs[number % 2]).log_in("ada", "wrong")[0] for number in range(12)]
 
@@ -85,7 +87,7 @@ def test_tries_are_counted_together(webs: tuple[PortholeServer, PortholeServer])
 
 
 @pytest.mark.usefixtures("own_redis")
-def test_logins_hold_and_are_limited_without_the_bus(
+def test_logins_work_and_are_limited_without_the_bus(
     webs: tuple[PortholeServer, PortholeServer], bus: RedisServer
 ) -> None:
     """Without the bus people stay logged in, can log in, and still cannot guess endlessly."""
@@ -107,7 +109,7 @@ def test_logins_hold_and_are_limited_without_the_bus(
     wait_until(lambda: elsewhere(late, webs[1]).ask("GET", "/")[0] == 200, 5)
 
 
-def test_new_node_takes_the_users_of_the_bus(
+def test_new_node_adopts_the_shared_users(
     webs: tuple[PortholeServer, PortholeServer], start_node: Start, tmp_path: Path
 ) -> None:
     """A new node adopts the users on the bus, and sets its own aside."""
@@ -120,7 +122,7 @@ def test_new_node_takes_the_users_of_the_bus(
 
 
 @pytest.mark.usefixtures("own_redis")
-def test_bus_over_tls(tmp_path: Path, bus: RedisServer) -> None:
+def test_nodes_connect_to_the_bus_over_tls(tmp_path: Path, bus: RedisServer) -> None:
     """A bus with a certificate, a user and a password works; an unknown certificate is rejected."""
     bus.stop()
     subprocess.run(

@@ -106,7 +106,7 @@ def ids(answer: Answer, what: str) -> list[str]:
     return [one["id"] for one in answer.data[what]]
 
 
-def test_lists_are_merged_and_paged(shared: Shared) -> None:
+def test_lists_from_all_nodes_are_merged_and_paged(shared: Shared) -> None:
     """Two nodes' recordings form one list by time; each page continues the one before."""
     newest_first = list(reversed(shared.files))
 
@@ -127,7 +127,7 @@ def test_lists_are_merged_and_paged(shared: Shared) -> None:
     assert counted.keys() == {"door", "yard"}
 
 
-def test_files_and_pictures_come_from_their_node(shared: Shared) -> None:
+def test_media_is_fetched_from_the_node_that_has_it(shared: Shared) -> None:
     """Files, byte ranges, the picture of a moment and an event's best picture all arrive intact."""
     key, file = list(shared.files.items())[1]
     whole = file.read_bytes()
@@ -145,7 +145,7 @@ def test_files_and_pictures_come_from_their_node(shared: Shared) -> None:
     assert shared.ask("vera", f"/event/{event}.jpg").body[:2] == b"\xff\xd8"
 
 
-def test_only_what_is_seen_live_is_seen(shared: Shared) -> None:
+def test_recordings_follow_camera_permissions(shared: Shared) -> None:
     """A user who may see only the door gets none of the yard's recordings from another node."""
     yard = list(shared.files)[1]
 
@@ -162,8 +162,11 @@ def test_only_what_is_seen_live_is_seen(shared: Shared) -> None:
     assert shared.files[yard].exists()
 
 
-def test_changes_are_made_where_it_is_kept(shared: Shared, connect: Connect) -> None:
-    """An operator locks and deletes; both nodes log who did it, and every socket is told."""
+def test_changes_are_made_on_the_owning_node(shared: Shared, connect: Connect) -> None:
+    """An operator locks and deletes; both nodes log who did it, and viewers are notified.
+
+    A page embedded in another site gets no events.
+    """
     recording = next(iter(shared.files))
     event = ids(shared.ask("ada", "/api/events?camera=yard"), "events")[-1]
     viewer, panel = (
@@ -190,7 +193,7 @@ def test_changes_are_made_where_it_is_kept(shared: Shared, connect: Connect) -> 
         assert (entry["result"], entry["camera"], entry["id"]) == ("ok", "door", recording)
 
 
-def test_marks_of_another_nodes_camera(shared: Shared, connect: Connect) -> None:
+def test_scrubber_shows_another_nodes_events(shared: Shared, connect: Connect) -> None:
     """The scrubber of a camera shows events from whichever node remembers them.
 
     On a page embedded in another site it shows no events.
@@ -210,8 +213,8 @@ def test_marks_of_another_nodes_camera(shared: Shared, connect: Connect) -> None
     viewer.call("timelapse", {"camera": "yard", "job": None})
 
 
-def test_node_that_does_not_answer_is_named(shared: Shared) -> None:
-    """Lists come without it and name what is missing; once it answers again, they are complete."""
+def test_unresponsive_node_is_listed_as_missing(shared: Shared) -> None:
+    """Lists omit such a node and name it as missing; once it answers again, they are complete."""
     yard = shared.nodes["yard"]
     yard.send_signal(signal.SIGSTOP)
     try:

@@ -43,7 +43,7 @@ def make(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     return lambda: NodeOfTests(place)
 
 
-def test_logins_and_logouts_are_heard_of(make: Callable[[], NodeOfTests]) -> None:
+def test_logins_and_logouts_reach_other_nodes(make: Callable[[], NodeOfTests]) -> None:
     """One node's change reaches the other a moment later, or immediately on a query."""
     one, two = make(), make()
     one.open()
@@ -59,8 +59,8 @@ def test_logins_and_logouts_are_heard_of(make: Callable[[], NodeOfTests]) -> Non
     assert two.shared.get("ann") is None
 
 
-def test_lost_data_is_put_back(make: Callable[[], NodeOfTests], bus: RedisServer) -> None:
-    """Redis lost everything, and the first node to look knows nothing either."""
+def test_lost_logins_are_restored(make: Callable[[], NodeOfTests], bus: RedisServer) -> None:
+    """Logins survive a Redis that lost everything, even if an empty node connects first."""
     one, two = make(), make()
     one.open()
     one.log_in("ann")
@@ -77,7 +77,7 @@ def test_lost_data_is_put_back(make: Callable[[], NodeOfTests], bus: RedisServer
     assert set(one.known) == {"ann"}
 
 
-def test_a_node_that_was_off_learns_what_ended(make: Callable[[], NodeOfTests]) -> None:
+def test_returning_node_drops_ended_logins(make: Callable[[], NodeOfTests]) -> None:
     """A login in a node's folder that ended while the node was off does not come back."""
     one, late = make(), make()
     one.open()
@@ -93,8 +93,10 @@ def test_a_node_that_was_off_learns_what_ended(make: Callable[[], NodeOfTests]) 
 
 
 @pytest.mark.parametrize("junk", [b"x", b"[1]", b"{}", b"null", b"[" * 1000, b"1" * 500])
-def test_junk_is_no_login(make: Callable[[], NodeOfTests], bus: RedisServer, junk: bytes) -> None:
-    """Foreign entries are skipped."""
+def test_invalid_login_entries_are_skipped(
+    make: Callable[[], NodeOfTests], bus: RedisServer, junk: bytes
+) -> None:
+    """Entries in Redis that are not logins are skipped."""
     one = make()
     with bus.client() as client:
         client.hset("test:logins", "eve", junk)

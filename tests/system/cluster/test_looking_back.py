@@ -19,8 +19,10 @@ Connect = Callable[..., Viewer]
 VIDEO = ("-t", "4", "-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "25")
 
 
-def test_past_of_another_nodes_cameras(start_node: Start, connect: Connect, tmp_path: Path) -> None:
-    """Rewinding another node's camera shows its very frames, JPEG or video, then live again."""
+def test_another_nodes_camera_can_be_rewound(
+    start_node: Start, connect: Connect, tmp_path: Path
+) -> None:
+    """Rewinding another node's camera shows its original frames, JPEG or video, then live again."""
     film = make_film(tmp_path / "film.mp4", *VIDEO)
     start_node("camera", f"door=file:{film}", "yard=test:?size=320x180&fps=25")
     web = start_node("web")
@@ -71,8 +73,10 @@ def test_past_of_another_nodes_cameras(start_node: Start, connect: Connect, tmp_
 
 
 @pytest.mark.parametrize("name", ["door"])
-def test_node_that_is_gone_is_named(start_node: Start, connect: Connect, name: str) -> None:
-    """No other node remembers what its cameras saw."""
+def test_seek_fails_when_the_cameras_node_is_gone(
+    start_node: Start, connect: Connect, name: str
+) -> None:
+    """Seeking is unavailable while the camera's node is down: no other node has its past frames."""
     owner = start_node("camera", f"{name}=test:?size=320x180&fps=25")
     web = start_node("web")
     expect_cameras(web, name)

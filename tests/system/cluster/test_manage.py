@@ -10,10 +10,10 @@ from tests.support.servers.server import PortholeServer, last_event, wait_until
 YARD = {"name": "yard", "source": "test:?size=160x90&fps=10", "title": "Yard", "group": "Garden"}
 
 
-def test_a_camera_from_the_page_is_shared(
+def test_camera_added_on_the_page_is_shared(
     start_node: Callable[..., PortholeServer], connect: Callable[..., Viewer]
 ) -> None:
-    """Other nodes show it live, also after its source changes, until it is removed."""
+    """Other nodes show it live, even after its source changes, until it is removed."""
     home = start_node("run", "door=test:?size=160x90&fps=10")
     other = start_node("web")
     start_node("camera", "lab=test:?size=160x90&fps=10")

@@ -77,7 +77,7 @@ def test_two_web_nodes_show_two_camera_nodes(start_node: Start, connect: Connect
     assert all(first[seq] == second[seq] for seq in common())
 
 
-def test_one_subscription_however_many_watch(
+def test_web_node_subscribes_once_per_camera(
     start_node: Start, connect: Connect, bus: RedisServer
 ) -> None:
     """A web node subscribes to a channel once for all its viewers, and not at all without any."""
@@ -99,7 +99,7 @@ def test_one_subscription_however_many_watch(
     assert (before, during) == (0, 1)
 
 
-def test_small_rendition_is_made_where_the_camera_is(
+def test_small_renditions_are_encoded_on_the_cameras_node(
     start_node: Start, connect: Connect, bus: RedisServer
 ) -> None:
     """A web node subscribes only to the size its viewers see, never to the full one instead."""
@@ -126,8 +126,8 @@ def test_small_rendition_is_made_where_the_camera_is(
     assert all(earlier < later for earlier, later in pairwise(seqs))
 
 
-def test_demand_is_learned_and_forgotten_quickly(start_node: Start, connect: Connect) -> None:
-    """Frames start a moment after the first viewer comes, and stop within a second of the last."""
+def test_frames_start_and_stop_with_remote_viewers(start_node: Start, connect: Connect) -> None:
+    """Frames start soon after the first viewer arrives and stop within a second of the last."""
     owner = start_node("run", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -174,7 +174,7 @@ def encoded_by(node: PortholeServer) -> float:
     return float(found[1])
 
 
-def test_control_reaches_the_cameras_node(start_node: Start, connect: Connect) -> None:
+def test_commands_reach_the_cameras_node(start_node: Start, connect: Connect) -> None:
     """An operator's command takes effect on another node, is answered, and shows on every node."""
     start_node("camera", f"door={SMALL}")
     one, two = start_node("web"), start_node("web")
@@ -205,7 +205,7 @@ def test_control_reaches_the_cameras_node(start_node: Start, connect: Connect) -
     assert (own["fps"], own["set"]) == (20, {"fps": None, "quality": 33})
 
 
-def test_control_of_a_hanging_node_is_unavailable(start_node: Start, connect: Connect) -> None:
+def test_hanging_node_is_reported_as_unavailable(start_node: Start, connect: Connect) -> None:
     """A node that does not answer is reported as unavailable, in time."""
     camera = start_node("camera", f"door={SMALL}")
     web = start_node("web")
@@ -222,8 +222,8 @@ def test_control_of_a_hanging_node_is_unavailable(start_node: Start, connect: Co
     assert took_s < 4
 
 
-def test_claimed_name_is_refused(start_node: Start, bus: RedisServer, tmp_path: Path) -> None:
-    """Two nodes cannot share cameras of one name: the second says so in one line, exit code 2."""
+def test_taken_camera_name_is_rejected(start_node: Start, bus: RedisServer, tmp_path: Path) -> None:
+    """A node whose camera name is taken exits with code 2 and one line of error."""
     start_node("camera", f"door={SMALL}")
 
     command = ["camera", "--state", str(tmp_path / "x"), f"door={SMALL}"]
@@ -239,7 +239,7 @@ def test_claimed_name_is_refused(start_node: Start, bus: RedisServer, tmp_path: 
     ("url", "code"),
     [("redis://user:hunter2@127.0.0.1:1", os.EX_TEMPFAIL), ("rediss://:hunter2@h:x/", 2)],
 )
-def test_bus_that_is_not_there_is_refused(url: str, code: int, tmp_path: Path) -> None:
+def test_start_fails_without_the_bus(url: str, code: int, tmp_path: Path) -> None:
     """Starting without the bus fails with one line that does not show the password.
 
     The exit code says whether a retry may help.
@@ -251,8 +251,8 @@ def test_bus_that_is_not_there_is_refused(url: str, code: int, tmp_path: Path) -
     assert "hunter2" not in ended.stderr + ended.stdout
 
 
-def test_killed_node_is_unavailable_and_comes_back(start_node: Start, connect: Connect) -> None:
-    """Within 3 s its camera is unavailable; restarted, it recovers by itself and numbers go on."""
+def test_killed_node_is_unavailable_until_restarted(start_node: Start, connect: Connect) -> None:
+    """Within 3 s its camera is unavailable; after a restart it recovers and numbers keep rising."""
     camera = start_node("camera", f"door={SMALL}", state="camera")
     web = start_node("web")
     expect_cameras(web, "door")
@@ -276,7 +276,9 @@ def test_killed_node_is_unavailable_and_comes_back(start_node: Start, connect: C
     assert all(earlier < later for earlier, later in pairwise(seqs))
 
 
-def test_name_lost_to_another_node(start_node: Start, connect: Connect, bus: RedisServer) -> None:
+def test_node_that_lost_its_name_stops_sharing_the_camera(
+    start_node: Start, connect: Connect, bus: RedisServer
+) -> None:
     """A node whose name is taken says so and stops sharing the camera, until the name is free."""
     owner = start_node("run", f"door={SMALL}")
     web = start_node("web")
@@ -317,8 +319,8 @@ def test_camera_moves_to_another_node(start_node: Start, connect: Connect) -> No
     assert all(earlier < later for earlier, later in pairwise(seqs))
 
 
-def test_browsers_change_their_web_node(start_node: Start, connect: Connect) -> None:
-    """A viewer whose web node ends sees newer frames on another one."""
+def test_viewer_resumes_on_another_web_node(start_node: Start, connect: Connect) -> None:
+    """A viewer whose web node is killed sees newer frames on another one."""
     start_node("camera", f"door={SMALL}")
     one, two = start_node("web"), start_node("web")
     expect_cameras(one, "door")
@@ -333,7 +335,7 @@ def test_browsers_change_their_web_node(start_node: Start, connect: Connect) -> 
     assert again.arrivals[0].seq >= viewer.arrivals[-1].seq
 
 
-def test_run_shares_and_shows(start_node: Start, connect: Connect) -> None:
+def test_run_with_a_bus_shares_and_shows_cameras(start_node: Start, connect: Connect) -> None:
     """Two servers with `run --bus` show each other's cameras beside their own."""
     one = start_node("run", f"door={SMALL}")
     two = start_node("run", f"yard={SMALL}")
@@ -356,7 +358,7 @@ def test_run_shares_and_shows(start_node: Start, connect: Connect) -> None:
     assert have_seen_the_same()
 
 
-def test_mjpeg_and_snapshot_cross_nodes(start_node: Start) -> None:
+def test_mjpeg_and_snapshots_work_across_nodes(start_node: Start) -> None:
     """MJPEG feeds and snapshots work for remote cameras as for local ones."""
     start_node("camera", f"door={SMALL}")
     web = start_node("web")
@@ -373,7 +375,7 @@ def test_mjpeg_and_snapshot_cross_nodes(start_node: Start) -> None:
     assert viewer.last_jpeg.startswith(b"\xff\xd8")
 
 
-def test_cameras_come_to_dashboards_that_are_open(start_node: Start, connect: Connect) -> None:
+def test_new_cameras_appear_on_open_dashboards(start_node: Start, connect: Connect) -> None:
     """Open dashboards learn of a camera that appears."""
     web = start_node("web")
     viewer = connect(web)
@@ -387,7 +389,7 @@ def test_cameras_come_to_dashboards_that_are_open(start_node: Start, connect: Co
     assert cameras_of(web).keys() == {"door"}
 
 
-def test_no_bus_means_no_redis(tmp_path: Path) -> None:
+def test_redis_is_not_imported_without_a_bus(tmp_path: Path) -> None:
     """Without a bus its modules are not imported: the default starts as fast as before."""
     server = PortholeServer(
         *("--port", "0", "test:"),
@@ -402,8 +404,8 @@ def test_no_bus_means_no_redis(tmp_path: Path) -> None:
     assert not {"redis.client", "server.cluster", "server.cluster.node"} & imported
 
 
-def test_dead_camera_nobody_watches_is_known_on_every_node(start_node: Start) -> None:
-    """Its own node checks it, and the result shows on every node."""
+def test_unwatched_dead_camera_is_reported_on_every_node(start_node: Start) -> None:
+    """The camera's own node checks it, and the result shows on every node."""
     start_node("camera", "yard=http://127.0.0.1:9/live", "--check-every", "1")
     web = start_node("web")
     expect_cameras(web, "yard")

@@ -46,7 +46,7 @@ def worst_lag_ms(*viewers: Viewer) -> float:
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
-def test_outage_of_ten_seconds(
+def test_ten_second_bus_outage_costs_no_local_frames(
     start_node: Start, connect: Connect, bus: RedisServer, how: str
 ) -> None:
     """Local viewers lose no frame, remote ones resume within 2 s, nothing restarts or leaks."""

@@ -42,14 +42,14 @@ def urls(bus: RedisServer) -> dict[str, str]:
     }
 
 
-def test_documented_rights_are_enough_and_no_more(
+def test_documented_permissions_suffice(
     urls: dict[str, str],
     bus: RedisServer,
     start_node: Start,
     connect: Connect,
     tmp_path: Path,
 ) -> None:
-    """Every function works, nothing was denied, and the camera node's user sees no accounts.
+    """Everything works with the documented users, and Redis denies nothing.
 
     An operator's command is in the audit log of the camera's node.
     """
@@ -85,8 +85,11 @@ def test_documented_rights_are_enough_and_no_more(
     }
 
 
-def test_camera_nodes_may_not_see_people(urls: dict[str, str]) -> None:
-    """A stolen camera node password can neither create users nor sign logins."""
+def test_bus_users_are_limited_to_their_role(urls: dict[str, str]) -> None:
+    """A stolen camera node password can neither create users nor sign logins.
+
+    A web node's password can neither claim cameras nor flush Redis.
+    """
     with redis.Redis.from_url(urls["camera"]) as client:
         for key in ("people", "secret", "logins", "logins-number", "logins-epoch", "limits:x"):
             with pytest.raises(redis.exceptions.NoPermissionError):

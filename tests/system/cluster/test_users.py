@@ -53,7 +53,7 @@ def make(
         node.accounts.close()
 
 
-def test_a_change_on_any_node_is_one_on_all(make: Callable[[str], NodeOfTests]) -> None:
+def test_user_changes_reach_all_nodes(make: Callable[[str], NodeOfTests]) -> None:
     """The first node's users are adopted by all, and so is every later change."""
     one, two = make("one"), make("two")
     one.add("ann")
@@ -69,7 +69,7 @@ def test_a_change_on_any_node_is_one_on_all(make: Callable[[str], NodeOfTests]) 
     assert first == {"ann"}
 
 
-def test_lost_data_is_put_back(make: Callable[[str], NodeOfTests], bus: RedisServer) -> None:
+def test_lost_users_are_restored(make: Callable[[str], NodeOfTests], bus: RedisServer) -> None:
     """After Redis has lost everything, the nodes' copies become the list again."""
     one = make("one")
     one.add("ann")
@@ -83,7 +83,7 @@ def test_lost_data_is_put_back(make: Callable[[str], NodeOfTests], bus: RedisSer
     assert one.names == two.names == {"ann"}
 
 
-def test_a_node_that_was_off_brings_nobody_back(make: Callable[[str], NodeOfTests]) -> None:
+def test_returning_node_does_not_restore_removed_users(make: Callable[[str], NodeOfTests]) -> None:
     """Users removed while a node was off are gone there too, once it is back."""
     one, late = make("one"), make("late")
     late.add("mallory")
@@ -97,13 +97,13 @@ def test_a_node_that_was_off_brings_nobody_back(make: Callable[[str], NodeOfTest
 
 
 @pytest.mark.parametrize("junk", [b"x", b"{}x", b'{"users": {"eve": {}}}', b"[]"])
-def test_junk_is_no_list(
+def test_invalid_user_list_is_ignored_and_logged(
     make: Callable[[str], NodeOfTests],
     bus: RedisServer,
     junk: bytes,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Foreign junk under the key changes no node's list, and is logged once."""
+    """Junk under the key does not change a node's list, and is logged."""
     one = make("one")
     one.add("ann")
     one.start()

@@ -157,10 +157,13 @@ def test_nodes_share_a_cameras_video(
         assert dict(client.pubsub_numsub(CHANNEL)) == {CHANNEL.encode(): 0}
 
 
-def test_a_film_with_b_frames_plays_in_order_on_another_node(
+def test_film_with_b_frames_plays_in_order_across_nodes(
     start_node: Start, play: Callable[[PortholeServer], Player], tmp_path: Path
 ) -> None:
-    """Frames were played in decoding order: one step forth, two back."""
+    """Display times are evenly spaced on another node too.
+
+    Frames used to be played in decoding order: one step forward, two back.
+    """
     options = ("-t", "4", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50")
     more = ("-x264-params", "b-adapt=0", "-pix_fmt", "yuv420p")
     film = make_film(tmp_path / "film.mp4", *options, *more, source=SOURCE)
@@ -187,7 +190,7 @@ def times(data: bytes) -> list[float]:
 
 
 @pytest.mark.usefixtures("own_redis")
-def test_video_goes_on_when_the_bus_is_back(
+def test_video_resumes_when_the_bus_is_back(
     start_node: Start, bus: RedisServer, film: Path, play: Callable[[PortholeServer], Player]
 ) -> None:
     """Redis dies twice: local players notice nothing, remote ones resume when it is back.

@@ -21,10 +21,10 @@ def share(place: Bus, folder: Path) -> tuple[Views, SharedFile]:
     return views, SharedFile(place, "views", "saved views", views.text, views.replace, aside)
 
 
-def test_views_are_the_same_on_every_node(
+def test_saved_views_are_shared_by_all_nodes(
     bus: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change on one node reaches all, and their pages; a node that joins sets its own aside."""
+    """A change on one node reaches all nodes and their pages; a joining node sets its own aside."""
     monkeypatch.setattr(poll, "PERIOD_S", 0.01)
     place = Bus(bus.url, "test")
     one, sharing_one = share(place, tmp_path / "one")

@@ -59,7 +59,7 @@ def start_example(
             process.kill()
 
 
-def test_the_example_survives_tls_and_a_restart(
+def test_example_client_survives_tls_and_a_restart(
     start_server: Start,
     start_nginx: StartNginx,
     start_example: Callable[[str], subprocess.Popen[str]],

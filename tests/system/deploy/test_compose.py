@@ -24,7 +24,7 @@ def compose() -> dict[str, Any]:
     return read
 
 
-def test_what_is_copied_exists() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     """The Dockerfile's sources exist in the project, and its ignore file lets them through."""
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     passed = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
@@ -39,8 +39,8 @@ def test_what_is_copied_exists() -> None:
     assert code.stdout.count(b".py\n") > 50
 
 
-def test_it_has_the_libraries_that_opencv_needs() -> None:
-    """The image and deploy/prepare.sh install the same ones."""
+def test_image_installs_the_libraries_opencv_needs() -> None:
+    """The image and deploy/prepare.sh install the same libraries."""
     prepare = (DEPLOY / "prepare.sh").read_text(encoding="utf-8")
     image = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 
@@ -52,7 +52,7 @@ def test_it_has_the_libraries_that_opencv_needs() -> None:
     assert set(needed[1].split()) == set(installed[1].split())
 
 
-def test_the_health_check_asks_the_server(start_server: Callable[..., PortholeServer]) -> None:
+def test_health_check_queries_the_server(start_server: Callable[..., PortholeServer]) -> None:
     """The image's check passes where a server answers, and fails where none does."""
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
     found = re.search(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.M)
@@ -68,7 +68,7 @@ def test_the_health_check_asks_the_server(start_server: Callable[..., PortholeSe
     assert codes == [0, 1]
 
 
-def test_services_fit_together(compose: dict[str, Any]) -> None:
+def test_compose_services_are_consistent(compose: dict[str, Any]) -> None:
     """Volumes, networks and dependencies are defined, and every mounted file is shipped."""
     services = compose["services"]
 
@@ -88,7 +88,7 @@ def test_services_fit_together(compose: dict[str, Any]) -> None:
                 assert services[other].get("healthcheck", {}) != {"disable": True}, name
 
 
-def test_settings_are_settings(compose: dict[str, Any]) -> None:
+def test_environment_variables_are_known_settings(compose: dict[str, Any]) -> None:
     """Every PORTHOLE_ variable is one that the server reads."""
     known = {option.variable for option in server_options()}
     known |= {"PORTHOLE_BUS"}  # Until the roles that read it are in this tree.
@@ -98,7 +98,7 @@ def test_settings_are_settings(compose: dict[str, Any]) -> None:
             assert variable in known or not variable.startswith("PORTHOLE_"), variable
 
 
-def test_nginx_is_sent_to_the_web_nodes(compose: dict[str, Any]) -> None:
+def test_nginx_proxies_to_the_web_nodes(compose: dict[str, Any]) -> None:
     """The command's sed finds both nodes in nginx.conf, and replaces them with the containers."""
     services = compose["services"]
     expected = [services[name]["networks"]["inside"]["ipv4_address"] for name in ("web1", "web2")]

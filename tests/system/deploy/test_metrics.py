@@ -30,14 +30,14 @@ def exported(start_server: Callable[..., PortholeServer]) -> dict[str, set[str]]
     return labels
 
 
-def test_the_dashboard_shows_what_is_exported(exported: dict[str, set[str]]) -> None:
+def test_dashboard_shows_every_exported_metric(exported: dict[str, set[str]]) -> None:
     """Every name in a query is exported, and every metric is on the dashboard."""
     dashboard = (ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8")
 
     assert set(NAME.findall(dashboard)) == set(exported)
 
 
-def test_its_legends_name_labels_that_exist(exported: dict[str, set[str]]) -> None:
+def test_dashboard_legends_use_existing_labels(exported: dict[str, set[str]]) -> None:
     """A legend uses only labels of its metric; Prometheus adds the instance."""
     for target in targets():
         for name in NAME.findall(target["expr"]):
@@ -61,7 +61,7 @@ def test_panels_do_not_overlap() -> None:
     assert max(x for x, _ in cells) < 24
 
 
-def test_prometheus_asks_the_path_that_answers() -> None:
+def test_prometheus_scrapes_every_node() -> None:
     """Prometheus scrapes each node of nginx.conf directly."""
     settings = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))
     nginx = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")

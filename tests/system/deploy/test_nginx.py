@@ -26,7 +26,7 @@ StartNginx = Callable[[Sequence[int]], Nginx]
 RESUMED_S = 5.0
 
 
-def test_a_client_is_live_again_when_its_node_is_killed(
+def test_client_reconnects_when_its_node_is_killed(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext
 ) -> None:
     """After kill -9 of its node a dashboard reconnects, and has frames within 5 s."""
@@ -56,7 +56,7 @@ def test_a_client_is_live_again_when_its_node_is_killed(
     assert fetch(nginx.url, trust)[0] == 200
 
 
-def test_a_node_that_answers_nothing_is_left_within_a_second(
+def test_unresponsive_node_delays_a_page_by_one_second(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext
 ) -> None:
     """A dead machine, which does not even refuse connections, delays a page by only a second."""
@@ -75,10 +75,10 @@ def test_a_node_that_answers_nothing_is_left_within_a_second(
     assert max(again) < 0.5, "a dead node is not tried again immediately"
 
 
-def test_floods_of_logins_end_at_nginx(
+def test_nginx_limits_login_floods(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """After a burst of ten attempts an address gets 429, while its pages still come."""
+    """After a burst of ten attempts an address gets 429, while its pages still load."""
     UsersFile(tmp_path / "node-1").add_user("ada", "operator", None, "correct horse battery")
     # Without a bus, a login is valid at one node only.
     nginx = start_nginx(2 * ports_of(start_nodes(1)))

@@ -72,7 +72,7 @@ def proxy(
     proxy.stop()
 
 
-def test_the_proxy_accepts_what_is_shipped(proxy: Proxy) -> None:
+def test_proxy_accepts_the_shipped_configuration(proxy: Proxy) -> None:
     """The proxy checks the file without an error or a warning."""
     checked = proxy.check()
 
@@ -82,7 +82,7 @@ def test_the_proxy_accepts_what_is_shipped(proxy: Proxy) -> None:
     assert [line for line in said if "warn" in line and "ocsp" not in line] == []
 
 
-def test_everything_passes_at_the_root_and_under_a_path(
+def test_dashboard_works_at_the_root_and_under_a_path(
     proxy: Proxy, token: str, trust: ssl.SSLContext
 ) -> None:
     """Page, frames, control and snapshots work through TLS and the proxy, at both paths."""
@@ -107,7 +107,7 @@ def test_everything_passes_at_the_root_and_under_a_path(
         assert shape_of(jpeg) == (360, 640, 3)
 
 
-def test_mjpeg_is_not_held_back(proxy: Proxy, token: str, trust: ssl.SSLContext) -> None:
+def test_mjpeg_is_not_buffered(proxy: Proxy, token: str, trust: ssl.SSLContext) -> None:
     """A picture arrives when it is captured, not when the next one pushes it out of a buffer."""
     for path in ("video_feed/slow", "porthole/video_feed/slow"):
         request = urllib.request.Request(
@@ -120,14 +120,17 @@ def test_mjpeg_is_not_held_back(proxy: Proxy, token: str, trust: ssl.SSLContext)
         assert ages_s[1] < MAX_AGE_S, (path, ages_s)
 
 
-def test_haproxy_holds_no_end_of_a_picture_back() -> None:
-    """Only the next data, half a second later, would push it out; timing varies by 35 to 140 ms."""
+def test_haproxy_sends_without_delay() -> None:
+    """HAProxy must not hold the end of a picture back until the next data arrives.
+
+    The delay is 35 to 140 ms and varies, so this checks the setting and not the timing.
+    """
     options = (ROOT / "deploy" / "haproxy.cfg").read_text(encoding="utf-8").split("\n")
 
     assert "    option http-no-delay" in options[: options.index("frontend porthole")]
 
 
-def test_people_log_in_through_it(proxy: Proxy, state: Path, trust: ssl.SSLContext) -> None:
+def test_users_log_in_through_the_proxy(proxy: Proxy, state: Path, trust: ssl.SSLContext) -> None:
     """Under a path and over TLS the cookie is Secure, and the log has the client's own address."""
     url = proxy.url + "porthole/"
     audit = state / "audit.log"
@@ -153,7 +156,7 @@ def test_people_log_in_through_it(proxy: Proxy, state: Path, trust: ssl.SSLConte
     assert "192.0.2.1" not in audit.read_text()
 
 
-def test_plain_http_leads_to_tls(proxy: Proxy, trust: ssl.SSLContext) -> None:
+def test_plain_http_redirects_to_https(proxy: Proxy, trust: ssl.SSLContext) -> None:
     """Port 80 only redirects to 443, which browsers then remember for a year."""
     plain = fetch(f"http://127.0.0.1:{proxy.plain_port}/porthole/?action=stream", trust)
     bare = fetch(proxy.url + "porthole", trust)
@@ -168,14 +171,14 @@ def test_plain_http_leads_to_tls(proxy: Proxy, trust: ssl.SSLContext) -> None:
         assert headers.get_all("Strict-Transport-Security") == ["max-age=31536000"]
 
 
-def test_foreign_names_get_no_page(proxy: Proxy, trust: ssl.SSLContext) -> None:
+def test_foreign_host_names_get_no_page(proxy: Proxy, trust: ssl.SSLContext) -> None:
     """A request under another name, as in DNS rebinding, gets none of our pages."""
     status, _, page = fetch(proxy.url + "login", trust, {"Host": "evil.example"})
 
     assert status == 421 or page == b"", (status, page)
 
 
-def test_no_log_has_a_query(proxy: Proxy, trust: ssl.SSLContext) -> None:
+def test_logs_omit_query_strings(proxy: Proxy, trust: ssl.SSLContext) -> None:
     """Logs have the requested path but no query, which may hold an embed token."""
     path = "porthole/snapshot/slow.jpg?token=porthole_never-logged"
 

@@ -19,7 +19,7 @@ UNITS = ("porthole.service", "porthole-camera.service", "porthole-web@.service")
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
 @pytest.mark.parametrize("name", UNITS)
-def test_systemd_understands_them(name: str, tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
     """systemd-analyze reports nothing for a unit, once its paths exist."""
     text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
     text = text.replace("/opt/porthole/.venv/bin/python", sys.executable)
@@ -35,7 +35,7 @@ def test_systemd_understands_them(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_their_commands_exist(name: str) -> None:
+def test_unit_commands_exist(name: str) -> None:
     """A unit starts an existing command of manage.py, with valid options."""
     text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
     started = re.search(r"^ExecStart=\S+ manage.py (\w+) (.*)$", text, re.MULTILINE)
@@ -47,7 +47,7 @@ def test_their_commands_exist(name: str) -> None:
         assert f" {option} " in told.stdout, option
 
 
-def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
+def test_units_restart_only_after_temporary_failures(tmp_path: Path) -> None:
     """A node restarts when its Redis comes up late, but not every second after a typo.
 
     The units once restarted after both, because both exited with code 2.
@@ -66,10 +66,10 @@ def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
 @pytest.mark.parametrize("name", ["porthole.service", "porthole-camera.service"])
-def test_a_camera_works_within_their_limits(
+def test_camera_works_within_a_units_limits(
     name: str, start_server: Callable[..., PortholeServer]
 ) -> None:
-    """With a unit's system calls, a camera in its own process delivers frames.
+    """With a unit's system call filter, a camera in its own process delivers frames.
 
     Memory is shared, limits are set, and kill -9 of the server ends that process too.
     """
@@ -97,7 +97,7 @@ def test_a_camera_works_within_their_limits(
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
-def test_the_limits_are_limits() -> None:
+def test_unit_limits_are_enforced() -> None:
     """Anything a unit does not allow fails, so that the test above proves something."""
     unit = str(ROOT / "deploy" / "porthole.service")
     tries = (

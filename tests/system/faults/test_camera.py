@@ -37,10 +37,10 @@ REPORT_S = 1.0
 PASSWORD = "s3cret-of-the-yard"
 
 
-def test_a_frozen_and_a_killed_process_disturb_no_other(
+def test_failing_camera_processes_do_not_affect_others(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """SIGSTOP and SIGKILL in mid-stream hit one camera each: the others lose no frame.
+    """SIGSTOP and SIGKILL in mid-stream affect one camera each: the others lose no frame.
 
     Both are shown stalled or retrying within two read time-outs, and recover by themselves.
     """
@@ -56,12 +56,12 @@ def test_a_frozen_and_a_killed_process_disturb_no_other(
 
     def hit() -> None:
         board.until_live(*names)
-        _hit_two_and_expect_nothing_of_others(server, board, stopped, killed)
+        _fail_two_and_check_the_others(server, board, stopped, killed)
 
     each_time(hit)
 
 
-def _hit_two_and_expect_nothing_of_others(
+def _fail_two_and_check_the_others(
     server: PortholeServer, board: Board, stopped: BadCamera, killed: BadCamera
 ) -> None:
     others = ("steady", "test")
@@ -95,10 +95,10 @@ def _hit_two_and_expect_nothing_of_others(
         assert after[name]["lost"] == before[name]["lost"]
 
 
-def test_every_loss_has_its_name_and_its_end(
+def test_lost_camera_states_its_reason_and_recovers(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """Each way to lose a camera has its reason, and the camera is live again once repaired."""
+    """Each way to lose a camera is shown with its reason; once repaired, it is live again."""
     said = {
         "stalls": r"no picture|sent nothing",
         "hangs-up": r"stream ended|cannot be reached|answers 503",
@@ -138,7 +138,7 @@ def test_every_loss_has_its_name_and_its_end(
     wait_until(lambda: get(server, "readyz") == "ok\n")
 
 
-def test_a_black_hole_is_given_up_and_reached_later(
+def test_unresponsive_host_times_out_and_recovers(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
     """A host that accepts connections and never answers is given up after a time-out."""
@@ -154,7 +154,7 @@ def test_a_black_hole_is_given_up_and_reached_later(
     assert "127.0.0.1" in retrying["reason"]
 
 
-def test_all_sources_stuck_at_once_leave_the_server_quick(
+def test_server_stays_responsive_with_all_sources_stuck(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
     """With every process stopped and every stream silent, pages and controls still answer.
@@ -207,7 +207,7 @@ def _answer_times(server: PortholeServer, board: Board, names: Sequence[str]) ->
         *("data:text/plain,x", "pipe:0", "gopher://127.0.0.1/", "udp://127.0.0.1:5000", "http://"),
     ],
 )
-def test_forbidden_sources_end_the_start(source: str, tmp_path: Path) -> None:
+def test_forbidden_sources_are_rejected_at_startup(source: str, tmp_path: Path) -> None:
     """An index that crashes OpenCV and FFmpeg's own URL schemes are rejected in one line."""
     ended = FORK_SERVER.run(["run", "--port", "0", "--state", str(tmp_path), source], {})
 
@@ -217,7 +217,7 @@ def test_forbidden_sources_end_the_start(source: str, tmp_path: Path) -> None:
     assert "accepted: " in ended.stderr
 
 
-def test_a_password_is_nowhere(
+def test_camera_password_never_leaks(
     start_server: Start, connect: Connect, make_camera: MakeCamera, tmp_path: Path
 ) -> None:
     """The camera receives it; no page, event, metric, log, file or process list shows it."""

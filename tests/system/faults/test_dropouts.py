@@ -98,8 +98,13 @@ def test_silent_camera_is_never_live(watch: Watch, proxy: DroppingProxy) -> None
     assert watch.see_one_after(time.time(), 20) < 5
 
 
-def test_camera_that_hangs_up_is_reconnected_at_once(watch: Watch, proxy: DroppingProxy) -> None:
-    """Many cameras end a stream now and then, and serve one client at a time."""
+def test_camera_that_hangs_up_is_reconnected_immediately(
+    watch: Watch, proxy: DroppingProxy
+) -> None:
+    """A closed stream is reopened within seconds, with never more than one connection.
+
+    Many cameras end a stream now and then, and serve one client at a time.
+    """
     proxy.behave("close")
     proxy.behave("good")
 

@@ -106,7 +106,7 @@ def calm(server: PortholeServer, token: str) -> tuple[int, int, float]:
 
 
 @pytest.mark.parametrize("request_bytes", FLOODS.values(), ids=FLOODS.keys())
-def test_a_flood_is_not_felt(
+def test_request_flood_does_not_disturb_viewers(
     server: PortholeServer,
     viewer: Viewer,
     calm: tuple[int, int, float],
@@ -134,10 +134,13 @@ def test_a_flood_is_not_felt(
     assert sum(flood.answers.values()) > 32
 
 
-def test_a_thousand_wrong_logins_a_minute_lose_no_frame(
+def test_failed_login_flood_costs_no_frames(
     server: PortholeServer, viewer: Viewer, calm: tuple[int, int, float]
 ) -> None:
-    """Each comes from its own address and names its own user, and costs a password hash."""
+    """A thousand wrong logins a minute cost viewers no frame.
+
+    Each comes from its own address, names its own user, and costs a password hash.
+    """
     page = ask(server.port, get("/login", "Connection: close"), 5).decode()
     cookie = re.findall("Set-Cookie: ([^;]+)", page)[0]
     csrf = re.findall('name="csrf" value="([^"]+)"', page)[0]

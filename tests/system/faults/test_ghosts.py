@@ -122,10 +122,10 @@ def churn(server: PortholeServer, end: Callable[[socket.socket], None]) -> None:
     end(Hostile(port, connected=False).sock)
 
 
-def test_nothing_is_left_of_those_who_are_gone(
+def test_disconnected_clients_leave_nothing_behind(
     start_server: Start, make_camera: MakeCamera
 ) -> None:
-    """After hang-ups, resets and silence of every kind the server holds what it held before."""
+    """Hang-ups, resets and silence of every kind leave no extra descriptor or green thread."""
     camera = make_camera()
     server = start_server(
         *("test:?size=320x180", f"door={camera.url()}", "--release-after", "0.5"),

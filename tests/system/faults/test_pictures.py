@@ -14,7 +14,7 @@ Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
 
-def test_broken_pictures_are_counted_and_passed_over(
+def test_broken_pictures_are_counted_and_skipped(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
     """Truncated, empty, garbage and huge parts are dropped; memory and other frames are unaffected.
@@ -43,7 +43,7 @@ def test_broken_pictures_are_counted_and_passed_over(
     assert all(size < 300e6 for size in sizes)
 
 
-def test_a_camera_of_broken_pictures_only_is_not_starting_for_ever(
+def test_camera_without_a_valid_picture_becomes_stalled(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
     """A camera that opens but never sends a valid picture is stalled, and not ready."""
@@ -61,7 +61,7 @@ def test_a_camera_of_broken_pictures_only_is_not_starting_for_ever(
     assert "door" in ready
 
 
-def test_a_frozen_picture_is_shown_stalled(
+def test_frozen_picture_is_reported_as_stalled(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
     """A camera that repeats the very same picture is stalled; a new picture makes it live again."""
@@ -82,10 +82,10 @@ def test_a_frozen_picture_is_shown_stalled(
     assert state_meanwhile == "live"
 
 
-def test_a_size_that_changes_is_shown(
+def test_size_change_is_reported_in_the_state(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """When the size changes in mid-stream, STATE says so, and pictures keep their new size."""
+    """When the size changes in mid-stream, STATE says so, and no frame is lost."""
     camera = make_camera()
     server = start_server(f"door={camera.url()}", *OPTIONS)
     board = Board(connect(server), "door")

@@ -45,13 +45,13 @@ def figures_of(server: PortholeServer) -> dict[tuple[str, str], float]:
     }
 
 
-def test_sigterm_ends_everything_in_time(
+def test_sigterm_shuts_everything_down_in_time(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """With 50 dashboards, 5 MJPEG viewers and stuck cameras, SIGTERM is exit code 0 within 5 s.
+    """With 50 dashboards, 5 MJPEG viewers and stuck cameras, SIGTERM exits with 0 within 5 s.
 
-    One camera's process is stopped in mid-stream, another never gets its source open. A second
-    SIGTERM meanwhile changes nothing, and no process of a camera is left.
+    One camera's process is stopped in mid-stream; another never gets its source open. A second
+    SIGTERM in the meantime changes nothing, and no camera process is left.
     """
     stuck, hole = make_camera(), make_camera()
     server = start_server(
@@ -104,10 +104,10 @@ def runs(process: psutil.Process) -> bool:
         return False
 
 
-def test_a_killed_server_leaves_nothing_and_begins_as_it_was(
+def test_killed_server_leaves_no_processes_and_keeps_settings(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """After SIGKILL no camera's process survives, and a restart has the same settings."""
+    """After SIGKILL no camera process survives, and a restart has the same settings."""
     camera = make_camera()
     options = ("test:?size=320x180", f"door={camera.url()}")
     server = start_server(*options, own_children=True)
@@ -132,7 +132,7 @@ def test_a_killed_server_leaves_nothing_and_begins_as_it_was(
     assert after.state("test")["state"] == "stopped"
 
 
-def test_the_state_file_is_whole_at_every_moment(
+def test_killed_server_leaves_a_complete_state_file(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """However often the server is killed in the middle of changes, the file is complete JSON."""
@@ -154,7 +154,7 @@ def test_the_state_file_is_whole_at_every_moment(
         assert 1 <= json.loads(path.read_text())["cameras"]["test"]["quality"] <= 100
 
 
-def test_saving_survives_being_killed(tmp_path: Path) -> None:
+def test_kill_while_saving_leaves_a_readable_file(tmp_path: Path) -> None:
     """Killed twenty times while it does nothing but save, the file stays complete and readable."""
     # One process imports, and forks those that save.
     code = (
@@ -195,7 +195,7 @@ def test_saving_survives_being_killed(tmp_path: Path) -> None:
     [b"", b'{"cameras": {"test": {"qua', b"\xff\xfe\x00", b"[" * 100_000, b"[]", None],
     ids=["empty", "half", "binary", "deep", "a list", "a folder"],
 )
-def test_a_broken_state_file_does_not_stop_the_start(
+def test_server_starts_with_a_broken_state_file(
     start_server: Start, connect: Connect, tmp_path: Path, content: bytes | None
 ) -> None:
     """An unreadable file is set aside; the server starts, and saves later changes."""
@@ -217,7 +217,7 @@ def test_a_broken_state_file_does_not_stop_the_start(
     assert "set aside" in "\n".join(server.log)
 
 
-def test_a_state_folder_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
+def test_unusable_state_folder_is_an_error_at_startup(tmp_path: Path) -> None:
     """A file in place of the folder gives one line and exit code 2."""
     (tmp_path / "state").write_text("")
 
@@ -228,10 +228,10 @@ def test_a_state_folder_that_cannot_be_used_ends_the_start(tmp_path: Path) -> No
     assert "--state" in ended.stderr
 
 
-def test_a_state_folder_that_vanishes_is_told_and_survived(
+def test_vanished_state_folder_is_reported(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """Changes apply although they cannot be saved, and every dashboard is told so."""
+    """Changes apply although they cannot be saved, and dashboards get a notice."""
     server = start_server("test:?size=320x180")
     board = Board(connect(server), "test")
     board.until_live("test")
@@ -248,8 +248,8 @@ def test_a_state_folder_that_vanishes_is_told_and_survived(
     (tmp_path / "moved").rename(tmp_path / "state")
 
 
-def test_a_hub_that_stands_still_is_seen(start_server: Start, connect: Connect) -> None:
-    """Blocked for 3 s, the hub is dumped, counted and not ready, and then recovers."""
+def test_blocked_hub_is_detected(start_server: Start, connect: Connect) -> None:
+    """A hub blocked for 3 s has its stacks dumped, is counted and not ready, and then recovers."""
     server = start_server("test:?size=320x180", module=OBSERVED)
     board = Board(connect(server), "test")
     board.until_live("test")
@@ -269,8 +269,8 @@ def test_a_hub_that_stands_still_is_seen(start_server: Start, connect: Connect) 
     assert board.stats()["process"]["hangs"] == 1
 
 
-def test_stacks_are_dumped_where_errors_go_nowhere(tmp_path: Path) -> None:
-    """With standard error discarded the watchdog goes on: it counts more than one hang."""
+def test_watchdog_works_without_standard_error(tmp_path: Path) -> None:
+    """With standard error discarded, the watchdog keeps working and counts more than one hang."""
     process = subprocess.Popen(
         [sys.executable, "-m", OBSERVED, "run", "--port", "0", "--state", str(tmp_path), "test:"],
         cwd=ROOT,
@@ -301,7 +301,7 @@ def test_stacks_are_dumped_where_errors_go_nowhere(tmp_path: Path) -> None:
             process.stdout.close()
 
 
-def test_saving_makes_no_second_hub(start_server: Start, connect: Connect) -> None:
+def test_saving_creates_no_second_hub(start_server: Start, connect: Connect) -> None:
     """Native threads that write files need no event loop: there is one epoll descriptor.
 
     eventlet's green ``os.open`` made a hub, with an epoll descriptor, on every thread of the pool.
@@ -322,7 +322,7 @@ def test_saving_makes_no_second_hub(start_server: Start, connect: Connect) -> No
     assert targets.count("anon_inode:[eventpoll]") == 1
 
 
-def test_readiness_follows_the_cameras_that_are_wanted(
+def test_readiness_follows_the_watched_cameras(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
     """A watched camera that is not live makes 503; an unwatched one does not."""
@@ -346,7 +346,7 @@ def test_readiness_follows_the_cameras_that_are_wanted(
     wait_until(lambda: status_of(server, "readyz")[0] == 200)
 
 
-def test_metrics_are_prometheus_and_agree_with_stats(start_server: Start, connect: Connect) -> None:
+def test_metrics_agree_with_the_stats_event(start_server: Start, connect: Connect) -> None:
     """Prometheus's own parser reads them, and they equal the ``stats`` event."""
     server = start_server("test:?size=320x180", "other=test:?size=320x180")
     board = Board(connect(server), "test", "other")

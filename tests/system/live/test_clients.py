@@ -77,7 +77,7 @@ def run(command: list[str], folder: Path, clients: Clients) -> subprocess.Comple
 
 
 def test_curl_gets_pictures(clients: Clients, tmp_path: Path) -> None:
-    """With a password, and with a token."""
+    """The documented commands work with a password and with a token."""
     for line in clients.lines("curl").splitlines():
         done = run(["sh", "-c", line], tmp_path, clients)
         assert done.returncode == 0, done.stderr
@@ -85,8 +85,8 @@ def test_curl_gets_pictures(clients: Clients, tmp_path: Path) -> None:
         (tmp_path / "door.jpg").unlink()
 
 
-def test_ffmpeg_looks_and_records(clients: Clients, tmp_path: Path) -> None:
-    """With a password, and with a token; the recording's duration is the time it took."""
+def test_ffmpeg_probes_and_records_the_feed(clients: Clients, tmp_path: Path) -> None:
+    """Both commands work, and two seconds of recording contain the frames of two seconds."""
     look, record = clients.lines("ffmpeg").splitlines()
 
     looked = run(["sh", "-c", look], tmp_path, clients)
@@ -101,7 +101,7 @@ def test_ffmpeg_looks_and_records(clients: Clients, tmp_path: Path) -> None:
 
 
 def test_opencv_reads_pictures(clients: Clients, tmp_path: Path) -> None:
-    """The program as printed, stopped after five pictures."""
+    """The documented program prints the shape of each picture; it is stopped after five."""
     program = clients.lines("OpenCV") + "    print(picture.shape)\n"
     program = program.replace("while True:", "for _ in range(5):")
 

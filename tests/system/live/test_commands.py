@@ -32,7 +32,7 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
 
 
-def test_a_command_ends_with_its_camera(
+def test_command_ends_with_its_camera(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """The command and its descendants end when its camera stops, and when the server is killed.
@@ -60,10 +60,10 @@ def test_a_command_ends_with_its_camera(
     assert (state["width"], state["height"]) == (320, 180)
 
 
-def test_a_command_that_ends_is_retried_and_says_why(
+def test_failed_command_is_retried_and_its_reason_shown(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """The camera's reason is the last line it printed, without the password, and it recovers."""
+    """The reason is the command's last line without the password, and the camera recovers."""
     (tmp_path / "camera.sh").write_text("#!/bin/sh\necho $2 is wrong >&2; exit 9\n")
     (tmp_path / "camera.sh").chmod(0o755)
     server = start_server(

@@ -26,7 +26,7 @@ Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
 
-def test_hello_comes_once_and_first(start_server: Start, connect: Connect) -> None:
+def test_hello_is_sent_once_and_first(start_server: Start, connect: Connect) -> None:
     """A new connection receives the version, its role and every camera's state."""
     server = start_server("test:", "other=test:")
     viewer = connect(server)
@@ -113,8 +113,8 @@ def test_stop_releases_the_source_and_start_reopens_it(
     assert viewer.arrivals[-1].seq > last
 
 
-def test_two_dashboards_show_the_same_truth(start_server: Start, connect: Connect) -> None:
-    """One operator's changes reach the other, with who made them."""
+def test_changes_reach_other_dashboards(start_server: Start, connect: Connect) -> None:
+    """One operator's changes reach the other, along with who made them."""
     server = start_server("test:")
     one, other = connect(server), connect(server)
 
@@ -166,9 +166,7 @@ MALFORMED = [
 ]
 
 
-def test_malformed_payloads_are_refused_and_change_nothing(
-    start_server: Start, connect: Connect
-) -> None:
+def test_malformed_payloads_are_rejected(start_server: Start, connect: Connect) -> None:
     """Every malformed event gets bad_request, and the camera does not change."""
     server = start_server("test:?size=320x180")
     viewer, witness = connect(server), connect(server)
@@ -195,7 +193,7 @@ def test_malformed_payloads_are_refused_and_change_nothing(
 
 
 @pytest.mark.parametrize("event", ["watch", "unwatch", "start", "stop", "fps", "quality"])
-def test_unknown_cameras_are_named_as_such(
+def test_events_for_unknown_cameras_are_rejected(
     share_server: Start, connect: Connect, event: str
 ) -> None:
     """An event about a camera that does not exist gets `unknown_camera`."""
@@ -226,7 +224,7 @@ def test_changes_survive_a_restart(start_server: Start, connect: Connect) -> Non
 
 
 def test_changes_survive_a_kill(start_server: Start, connect: Connect, tmp_path: Path) -> None:
-    """Confirmed and written changes survive kill -9, and are never half there."""
+    """Confirmed and written changes survive kill -9."""
     first = start_server("test:")
     viewer = connect(first)
     file = tmp_path / "state" / "state.json"
@@ -240,7 +238,7 @@ def test_changes_survive_a_kill(start_server: Start, connect: Connect, tmp_path:
     assert last_event(viewer, "hello")["cameras"][0]["fps"] == 11
 
 
-def test_a_broken_state_file_is_set_aside(
+def test_broken_state_file_is_set_aside(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """A broken state file is set aside and reported, and the server starts."""
@@ -254,7 +252,7 @@ def test_a_broken_state_file_is_set_aside(
     assert any("set aside" in line for line in server.log)
 
 
-def test_quit_answers_and_ends_everything(start_server: Start, connect: Connect) -> None:
+def test_quit_is_answered_and_ends_the_server(start_server: Start, connect: Connect) -> None:
     """`quit` is answered, then cameras and connections end and the process exits with 0."""
     server = start_server("test:", "other=test:")
     viewer, other = connect(server), connect(server)
@@ -272,7 +270,7 @@ def test_quit_answers_and_ends_everything(start_server: Start, connect: Connect)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signals_end_everything(start_server: Start, connect: Connect, number: int) -> None:
+def test_signals_end_the_server_cleanly(start_server: Start, connect: Connect, number: int) -> None:
     """SIGTERM, Ctrl-C and a closed terminal end the process with 0, with viewers connected."""
     server = start_server("test:")
     viewer = connect(server)
@@ -287,7 +285,7 @@ def test_signals_end_everything(start_server: Start, connect: Connect, number: i
         assert server.wait(5) == 0
 
 
-def test_a_taken_port_is_refused_in_one_line(start_server: Start, tmp_path: Path) -> None:
+def test_taken_port_is_a_one_line_error(start_server: Start, tmp_path: Path) -> None:
     """A second server on the same port does not start, says so in one line, and exits with 2."""
     server = start_server("test:")
 

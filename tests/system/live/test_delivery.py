@@ -50,7 +50,7 @@ def test_ten_viewers_get_every_frame_once_and_in_order(
     assert stats["sent"] > 9 * stats["encoded"] * 0.8
 
 
-def test_pictures_are_fresh_and_whole(start_server: Start, connect: Connect) -> None:
+def test_pictures_are_fresh_and_complete(start_server: Start, connect: Connect) -> None:
     """The burned-in time, the header's time and the clock agree."""
     server = start_server("test:")
     viewer = connect(server)
@@ -65,8 +65,8 @@ def test_pictures_are_fresh_and_whole(start_server: Start, connect: Connect) -> 
     assert 0 <= newest.age_s < 1
 
 
-def test_first_frame_comes_at_once(start_server: Start, connect: Connect) -> None:
-    """An idle camera shows its first picture soon after a viewer comes."""
+def test_first_frame_arrives_immediately(start_server: Start, connect: Connect) -> None:
+    """An idle camera sends its first picture soon after a viewer arrives."""
     server = start_server("test:?fps=0.5")
     viewer = connect(server)
 
@@ -78,7 +78,7 @@ def test_first_frame_comes_at_once(start_server: Start, connect: Connect) -> Non
     assert time.monotonic() - asked < 1.5
 
 
-def test_nobody_watching_means_no_work(start_server: Start, connect: Connect) -> None:
+def test_unwatched_camera_does_no_work(start_server: Start, connect: Connect) -> None:
     """After the last viewer has left, nothing is captured or encoded."""
     server = start_server("test:", "--release-after", "0.2")
     viewer = connect(server)
@@ -94,7 +94,7 @@ def test_nobody_watching_means_no_work(start_server: Start, connect: Connect) ->
     assert reply["camera"]["state"] == "idle"
 
 
-def test_without_acknowledgement_there_is_exactly_the_window(
+def test_unacknowledged_frames_are_limited_to_the_window(
     start_server: Start, connect: Connect
 ) -> None:
     """A viewer that acknowledges nothing gets two frames and no more; each ack allows one more."""
@@ -115,7 +115,7 @@ def test_without_acknowledgement_there_is_exactly_the_window(
     assert mute.arrivals[-1].seq > seen[-1] + 30, "late credit must bring the newest frame"
 
 
-def test_a_slow_viewer_sees_fresh_pictures_and_harms_nobody(
+def test_slow_viewer_stays_fresh_without_harming_others(
     start_server: Start, connect: Connect
 ) -> None:
     """At 50 kB/s frames come rarely but never old, and the neighbours lose nothing."""
@@ -137,7 +137,7 @@ def test_a_slow_viewer_sees_fresh_pictures_and_harms_nobody(
         assert len(seqs) > 0.8 * (seqs[-1] - seqs[0])
 
 
-def test_a_standard_client_works(start_server: Start) -> None:
+def test_standard_client_works(start_server: Start) -> None:
     """The unmodified python-socketio client watches, acknowledges and sends requests."""
     server = start_server("test:?size=320x180")
     client = socketio.Client()
@@ -191,7 +191,7 @@ def test_mjpeg_and_socket_viewers_share_the_encoding(start_server: Start, connec
     )
 
 
-def test_watching_again_brings_no_frame_twice(start_server: Start, connect: Connect) -> None:
+def test_watching_again_repeats_no_frame(start_server: Start, connect: Connect) -> None:
     """Leaving and coming back, over and over, never shows a frame a second time."""
     server = start_server("test:?size=320x180")
     viewer, other = connect(server), connect(server)

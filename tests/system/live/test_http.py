@@ -80,7 +80,7 @@ def test_opencv_reads_the_feed(share_server: Start) -> None:
     assert all(read and image.shape == (360, 640, 3) for read, image in images)
 
 
-def test_curl_sees_correct_multipart(start_server: Start) -> None:
+def test_curl_receives_valid_multipart(start_server: Start) -> None:
     """Every part has its length and time, and its closing boundary comes with it."""
     server = start_server("test:?size=320x180&fps=5")
 
@@ -109,7 +109,7 @@ def test_curl_sees_correct_multipart(start_server: Start) -> None:
         assert abs(float(fields[b"X-Timestamp"]) - time.time()) < 30
 
 
-def test_a_frame_comes_at_once_on_connecting(start_server: Start) -> None:
+def test_mjpeg_feed_starts_immediately(start_server: Start) -> None:
     """A slow camera's feed begins with a picture, without waiting for the next one."""
     server = start_server("test:?size=320x180&fps=0.2")
     feed = MjpegViewer("127.0.0.1", server.port)
@@ -122,11 +122,11 @@ def test_a_frame_comes_at_once_on_connecting(start_server: Start) -> None:
     assert time.monotonic() - asked < 3
 
 
-def test_a_snapshot_of_a_slow_camera_comes_at_once(start_server: Start, connect: Connect) -> None:
+def test_snapshot_of_a_slow_camera_is_immediate(start_server: Start, connect: Connect) -> None:
     """A snapshot is the source's very next picture, even at one frame in five seconds.
 
-    It took up to 4.9 s, because it waited for the next frame although the source can deliver at any
-    time. The frame rate applies to viewers only.
+    It used to take up to 4.9 s, because it waited for the next frame although the source can
+    deliver at any time. The frame rate applies to viewers only.
     """
     server = start_server("limited=test:?size=320x180", "slow=test:?size=320x180&fps=0.2")
     connect(server).call("fps", {"camera": "limited", "fps": 0.2})
@@ -154,7 +154,7 @@ def time_snapshot(server: PortholeServer, name: str) -> float:
     return time.monotonic() - asked
 
 
-def test_a_feed_that_is_left_is_a_viewer_no_more(start_server: Start) -> None:
+def test_closed_feed_no_longer_counts_as_a_viewer(start_server: Start) -> None:
     """The server notices that an MJPEG client has gone, even between slow frames."""
     server = start_server("test:?size=320x180&fps=0.2")
     with socket.create_connection(("127.0.0.1", server.port)) as feed:
@@ -186,7 +186,7 @@ def test_snapshots_are_fresh(start_server: Start, path: str) -> None:
         time.sleep(0.3)  # Let it age: the second one must not be the first one again.
 
 
-def test_no_picture_is_said_so(start_server: Start) -> None:
+def test_camera_without_a_picture_answers_503(start_server: Start) -> None:
     """A camera without a picture answers 503 with its state and reason."""
     server = start_server("ghost=/no/such/file.mp4")
 
@@ -197,7 +197,7 @@ def test_no_picture_is_said_so(start_server: Start) -> None:
         assert b"retrying: there is no file /no/such/file.mp4" in body
 
 
-def test_what_octoprint_asks(start_server: Start) -> None:
+def test_octoprint_stream_path_serves_the_first_camera(start_server: Start) -> None:
     """`/?action=stream` is the feed of the first camera."""
     server = start_server("test:?size=320x180", "other=test:")
     feed = MjpegViewer("127.0.0.1", server.port, path="/?action=stream")
@@ -219,8 +219,8 @@ def test_cameras_are_listed(start_server: Start) -> None:
     assert [camera["name"] for camera in json.loads(body)] == ["front-door", "other"]
 
 
-def test_health_and_readiness(start_server: Start, connect: Connect) -> None:
-    """/healthz reports that the server runs; /readyz that every wanted camera is live."""
+def test_readiness_depends_on_watched_cameras(start_server: Start, connect: Connect) -> None:
+    """/healthz reports that the server runs; /readyz that every watched camera is live."""
     server = start_server("test:", "ghost=/no/such/file.mp4")
     viewer = connect(server)
 
@@ -240,7 +240,7 @@ HEADS = ["", "video_feed", "video_feed/test", "snapshot", "api/cameras", "health
 
 
 @pytest.mark.parametrize("path", HEADS)
-def test_head_is_answered(share_server: Start, path: str) -> None:
+def test_head_returns_headers_only(share_server: Start, path: str) -> None:
     """HEAD returns the headers without a body, and does not keep the connection busy."""
     server = share_server("test:?size=320x180")
 
@@ -252,7 +252,7 @@ def test_head_is_answered(share_server: Start, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["video_feed/nowhere", "snapshot/nowhere.jpg"])
-def test_unknown_cameras_are_404_and_say_which_there_are(share_server: Start, path: str) -> None:
+def test_unknown_camera_gets_404_with_the_valid_names(share_server: Start, path: str) -> None:
     """An unknown name is answered with the valid ones."""
     server = share_server("test:")
 

@@ -63,7 +63,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two 
 
 
 def test_every_printed_address_opens_in_a_browser(server: PortholeServer, page: Page) -> None:
-    """By number and by name: a request to the machine's own name once got 421."""
+    """Addresses work by number and by name; a request to the machine's own name once got 421."""
     places = re.findall(r"at (http://\S+)$", "\n".join(server.log), re.MULTILINE)
 
     hosts = [re.sub(r"^http://|:\d+/$", "", place) for place in places]
@@ -77,9 +77,7 @@ def test_every_printed_address_opens_in_a_browser(server: PortholeServer, page: 
         expect(tile).to_have_attribute("data-state", "live")
 
 
-def test_what_is_wrong_with_the_folder_is_said_on_the_page(
-    server: PortholeServer, page: Page
-) -> None:
+def test_state_folder_faults_are_shown_on_the_page(server: PortholeServer, page: Page) -> None:
     """Unreadable settings are neither used nor lost, and the page reports both faults."""
     page.goto(server.url)
     log_in_by_hand(page, "ada")

@@ -32,10 +32,10 @@ def own_pictures(camera: BadCamera) -> set[bytes]:
     return {jpeg(*camera.size, number) for number in range(PICTURES)}
 
 
-def test_a_cameras_jpeg_arrives_untouched(
+def test_camera_jpeg_passes_through_unchanged(
     start_server: Start, connect: Connect, camera: BadCamera
 ) -> None:
-    """Byte for byte; nothing is encoded, and STATE and stats say so."""
+    """Frames arrive byte for byte; nothing is encoded, and STATE and stats say so."""
     server = start_server(f"door={camera.url()}")
     viewer = connect(server)
     viewer.call("watch", {"camera": "door"})
@@ -53,7 +53,7 @@ def test_a_cameras_jpeg_arrives_untouched(
     assert stats["passed"] > 0
 
 
-def test_a_lower_quality_is_encoded_and_a_higher_one_passes_again(
+def test_jpeg_is_reencoded_only_for_lower_quality(
     start_server: Start, connect: Connect, camera: BadCamera
 ) -> None:
     """Frames are decoded while an operator wants fewer bytes, and only then."""
@@ -74,7 +74,7 @@ def test_a_lower_quality_is_encoded_and_a_higher_one_passes_again(
     viewer.pump(lambda: viewer.last_jpeg in own, 10)
 
 
-def test_an_mjpeg_file_is_passed_through_and_any_other_is_not(
+def test_only_mjpeg_files_are_passed_through(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """JPEG is not encoded again, whatever kind of source it comes from."""
@@ -96,13 +96,13 @@ def test_an_mjpeg_file_is_passed_through_and_any_other_is_not(
     assert stats["film"]["passed"] == 0
 
 
-def test_a_still_camera_sends_once_a_second_until_something_moves(
+def test_still_camera_sends_one_frame_a_second(
     start_server: Start,
     connect: Connect,
     camera: BadCamera,
     tmp_path: Path,
 ) -> None:
-    """A camera that skips unchanged pictures stays live all the same."""
+    """A camera that skips unchanged pictures stays live, and sends more once something moves."""
     config = tmp_path / "porthole.toml"
     config.write_text(
         f'[[camera]]\nname = "door"\nsource = "{camera.url()}"\nskip_unchanged = true\n'

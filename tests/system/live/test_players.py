@@ -44,7 +44,7 @@ def server(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Por
 
 
 @pytest.mark.parametrize("begin", ["", "?from=now"])
-def test_players_get_the_cameras_pictures_bit_for_bit(
+def test_players_receive_the_video_bit_for_bit(
     server: PortholeServer, film: Path, begin: str
 ) -> None:
     """Each picture is the film's next one, none is missing, and timestamps are capture times."""
@@ -83,7 +83,7 @@ def test_nothing_is_decoded_for_players(server: PortholeServer, connect: Connect
     assert stats["sent"] > 10
 
 
-def test_snapshots_and_mjpeg_are_decoded_beside_it(server: PortholeServer) -> None:
+def test_snapshots_and_mjpeg_work_beside_a_player(server: PortholeServer) -> None:
     """JPEG clients of the same camera are served at the same time."""
     with urllib.request.urlopen(f"{server.url}stream/door.mp4", timeout=20) as answer:
         assert answer.read(1000)[4:8] == b"ftyp"
@@ -110,7 +110,7 @@ def test_camera_without_h264_is_encoded(server: PortholeServer) -> None:
     assert b"#dimensions 0: 320x180" in ended.stdout
 
 
-def test_camera_without_video_names_its_mjpeg(server: PortholeServer) -> None:
+def test_camera_without_video_points_to_its_mjpeg(server: PortholeServer) -> None:
     """The error names the MJPEG path instead."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{server.url}stream/test.mp4", timeout=20)

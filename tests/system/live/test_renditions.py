@@ -45,7 +45,7 @@ def width_of(viewer: Viewer) -> int:
     return inspect_jpeg(viewer.last_jpeg)[0].width
 
 
-def test_thirty_viewers_of_three_renditions_cost_three_encodings(
+def test_each_rendition_is_encoded_once_for_all_viewers(
     start_server: Start, connect: Connect
 ) -> None:
     """However many watch, a frame is encoded once for each rendition, and the stats agree."""
@@ -72,7 +72,7 @@ def test_thirty_viewers_of_three_renditions_cost_three_encodings(
     assert after["renditions"]["320"]["kbps"] < after["renditions"]["full"]["kbps"] / 4
 
 
-def test_state_offers_what_is_smaller(start_server: Start, connect: Connect) -> None:
+def test_state_offers_only_smaller_renditions(start_server: Start, connect: Connect) -> None:
     """STATE lists the renditions; once the size is known, only smaller ones."""
     server = start_server("door=test:?size=800x600")
     viewer = connect(server)
@@ -88,7 +88,7 @@ def test_state_offers_what_is_smaller(start_server: Start, connect: Connect) -> 
     assert "accepted: auto, full, 960, 640, 320" in refused["message"]
 
 
-def test_a_cameras_own_jpeg_has_small_renditions_too(
+def test_passed_through_jpeg_has_small_renditions_too(
     start_server: Start, connect: Connect, camera: BadCamera
 ) -> None:
     """The full size passes through, beside a small one encoded from the decoded frame."""
@@ -106,7 +106,7 @@ def test_a_cameras_own_jpeg_has_small_renditions_too(
     assert stats["passed"] > 5
 
 
-def test_what_fits_the_tile_is_chosen(start_server: Start, connect: Connect) -> None:
+def test_auto_rendition_fits_the_tile(start_server: Start, connect: Connect) -> None:
     """A tile of 500 pixels gets 640, and when it grows the full size; no frame comes twice."""
     server = start_server(LARGE)
     viewer = connect(server)
@@ -122,9 +122,7 @@ def test_what_fits_the_tile_is_chosen(start_server: Start, connect: Connect) -> 
     assert all(earlier < later for earlier, later in pairwise(seqs))
 
 
-def test_narrow_link_gets_smaller_pictures_and_the_full_ones_when_it_is_wide_again(
-    start_server: Start, connect: Connect
-) -> None:
+def test_auto_rendition_follows_the_bandwidth(start_server: Start, connect: Connect) -> None:
     """At 62 kB/s frames are small, fresh and several a second; ten seconds later, full size."""
     server = start_server("door=test:?size=1280x720&fps=30")
     viewer = connect(server)
@@ -152,7 +150,7 @@ def test_narrow_link_gets_smaller_pictures_and_the_full_ones_when_it_is_wide_aga
     }
 
 
-def test_mjpeg_has_renditions(start_server: Start) -> None:
+def test_mjpeg_and_snapshots_accept_a_rendition(start_server: Start) -> None:
     """A feed and a snapshot use the rendition in their URL; an unknown one is an error."""
 
     server = start_server(LARGE)

@@ -29,7 +29,7 @@ def wait_for_size(viewer: Viewer, camera: str, width: int) -> Any:
     return state_of(viewer, camera)
 
 
-def test_a_missing_file_comes_live_when_it_appears(
+def test_missing_file_goes_live_when_it_appears(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """A camera without a picture says why, retries, and goes live without help.
@@ -53,7 +53,7 @@ def test_a_missing_file_comes_live_when_it_appears(
     )
 
 
-def test_a_file_is_played_at_its_own_pace_and_loops_without_a_gap(
+def test_file_loops_at_its_own_pace_without_a_gap(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """At 12.5 fps a frame comes every 80 ms, even where the loop closes."""
@@ -71,7 +71,7 @@ def test_a_file_is_played_at_its_own_pace_and_loops_without_a_gap(
     assert gaps[len(gaps) // 2] == pytest.approx(0.08, abs=0.02)
 
 
-def test_a_file_that_does_not_loop_ends_and_can_be_started_again(
+def test_unlooped_file_ends_and_can_be_restarted(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """`?loop=0` plays once; `start` plays it once more, and numbers keep rising."""
@@ -93,10 +93,13 @@ def test_a_file_that_does_not_loop_ends_and_can_be_started_again(
     assert min(second_round) > max(first_round)
 
 
-def test_a_picture_file_is_live_and_sent_when_it_changes(
+def test_image_file_is_live_and_resent_on_change(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """It was called stalled after two seconds, and changes to its rotation were not shown."""
+    """A picture file stays live, and is sent again when it or its rotation changes.
+
+    It used to be shown as stalled after two seconds, and rotations were not sent.
+    """
     path = tmp_path / "photo.png"
     cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
     server = start_server(f"photo={path}")
@@ -117,7 +120,7 @@ def test_a_picture_file_is_live_and_sent_when_it_changes(
     assert turned["source"]["width"] == 64
 
 
-def test_a_lost_stream_comes_back_with_growing_numbers(
+def test_lost_stream_recovers_and_numbers_keep_rising(
     start_server: Start, connect: Connect
 ) -> None:
     """An HTTP camera that dies is shown as lost, and recovers when it returns."""
@@ -145,7 +148,7 @@ def test_a_lost_stream_comes_back_with_growing_numbers(
     assert any("is back" in message for message in messages)
 
 
-def test_one_lost_camera_disturbs_no_other(
+def test_lost_cameras_do_not_disturb_others(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """Beside a missing file and a rejected stream, the test pattern keeps its pace."""
@@ -164,7 +167,7 @@ def test_one_lost_camera_disturbs_no_other(
     assert "Connection refused" in wait_for_state(viewer, "dead", "retrying")["reason"]
 
 
-def test_a_password_is_shown_nowhere(start_server: Start, connect: Connect) -> None:
+def test_source_password_is_never_shown(start_server: Start, connect: Connect) -> None:
     """Neither states, notices, stats nor the log contain the password of a source's URL."""
     server = start_server(
         "one=http://admin:hunter2@127.0.0.1:9/feed", "two=http://127.0.0.1:9/feed?pw=hunter2"
@@ -198,8 +201,8 @@ def test_several_cameras_run_side_by_side(start_server: Start, connect: Connect)
         assert seqs == sorted(set(seqs))
 
 
-def test_a_stalled_source_is_said_to_be(start_server: Start, connect: Connect) -> None:
-    """A connected stream that sends nothing is first stalled, then retried."""
+def test_silent_source_is_reported_as_stalled(start_server: Start, connect: Connect) -> None:
+    """A connected stream that stops sending is shown as stalled, and as live when it resumes."""
     origin = start_server("test:?size=320x180")
     server = start_server(
         f"remote=http://127.0.0.1:{origin.port}/video_feed",
@@ -219,9 +222,7 @@ def test_a_stalled_source_is_said_to_be(start_server: Start, connect: Connect) -
     assert "no picture for more than 1 s" in stalled["reason"]
 
 
-def test_the_first_pictures_of_a_restarted_camera_are_new(
-    start_server: Start, connect: Connect
-) -> None:
+def test_restarted_camera_sends_no_old_pictures(start_server: Start, connect: Connect) -> None:
     """After stop and start no viewer receives a picture from before."""
     server = start_server("test:?size=320x180")
     viewer = connect(server)

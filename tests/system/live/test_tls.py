@@ -78,7 +78,7 @@ def turned_away(viewer: Viewer) -> str:
     return str(caught.value)
 
 
-def test_what_is_printed_is_what_is_shown(server: PortholeServer) -> None:
+def test_printed_fingerprint_matches_the_certificate(server: PortholeServer) -> None:
     """People compare the printed fingerprint with the one in their browser."""
     wait_until(lambda: any("Ctrl-C" in line for line in server.log))
     printed = next(line for line in server.log if "SHA-256" in line).split()[-1]
@@ -87,15 +87,15 @@ def test_what_is_printed_is_what_is_shown(server: PortholeServer) -> None:
     assert printed.replace(":", "").lower() == shown_at(server.port)
 
 
-def test_it_is_for_every_name_of_the_machine(server: PortholeServer) -> None:
-    """And for localhost, so that a tunnel works as well as the network."""
+def test_certificate_covers_every_name_of_the_machine(server: PortholeServer) -> None:
+    """It covers localhost too, so that a tunnel works as well as the network."""
     hosts = read_certificate((server.state / "tls-cert.pem").read_bytes()).hosts
 
     short = socket.gethostname().partition(".")[0].lower()
     assert {"localhost", "127.0.0.1", "::1", short, f"{short}.local"} <= hosts
 
 
-def test_pages_and_pictures_come_over_tls(server: PortholeServer) -> None:
+def test_pages_and_pictures_are_served_over_tls(server: PortholeServer) -> None:
     """A verifying library accepts it; no HSTS header stops browsers from skipping the warning."""
     verify = str(server.state / "tls-cert.pem")
 
@@ -110,8 +110,8 @@ def test_pages_and_pictures_come_over_tls(server: PortholeServer) -> None:
         requests.get(server.url, timeout=10)
 
 
-def test_frames_come_over_tls_in_order(watch: Trusting) -> None:
-    """Each frame comes once, whole, and fresh."""
+def test_frames_arrive_in_order_over_tls(watch: Trusting) -> None:
+    """Each frame arrives once, complete and fresh."""
     viewer = watch()
 
     viewer.pump(lambda: len(viewer.arrivals) >= 30, 10)
@@ -122,7 +122,7 @@ def test_frames_come_over_tls_in_order(watch: Trusting) -> None:
     assert viewer.arrivals[-1].age_s < 1
 
 
-def test_a_slow_viewer_over_tls_harms_nobody(watch: Trusting) -> None:
+def test_slow_viewer_over_tls_does_not_delay_others(watch: Trusting) -> None:
     """It gets fresh frames at its link's rate; its neighbours get every frame meanwhile."""
     slow = watch(bytes_per_s=60_000, receive_buffer=32 * 1024)
     neighbours = [watch() for _ in range(3)]
@@ -143,8 +143,8 @@ def test_a_slow_viewer_over_tls_harms_nobody(watch: Trusting) -> None:
         assert all(one.seq < two.seq for one, two in itertools.pairwise(fresh))
 
 
-def test_mjpeg_comes_over_tls(server: PortholeServer, trust: ssl.SSLContext) -> None:
-    """Even beside a client that reads nothing, which must not hold it up."""
+def test_mjpeg_is_served_over_tls(server: PortholeServer, trust: ssl.SSLContext) -> None:
+    """A client that reads nothing does not hold up another client's feed."""
     stuck = MjpegViewer("127.0.0.1", server.port, tls=trust, receive_buffer=32 * 1024)
     stuck.connect()
     viewer = MjpegViewer("127.0.0.1", server.port, tls=trust)
@@ -163,8 +163,8 @@ def test_mjpeg_comes_over_tls(server: PortholeServer, trust: ssl.SSLContext) -> 
         stuck.close()
 
 
-def test_a_chunked_feed_over_tls_is_whole(server: PortholeServer) -> None:
-    """HTTP/1.1, as a library reads it."""
+def test_chunked_feed_over_tls_is_complete(server: PortholeServer) -> None:
+    """Pictures that a library reads over HTTP/1.1 are complete."""
     verify = str(server.state / "tls-cert.pem")
     with requests.get(
         f"{server.url}video_feed/test", verify=verify, timeout=10, stream=True
@@ -176,6 +176,7 @@ def test_a_chunked_feed_over_tls_is_whole(server: PortholeServer) -> None:
                 break
 
     parts = data.split(b"Content-Length: ")[1:-1]
+    assert len(parts) >= 9
     for part in parts:
         head, _, body = part.partition(b"\r\n\r\n")
         size = int(head.split(b"\r\n")[0])
@@ -183,7 +184,7 @@ def test_a_chunked_feed_over_tls_is_whole(server: PortholeServer) -> None:
         assert body[size - 2 : size] == b"\xff\xd9"
 
 
-def test_the_same_port_leads_to_tls(server: PortholeServer) -> None:
+def test_plain_http_on_the_same_port_redirects_to_tls(server: PortholeServer) -> None:
     """Plain http:// redirects to https; under a foreign name it redirects nowhere."""
     host = f"localhost:{server.port}"
 
@@ -198,7 +199,7 @@ def test_the_same_port_leads_to_tls(server: PortholeServer) -> None:
     assert "308 " in turned_away(Viewer("127.0.0.1", server.port))
 
 
-def test_a_foreign_name_is_refused_over_tls_too(server: PortholeServer) -> None:
+def test_foreign_host_is_rejected_over_tls(server: PortholeServer) -> None:
     """The Host header decides, not the handshake's name: DNS rebinding sets both."""
     trust = ssl.create_default_context(cafile=server.state / "tls-cert.pem")
     trust.check_hostname = False
@@ -210,10 +211,10 @@ def test_a_foreign_name_is_refused_over_tls_too(server: PortholeServer) -> None:
         assert sock.recv(65536).startswith(b"HTTP/1.1 421")
 
 
-def test_the_certificate_is_kept(
+def test_certificate_survives_a_restart(
     start_server: Callable[..., PortholeServer], tmp_path: Path
 ) -> None:
-    """A browser's exception outlives a restart."""
+    """The certificate is the same after a restart, so a browser's exception stays valid."""
     first = start_server("test:?size=320x180", "--tls", "auto")
     shown = shown_at(first.port)
     assert first.stop() == 0
@@ -223,7 +224,7 @@ def test_the_certificate_is_kept(
     assert shown_at(second.port) == shown
 
 
-def test_people_over_tls(
+def test_trusted_certificate_secures_logins_and_renews(
     start_server: Callable[..., PortholeServer], certified: Certified, tmp_path: Path
 ) -> None:
     """A trusted certificate keeps browsers on TLS, and cookies never leave it.

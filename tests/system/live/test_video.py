@@ -83,7 +83,9 @@ def check(frames: list[tuple[dict[str, Any], bytes]], film: Path) -> None:
         assert header["key"] or following == place + 1
 
 
-def test_own_video_arrives_as_it_is(share_server: Share, connect: Connect, film: Path) -> None:
+def test_camera_video_passes_through_unchanged(
+    share_server: Share, connect: Connect, film: Path
+) -> None:
     """Each unit decodes to a picture of the film; a later viewer gets the group so far."""
     server = share_server(f"door=file:{film}")
     first, late = connect(server), connect(server)
@@ -105,7 +107,9 @@ def test_own_video_arrives_as_it_is(share_server: Share, connect: Connect, film:
     assert stats["videos"]["full"]["viewers"] >= 1
 
 
-def test_who_says_nothing_is_sent_jpeg(share_server: Share, connect: Connect, film: Path) -> None:
+def test_client_that_offers_no_codec_gets_jpeg(
+    share_server: Share, connect: Connect, film: Path
+) -> None:
     """Beside viewers of video, an older client still gets JPEG."""
     server = share_server(f"door=file:{film}")
     modern, old = connect(server), connect(server)
@@ -120,7 +124,9 @@ def test_who_says_nothing_is_sent_jpeg(share_server: Share, connect: Connect, fi
     assert all(set(header) == keys and data[:2] == b"\xff\xd8" for header, data in seen.frames)
 
 
-def test_what_fits_is_the_video(share_server: Share, connect: Connect, film: Path) -> None:
+def test_auto_rendition_switches_to_video(
+    share_server: Share, connect: Connect, film: Path
+) -> None:
     """It begins with a JPEG; the ``rendition`` event announces video."""
     server = share_server(f"door=file:{film}")
     viewer = connect(server)
@@ -131,13 +137,13 @@ def test_what_fits_is_the_video(share_server: Share, connect: Connect, film: Pat
 
     assert "codec" not in seen.frames[0][0]
     # On a busy machine, JPEG may have stepped in again since.
-    videos = [data["video"] for event, data in viewer.events if event == "rendition"]
-    assert any(video and video.startswith("avc1.") for video in videos)
+    told = [data.get("video", "") for event, data in viewer.events if event == "rendition"]
+    assert any(video.startswith("avc1.") for video in told)
     check(seen.video, film)
     assert seen.painted() == sorted(set(seen.painted()))
 
 
-def test_who_is_first_to_want_video_need_not_wait_for_a_key_frame(
+def test_first_video_viewer_does_not_wait_for_a_key_frame(
     share_server: Share, connect: Connect, tmp_path: Path
 ) -> None:
     """The group so far is kept while others watch JPEG (here it is the whole film)."""
@@ -157,7 +163,7 @@ def test_who_is_first_to_want_video_need_not_wait_for_a_key_frame(
     check(seen.video, film)
 
 
-def test_a_link_that_chokes_is_not_left_with_an_old_picture(
+def test_choked_link_still_gets_fresh_frames(
     share_server: Share, connect: Connect, film: Path
 ) -> None:
     """A link drops to a hundredth of its rate in mid-stream: frames keep coming, and are fresh."""

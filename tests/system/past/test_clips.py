@@ -103,7 +103,7 @@ def probe(path: Path) -> dict[str, Any]:
     return stream
 
 
-def test_video_is_copied_and_begins_at_from(
+def test_video_clip_is_copied_and_begins_at_from(
     server: PortholeServer, film: Path, tmp_path: Path
 ) -> None:
     """The packets are the camera's own, and the clip starts with the picture at ``from``.
@@ -187,7 +187,7 @@ def ended(server: PortholeServer, key: str) -> dict[str, Any] | None:
     return job if job["done"] or job["error"] else None
 
 
-def test_cancelled_clip_is_gone(server: PortholeServer) -> None:
+def test_cancelled_clip_is_removed(server: PortholeServer) -> None:
     """No file of it is left, and its work ends."""
     span = span_of(server, "jpeg")
     assert span
@@ -202,7 +202,7 @@ def test_cancelled_clip_is_gone(server: PortholeServer) -> None:
     wait_until(lambda: not list(folder.glob(f"{job['id']}*")))
 
 
-def test_parts_of_a_clip_are_answered(server: PortholeServer) -> None:
+def test_clip_supports_range_requests(server: PortholeServer) -> None:
     """A player seeks with range requests, and the ranges match the whole file."""
     span = span_of(server, "door")
     assert span
@@ -233,8 +233,10 @@ def test_parts_of_a_clip_are_answered(server: PortholeServer) -> None:
         ("from=99999999990&to=99999999991", 404, "there is "),
     ],
 )
-def test_refusal_says_why(server: PortholeServer, query: str, status: int, why: str) -> None:
-    """A time without pictures is answered with the kept span; nonsense with what is wrong."""
+def test_invalid_clip_times_are_rejected_with_the_reason(
+    server: PortholeServer, query: str, status: int, why: str
+) -> None:
+    """A time without pictures is answered with the kept span, an invalid one with what is wrong."""
     answer = get(server, f"clip/door.mp4?{query}")
 
     assert answer[0] == status
@@ -250,8 +252,10 @@ def test_refusal_says_why(server: PortholeServer, query: str, status: int, why: 
         ({"camera": ["jpeg"], "from": 1, "to": 2}, 404),
     ],
 )
-def test_job_is_refused_with_why(server: PortholeServer, body: object, status: int) -> None:
-    """The reason is one that the page can show."""
+def test_invalid_clip_job_is_rejected_with_the_reason(
+    server: PortholeServer, body: object, status: int
+) -> None:
+    """The answer has a message that the page can show."""
     code, answer = post(server, "api/clips", body)
 
     assert code == status
@@ -259,7 +263,9 @@ def test_job_is_refused_with_why(server: PortholeServer, body: object, status: i
 
 
 @pytest.mark.parametrize("camera", ["door", "jpeg"])
-def test_picture_of_a_moment(server: PortholeServer, camera: str, tmp_path: Path) -> None:
+def test_past_picture_has_the_requested_time_and_width(
+    server: PortholeServer, camera: str, tmp_path: Path
+) -> None:
     """It is the newest picture at that moment, in the requested width."""
     span = span_of(server, camera)
     assert span

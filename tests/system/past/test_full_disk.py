@@ -82,7 +82,7 @@ def counts_of(viewer: Viewer) -> dict[str, Any]:
     return counts
 
 
-def test_a_full_disk_leaves_live_alone_and_costs_no_file(
+def test_full_disk_pauses_recording_but_not_live_video(
     small_disk: Callable[[Path, int], SmallDisk], tmp_path: Path
 ) -> None:
     """Viewers are unaffected; the oldest recording is deleted, then recording pauses with a notice.

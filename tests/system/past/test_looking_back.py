@@ -132,7 +132,7 @@ def seek_of(one: Seen) -> int | None:
 def test_seek_shows_the_frame_of_that_moment(
     server: PortholeServer, connect: Connect, name: str
 ) -> None:
-    """The very frame that was live then comes, marked as past.
+    """The frame that was live then is sent again, marked as past.
 
     No live frame follows until live is requested; then newer frames come.
     """
@@ -164,7 +164,7 @@ def test_seek_shows_the_frame_of_that_moment(
     assert following[0][0].get("key", True) or "codec" in following[0][0]
 
 
-def test_the_neighbours_are_one_seek_away(server: PortholeServer, connect: Connect) -> None:
+def test_neighbouring_frames_are_one_seek_away(server: PortholeServer, connect: Connect) -> None:
     """A step to the frame before or after is a seek to the time in the reply."""
     watcher = Watcher(connect(server))
     watcher.watch("video")
@@ -180,7 +180,7 @@ def test_the_neighbours_are_one_seek_away(server: PortholeServer, connect: Conne
     assert before["at"] == here["at"]
 
 
-def test_all_cameras_go_to_one_instant(server: PortholeServer, connect: Connect) -> None:
+def test_all_cameras_seek_to_the_same_moment(server: PortholeServer, connect: Connect) -> None:
     """Four cameras of three kinds show the same moment, within a frame interval."""
     watcher = Watcher(connect(server))
     watcher.watch(*NAMES)
@@ -196,10 +196,10 @@ def test_all_cameras_go_to_one_instant(server: PortholeServer, connect: Connect)
         assert past["at"] <= moment + 0.001 < reply["after"]
 
 
-def test_playing_shows_each_frame_and_arrives_at_live(
+def test_playback_shows_every_frame_and_reaches_live(
     server: PortholeServer, connect: Connect
 ) -> None:
-    """Played at eight times the speed, the past soon catches up with live."""
+    """Played at eight times the speed, the past soon catches up with live, without a gap."""
     watcher = Watcher(connect(server))
     watcher.watch("video")
     header, _ = watcher.live("video")[-25]
@@ -216,7 +216,9 @@ def test_playing_shows_each_frame_and_arrives_at_live(
     assert units == list(range(units[0], units[-1] + 1)), "a chain without a gap"
 
 
-def test_seek_with_b_frames_shows_its_picture(server: PortholeServer, connect: Connect) -> None:
+def test_seek_with_b_frames_shows_the_right_picture(
+    server: PortholeServer, connect: Connect
+) -> None:
     """A decoder keeps a picture until it has received two more units.
 
     Without them nothing would be painted, and the first output would be another picture.
@@ -236,10 +238,10 @@ def test_seek_with_b_frames_shows_its_picture(server: PortholeServer, connect: C
     assert decode(sent)[place] == decode(units, "all")[wanted]
 
 
-def test_who_decodes_no_video_is_shown_the_same_picture(
+def test_client_without_video_gets_the_past_as_jpeg(
     server: PortholeServer, connect: Connect
 ) -> None:
-    """It comes as JPEG, made from the kept video."""
+    """A seek sends the same picture as JPEG, made from the kept video."""
     watcher = Watcher(connect(server))
     watcher.viewer.call("watch", {"camera": "video"})
     watcher.viewer.pump(lambda: len(watcher.live("video")) >= 40, 30)
@@ -255,9 +257,7 @@ def test_who_decodes_no_video_is_shown_the_same_picture(
     assert min(differences) == differences[2]
 
 
-def test_camera_that_is_stopped_can_be_looked_back_at(
-    server: PortholeServer, connect: Connect
-) -> None:
+def test_stopped_camera_can_be_rewound(server: PortholeServer, connect: Connect) -> None:
     """The frames from before it was stopped are the ones people look for."""
     watcher = Watcher(connect(server))
     watcher.watch("slow")
@@ -275,7 +275,7 @@ def test_camera_that_is_stopped_can_be_looked_back_at(
     assert watcher.past("slow", reply["seek"])[0][1] == data
 
 
-def test_who_acknowledges_nothing_gets_a_window(server: PortholeServer, connect: Connect) -> None:
+def test_unacknowledged_past_frames_are_limited(server: PortholeServer, connect: Connect) -> None:
     """Past frames need credit like any others."""
     viewer = connect(server)
     watcher = Watcher(viewer)
@@ -292,8 +292,8 @@ def test_who_acknowledges_nothing_gets_a_window(server: PortholeServer, connect:
     viewer.pump(lambda: len(watcher.past("video", reply["seek"])) == 4, 5)
 
 
-def test_what_can_be_sought_is_told(server: PortholeServer, connect: Connect) -> None:
-    """A page queries once how far back it can go."""
+def test_rewindable_span_is_reported(server: PortholeServer, connect: Connect) -> None:
+    """A page can query how far back a viewer can go."""
     watcher = Watcher(connect(server))
     watcher.watch("video")
 
@@ -306,9 +306,7 @@ def test_what_can_be_sought_is_told(server: PortholeServer, connect: Connect) ->
     assert state_of(watcher.viewer, "video")["rewind"] == 60
 
 
-def test_only_what_is_watched_can_be_looked_back_at(
-    server: PortholeServer, connect: Connect
-) -> None:
+def test_seek_requires_a_watched_camera(server: PortholeServer, connect: Connect) -> None:
     """A seek moves a viewer; without one, it is an error."""
     viewer = connect(server)
 

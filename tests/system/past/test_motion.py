@@ -27,7 +27,7 @@ CROSSING = (
 )
 
 
-def test_motion_is_seen_while_nobody_watches(
+def test_motion_is_detected_without_viewers(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """An operator enables detection; STATE says when motion begins and ends, without a viewer.
@@ -92,7 +92,7 @@ record_after = 1
 """
 
 
-def test_of_a_camera_without_video_what_was_before_motion_is_recorded(
+def test_jpeg_camera_records_from_before_the_motion(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """A JPEG camera without viewers: the recording starts with the empty picture 2 s earlier."""

@@ -67,7 +67,7 @@ def open_recording(
     return next((one for one in found if one["open"] and one["to"] - one["from"] > seconds), None)
 
 
-def test_a_killed_server_leaves_whole_files(tmp_path: Path) -> None:
+def test_killed_server_leaves_playable_files(tmp_path: Path) -> None:
     """At most 2 s of what a viewer had seen are missing, and every file plays as it is.
 
     The index equals one rebuilt from the files: recordings, films, events.
@@ -87,8 +87,8 @@ def test_a_killed_server_leaves_whole_files(tmp_path: Path) -> None:
     assert (report["added"], report["dropped"]) == (0, 0)
 
 
-def test_an_operator_turns_it_off_and_on(config: Path, tmp_path: Path) -> None:
-    """A change takes effect immediately, is announced to all clients, and survives a restart."""
+def test_operator_can_turn_recording_off(config: Path, tmp_path: Path) -> None:
+    """Turning it off takes effect immediately, reaches all clients, and survives a restart."""
     server = start(config, tmp_path / "state")
     viewer = Viewer("127.0.0.1", server.port)
     viewer.connect()
@@ -114,7 +114,7 @@ def test_an_operator_turns_it_off_and_on(config: Path, tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
-def test_what_has_no_video_is_recorded(config: Path, tmp_path: Path) -> None:
+def test_camera_without_video_is_recorded(config: Path, tmp_path: Path) -> None:
     """Frames of the test pattern are encoded as H.264, without a viewer."""
     server = start(config, tmp_path / "state")
     try:
@@ -127,8 +127,8 @@ def test_what_has_no_video_is_recorded(config: Path, tmp_path: Path) -> None:
     assert assert_plays(path) > 1.5
 
 
-def test_a_lost_camera_is_told_and_kept(tmp_path: Path) -> None:
-    """The socket's event, and later the list, say when a file is gone and when it is back."""
+def test_camera_outage_becomes_an_event(tmp_path: Path) -> None:
+    """The socket's event and the list say when a camera was lost and when it was back."""
     film = make_film(tmp_path / "film.mp4", *FILM[2:], "-t", "1")
     aside = film.rename(tmp_path / "aside.mp4")
     server = PortholeServer(

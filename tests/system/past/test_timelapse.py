@@ -62,7 +62,7 @@ def pictures_in(server: PortholeServer, recording: str, folder: Path) -> tuple[s
     return stream["codec_name"], int(stream["nb_read_frames"])
 
 
-def test_a_job_becomes_a_film_beside_the_recording(start_server: Start, tmp_path: Path) -> None:
+def test_print_job_becomes_a_timelapse_film(start_server: Start, tmp_path: Path) -> None:
     """A printer's job becomes a film that plays while it is made, beside the recording.
 
     The camera has no video and is recorded all the while. After kill -9 the same film goes on in
@@ -123,8 +123,8 @@ def _open(server: PortholeServer, recording: str) -> bool:
     return any(one["open"] for one in recordings(server, "timelapse") if one["id"] == recording)
 
 
-def test_bad_jobs_are_refused(start_server: Start) -> None:
-    """The answer names what is wrong; an unknown camera is not found.
+def test_invalid_timelapse_jobs_are_rejected(start_server: Start) -> None:
+    """An invalid job gets 422, and an unknown camera 404.
 
     Slicers name their files by model, layer, filament, printer and time: those are valid names.
     """

@@ -14,8 +14,11 @@ ACCESS = "/api/admin/access"
 NETWORK = {"host": "0.0.0.0"}
 
 
-def test_a_choice_that_fails_is_taken_back(tmp_path: Path) -> None:
-    """From a bare machine to the network without a terminal; logged-in users stay logged in."""
+def test_failed_access_change_is_reverted(tmp_path: Path) -> None:
+    """A server that cannot listen on the chosen address returns to the old one.
+
+    An admin opens a bare machine to the network without a terminal, and stays logged in.
+    """
     (port,) = free_ports(1)
     server = PortholeServer(
         *("--port", str(port), "test:?size=160x90&fps=5"),

@@ -17,7 +17,7 @@ from tests.support.servers.users import Users
 Connect = Callable[..., Viewer]
 
 
-def test_an_address_for_others_needs_users(people: Users) -> None:
+def test_network_address_requires_users(people: Users) -> None:
     """Without users the server does not listen there, and one line says how to create one."""
     done = people.run("run", "test:", "--host", "0.0.0.0", "--port", "0")
 
@@ -27,8 +27,8 @@ def test_an_address_for_others_needs_users(people: Users) -> None:
     assert "python manage.py user add NAME --role admin" in done.stderr
 
 
-def test_a_broken_list_of_users_opens_nothing(people: Users, tmp_path: Path) -> None:
-    """Not even on loopback: an unreadable file is not an empty one."""
+def test_broken_user_file_prevents_the_start(people: Users, tmp_path: Path) -> None:
+    """The server does not even start on loopback: an unreadable file is not an empty one."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "people.json").write_text('{"users": {"ad')
 
@@ -39,7 +39,7 @@ def test_a_broken_list_of_users_opens_nothing(people: Users, tmp_path: Path) -> 
     assert "people.json" in done.stderr
 
 
-def test_the_commands_say_what_they_do(people: Users) -> None:
+def test_user_commands_print_lists_and_one_line_errors(people: Users) -> None:
     """Users and tokens are listed by name, role and cameras; errors are one line, exit code 2."""
     add = ("user", "add", "ada", "--role", "operator", "--password-stdin")
     assert (
@@ -71,7 +71,7 @@ def test_the_commands_say_what_they_do(people: Users) -> None:
         assert PASSWORD not in done.stderr
 
 
-def test_paths_by_who_asks(server: PortholeServer, people: Users) -> None:
+def test_paths_require_a_login_or_token(server: PortholeServer, people: Users) -> None:
     """Pages redirect to the login, API paths return 401, and ask for Basic only where it helps."""
     nobody = Visitor(server)
     elsewhere = {"X-Forwarded-For": "203.0.113.9"}
@@ -106,8 +106,8 @@ def test_paths_by_who_asks(server: PortholeServer, people: Users) -> None:
     wait_until(lambda: nobody.ask("GET", "/readyz", bearer(token) | elsewhere)[0] == 200)
 
 
-def test_cookies_and_headers(server: PortholeServer) -> None:
-    """Scripts and other sites cannot reach the cookie; every page forbids all it can."""
+def test_cookies_and_headers_are_locked_down(server: PortholeServer) -> None:
+    """Scripts and other sites cannot reach the cookie; every page has a strict content policy."""
     visitor = Visitor(server)
 
     status, headers, _ = visitor.log_in("ada")
@@ -121,7 +121,7 @@ def test_cookies_and_headers(server: PortholeServer) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_forms_need_their_token(server: PortholeServer) -> None:
+def test_forms_require_their_csrf_token(server: PortholeServer) -> None:
     """Without the page's token, or from another site, a form does nothing."""
     visitor = Visitor(server)
     form = {"name": "ada", "password": PASSWORD}
@@ -135,7 +135,7 @@ def test_forms_need_their_token(server: PortholeServer) -> None:
     assert visitor.ask("GET", "/")[0] == 200
 
 
-def test_guessing_is_slowed_down(server: PortholeServer, connect: Connect) -> None:
+def test_password_guessing_is_rate_limited(server: PortholeServer, connect: Connect) -> None:
     """After ten tries comes 429 with Retry-After; sessions go on, and so do frames."""
     inside = Visitor(server)
     inside.log_in("vera")
@@ -154,7 +154,7 @@ def test_guessing_is_slowed_down(server: PortholeServer, connect: Connect) -> No
     assert inside.ask("GET", "/")[0] == 200
 
 
-def test_what_was_done_is_written_down(
+def test_logins_and_actions_are_audited(
     server: PortholeServer, people: Users, connect: Connect, tmp_path: Path
 ) -> None:
     """Logins, refusals and control actions, with who, what, from where and the result."""
@@ -183,7 +183,7 @@ def test_what_was_done_is_written_down(
     assert {path.stat().st_mode & 0o777 for path in (done, refused)} == {0o600}
 
 
-def test_no_secret_is_in_any_log(server: PortholeServer, people: Users, tmp_path: Path) -> None:
+def test_secrets_are_never_logged(server: PortholeServer, people: Users, tmp_path: Path) -> None:
     """Neither passwords nor tokens nor hashes are logged."""
     token = people.token("octo", "viewer")
     visitor = Visitor(server)

@@ -52,7 +52,7 @@ def yard(site: Site) -> Iterator[str]:
     ask_api(site.server, "DELETE", "/yard", {}, site.admin)
 
 
-def test_a_cookie_needs_the_pages_token(site: Site) -> None:
+def test_cookie_requires_the_csrf_token(site: Site) -> None:
     """Another site's page can make a browser send the cookie, but cannot read the token."""
     browser = Visitor(site.server)
     assert browser.log_in("ann")[0] == 303
@@ -73,8 +73,8 @@ def test_a_cookie_needs_the_pages_token(site: Site) -> None:
     assert ask_api(site.server, "POST", "/order", sent, as_form).status == 415
 
 
-def test_a_camera_is_added_changed_and_removed(site: Site, connect: Connect) -> None:
-    """A viewer sees it appear and follows its new source without a request, and sees it go."""
+def test_camera_is_added_changed_and_removed(site: Site, connect: Connect) -> None:
+    """A viewer sees it appear, follows its new source without a new request, and sees it go."""
     viewer = connect(site.server, auth={"token": site.tokens["viewer"]}, keep_events=True)
     viewer.pump(lambda: bool(last_event(viewer, "hello")), 5)
 
@@ -115,7 +115,7 @@ def camera_names(viewer: Viewer) -> list[str]:
     return [camera["name"] for camera in told["cameras"]] if told else []
 
 
-def test_who_may_see_a_camera_sees_it_under_its_new_name(site: Site, yard: str) -> None:
+def test_camera_rename_updates_access_lists(site: Site, yard: str) -> None:
     """A user's list of allowed cameras follows a rename; other lists do not change."""
     revision = revision_of(site.server, yard, site.admin)
     seen = site.admin | {"If-Match": f'"{revision}"'}
@@ -129,8 +129,8 @@ def test_who_may_see_a_camera_sees_it_under_its_new_name(site: Site, yard: str) 
     assert ask_api(site.server, "PUT", "/court", YARD, back).status == 200
 
 
-def test_every_change_is_audited_without_passwords(site: Site) -> None:
-    """Who, what and which camera, including refusals."""
+def test_camera_changes_are_audited_without_passwords(site: Site) -> None:
+    """Audit entries name who did what, including rejected changes, and contain no password."""
     camera = {"name": "gate", "source": "rtsp://joe:s3cret@127.0.0.1:9/live?token=s3cret"}
     added = ask_api(site.server, "POST", "", camera, site.admin)
     assert added.data["settings"]["source"] == "rtsp://···@127.0.0.1:9/live?token=···"

@@ -65,7 +65,7 @@ def page_of(browser: Visitor) -> dict[str, str]:
     return browser.headers | {"X-CSRF-Token": token}
 
 
-def test_an_admins_cookie_needs_the_pages_token(site: Site) -> None:
+def test_admin_cookie_requires_the_csrf_token(site: Site) -> None:
     """Another site's page has the cookie sent, but has neither the token nor our origin."""
     browser = Visitor(site.server)
     assert browser.log_in("ann")[0] == 303
@@ -80,7 +80,7 @@ def test_an_admins_cookie_needs_the_pages_token(site: Site) -> None:
     assert ask_json(site.server, "GET", PEOPLE, headers=page).data["you"] == "ann"
 
 
-def test_a_user_is_added_changed_and_removed(site: Site) -> None:
+def test_user_is_added_changed_and_removed(site: Site) -> None:
     """A generated password is shown once; bad names, lists and lengths get clear messages."""
     added = site.ask("POST", "/users", {"name": "bea", "role": "viewer", "cameras": ["door"]})
     assert added.status == 201
@@ -110,7 +110,7 @@ def test_a_user_is_added_changed_and_removed(site: Site) -> None:
     assert site.ask("DELETE", "/users/bea").status == 404
 
 
-def test_the_last_admin_stays(site: Site) -> None:
+def test_last_admin_cannot_be_removed(site: Site) -> None:
     """Without one, people could not be managed from the page; the error says what to do first."""
     for method, body in (("DELETE", {}), ("PUT", {"role": "viewer", "cameras": None})):
         refused = site.ask(method, "/users/ann", body)
@@ -125,7 +125,7 @@ def test_the_last_admin_stays(site: Site) -> None:
 
 
 def test_signing_out_ends_every_connection_of_one_user(site: Site, connect: Connect) -> None:
-    """Dashboard and feed are listed with their cameras, and closed by the time of the answer."""
+    """Dashboard and feed are listed with their cameras, and are closed before the answer."""
     site.add("cay", "viewer")
     site.add("dan", "viewer")
     browsers = {name: Visitor(site.server) for name in ("cay", "dan")}
@@ -159,7 +159,7 @@ def test_signing_out_ends_every_connection_of_one_user(site: Site, connect: Conn
         site.ask("DELETE", f"/users/{name}")
 
 
-def test_a_token_is_shown_once_and_ends_when_removed(site: Site, connect: Connect) -> None:
+def test_token_is_shown_once_and_can_be_revoked(site: Site, connect: Connect) -> None:
     """An embed token is for viewing one camera; the list has neither tokens nor digests."""
     body = {"name": "panel", "role": "viewer", "cameras": ["door"], "embed": True}
     added = site.ask("POST", "/tokens", body)
@@ -176,10 +176,10 @@ def test_a_token_is_shown_once_and_ends_when_removed(site: Site, connect: Connec
     assert ask_json(site.server, "GET", f"/snapshot/door.jpg?token={token}").status == 401
 
 
-def test_a_token_can_be_changed(site: Site) -> None:
-    """Its name, role and cameras can; the secret stays, and an embed link stays with one camera.
+def test_token_can_be_changed(site: Site) -> None:
+    """Name, role and cameras can change; the secret stays, and an embed link keeps to one camera.
 
-    An embed link's uses are chosen once.
+    Whether an embed link includes clips is chosen only once.
     """
     for name, embed in (("shed", False), ("frame", True)):
         body = {"name": name, "role": "viewer", "cameras": ["door"], "embed": embed, "clips": embed}
@@ -206,7 +206,7 @@ def test_a_token_can_be_changed(site: Site) -> None:
     assert site.ask("PUT", "/tokens/workshop", to, role="operator").status == 403
 
 
-def test_ones_own_password_ends_all_but_this_browser(site: Site, connect: Connect) -> None:
+def test_password_change_logs_out_other_browsers(site: Site, connect: Connect) -> None:
     """A viewer changes it with the old one; the other browser and its socket are logged out."""
     site.add("eve", "viewer")
     here, there = Visitor(site.server), Visitor(site.server)
@@ -232,8 +232,8 @@ def test_ones_own_password_ends_all_but_this_browser(site: Site, connect: Connec
     site.ask("DELETE", "/users/eve")
 
 
-def test_changes_of_people_are_audited_without_secrets(site: Site) -> None:
-    """Who, what and whom; neither the files nor the log contain a password or a token."""
+def test_user_changes_are_audited_without_secrets(site: Site) -> None:
+    """Audit entries name who did what to whom; no file or log contains a password or a token."""
     site.add("fay", "viewer")
     made = site.ask("POST", "/users/fay/password", {}).data["password"]
     token = site.ask("POST", "/tokens", {"name": "tok", "role": "viewer", "cameras": None})
@@ -255,8 +255,8 @@ def test_changes_of_people_are_audited_without_secrets(site: Site) -> None:
         assert secret not in "\n".join(site.server.log)
 
 
-def test_the_first_user_from_the_page_is_an_admin(start_server: Callable[..., Any]) -> None:
-    """A server without users keeps the browser that adds one logged in; all others are out."""
+def test_first_user_added_on_the_page_must_be_an_admin(start_server: Callable[..., Any]) -> None:
+    """The browser that adds the first user is logged in; all others have to log in."""
     server = start_server("door=test:?size=160x90&fps=5")
     browser = Visitor(server)
     user = {"name": "ann", "role": "viewer", "cameras": None, "password": PASSWORD}

@@ -47,7 +47,7 @@ OWN_PATHS = {"/login", "/logout", "/api/password", "/api/views", "/api/views/doo
 # A user's own clips: unit/web/past/test_clips.py.
 OWN_PATHS |= {"/api/clips", "/api/clips/door"}
 
-# Changes by operators: unit/web/past/test_library.py, system/live/test_timelapse.py.
+# Changes by operators: unit/web/past/test_library.py, system/past/test_timelapse.py.
 OPERATORS = {"/api/recordings/door", "/api/events/door", "/api/timelapse/door"}
 
 
@@ -98,7 +98,7 @@ def payload_of(event: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("who", ["viewer", "embed"])
-def test_every_command_of_a_viewer_is_refused(site: Site, connect: Connect, who: str) -> None:
+def test_viewers_cannot_use_any_command(site: Site, connect: Connect, who: str) -> None:
     """Each is forbidden, and the camera does not change."""
     viewer = connect(site.server, auth={"token": site.tokens[who]})
     before = viewer.call("watch", {"camera": "door"})["camera"]
@@ -113,8 +113,8 @@ def test_every_command_of_a_viewer_is_refused(site: Site, connect: Connect, who:
     assert (after["set"], after["state"]) == (before["set"], "live")
 
 
-def test_the_same_commands_of_an_operator_are_not(site: Site, connect: Connect) -> None:
-    """Only the role was wrong above; commands that affect all cameras need access to all."""
+def test_operators_can_use_camera_commands(site: Site, connect: Connect) -> None:
+    """An operator may use every camera command; those affecting all cameras need access to all."""
     viewer = connect(site.server, auth={"token": site.tokens["operator of some"]})
 
     for event, command in COMMANDS.items():
@@ -126,10 +126,10 @@ def test_the_same_commands_of_an_operator_are_not(site: Site, connect: Connect) 
 @pytest.mark.parametrize(
     "who", ["viewer", "operator", "operator of some", "admin of some", "embed"]
 )
-def test_every_path_of_admins_is_refused_to_others(
+def test_admin_paths_are_forbidden_to_others(
     site: Site, routes: list[tuple[str, str]], who: str
 ) -> None:
-    """By every method; without a token, the answer says only that one is needed."""
+    """Every method gets 403 with another role's token, and 401 without a token."""
     paths = [one for one in routes if one[1].startswith(ADMIN)]
     assert len(paths) > 15
     token = site.tokens[who]
@@ -141,10 +141,10 @@ def test_every_path_of_admins_is_refused_to_others(
 
 
 @pytest.mark.parametrize("name", ["vera", "otto"])
-def test_a_login_with_its_pages_token_is_refused_too(
+def test_csrf_token_does_not_replace_the_admin_role(
     site: Site, routes: list[tuple[str, str]], name: str
 ) -> None:
-    """The role is missing, not the form's token."""
+    """A login with a valid CSRF token but another role is forbidden."""
     browser = Visitor(site.server)
     assert browser.log_in(name)[0] == 303
     csrf = browser.csrf("/")
@@ -155,8 +155,8 @@ def test_a_login_with_its_pages_token_is_refused_too(
             assert browser.send_json(path, {}, csrf)[0] == 403, path
 
 
-def test_whatever_changes_something_is_for_admins(routes: list[tuple[str, str]]) -> None:
-    """All other changes, except users' own and operators', are below the admins' path."""
+def test_changing_paths_require_an_admin(routes: list[tuple[str, str]]) -> None:
+    """All changes except users' own and operators' are below the admin path."""
     changing = {path for method, path in routes if method != "GET"}
 
     assert {path for path in changing if not path.startswith(ADMIN + "/")} == (

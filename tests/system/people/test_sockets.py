@@ -23,7 +23,7 @@ Connect = Callable[..., Viewer]
 Start = Callable[..., PortholeServer]
 
 
-def test_a_socket_needs_somebody(server: PortholeServer, connect: Connect) -> None:
+def test_socket_requires_a_login(server: PortholeServer, connect: Connect) -> None:
     """Without a login the connection is rejected with a reason, and learns nothing of cameras."""
     assert refused(connect, server) == {
         "message": "log in first",
@@ -36,7 +36,7 @@ def test_a_socket_needs_somebody(server: PortholeServer, connect: Connect) -> No
         assert refused(connect, server, headers=headers)["data"]["code"] == "unauthorized"
 
 
-def test_a_refused_socket_is_closed(server: PortholeServer) -> None:
+def test_rejected_socket_is_closed(server: PortholeServer) -> None:
     """A rejected client does not stay connected."""
     viewer = Viewer("127.0.0.1", server.port)
     with pytest.raises(ConnectionError):
@@ -48,7 +48,7 @@ def test_a_refused_socket_is_closed(server: PortholeServer) -> None:
     viewer.close()
 
 
-def test_a_cookie_needs_an_origin(server: PortholeServer, connect: Connect) -> None:
+def test_cookie_requires_our_own_origin(server: PortholeServer, connect: Connect) -> None:
     """A cookie opens the socket only together with our own page's Origin."""
     visitor = Visitor(server)
     visitor.log_in("ada")
@@ -63,7 +63,7 @@ def test_a_cookie_needs_an_origin(server: PortholeServer, connect: Connect) -> N
 
 
 def test_tokens_open_the_socket(server: PortholeServer, people: Users, connect: Connect) -> None:
-    """In the header or in the auth payload; programs need no Origin."""
+    """A token works in the header and in the auth payload; programs need no Origin."""
     token = people.token("octo", "operator")
     wait_until(lambda: Visitor(server).ask("GET", "/api/cameras", bearer(token))[0] == 200)
 
@@ -77,16 +77,14 @@ def test_tokens_open_the_socket(server: PortholeServer, people: Users, connect: 
     assert last_event(by_header, "notice")["message"].endswith("9 fps by octo")
 
 
-def test_an_open_server_has_no_user(start_server: Start, connect: Connect) -> None:
+def test_without_users_everybody_is_an_operator(start_server: Start, connect: Connect) -> None:
     """On loopback without users everybody is operator and has no name."""
     hello = hello_of(connect(start_server("test:")))
 
     assert (hello["user"], hello["role"]) == (None, "operator")
 
 
-def test_viewers_are_not_told_what_operators_are_called(
-    server: PortholeServer, connect: Connect
-) -> None:
+def test_operator_names_are_hidden_from_viewers(server: PortholeServer, connect: Connect) -> None:
     """A viewer who knew an operator's name could try passwords for it, or lock it.
 
     Names appear neither in live events, nor in the history, nor in any other event.
@@ -111,7 +109,7 @@ def test_viewers_are_not_told_what_operators_are_called(
         assert "ada" not in str(viewer.events) + str(history)
 
 
-def test_a_list_of_cameras_hides_the_rest(
+def test_unlisted_cameras_are_hidden(
     server: PortholeServer, people: Users, connect: Connect
 ) -> None:
     """A camera that is not on the list is visible on no path."""
@@ -154,10 +152,10 @@ def test_a_list_of_cameras_hides_the_rest(
     assert "yard" in visitor.ask("GET", "/snapshot/nowhere.jpg")[2]
 
 
-# The end.
+# How sockets end.
 
 
-def test_logging_out_ends_that_browser_only(server: PortholeServer, connect: Connect) -> None:
+def test_logout_closes_only_that_browsers_sockets(server: PortholeServer, connect: Connect) -> None:
     """Its sockets close within a second; the same user elsewhere goes on."""
     here, there = Visitor(server), Visitor(server)
     for visitor in (here, there):
@@ -187,7 +185,7 @@ def test_logging_out_ends_that_browser_only(server: PortholeServer, connect: Con
     ],
     ids=["remove", "passwd", "role", "cameras"],
 )
-def test_a_changed_user_is_gone_everywhere(
+def test_changed_user_is_disconnected_everywhere(
     server: PortholeServer, people: Users, connect: Connect, command: tuple[str, ...]
 ) -> None:
     """Sockets and feeds end within a second of the command; those of other users go on."""
@@ -232,7 +230,9 @@ class Feed(MjpegViewer):
         self.sock.setblocking(False)
 
 
-def test_a_removed_token_is_gone(server: PortholeServer, people: Users, connect: Connect) -> None:
+def test_removing_a_token_closes_its_socket(
+    server: PortholeServer, people: Users, connect: Connect
+) -> None:
     """Its socket ends within a second, and it no longer opens anything."""
     token = people.token("octo", "viewer")
     wait_until(lambda: Visitor(server).ask("GET", "/api/cameras", bearer(token))[0] == 200)
@@ -244,7 +244,7 @@ def test_a_removed_token_is_gone(server: PortholeServer, people: Users, connect:
     assert Visitor(server).ask("GET", "/api/cameras", bearer(token))[0] == 401
 
 
-def test_the_first_user_closes_a_running_server(
+def test_first_user_disconnects_anonymous_clients(
     start_server: Start, people: Users, connect: Connect
 ) -> None:
     """Clients connected without a name are disconnected, and have to log in."""
@@ -257,7 +257,7 @@ def test_the_first_user_closes_a_running_server(
     assert refused(connect, server)["data"]["code"] == "unauthorized"
 
 
-def test_a_login_survives_kill_and_restart(
+def test_login_survives_kill_and_restart(
     start_server: Start, people: Users, connect: Connect
 ) -> None:
     """A browser resumes by itself after kill -9."""

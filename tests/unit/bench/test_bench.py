@@ -19,7 +19,7 @@ sys.stdin.read()
 """
 
 
-def test_idle_is_measured_from_the_command_line() -> None:
+def test_command_line_runs_one_scenario() -> None:
     """A quick run of one scenario prints its table in Markdown."""
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--only", "idle", *QUICK],
@@ -34,8 +34,8 @@ def test_idle_is_measured_from_the_command_line() -> None:
     assert "Linux" in done.stdout.splitlines()[0]
 
 
-def test_children_are_charged() -> None:
-    """CPU time includes that of descendants, also of those that have exited."""
+def test_cpu_time_includes_exited_children() -> None:
+    """CPU time includes that of descendants, even after they have exited."""
     process = subprocess.Popen(
         [sys.executable, "-c", PARENT_OF_A_BUSY_CHILD],
         stdin=subprocess.PIPE,
@@ -52,8 +52,8 @@ def test_children_are_charged() -> None:
         process.kill()
 
 
-def test_a_table_is_markdown() -> None:
-    """A table has columns, a rule, rows and notes; an unknown value is a dash."""
+def test_table_prints_as_markdown() -> None:
+    """A table prints with columns, a rule, rows and notes; an unknown value is a dash."""
     table = Table("Costs", ("server", "µs"), notes=["A note."])
     table.add("floor", None)
 

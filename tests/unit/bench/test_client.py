@@ -78,7 +78,7 @@ def packets(*sizes: int) -> bytes:
 
 @pytest.mark.parametrize("light", [False, True])
 @pytest.mark.parametrize("piece", [997, 60_001, 1 << 20])
-def test_frames_are_counted_however_they_are_cut(serve: Serve, light: bool, piece: int) -> None:
+def test_frames_split_across_reads_are_counted(serve: Serve, light: bool, piece: int) -> None:
     """Each frame's number, time and size are right, whether or not its picture is kept."""
     wire = serve(WELCOME, packets(*SIZES, 50), piece)
     viewer = Viewer("127.0.0.1", wire.port, light=light)
@@ -95,7 +95,7 @@ def test_frames_are_counted_however_they_are_cut(serve: Serve, light: bool, piec
 
 
 @pytest.mark.parametrize("light", [False, True])
-def test_multipart_is_counted_however_it_is_cut(serve: Serve, light: bool) -> None:
+def test_multipart_split_across_reads_is_counted(serve: Serve, light: bool) -> None:
     """The parts' lengths and times are read from their headers."""
     parts = b"".join(mjpeg_part(b"\xff" * size, size) for size in SIZES)
     wire = serve(b"HTTP/1.0 200 OK\r\n\r\n--frame\r\n", parts, 997)
@@ -123,8 +123,8 @@ def test_each_frame_is_acknowledged(serve: Serve) -> None:
     assert wire.heard.count(b'42["ack", "door", ') == 3
 
 
-def test_an_ack_for_two_frames_is_never_late(serve: Serve) -> None:
-    """With one ack for two frames, the third and last frame is acknowledged at the deadline."""
+def test_ack_for_two_frames_meets_its_deadline(serve: Serve) -> None:
+    """With one ack per two frames, an odd last frame is acknowledged at the deadline."""
     wire = serve(WELCOME, packets(9, 9, 9))
     viewer = Viewer("127.0.0.1", wire.port, light=True, ack_every=2)
     crowd = Crowd()
@@ -142,7 +142,7 @@ def test_an_ack_for_two_frames_is_never_late(serve: Serve) -> None:
     assert took_s < 2
 
 
-def test_a_closed_connection_is_seen(serve: Serve) -> None:
+def test_light_viewer_notices_a_closed_connection(serve: Serve) -> None:
     """A light viewer notices a closed connection like any other."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         viewer = MjpegViewer("127.0.0.1", listener.getsockname()[1], light=True)

@@ -21,7 +21,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
 
 
 def shown_of(film: Film, *left_out: int, jpeg: np.ndarray | None = None) -> Shown:
-    """Return what a viewer shows that is sent the film without some units, and a JPEG."""
+    """Return what a viewer shows if sent the film without some units, and a JPEG."""
     screen, shown = Screen(film), Shown()
     for seq, unit in enumerate(encoded_in(film.path), 1):
         if seq not in left_out:
@@ -32,8 +32,8 @@ def shown_of(film: Film, *left_out: int, jpeg: np.ndarray | None = None) -> Show
     return shown
 
 
-def test_a_whole_film_is_identical(film: Film) -> None:
-    """Every picture comes out, though B-frames come out in another order."""
+def test_complete_film_is_identical(film: Film) -> None:
+    """Every picture is identical, although B-frames are decoded out of order."""
     shown = shown_of(film, jpeg=film.pictures[4])
 
     assert shown.units == shown.identical == 25
@@ -41,7 +41,7 @@ def test_a_whole_film_is_identical(film: Film) -> None:
     assert shown.jpegs == 1
 
 
-def test_a_missing_unit_is_seen(film: Film) -> None:
+def test_missing_unit_is_detected(film: Film) -> None:
     """A picture decoded without the one before it differs."""
     shown = shown_of(film, 5)
 
@@ -49,7 +49,7 @@ def test_a_missing_unit_is_seen(film: Film) -> None:
     assert shown.faults
 
 
-def test_a_grey_or_torn_jpeg_is_seen(film: Film) -> None:
+def test_grey_or_torn_jpeg_is_a_fault(film: Film) -> None:
     """A JPEG of a single colour, or with half of it from elsewhere, is a fault."""
     grey = np.full((180, 320), 128, np.uint8)
     torn = film.pictures[4].copy()
@@ -59,7 +59,7 @@ def test_a_grey_or_torn_jpeg_is_seen(film: Film) -> None:
         assert len(shown_of(film, jpeg=wrong).faults) == 1
 
 
-def test_smaller_video_is_compared_by_what_it_shows(film: Film) -> None:
+def test_reencoded_video_is_compared_by_content(film: Film) -> None:
     """A viewer that cannot keep up is sent re-encoded video, whose bytes differ from the film's.
     Five such pictures once counted as five faults."""
     grey = [to_full_range(one, one.shape) for one in film.pictures[:5]]

@@ -1,4 +1,4 @@
-"""The capture loop, and the state that people see."""
+"""The capture loop, and the state that users see."""
 
 import time
 
@@ -23,7 +23,7 @@ from tests.unit.capture.opened import MakeCamera, live, quick, use_clock
 __all__ = ["quick"]
 
 
-def test_nothing_is_opened_until_somebody_watches(make_camera: MakeCamera) -> None:
+def test_source_is_not_opened_without_viewers(make_camera: MakeCamera) -> None:
     """A camera that nobody watches is idle and does not open its device."""
     camera = make_camera(FakeSource())
     settle()
@@ -32,7 +32,7 @@ def test_nothing_is_opened_until_somebody_watches(make_camera: MakeCamera) -> No
     assert camera.meter.opened == 0
 
 
-def test_first_viewer_brings_it_up(make_camera: MakeCamera) -> None:
+def test_first_viewer_opens_the_source(make_camera: MakeCamera) -> None:
     """With a viewer the source is opened, and with a picture the camera is live."""
     source = FakeSource(fps=25, size=(64, 48))
     camera = make_camera(source)
@@ -50,7 +50,7 @@ def test_first_viewer_brings_it_up(make_camera: MakeCamera) -> None:
     assert camera.slot.frame.seq == 1
 
 
-def test_state_is_the_contracts() -> None:
+def test_state_matches_the_protocol() -> None:
     """STATE has the keys of the wire protocol and no others."""
     assert set(offline_camera().describe()) == {
         *("name", "title", "state", "reason", "since", "fps"),
@@ -73,10 +73,10 @@ def test_unwatched_source_is_released(make_camera: MakeCamera) -> None:
     assert camera.slot.frame is None
 
 
-def test_source_stays_for_a_while(
+def test_source_stays_open_for_a_while(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """Looking away for a moment does not close the device; ten seconds later it is closed."""
+    """The device stays open when the last viewer leaves, and is closed ten seconds later."""
     use_clock(clock, monkeypatch)
     source = FakeSource()
     camera = make_camera(source)
@@ -91,7 +91,7 @@ def test_source_stays_for_a_while(
     until(lambda: source.closed)
 
 
-def test_live_source_is_drained_unseen_and_not_decoded(make_camera: MakeCamera) -> None:
+def test_unwatched_live_source_is_drained_but_not_decoded(make_camera: MakeCamera) -> None:
     """A live source kept open without viewers is read to empty its buffers, but not decoded."""
     source = FakeSource()
     camera = make_camera(source)
@@ -106,7 +106,7 @@ def test_live_source_is_drained_unseen_and_not_decoded(make_camera: MakeCamera) 
     assert source.decoded == decoded
 
 
-def test_file_waits_while_nobody_watches(make_camera: MakeCamera) -> None:
+def test_file_is_paused_without_viewers(make_camera: MakeCamera) -> None:
     """A file is not played while nobody watches: it loses nothing by waiting."""
     source = FakeSource(live=False)
     camera = make_camera(source)
@@ -124,7 +124,7 @@ def test_file_waits_while_nobody_watches(make_camera: MakeCamera) -> None:
     assert source.closed == 0
 
 
-def test_frames_are_numbered_across_a_reconnect(make_camera: MakeCamera) -> None:
+def test_frame_numbers_continue_across_a_reconnect(make_camera: MakeCamera) -> None:
     """Sequence numbers only grow, even when the source fails in between."""
     first, second = FakeSource(), FakeSource()
     camera = make_camera(first, second)
@@ -141,7 +141,7 @@ def test_frames_are_numbered_across_a_reconnect(make_camera: MakeCamera) -> None
     assert camera.meter.opened == 2
 
 
-def test_played_file_has_ended_until_it_is_started(make_camera: MakeCamera) -> None:
+def test_ended_file_plays_again_when_started(make_camera: MakeCamera) -> None:
     """The end of a file is not a failure; starting the camera plays it again."""
     first, second = FakeSource(live=False), FakeSource(live=False)
     camera = make_camera(first, second)
@@ -156,7 +156,7 @@ def test_played_file_has_ended_until_it_is_started(make_camera: MakeCamera) -> N
     until(lambda: camera.state == "live")
 
 
-def test_stop_frees_the_device(make_camera: MakeCamera) -> None:
+def test_stop_releases_the_device(make_camera: MakeCamera) -> None:
     """When stop returns, the source is closed, and stays closed despite a viewer."""
     source = FakeSource()
     camera = make_camera(source)
@@ -171,7 +171,7 @@ def test_stop_frees_the_device(make_camera: MakeCamera) -> None:
     assert camera.slot.frame is None
 
 
-def test_stopped_camera_is_started(make_camera: MakeCamera) -> None:
+def test_stopped_camera_can_be_started(make_camera: MakeCamera) -> None:
     """Start reopens the source if somebody watches."""
     source = FakeSource()
     camera = make_camera(source)
@@ -185,10 +185,10 @@ def test_stopped_camera_is_started(make_camera: MakeCamera) -> None:
     assert camera.meter.opened == 2
 
 
-def test_stop_does_not_wait_for_ever(
+def test_stop_does_not_wait_forever(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A source stuck in a read does not block stop for ever."""
+    """A source stuck in a read does not block stop forever."""
     monkeypatch.setattr(connection_module, "RELEASE_DEADLINE_S", 0.03)
     camera = offline_camera()
     camera._connection.held = True  # As a loop stuck in a read leaves it.
@@ -198,7 +198,7 @@ def test_stop_does_not_wait_for_ever(
     assert camera.state == "stopped"
 
 
-def test_change_of_size_is_reported(make_camera: MakeCamera) -> None:
+def test_size_change_is_announced(make_camera: MakeCamera) -> None:
     """If the source changes its size while streaming, STATE changes too."""
     source = FakeSource(size=(64, 48))
     camera = make_camera(source)
@@ -214,7 +214,7 @@ def test_change_of_size_is_reported(make_camera: MakeCamera) -> None:
     assert told == [(32, 24)]
 
 
-def test_changes_are_reported(make_camera: MakeCamera) -> None:
+def test_state_changes_are_announced(make_camera: MakeCamera) -> None:
     """Every change of STATE is announced."""
     camera = make_camera(FakeSource())
     told: list[dict[str, object]] = []
@@ -256,7 +256,7 @@ def test_close_releases_the_source(make_camera: MakeCamera) -> None:
     assert camera.closed
 
 
-def test_camera_that_was_never_opened_closes() -> None:
+def test_unopened_camera_can_be_closed() -> None:
     """Closing before the start is not an error."""
     camera = offline_camera()
 
@@ -264,8 +264,8 @@ def test_camera_that_was_never_opened_closes() -> None:
     assert camera.close(0)
 
 
-def test_password_is_in_nothing_people_see(make_camera: MakeCamera) -> None:
-    """STATE and address show the source without its password."""
+def test_state_hides_the_password(make_camera: MakeCamera) -> None:
+    """STATE does not contain the password from the source's address."""
     from tests.support.fakes import camera_settings
 
     settings = camera_settings(source="rtsp://ann:s3cret@cam/live")

@@ -1,4 +1,4 @@
-"""Where motion is looked for, and the events that result."""
+"""Where motion is detected, and the events that result."""
 
 import time
 from collections.abc import Callable
@@ -29,13 +29,13 @@ def drawn(left: int | None) -> Image:
 
 
 class Watched:
-    """A camera that detects motion, and its happenings."""
+    """A camera that detects motion, and its events."""
 
     def __init__(self, make_camera: MakeCamera) -> None:
         self.source = FakeSource(fps=20, size=(160, 90))
         self.camera = make_camera(self.source)
-        self.happened: list[EventReport] = []
-        self.camera.on_event = lambda camera, one: self.happened.append(one)
+        self.events: list[EventReport] = []
+        self.camera.on_event = lambda camera, one: self.events.append(one)
 
     def play(self, seconds: float, moving: bool = False) -> None:
         """Have the source deliver pictures in real time."""
@@ -56,8 +56,8 @@ def watched(make_camera: MakeCamera) -> Watched:
     return Watched(make_camera)
 
 
-def test_pictures_made_here_are_looked_at_without_viewers(watched: Watched) -> None:
-    """The source is opened for motion detection alone; motion ends when the source is closed."""
+def test_motion_is_detected_without_viewers(watched: Watched) -> None:
+    """The source is opened for motion detection alone; switching it off ends the motion."""
     assert watched.moving is None
     watched.camera.motion.set({"on": True, "min_s": 0.2})
     until(lambda: watched.camera.meter.opened)
@@ -66,18 +66,18 @@ def test_pictures_made_here_are_looked_at_without_viewers(watched: Watched) -> N
     watched.play(1.2, moving=True)
 
     assert watched.moving is True
-    first = watched.happened[0]
+    first = watched.events[0]
     assert (first.label, first.ended) == ("motion", False)
     assert first.jpeg is not None
     assert cv2.imdecode(np.frombuffer(first.jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (90, 160, 3)
     assert watched.camera.describe()["viewers"] == 0
     watched.camera.motion.set({"on": False})
-    until(lambda: watched.happened[-1].ended)
+    until(lambda: watched.events[-1].ended)
     assert watched.moving is None
     until(lambda: watched.camera.state == "idle")
 
 
-def test_what_people_see_is_looked_at(watched: Watched) -> None:
+def test_motion_is_detected_in_the_cropped_picture(watched: Watched) -> None:
     """In a picture cropped to where nothing moves, there is no motion."""
     watched.camera.set_transform(Transform(crop=(0.0, 0.0, 1.0, 0.3)))
     watched.camera.motion.set({"on": True, "min_s": 0.2})
@@ -85,25 +85,25 @@ def test_what_people_see_is_looked_at(watched: Watched) -> None:
     watched.play(1.5)
     watched.play(1.2, moving=True)
 
-    assert watched.happened == []
+    assert watched.events == []
     assert watched.moving is False
 
 
-def test_what_a_processor_reports_happens_at_its_camera(make_camera: MakeCamera) -> None:
+def test_processor_report_becomes_a_camera_event(make_camera: MakeCamera) -> None:
     """A processor's report carries the picture as viewers see it, and ends by itself."""
     source = FakeSource(fps=20)
     functions = Path(__file__).parent / "processing"
     camera = make_camera(source, process=parse_processors(["processing_functions:spot"], functions))
-    happened: list[EventReport] = []
-    camera.on_event = lambda camera, one: happened.append(one)
+    events: list[EventReport] = []
+    camera.on_event = lambda camera, one: events.append(one)
     camera.set_viewers(1)
     until(lambda: camera.meter.opened)
-    until(lambda: source.give() or hub.sleep(0.05) or happened, 20)
+    until(lambda: source.give() or hub.sleep(0.05) or events, 20)
 
-    until(lambda: happened[-1].ended, 10)
-    assert [(one.label, one.score, one.box) for one in happened] == [
+    until(lambda: events[-1].ended, 10)
+    assert [(one.label, one.score, one.box) for one in events] == [
         ("spot", 0.5, (0.0, 0.0, 0.5, 1.0)),
         ("spot", None, None),
     ]
-    assert happened[0].jpeg is not None
-    assert cv2.imdecode(np.frombuffer(happened[0].jpeg, np.uint8), cv2.IMREAD_COLOR).max() < 12
+    assert events[0].jpeg is not None
+    assert cv2.imdecode(np.frombuffer(events[0].jpeg, np.uint8), cv2.IMREAD_COLOR).max() < 12

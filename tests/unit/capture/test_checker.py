@@ -105,7 +105,7 @@ def test_check_takes_one_picture_and_closes(make: Make) -> None:
     assert notices == []
 
 
-def test_failure_holds_until_a_check_has_a_picture(make: Make) -> None:
+def test_failure_lasts_until_a_check_gets_a_picture(make: Make) -> None:
     """A dead camera fails every check, with one notice for the failure and one for its return."""
     error, source = SourceError("no route to it"), FakeSource()
     camera = make(FakeOpener(error, error, error, source))
@@ -122,8 +122,8 @@ def test_failure_holds_until_a_check_has_a_picture(make: Make) -> None:
     assert camera.meter.lost == 3
 
 
-def test_frozen_picture_is_no_success_of_a_check(make: Make) -> None:
-    """A camera given up for a frozen picture is back with a picture that differs."""
+def test_check_that_gets_a_frozen_picture_fails(make: Make) -> None:
+    """A camera given up as frozen is back only with a different picture."""
     frozen, reopened, same, other = (FakeSource() for _ in range(4))
     opener = FakeOpener(frozen, reopened, same, other)
     camera = make(opener, frozen_after=0.02, release_after=0.0)
@@ -147,7 +147,7 @@ def test_frozen_picture_is_no_success_of_a_check(make: Make) -> None:
     assert [notice.partition(":")[0] for notice in notices] == ["warning", "info"]
 
 
-def test_viewer_takes_over_what_a_check_has_opened(make: Make) -> None:
+def test_viewer_takes_over_the_source_of_a_check(make: Make) -> None:
     """A viewer that arrives during a check takes over its source, without a second connection."""
     source = FakeSource()
     opener = FakeOpener(source)
@@ -164,8 +164,8 @@ def test_viewer_takes_over_what_a_check_has_opened(make: Make) -> None:
     assert (opener.calls, source.closed) == (1, 0)
 
 
-def test_viewer_need_not_wait_because_a_check_failed(make: Make) -> None:
-    """Failed checks do not lengthen the pause before a viewer's first try."""
+def test_failed_checks_do_not_delay_a_viewer(make: Make) -> None:
+    """Failed checks do not lengthen the wait before a viewer's first try."""
     error, source = SourceError("gone"), FakeSource()
     camera = make(FakeOpener(error, error, error, source))
     for _ in range(3):
@@ -177,7 +177,7 @@ def test_viewer_need_not_wait_because_a_check_failed(make: Make) -> None:
     until(lambda: camera.state == "live", 0.5)
 
 
-def test_check_of_a_camera_that_sends_nothing_ends(make: Make) -> None:
+def test_check_of_a_silent_camera_times_out(make: Make) -> None:
     """A camera that sends nothing, or only broken pictures, fails after two read time-outs."""
     source = FakeSource()
     camera = make(FakeOpener(source), read_timeout=1.0)
@@ -192,8 +192,8 @@ def test_check_of_a_camera_that_sends_nothing_ends(make: Make) -> None:
     assert source.closed == 1
 
 
-def test_stopped_and_watched_cameras_are_not_checked(make: Make) -> None:
-    """Only resting cameras are checked; stopping one ends a check in progress."""
+def test_stopped_camera_is_not_checked(make: Make) -> None:
+    """Stopping a camera ends a check in progress, and prevents further ones."""
     source = FakeSource()
     camera = make(FakeOpener(source))
     checking = hub.spawn(camera.check)
@@ -206,8 +206,8 @@ def test_stopped_and_watched_cameras_are_not_checked(make: Make) -> None:
     assert (camera.state, camera.meter.opened) == ("stopped", 1)
 
 
-def test_silence_is_no_health_when_the_viewer_leaves(make: Make) -> None:
-    """A camera left while stalled has failed if its source closes without another picture."""
+def test_stalled_camera_fails_when_its_viewer_leaves(make: Make) -> None:
+    """A stalled camera has failed if its source closes without another picture."""
     source = FakeSource()
     camera = make(FakeOpener(source), release_after=0.05, stall_after=0.5)
     camera.set_viewers(1)
@@ -221,8 +221,8 @@ def test_silence_is_no_health_when_the_viewer_leaves(make: Make) -> None:
     assert camera.reason.startswith("no picture for more than 0.5 s")
 
 
-def test_file_is_looked_for_and_not_opened(make: Make, tmp_path: Path) -> None:
-    """Checking a file or device does not open it."""
+def test_check_of_a_file_does_not_open_it(make: Make, tmp_path: Path) -> None:
+    """A check only tests whether the file exists."""
     clip = tmp_path / "clip.mp4"
     opener = FakeOpener(FakeSource())
     camera = make(opener, f"file:{clip}")
@@ -241,7 +241,7 @@ def test_file_is_looked_for_and_not_opened(make: Make, tmp_path: Path) -> None:
     assert opener.calls == 0
 
 
-def test_device_that_is_missing_is_told_without_opening_one(make: Make) -> None:
+def test_check_of_a_device_does_not_open_it(make: Make) -> None:
     """A device's light stays off: only its path is checked."""
     opener = FakeOpener(FakeSource())
     camera = make(opener, "device:63")
@@ -253,7 +253,7 @@ def test_device_that_is_missing_is_told_without_opening_one(make: Make) -> None:
     assert opener.calls == 0
 
 
-def test_failure_of_another_kind_is_not_mended_by_a_look(make: Make, tmp_path: Path) -> None:
+def test_existing_file_does_not_clear_another_failure(make: Make, tmp_path: Path) -> None:
     """An existing file that could not be played keeps its failure."""
     clip = tmp_path / "clip.mp4"
     clip.touch()
@@ -294,7 +294,7 @@ def test_one_camera_is_checked_at_a_time(make: Make, check: Callable[..., Checke
     assert most == 1
 
 
-def test_first_check_comes_soon_and_the_next_after_check_every(
+def test_camera_is_checked_soon_then_at_its_interval(
     make: Make, check: Callable[..., Checker]
 ) -> None:
     """A camera is checked soon after the start, then at its interval."""
@@ -313,7 +313,7 @@ def test_first_check_comes_soon_and_the_next_after_check_every(
 def test_some_cameras_are_never_checked(
     make: Make, check: Callable[..., Checker], source: str, every: float
 ) -> None:
-    """A test pattern cannot fail, and 0 means never."""
+    """A test pattern is not checked, nor a camera whose interval is 0."""
     opener = FakeOpener(FakeSource())
     check(make(opener, source, check_every=every))
 
@@ -337,7 +337,7 @@ def take_picture(reader: IsolatedReader) -> object:
     )
 
 
-def test_process_of_a_check_serves_the_next_one() -> None:
+def test_child_process_is_reused_by_the_next_check() -> None:
     """One child serves several sources in turn; closing the checker ends it."""
     spare = SpareProcess()
     pids = set()
@@ -353,7 +353,7 @@ def test_process_of_a_check_serves_the_next_one() -> None:
     assert not Path(f"/proc/{pids.pop()}").exists()
 
 
-def test_process_that_died_meanwhile_costs_no_camera_a_failure() -> None:
+def test_dead_spare_process_is_replaced() -> None:
     """A child killed between two checks is replaced, and no camera fails because of it."""
     spare = SpareProcess()
     first = open_with(spare)

@@ -60,8 +60,8 @@ def children() -> set[int]:
 
 
 @pytest.mark.usefixtures("own_children")
-def test_process_of_a_failed_try_serves_the_next_one() -> None:
-    """Starting one takes half a second of CPU, and dead cameras are retried every second."""
+def test_child_process_is_reused_after_a_failed_try() -> None:
+    """Starting a process takes half a second of CPU; dead cameras are retried every second."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     address = parse_address(f"http://127.0.0.1:{port}/live", Path())
@@ -82,7 +82,7 @@ def test_process_of_a_failed_try_serves_the_next_one() -> None:
     assert not connection.held
 
 
-def test_jpeg_that_passes_through_is_read_on_the_hub(
+def test_passed_through_jpeg_is_read_on_the_hub(
     connection: Connection, native_calls: list[Callable[..., object]]
 ) -> None:
     """A native call for each picture was a quarter of one viewer's cost to the server."""
@@ -96,7 +96,7 @@ def test_jpeg_that_passes_through_is_read_on_the_hub(
     assert len(native_calls) < 10
 
 
-def test_pixels_are_read_natively(
+def test_pixels_are_read_on_a_native_thread(
     connection: Connection, native_calls: list[Callable[..., object]]
 ) -> None:
     """Pixels load libraries and map memory, which would block the hub."""
@@ -114,8 +114,8 @@ def test_pixels_are_read_natively(
 
 
 @pytest.mark.usefixtures("own_children")
-def test_process_that_dies_is_named_also_when_read_on_the_hub(connection: Connection) -> None:
-    """The cause is determined natively, and reported in the same words."""
+def test_dead_process_is_reported_when_read_on_the_hub(connection: Connection) -> None:
+    """The cause is determined on a native thread, and reported in the same words."""
     take(connection)
     take(connection)
 
@@ -128,8 +128,8 @@ def test_process_that_dies_is_named_also_when_read_on_the_hub(connection: Connec
 
 
 @pytest.mark.usefixtures("own_children")
-def test_read_on_the_hub_ends_though_nothing_comes(connection: Connection) -> None:
-    """The camera polls it now and then: a timer for each read cost as much as the read."""
+def test_silent_read_on_the_hub_can_be_ended(connection: Connection) -> None:
+    """The camera ends silent reads: a timer for each read cost as much as the read."""
     take(connection)
     take(connection)
     newest = max(psutil.Process().children(), key=lambda child: child.create_time())
@@ -153,7 +153,7 @@ def test_read_on_the_hub_ends_though_nothing_comes(connection: Connection) -> No
 def test_hub_does_not_spin_while_nobody_reads(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unread messages from the process keep its socket readable."""
+    """Unread messages keep the process's socket readable, which must not keep the hub busy."""
     calls = 0
     on_readable = connection._on_readable
 

@@ -1,4 +1,4 @@
-"""Video that is encoded here, and cameras without video."""
+"""Video encoded by the server, and cameras without video."""
 
 import shlex
 import socket
@@ -19,7 +19,7 @@ from tests.unit.capture.watched import Watch, decode, film, watch
 __all__ = ["film", "watch"]
 
 
-def test_smaller_ones_are_encoded_of_the_same_pictures(watch: Watch, film: Path) -> None:
+def test_smaller_videos_show_the_same_pictures(watch: Watch, film: Path) -> None:
     """Narrow links get smaller videos with the same frame numbers as the camera's own."""
     watched = watch(f"file:{film}", pictures=True, renditions=(160, 96, 640))
     camera, track = watched.camera, watched.camera.videos["160"]
@@ -50,7 +50,7 @@ def test_smaller_ones_are_encoded_of_the_same_pictures(watch: Watch, film: Path)
     assert sum(len(unit.data) for unit in units) * 8 / (len(units) / 25) < 170_000
 
 
-def test_a_source_of_jpeg_has_an_encoded_video(watch: Watch, film: Path) -> None:
+def test_jpeg_source_gets_encoded_video(watch: Watch, film: Path) -> None:
     """Any source in a child can be encoded; a key frame is made on request."""
     command = [
         *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film)),
@@ -81,8 +81,8 @@ def test_a_source_of_jpeg_has_an_encoded_video(watch: Watch, film: Path) -> None
     assert np.median(steps) == pytest.approx(0.2, abs=0.06)
 
 
-def test_what_changes_pictures_ends_the_video(watch: Watch, film: Path) -> None:
-    """A rotated camera has no video, at a lower rate it is encoded; afterwards its own returns."""
+def test_transform_ends_the_passed_through_video(watch: Watch, film: Path) -> None:
+    """A rotated camera has no video, one at a lower rate is encoded; undone, its own returns."""
     watched = watch(f"file:{film}")
     camera, track = watched.camera, watched.camera.videos["full"]
     until(lambda: track.units, 20)
@@ -103,10 +103,10 @@ def test_what_changes_pictures_ends_the_video(watch: Watch, film: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["nonsense", "end"])
-def test_a_lost_socket_is_no_video_until_the_source_is_opened_anew(
+def test_lost_socket_ends_video_until_the_source_reopens(
     watch: Watch, film: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """STATE went on offering a video whose units had stopped, though pictures came."""
+    """STATE used to keep offering a video whose units had stopped while pictures continued."""
     kept: list[Any] = []
 
     def keep() -> tuple[Any, Any]:
@@ -142,8 +142,8 @@ def test_a_lost_socket_is_no_video_until_the_source_is_opened_anew(
 
 
 @pytest.mark.parametrize("way", ["masked", "off"])
-def test_a_camera_without_video(watch: Watch, film: Path, way: str) -> None:
-    """A masked camera's video is never passed on, nor one that its setting disables."""
+def test_masked_or_disabled_camera_has_no_video(watch: Watch, film: Path, way: str) -> None:
+    """A masked camera's video is never passed on, nor is one that its setting disables."""
     masks = parse_processors(("mask?x=0&y=0&width=0.5&height=0.5",), Path())
     given = {"process": masks} if way == "masked" else {"video": "off"}
     watched = watch(f"file:{film}", pictures=True, **given)

@@ -13,7 +13,7 @@ from tests.unit.capture.opened import MakeCamera, live, quick, use_clock
 __all__ = ["quick"]
 
 
-def test_loss_and_return_are_told_once(
+def test_loss_and_return_are_announced_once(
     make_camera: MakeCamera, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failed camera gives one notice, however often it is retried, and another on its return."""
@@ -36,7 +36,7 @@ def test_loss_and_return_are_told_once(
     assert len(caplog.records) == 1
 
 
-def test_retrying_says_why(make_camera: MakeCamera) -> None:
+def test_retrying_state_gives_the_reason(make_camera: MakeCamera) -> None:
     """While a camera is retried, its reason is the source's error."""
     camera = make_camera(SourceError("no such device"))
 
@@ -49,7 +49,7 @@ def test_retrying_says_why(make_camera: MakeCamera) -> None:
 def test_unexpected_error_is_retried_and_logged(
     make_camera: MakeCamera, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An unexpected error does not stop the camera for ever."""
+    """An unexpected error does not stop the camera for good."""
     source = FakeSource()
     source.give()
     camera = make_camera(ZeroDivisionError("bug"), source)
@@ -60,7 +60,7 @@ def test_unexpected_error_is_retried_and_logged(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_viewer_leaving_ends_the_retries(make_camera: MakeCamera) -> None:
+def test_retries_end_when_the_viewer_leaves(make_camera: MakeCamera) -> None:
     """An unwatched camera is not retried, and its state keeps showing the failure."""
     camera = make_camera(SourceError("gone"))
     camera.set_viewers(1)
@@ -89,10 +89,10 @@ def test_broken_picture_is_dropped(make_camera: MakeCamera) -> None:
     assert camera.meter.lost == 0
 
 
-def test_broken_picture_of_a_polled_source_is_not_asked_for_again_at_once(
+def test_broken_still_is_not_fetched_again_at_once(
     make_camera: MakeCamera,
 ) -> None:
-    """A still camera that answers junk is requested at its rate, not continuously."""
+    """A still camera that sends junk is polled at its rate, not continuously."""
     source = FakeSource(live=False)
     source.info = replace(source.info, polled=True)
     camera = make_camera(source)
@@ -105,10 +105,10 @@ def test_broken_picture_of_a_polled_source_is_not_asked_for_again_at_once(
     assert source.decoded == 1
 
 
-def test_still_picture_of_a_polled_source_is_not_frozen(
+def test_unchanged_picture_of_a_polled_source_is_not_frozen(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """A camera with one new picture a minute answers with the same one in between."""
+    """A still camera with one new picture a minute sends the same one in between."""
     use_clock(clock, monkeypatch)
     source = FakeSource(live=False)
     source.info = replace(source.info, polled=True)
@@ -124,10 +124,10 @@ def test_still_picture_of_a_polled_source_is_not_frozen(
     assert camera.state == "live"
 
 
-def test_frozen_picture_is_compared_over_a_reopening(
+def test_frozen_picture_is_detected_across_a_reopening(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """A hanging camera sends the same picture on each connection: that is not live."""
+    """A hanging camera that sends the same picture on each connection is not live."""
     use_clock(clock, monkeypatch)
     first, second = FakeSource(), FakeSource()
     camera = make_camera(first, second, frozen_after=1.0)
@@ -146,8 +146,8 @@ def test_frozen_picture_is_compared_over_a_reopening(
     until(lambda: camera.state == "live")
 
 
-def test_refused_login_is_tried_when_it_is_started(make_camera: MakeCamera) -> None:
-    """Viewers and checks leave it alone for minutes; an operator's start tries it immediately."""
+def test_start_retries_a_refused_login(make_camera: MakeCamera) -> None:
+    """Viewers and checks do not retry it for minutes; an operator's start does immediately."""
     source = FakeSource()
     source.give()
     camera = make_camera(LoginRefused("it refused the user name or password"), source)
@@ -165,7 +165,7 @@ def test_refused_login_is_tried_when_it_is_started(make_camera: MakeCamera) -> N
     until(lambda: camera.state == "live")
 
 
-def test_stall_is_noticed_and_ends(
+def test_silent_source_stalls_and_recovers(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """A source that goes silent is stalled, and live again with its next picture."""
@@ -184,10 +184,10 @@ def test_stall_is_noticed_and_ends(
     until(lambda: camera.state == "live")
 
 
-def test_slow_source_is_not_stalled_between_two_pictures(
+def test_slow_source_is_not_stalled_between_pictures(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """At one picture in ten seconds, ten seconds without one is no stall."""
+    """At one picture in ten seconds, fifteen seconds without one are not a stall."""
     use_clock(clock, monkeypatch)
     source = FakeSource(fps=0.1)
     camera = make_camera(source, stall_after=2.0)

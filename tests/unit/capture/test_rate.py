@@ -15,7 +15,7 @@ __all__ = ["quick"]
     [(30, 10, 30), (30, 60, 90), (0, 10, 30), (25, 28, 84)],
     ids=["a third", "more than there is", "of an unknown rate", "more than is claimed"],
 )
-def test_fps_is_kept_on_average(
+def test_fps_setting_is_met_on_average(
     make_camera: MakeCamera,
     monkeypatch: pytest.MonkeyPatch,
     clock: FakeClock,
@@ -23,9 +23,9 @@ def test_fps_is_kept_on_average(
     fps: float,
     taken: int,
 ) -> None:
-    """Of 30 pictures a second, as many are taken and decoded as were set.
+    """Of 30 pictures a second, as many are taken and decoded as the setting allows.
 
-    A camera that claimed 25 but sent 60 was limited only by settings up to 25.
+    A camera that claimed 25 but sent 60 used to be limited only by settings up to 25.
     """
     use_clock(clock, monkeypatch)
     source = FakeSource(fps=claimed)
@@ -43,8 +43,8 @@ def test_fps_is_kept_on_average(
     assert source.decoded == camera.meter.captured
 
 
-def test_rate_is_the_lower_one_of_source_and_setting(make_camera: MakeCamera) -> None:
-    """It is read for each picture, so it is computed when either rate is announced."""
+def test_rate_is_the_lower_of_source_and_setting(make_camera: MakeCamera) -> None:
+    """The rate is read for each picture, so it is computed only when either one changes."""
     source = FakeSource(fps=25)
     camera = make_camera(source)
     before = camera.rate
@@ -58,7 +58,7 @@ def test_rate_is_the_lower_one_of_source_and_setting(make_camera: MakeCamera) ->
     assert rates == [25, 5, 25, 25]
 
 
-def test_change_of_fps_holds_for_the_next_picture(make_camera: MakeCamera) -> None:
+def test_fps_change_applies_to_the_next_picture(make_camera: MakeCamera) -> None:
     """A camera at 0.1 fps that is set to 100 does not wait out its ten seconds."""
     source = FakeSource()
     camera = make_camera(source, fps=0.1)

@@ -27,7 +27,7 @@ def waits(retry: Retry, clock: FakeClock, count: int, took_s: float = 0.0) -> li
     return found
 
 
-def test_source_that_was_well_is_tried_at_once(retry: Retry) -> None:
+def test_lost_source_is_retried_at_once(retry: Retry) -> None:
     """A camera that closes every ten seconds is reopened without a pause."""
     retry.begin()
     retry.succeed()
@@ -36,8 +36,8 @@ def test_source_that_was_well_is_tried_at_once(retry: Retry) -> None:
     assert retry.left_s == 0
 
 
-def test_source_that_was_well_is_looked_for_often(retry: Retry, clock: FakeClock) -> None:
-    """However long it is gone, within minutes, the next try is at most 1.5 s away."""
+def test_lost_source_is_retried_often(retry: Retry, clock: FakeClock) -> None:
+    """For some minutes after a working source is lost, the next try is at most 1.5 s away."""
     retry.fail(well=True)
 
     found = waits(retry, clock, 60)
@@ -46,8 +46,8 @@ def test_source_that_was_well_is_looked_for_often(retry: Retry, clock: FakeClock
     assert max(found) <= 1.5
 
 
-def test_slow_tries_count(retry: Retry, clock: FakeClock) -> None:
-    """The interval is from try to try, but a slow try is followed by a short pause."""
+def test_retry_interval_includes_slow_tries(retry: Retry, clock: FakeClock) -> None:
+    """The interval runs from try to try, but even a slow try is followed by a short pause."""
     retry.fail(well=True)
     waits(retry, clock, 5)
 
@@ -55,8 +55,8 @@ def test_slow_tries_count(retry: Retry, clock: FakeClock) -> None:
     assert waits(retry, clock, 1, took_s=5.0) == [pytest.approx(retry_module.PAUSE_S)]
 
 
-def test_tries_grow_apart(retry: Retry, clock: FakeClock) -> None:
-    """A source that never worked, or has been gone for minutes, is tried ever less often."""
+def test_retries_back_off(retry: Retry, clock: FakeClock) -> None:
+    """A source that never worked, or has been gone for minutes, is tried less and less often."""
     found = waits(retry, clock, 9)
     assert found[:5] == sorted(set(found[:5]))
     assert found[-1] == pytest.approx(1.2 * MAX_S)
@@ -67,7 +67,7 @@ def test_tries_grow_apart(retry: Retry, clock: FakeClock) -> None:
     assert waits(retry, clock, 9)[-1] == pytest.approx(1.2 * MAX_S)
 
 
-def test_refused_login_is_tried_rarely(retry: Retry) -> None:
+def test_refused_login_is_retried_rarely(retry: Retry) -> None:
     """A wrong login sent every few seconds would lock the account."""
     for _ in range(3):
         retry.begin()
@@ -80,7 +80,7 @@ def test_refused_login_is_tried_rarely(retry: Retry) -> None:
     assert (retry.left_s, retry.refused) == (0, False)
 
 
-def test_login_that_has_worked_is_tried_once_more(retry: Retry) -> None:
+def test_login_that_worked_before_is_retried_soon(retry: Retry) -> None:
     """A camera that restarts may refuse what it accepts a moment later."""
     retry.begin()
     retry.succeed()

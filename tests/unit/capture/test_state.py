@@ -77,8 +77,8 @@ def test_state_follows_the_source(told: Told, clock: FakeClock) -> None:
     assert told.states == ["starting", "live", "stalled", "live", "idle"]
 
 
-def test_a_failure_is_said_once_and_so_is_its_end(told: Told) -> None:
-    """However often it fails, it is reported once; the reason stays while a retry is due."""
+def test_failure_and_recovery_are_announced_once(told: Told) -> None:
+    """Repeated failures give one notice; the reason shows the latest while a retry is due."""
     state = told.state
     state.watched_by(1)
     state.fail("gone")
@@ -94,8 +94,8 @@ def test_a_failure_is_said_once_and_so_is_its_end(told: Told) -> None:
     assert told.notices == [("warning", "Door went offline: gone"), ("info", "Door is back online")]
 
 
-def test_what_is_held_back_is_no_live_picture(told: Told, clock: FakeClock) -> None:
-    """Nor is a frozen one; one that stays frozen for long is worth a reopening."""
+def test_withheld_or_frozen_picture_is_not_live(told: Told, clock: FakeClock) -> None:
+    """Such a camera is stalled; a source that stays frozen for long is reopened."""
     state = told.state
     state.watched_by(1)
     state.opened(INFO)
@@ -117,8 +117,8 @@ def test_what_is_held_back_is_no_live_picture(told: Told, clock: FakeClock) -> N
         state.give_up_if_frozen()
 
 
-def test_what_is_still_frozen_when_opened_anew_is_not_back(told: Told, clock: FakeClock) -> None:
-    """It stays stalled, is announced once, and gets the same time again; a new picture is live."""
+def test_picture_still_frozen_after_reopening_is_stalled(told: Told, clock: FakeClock) -> None:
+    """The failure is announced once, and the same time granted again; a new picture is live."""
     state = open_and_watch(told)
     clock.advance(30.5)
     state.delivered(30.5)
@@ -146,7 +146,7 @@ def test_what_is_still_frozen_when_opened_anew_is_not_back(told: Told, clock: Fa
     assert state.current == "live"
 
 
-def test_an_open_source_lingers(told: Told, clock: FakeClock) -> None:
+def test_source_stays_open_for_returning_viewers(told: Told, clock: FakeClock) -> None:
     """A viewer that returns soon finds it open; a stopped camera is closed immediately."""
     state = told.state
     state.watched_by(1)
@@ -173,7 +173,7 @@ def open_and_watch(told: Told, info: SourceInfo = INFO) -> CameraState:
     return told.state
 
 
-def test_key_frame_is_waited_for_by_name(told: Told, clock: FakeClock) -> None:
+def test_camera_waiting_for_a_key_frame_is_starting(told: Told, clock: FakeClock) -> None:
     """Joining a group of 10 s takes up to 10 s; meanwhile the camera is starting, not stalled."""
     state = open_and_watch(told)
     told.source.update(Figures(fps=25.0, group=250, waiting_for="a key frame"), INFO)
@@ -195,8 +195,8 @@ def test_key_frame_is_waited_for_by_name(told: Told, clock: FakeClock) -> None:
     )
 
 
-def test_nothing_is_waited_for_while_nothing_arrives(told: Told, clock: FakeClock) -> None:
-    """A silent source is stalled, whatever it would wait for if it continued."""
+def test_silent_source_is_stalled_while_waiting(told: Told, clock: FakeClock) -> None:
+    """A silent source is stalled, whatever it was waiting for."""
     state = open_and_watch(told)
     told.source.update(Figures(waiting_for="a key frame"), INFO)
     state.arrived()
@@ -210,7 +210,7 @@ def test_nothing_is_waited_for_while_nothing_arrives(told: Told, clock: FakeCloc
     )
 
 
-def test_packets_that_bring_no_picture_are_not_live(told: Told, clock: FakeClock) -> None:
+def test_packets_without_pictures_are_not_live(told: Told, clock: FakeClock) -> None:
     """A decoder without references waits for a key frame; without that reason it is stalled."""
     state = open_and_watch(told)
     state.delivered()
@@ -248,7 +248,7 @@ def test_packets_do_not_end_a_failure(told: Told, clock: FakeClock) -> None:
     assert (state.current, state.failure) == ("live", None)
 
 
-def test_picture_that_is_still_processed_is_not_live(told: Told) -> None:
+def test_picture_is_not_live_until_it_is_published(told: Told) -> None:
     """Nobody can see a picture that was captured but not published."""
     state = open_and_watch(told)
     told.shown = False
@@ -263,10 +263,8 @@ def test_picture_that_is_still_processed_is_not_live(told: Told) -> None:
 
 
 @pytest.mark.parametrize("fault", ["silent", "still", "withheld"])
-def test_clock_is_looked_at_when_new_pictures_stop(
-    fault: str, told: Told, clock: FakeClock
-) -> None:
-    """While they came, four checks a second were a twentieth of one viewer's cost to the server."""
+def test_clock_is_checked_when_new_pictures_stop(fault: str, told: Told, clock: FakeClock) -> None:
+    """While they arrive, checks are rare: four a second were a twentieth of one viewer's cost."""
     state = open_and_watch(told)
     looks = []
     for _ in range(40):
@@ -290,7 +288,7 @@ def test_clock_is_looked_at_when_new_pictures_stop(
 def test_polled_source_stalls_by_its_own_interval(
     told: Told, clock: FakeClock, fps: float | None, limit_s: float
 ) -> None:
-    """A still camera requested once in ten seconds is not stalled in between."""
+    """A still camera polled every ten seconds is not stalled in between."""
     told.fps = fps
     state = open_and_watch(told, SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
     state.delivered()
@@ -304,7 +302,7 @@ def test_polled_source_stalls_by_its_own_interval(
     assert state.current == "stalled"
 
 
-def test_refused_login_is_told_and_left_alone(told: Told, clock: FakeClock) -> None:
+def test_refused_login_is_reported_and_retried_rarely(told: Told, clock: FakeClock) -> None:
     """The reason says when it is tried again, and how to try it immediately."""
     state = open_and_watch(told)
     state.fail("it refused the user name or password", refused=True)
@@ -326,8 +324,8 @@ def test_refused_login_is_told_and_left_alone(told: Told, clock: FakeClock) -> N
     assert 0 < state.retry_in_s < 2
 
 
-def test_what_a_time_out_leaves_over_is_no_picture_of_now(told: Told, clock: FakeClock) -> None:
-    """A suspended RTSP server was live for 2.5 s, 5 s after it had sent its last picture.
+def test_picture_left_over_from_a_timeout_is_not_live(told: Told, clock: FakeClock) -> None:
+    """A suspended RTSP server used to be live for 2.5 s, 5 s after it had sent its last picture.
 
     FFmpeg returns that picture when the read times out, and the error only afterwards.
     """
@@ -346,7 +344,7 @@ def test_what_a_time_out_leaves_over_is_no_picture_of_now(told: Told, clock: Fak
     assert state.current == "live"
 
 
-def test_video_alone_is_live_between_its_key_frames(told: Told, clock: FakeClock) -> None:
+def test_video_is_live_between_key_frames(told: Told, clock: FakeClock) -> None:
     """If all viewers get video, only key frames are decoded: some cameras send one in 10 s.
 
     Arrivals show sooner that a camera is silent; and a viewer that then asks for pictures must not
@@ -382,9 +380,7 @@ def test_video_alone_is_live_between_its_key_frames(told: Told, clock: FakeClock
     assert state.current == "stalled", "nothing arrives"
 
 
-def test_who_comes_to_a_recorded_camera_does_not_find_it_stalled(
-    told: Told, clock: FakeClock
-) -> None:
+def test_viewer_of_a_recorded_camera_finds_it_live(told: Told, clock: FakeClock) -> None:
     """Without viewers, pictures are decoded every 20 s, and video comes in batches.
 
     A new viewer must see the camera live, and be told in time if nothing can be decoded.
@@ -413,8 +409,8 @@ def test_who_comes_to_a_recorded_camera_does_not_find_it_stalled(
     assert state.current == "stalled"
 
 
-def test_video_that_cannot_be_decoded_is_stalled_in_time(told: Told, clock: FakeClock) -> None:
-    """Units keep arriving, but the last picture was decoded two groups ago."""
+def test_undecodable_video_is_stalled(told: Told, clock: FakeClock) -> None:
+    """A camera stalls if units keep arriving but none was decoded for two groups."""
     state = told.state
     state.watched_by(1)
     state.opening()

@@ -14,7 +14,7 @@ from tests.support.fakes import FakeSource, offline_camera, until
 MakeCamera = Callable[..., Camera]
 
 GAIN = ControlInfo("gain", "Gain", "range", "Exposure", 10.0, 10.0, max=100.0)
-LAMP = ControlInfo("lamp", "Lamp", "switch", "ZoomGestures", False, False)
+LAMP = ControlInfo("lamp", "Lamp", "switch", "Lens", False, False)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def held(camera: Camera, name: str = "gain") -> object:
     return camera.tuning.find(name).value
 
 
-def test_set_reaches_the_source(make_camera: MakeCamera, source: FakeSource) -> None:
+def test_set_value_reaches_the_source(make_camera: MakeCamera, source: FakeSource) -> None:
     """A value is set while the camera waits for pictures; the result says whether it changed."""
     camera = make_camera(source)
     bring_up(camera, source)
@@ -48,7 +48,7 @@ def test_set_reaches_the_source(make_camera: MakeCamera, source: FakeSource) -> 
     assert held(camera) == 40
 
 
-def test_refusal_names_control_value_and_what_is_kept(
+def test_rejection_names_the_control_and_both_values(
     make_camera: MakeCamera, source: FakeSource
 ) -> None:
     """A rejected value is reported, and not kept for the next opening."""
@@ -69,7 +69,7 @@ def test_refusal_names_control_value_and_what_is_kept(
     assert camera.tuning.keep()["controls"] == {}
 
 
-def test_what_is_set_while_closed_waits_for_the_source(
+def test_value_set_while_closed_is_applied_at_opening(
     make_camera: MakeCamera, source: FakeSource
 ) -> None:
     """A value from an earlier run, or set while closed, is set at each opening."""
@@ -88,10 +88,8 @@ def test_what_is_set_while_closed_waits_for_the_source(
     assert source.held["gain"] == 50
 
 
-def test_kept_value_that_is_refused_is_said_once(
-    make_camera: MakeCamera, source: FakeSource
-) -> None:
-    """The camera opens anyway, and its control shows the rejected value."""
+def test_rejected_saved_value_is_reported_once(make_camera: MakeCamera, source: FakeSource) -> None:
+    """The camera opens anyway, and a note on the control gives the rejected value."""
     camera = make_camera(source, release_after=0)
     notices: list[str] = []
     camera.on_notice = lambda camera, level, message: notices.append(message)
@@ -114,7 +112,7 @@ def test_kept_value_that_is_refused_is_said_once(
     assert "note" not in camera.describe()["controls"][-2]
 
 
-def test_value_that_loses_the_source_is_not_tried_again(
+def test_value_that_crashes_the_source_is_not_retried(
     make_camera: MakeCamera, source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A driver that crashes on a value must not crash at every opening."""
@@ -145,7 +143,7 @@ def test_value_that_loses_the_source_is_not_tried_again(
     assert held(camera) == 10
 
 
-def test_source_that_does_not_look_up_is_not_waited_for(
+def test_unserved_request_times_out(
     make_camera: MakeCamera, source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request that the source does not serve in time fails and is withdrawn."""
@@ -160,7 +158,7 @@ def test_source_that_does_not_look_up_is_not_waited_for(
     assert not camera.tuning.waiting
 
 
-def test_picture_controls_are_for_every_camera() -> None:
+def test_picture_controls_work_without_a_source() -> None:
     """Rotate, mirror and crop need no source, and can be reset."""
     camera = offline_camera()
 
@@ -176,7 +174,9 @@ def test_picture_controls_are_for_every_camera() -> None:
     assert camera.transform.identity
 
 
-def test_preset_holds_until_something_moves(make_camera: MakeCamera, source: FakeSource) -> None:
+def test_preset_is_active_until_a_value_changes(
+    make_camera: MakeCamera, source: FakeSource
+) -> None:
     """STATE names the preset whose values are all in effect, until one of them changes."""
     camera = make_camera(source)
     bring_up(camera, source)
@@ -201,7 +201,9 @@ def test_preset_holds_until_something_moves(make_camera: MakeCamera, source: Fak
         tuning.apply_preset("Night")
 
 
-def test_preset_is_applied_as_far_as_it_goes(make_camera: MakeCamera, source: FakeSource) -> None:
+def test_preset_with_a_rejected_value_applies_the_rest(
+    make_camera: MakeCamera, source: FakeSource
+) -> None:
     """One rejected value is reported, and does not prevent the others."""
     camera = make_camera(source)
     bring_up(camera, source)
@@ -214,7 +216,7 @@ def test_preset_is_applied_as_far_as_it_goes(make_camera: MakeCamera, source: Fa
     assert camera.transform.mirror == "vertical"
 
 
-def test_nonsense_in_the_state_file_is_passed_over() -> None:
+def test_invalid_saved_values_are_ignored() -> None:
     """The camera starts whatever the state file contains."""
     camera = offline_camera()
 
@@ -231,7 +233,7 @@ def test_nonsense_in_the_state_file_is_passed_over() -> None:
     }
 
 
-def test_numbers_no_camera_can_hold_are_passed_over() -> None:
+def test_huge_and_nan_saved_values_are_ignored() -> None:
     """JSON may contain integers too large for a float, and Python reads NaN from it."""
     huge = 10**400
     camera = offline_camera()
@@ -245,8 +247,8 @@ def test_numbers_no_camera_can_hold_are_passed_over() -> None:
     assert camera.tuning.keep() == {"controls": {}, "presets": {"Night": {"zoom": 3.0}}}
 
 
-def test_what_was_kept_is_held_to_the_limits_of_what_is_asked() -> None:
-    """Otherwise other nodes and the source could not receive kept values."""
+def test_limits_on_requests_apply_to_saved_values() -> None:
+    """Beyond these limits, other nodes and the source could not receive saved values."""
     camera = offline_camera()
     names = ["Night", "\u202eevil", "two\nlines", " edges ", "x" * 41]
 

@@ -24,7 +24,7 @@ from tests.unit.capture.watched import X264, Watch, decode, film, rtsp, watch
 __all__ = ["film", "rtsp", "watch"]
 
 
-def test_a_film_arrives_to_the_last_bit(watch: Watch, film: Path) -> None:
+def test_film_arrives_bit_for_bit(watch: Watch, film: Path) -> None:
     """The decoded video is what the file holds, and was not decoded on the way."""
     watched = watch(f"file:{film}?loop=0")
     until(lambda: watched.camera.state == "ended", 20)
@@ -41,9 +41,7 @@ def test_a_film_arrives_to_the_last_bit(watch: Watch, film: Path) -> None:
 
 
 @pytest.mark.parametrize("mount", ["h264", "b-frames", "h265"])
-def test_pictures_and_units_of_one_number_show_the_same(
-    mount: str, rtsp: RtspServer, watch: Watch
-) -> None:
+def test_picture_and_unit_of_one_number_match(mount: str, rtsp: RtspServer, watch: Watch) -> None:
     """A viewer that changes from JPEG to video and back continues seamlessly."""
     watched = watch(rtsp.url(mount), pictures=True)
     until(lambda: len(watched.units) > 60 and len(watched.pictures) > 20, 30)
@@ -66,7 +64,7 @@ def test_pictures_and_units_of_one_number_show_the_same(
     assert told["video"]["passed_through"]
 
 
-def test_units_with_b_frames_say_when_each_was_captured(rtsp: RtspServer, watch: Watch) -> None:
+def test_b_frame_units_carry_their_capture_times(rtsp: RtspServer, watch: Watch) -> None:
     """A camera sends B-frames after the picture they depend on, in one burst. Sorted, the units'
     own times are those burned into the pictures."""
     watched = watch(rtsp.url("b-frames"))
@@ -86,14 +84,12 @@ def test_units_with_b_frames_say_when_each_was_captured(rtsp: RtspServer, watch:
     assert times == sorted(times)
 
 
-def test_a_unit_has_the_time_of_what_a_decoder_hands_out_with_it(
-    rtsp: RtspServer, watch: Watch
-) -> None:
+def test_units_are_timed_in_decoder_output_order(rtsp: RtspServer, watch: Watch) -> None:
     """The first unit has the first picture's time, and so on, though units are reordered."""
     watched = watch(rtsp.url("film0"))
     until(lambda: len(watched.units) > 50, 30)  # The backlog at the start arrives in one burst.
 
-    def hold_of_the_next() -> None:
+    def check_the_next_groups() -> None:
         begun = len(watched.units)
         until(lambda: sum(unit.key for unit in watched.units[begun:]) > 2, 20)
         keys = [at for at, unit in enumerate(watched.units) if unit.key and at >= begun]
@@ -105,7 +101,7 @@ def test_a_unit_has_the_time_of_what_a_decoder_hands_out_with_it(
 
     # When a busy machine reads one unit sooner than all before, the clocks turn out closer; times
     # only grow, so for a moment they lag behind.
-    each_time(hold_of_the_next)
+    each_time(check_the_next_groups)
 
 
 def frames_of(units: list[Unit]) -> list[av.VideoFrame]:
@@ -119,7 +115,7 @@ def frames_of(units: list[Unit]) -> list[av.VideoFrame]:
     return [one for packet in (*packets, None) for one in context.decode(packet)]
 
 
-def test_video_alone_decodes_next_to_nothing_and_is_live(rtsp: RtspServer, watch: Watch) -> None:
+def test_video_is_live_almost_without_decoding(rtsp: RtspServer, watch: Watch) -> None:
     """An occasional key frame shows that it can be decoded; no viewer is sent it late."""
     watched = watch(rtsp.url("h264"))
     camera = watched.camera
@@ -142,7 +138,7 @@ def test_video_alone_decodes_next_to_nothing_and_is_live(rtsp: RtspServer, watch
     assert camera.state == "live"
 
 
-def test_a_lost_camera_leaves_no_half_group(rtsp: RtspServer, watch: Watch) -> None:
+def test_video_resumes_with_a_key_frame_after_a_reconnect(rtsp: RtspServer, watch: Watch) -> None:
     """After a reconnect numbers continue, and the first unit is a key frame."""
     watched = watch(rtsp.url("h264"))
     until(lambda: len(watched.units) > 5, 30)
@@ -169,7 +165,7 @@ def test_lost_packets_are_counted_and_end_the_group(rtsp: RtspServer, watch: Wat
         before = unit.seq
 
 
-def test_a_command_s_video_is_passed_on(watch: Watch, film: Path) -> None:
+def test_video_from_a_command_is_passed_on(watch: Watch, film: Path) -> None:
     """FFmpeg's program is the source, as for cameras that only it can read."""
     command = [
         *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film)),
@@ -183,8 +179,8 @@ def test_a_command_s_video_is_passed_on(watch: Watch, film: Path) -> None:
     assert len([image for _, image in decode(watched.units)]) == len(watched.units)
 
 
-def test_units_come_together_while_nobody_watches(watch: Watch, film: Path) -> None:
-    """Units then cost less; none is lost when a viewer comes or leaves."""
+def test_units_are_batched_while_nobody_watches(watch: Watch, film: Path) -> None:
+    """Batches cost less; no unit is lost when a viewer comes or leaves."""
     watched = watch(f"file:{film}")
     until(lambda: watched.units, 20)
     for lazy in (True, False, True):
@@ -199,7 +195,7 @@ def test_units_come_together_while_nobody_watches(watch: Watch, film: Path) -> N
     assert watched.camera.meter.drops.total() == 0
 
 
-def test_a_process_that_rests_knows_when_pictures_came(rtsp: RtspServer, watch: Watch) -> None:
+def test_resting_process_keeps_true_times(rtsp: RtspServer, watch: Watch) -> None:
     """Waking twice a second halves the cost; the times of recorded units stay true."""
     watched = watch(rtsp.url("h264"))
     watched.camera.set_videos(["full"], lazy=True)
@@ -223,7 +219,7 @@ def test_a_process_that_rests_knows_when_pictures_came(rtsp: RtspServer, watch: 
     assert np.median(watched.ages[-20:]) < 0.1, "a viewer gets each unit as it comes"
 
 
-def test_what_is_read_ahead_rests_too(watch: Watch, film: Path) -> None:
+def test_resting_process_that_reads_ahead_keeps_true_times(watch: Watch, film: Path) -> None:
     """From an HTTP stream or a command, each picture has the time at which it was due."""
     command = [
         *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film)),
@@ -241,7 +237,7 @@ def test_what_is_read_ahead_rests_too(watch: Watch, film: Path) -> None:
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
 
 
-def test_no_thread_waits_for_pictures_that_nobody_needs(
+def test_no_thread_waits_for_unneeded_pictures(
     watch: Watch, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Waking a thread a few times a second cost as much as all other work on the units."""
@@ -263,7 +259,7 @@ def test_no_thread_waits_for_pictures_that_nobody_needs(
     until(lambda: len(watched.pictures) > 3, 20)
 
 
-def test_a_video_that_cannot_be_decoded_is_stalled(
+def test_undecodable_video_is_stalled(
     watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If units arrive that no decoder can show, the camera must not be live."""

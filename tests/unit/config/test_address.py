@@ -46,7 +46,7 @@ FOLDER = Path("/etc/porthole")
         ("https://[::1]:8443/x?y=z", "https", "https://[::1]:8443/x?y=z"),
     ],
 )
-def test_address_is_read(text: str, scheme: str, target: str) -> None:
+def test_address_is_parsed(text: str, scheme: str, target: str) -> None:
     """Every accepted form becomes its scheme and target."""
     address = parse_address(text, FOLDER)
 
@@ -97,7 +97,7 @@ def test_address_is_read(text: str, scheme: str, target: str) -> None:
         ("test:nonsense", "accepted options: size, fps, noise"),
     ],
 )
-def test_wrong_address_is_refused(text: str, said: str) -> None:
+def test_invalid_address_is_rejected(text: str, said: str) -> None:
     """An invalid source is rejected, and the error says what is accepted."""
     with pytest.raises(ConfigError) as caught:
         parse_address(text, FOLDER)
@@ -118,12 +118,12 @@ def test_wrong_address_is_refused(text: str, said: str) -> None:
         ("rtsp://cam/x?loop=0", {}),
     ],
 )
-def test_options_are_read(text: str, options: dict[str, str]) -> None:
+def test_options_are_parsed(text: str, options: dict[str, str]) -> None:
     """Options of a pattern or file are removed from its path; a URL keeps its own."""
     assert parse_address(text, FOLDER).options == options
 
 
-def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tilde means the home folder, wherever the settings file is."""
     monkeypatch.setenv("HOME", "/home/ann")
 
@@ -153,8 +153,8 @@ def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("file:" + "x" * 90 + ".mp4", "x" * 40),
     ],
 )
-def test_name_is_made_from_the_address(text: str, name: str) -> None:
-    """An address without a name gets one that suits URLs and rooms."""
+def test_name_is_derived_from_the_address(text: str, name: str) -> None:
+    """A camera without a name gets one from its address that is safe in URLs and room names."""
     assert parse_address(text, FOLDER).name == name
 
 
@@ -162,8 +162,8 @@ def test_name_is_made_from_the_address(text: str, name: str) -> None:
     st.sampled_from(["", *(f"{scheme}:" for scheme in ("test", "file", *NETWORK_SCHEMES))]),
     st.text(),
 )
-def test_any_text_is_an_address_or_refused(prefix: str, text: str) -> None:
-    """Any text is parsed or rejected, without another exception."""
+def test_any_text_is_parsed_or_rejected(prefix: str, text: str) -> None:
+    """Any text is parsed or raises ConfigError, never another exception."""
     try:
         address = parse_address(prefix + text, FOLDER)
     except ConfigError:
@@ -172,8 +172,8 @@ def test_any_text_is_an_address_or_refused(prefix: str, text: str) -> None:
     assert 1 <= len(address.name) <= 40
 
 
-def test_an_existing_file_is_that_file(tmp_path: Path) -> None:
-    """A name that looks like a path with options is the file, if that exists."""
+def test_existing_file_wins_over_options(tmp_path: Path) -> None:
+    """If a file of the whole name exists, the question mark does not start options."""
     (tmp_path / "clip.mp4?loop=0").touch()
 
     address = parse_address("clip.mp4?loop=0", tmp_path)
@@ -182,7 +182,7 @@ def test_an_existing_file_is_that_file(tmp_path: Path) -> None:
     assert address.missing == ""
 
 
-def test_a_name_with_a_colon_is_no_protocol(
+def test_file_name_with_a_colon_is_not_a_protocol(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """FFmpeg took ``a:b.mp4`` for a URL, so it gets an absolute path."""
@@ -191,7 +191,7 @@ def test_a_name_with_a_colon_is_no_protocol(
     assert parse_address("./a:b.mp4", Path()).target == f"{tmp_path}/a:b.mp4"
 
 
-def test_what_is_missing_is_told_by_kind(tmp_path: Path) -> None:
+def test_missing_sources_are_reported_by_kind(tmp_path: Path) -> None:
     """Files, devices and programs are checked for; network sources and the pattern are not."""
     texts = (
         "no.mp4",

@@ -14,14 +14,14 @@ from server.config.command import hide_secrets, parse_command, split_command
         ("gst-launch-1.0 a ! b $HOME *", ["gst-launch-1.0", "a", "!", "b", "$HOME", "*"]),
     ],
 )
-def test_a_command_is_split_as_a_shell_does(command: str, words: list[str]) -> None:
-    """Quotes and backslashes count; variables and patterns stay as they are."""
+def test_command_is_split_like_in_a_shell(command: str, words: list[str]) -> None:
+    """Quotes and backslashes are interpreted; variables and wildcards are not."""
     text, _ = parse_command(command)
 
     assert split_command(text) == words
 
 
-def test_home_is_expanded_in_the_program_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_is_expanded_in_the_program_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tilde works in the program's path; arguments are passed on as written."""
     monkeypatch.setenv("HOME", "/home/ann")
 
@@ -38,7 +38,7 @@ def test_home_is_expanded_in_the_program_only(monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_only_the_program_is_shown(command: str, shown: str) -> None:
-    """An argument may be a password, whatever it looks like."""
+    """Arguments are hidden, since any of them may be a password."""
     assert parse_command(command)[1] == shown
 
 
@@ -58,6 +58,6 @@ def test_only_the_program_is_shown(command: str, shown: str) -> None:
         ("cam", "cannot open http://cam/?key=s3cret", "cannot open http://cam/?key=···"),
     ],
 )
-def test_passwords_are_hidden_in_what_a_command_says(command: str, line: str, shown: str) -> None:
+def test_passwords_are_hidden_in_command_output(command: str, line: str, shown: str) -> None:
     """Failing programs repeat their arguments, and their last line becomes the camera's reason."""
     assert hide_secrets(line, split_command(command)) == shown

@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "porthole.toml"
 
 
-def test_nothing_given_shows_the_test_pattern() -> None:
+def test_default_is_the_test_pattern() -> None:
     """Without settings there is one camera, the test pattern, on this machine only."""
     settings = load()
 
@@ -39,7 +39,7 @@ def test_nothing_given_shows_the_test_pattern() -> None:
     assert settings.state_dir == Path(".porthole")
 
 
-def test_file_is_read(file: Path) -> None:
+def test_settings_file_is_read(file: Path) -> None:
     """A file sets the server and its cameras; a camera's unset keys take the server's values."""
     file.write_text(
         """
@@ -74,7 +74,7 @@ def test_file_is_read(file: Path) -> None:
     assert settings.state_dir == file.parent / ".porthole"
 
 
-def test_later_place_wins(file: Path) -> None:
+def test_flag_beats_environment_beats_file(file: Path) -> None:
     """A flag wins over the environment, which wins over the file, which wins over the default."""
     file.write_text("[server]\nquality = 11\nport = 11\nrelease_after = 11\n")
 
@@ -92,7 +92,7 @@ def test_later_place_wins(file: Path) -> None:
     )
 
 
-def test_sources_on_the_command_line_replace_the_files(file: Path) -> None:
+def test_command_line_sources_replace_those_of_the_file(file: Path) -> None:
     """Cameras named on the command line are the only ones; the rest of the file applies."""
     file.write_text('[server]\nport = 9\n[[camera]]\nname = "a"\nsource = "test:"\n')
 
@@ -102,22 +102,22 @@ def test_sources_on_the_command_line_replace_the_files(file: Path) -> None:
     assert settings.server.port == 9
 
 
-def test_names_are_made_and_kept_apart() -> None:
-    """A source without a name gets a unique one, also when two sources are equal."""
+def test_generated_names_are_unique() -> None:
+    """A source without a name gets a unique one, even if two sources are equal."""
     cameras = load("test:", "test:", "a=test:", "device:0", "dir/My Clip.mp4").cameras
 
     assert [camera.name for camera in cameras] == ["test", "test-2", "a", "device-0", "my-clip"]
     assert [camera.title for camera in cameras] == ["Test", "Test 2", "a", "Device 0", "My clip"]
 
 
-def test_url_with_an_equals_sign_is_no_name() -> None:
+def test_url_with_an_equals_sign_is_not_split() -> None:
     """Only a valid name before the equals sign is taken for one."""
     (camera,) = load("http://cam/video?size=1").cameras
 
     assert (camera.name, camera.address.target) == ("cam", "http://cam/video?size=1")
 
 
-def test_state_folder_can_be_given(tmp_path: Path) -> None:
+def test_state_folder_can_be_set(tmp_path: Path) -> None:
     """``--state`` wins over the place beside the file."""
     assert load(state=tmp_path).state_dir == tmp_path
 
@@ -162,7 +162,7 @@ WRONG_FILES = [
 
 
 @pytest.mark.parametrize(("text", "found", "accepted"), WRONG_FILES)
-def test_wrong_file_is_refused(file: Path, text: str, found: str, accepted: str) -> None:
+def test_invalid_file_is_rejected(file: Path, text: str, found: str, accepted: str) -> None:
     """The error is one line with file, key, value and what is accepted."""
     file.write_text(text)
 
@@ -176,8 +176,8 @@ def test_wrong_file_is_refused(file: Path, text: str, found: str, accepted: str)
     assert "\n" not in said
 
 
-def test_missing_file_is_refused(tmp_path: Path) -> None:
-    """A missing settings file ends the start."""
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
+    """A settings file that does not exist stops the server from starting."""
     with pytest.raises(ConfigError, match="cannot be read"):
         load(config=tmp_path / "none.toml")
 
@@ -192,8 +192,8 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         and option.name not in ("host", "media_folder", "tls_cert", "tls_key")
     ],
 )
-def test_wrong_text_is_refused_from_both_places(name: str) -> None:
-    """The environment and the flags are rejected by the name used there."""
+def test_invalid_text_is_rejected_from_environment_and_flags(name: str) -> None:
+    """The error names the variable or the flag as the user typed it."""
     (option,) = (option for option in server_options() if option.name == name)
     wrong = {"bus_prefix": "two words"}.get(name, "many")
 
@@ -210,8 +210,8 @@ def test_wrong_text_is_refused_from_both_places(name: str) -> None:
         assert f"accepted: {option.accepts}" in said
 
 
-def test_paths_begin_at_the_settings_file(file: Path) -> None:
-    """In the file they do; elsewhere they start where the command was typed."""
+def test_paths_are_relative_to_the_settings_file(file: Path) -> None:
+    """Paths in the file start at its folder, and those in flags at the working directory."""
     file.write_text('[server]\ntls_cert = "tls/cert.pem"\ntls_key = "/etc/key.pem"\n')
 
     server = load(config=file).server
@@ -227,45 +227,46 @@ def test_an_empty_variable_counts_as_unset() -> None:
     assert load(environment={"PORTHOLE_PORT": "", "PORTHOLE_BUS": ""}) == load()
 
 
-def test_an_empty_host_is_refused() -> None:
-    """An empty flag was given on purpose."""
+def test_empty_host_flag_is_rejected() -> None:
+    """Unlike an empty variable, an empty flag was given on purpose."""
     with pytest.raises(ConfigError, match="--host"):
         load(flags={"host": ""})
 
 
 @pytest.mark.parametrize("name", ["http://x.example", "x.example:8000", "*.example", "a b"])
-def test_a_host_that_could_never_match_is_refused(name: str) -> None:
-    """The server started silently, and requests for the name got 421."""
+def test_allowed_host_that_cannot_match_is_rejected(name: str) -> None:
+    """Such a name used to be accepted, and requests for it got 421."""
     with pytest.raises(ConfigError, match="without scheme, port"):
         load(flags={"allowed_hosts": name})
 
 
-def test_a_wrong_name_of_a_camera_is_no_path() -> None:
-    """``cam 1=test:`` became a camera for a file of that name."""
-    with pytest.raises(ConfigError, match=r"name 'cam 1' cannot be used"):
-        load("cam 1=test:")
+@pytest.mark.parametrize("name", ["cam 1", ""])
+def test_invalid_camera_name_is_not_read_as_a_path(name: str) -> None:
+    """``cam 1=test:`` used to become a camera that played a file of that name."""
+    with pytest.raises(ConfigError, match=f"name '{name}' cannot be used"):
+        load(f"{name}=test:")
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1e9", "-1", "0"])
-def test_text_is_held_to_the_same_range(text: str) -> None:
-    """A number given as text is rejected where the file's would be."""
+def test_numbers_given_as_text_have_the_same_range(text: str) -> None:
+    """A flag is rejected if the same number in the file would be."""
     with pytest.raises(ConfigError, match="--fps"):
         load(flags={"fps": text})
 
 
-def test_name_given_twice_is_refused() -> None:
+def test_duplicate_name_is_rejected() -> None:
     """Two cameras cannot have one name."""
     with pytest.raises(ConfigError, match="'a' is given twice"):
         load("a=test:", "a=device:0")
 
 
-def test_explicit_name_after_a_made_one_is_refused_or_kept_apart() -> None:
-    """A generated name never takes the place of a chosen one."""
+def test_explicit_name_equal_to_a_generated_one_is_rejected() -> None:
+    """A chosen name that was already generated for another source is an error."""
     with pytest.raises(ConfigError, match="'test' is given twice"):
         load("test:", "test=device:0")
 
 
-def test_environment_of_others_is_ignored() -> None:
+def test_foreign_environment_variables_are_ignored() -> None:
     """Only variables with our prefix are read."""
     settings = load(environment={"PORT": "1", "MY_PORTHOLE_PORT": "2"})
 
@@ -280,8 +281,8 @@ def test_environment_of_others_is_ignored() -> None:
         ("PORTHOLE_COLOUR", ""),
     ],
 )
-def test_an_unknown_variable_is_refused_with_the_nearest(variable: str, hint: str) -> None:
-    """PORTHOLE_PRT=1 was ignored, and the server listened on another port than intended."""
+def test_unknown_variable_is_rejected_with_a_suggestion(variable: str, hint: str) -> None:
+    """PORTHOLE_PRT=1 used to be ignored, and the server listened on another port than intended."""
     with pytest.raises(ConfigError) as caught:
         load(environment={variable: "1"})
 
@@ -321,10 +322,8 @@ def test_an_unknown_variable_is_refused_with_the_nearest(variable: str, hint: st
         ),
     ],
 )
-def test_a_mistyped_name_in_the_file_is_answered_with_the_nearest(
-    file: Path, text: str, said: str
-) -> None:
-    """Wherever settings have names, a typo is answered with the nearest one, not the whole list."""
+def test_mistyped_name_in_the_file_gets_a_suggestion(file: Path, text: str, said: str) -> None:
+    """Wherever settings have names, the error for a typo suggests the nearest one."""
     file.write_text(text)
 
     with pytest.raises(ConfigError) as caught:
@@ -336,7 +335,7 @@ def test_a_mistyped_name_in_the_file_is_answered_with_the_nearest(
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_a_file_from_any_editor_is_read(file: Path, mark: str, line_end: str) -> None:
+def test_byte_order_marks_and_line_ends_are_accepted(file: Path, mark: str, line_end: str) -> None:
     """Windows editors write a byte order mark, which TOML's grammar does not allow."""
     text = ["# für alle", "[server]", "port = 9000", "[[camera]]", 'name = "a"', 'source = "test:"']
     file.write_bytes((mark + line_end.join(text)).encode())
@@ -348,22 +347,22 @@ def test_a_file_from_any_editor_is_read(file: Path, mark: str, line_end: str) ->
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
-def test_a_file_in_another_encoding_is_told_so(file: Path, encoding: str) -> None:
-    """PowerShell redirection writes UTF-16; "is not TOML" would have its user check the syntax."""
+def test_file_in_another_encoding_is_reported_as_such(file: Path, encoding: str) -> None:
+    """PowerShell redirection writes UTF-16; "is not TOML" would make its user check the syntax."""
     file.write_bytes("[server]\nport = 9000 # für alle".encode(encoding))
 
     with pytest.raises(ConfigError, match=r"is not UTF-8 text \(.*; accepted: .* saved as UTF-8"):
         load(config=file)
 
 
-def test_every_setting_has_words() -> None:
+def test_every_setting_is_described() -> None:
     """Each row of the table describes its setting and what it accepts."""
     for option in server_options():
         assert option.help.endswith(".")
         assert option.accepts
 
 
-def test_documentation_tells_every_setting() -> None:
+def test_documentation_lists_every_setting() -> None:
     """The table in docs/configuration.md matches the table in the code."""
     text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
 
@@ -372,8 +371,8 @@ def test_documentation_tells_every_setting() -> None:
         assert f"| {option.accepts} | {option.help} |" in text
 
 
-def test_checks_are_the_servers_unless_a_camera_has_its_own(file: Path) -> None:
-    """``check_every`` is a minute, the server's value, or the camera's own, which may be 0."""
+def test_camera_overrides_the_servers_check_interval(file: Path) -> None:
+    """``check_every`` is the camera's own value (0 included), else the server's, else 60 s."""
     file.write_text(
         '[[camera]]\nname = "a"\nsource = "http://h/"\n'
         '[[camera]]\nname = "b"\nsource = "http://h/"\ncheck_every = 0'
@@ -385,7 +384,7 @@ def test_checks_are_the_servers_unless_a_camera_has_its_own(file: Path) -> None:
     assert load("http://h/", flags=flags).cameras[0].check_every == 5
 
 
-def test_the_bus_keeps_its_password(file: Path) -> None:
+def test_bus_password_is_never_shown(file: Path) -> None:
     """Neither an error nor a printed settings object shows it."""
     file.write_text('[server]\nbus = "redis:/user:hunter2@host"')
 
@@ -398,8 +397,8 @@ def test_the_bus_keeps_its_password(file: Path) -> None:
     assert "hunter2" not in repr(server)
 
 
-def test_processing_is_read_with_its_folder(file: Path) -> None:
-    """Modules are looked for beside the file; without any, pictures are not processed."""
+def test_processors_are_found_beside_the_file(file: Path) -> None:
+    """Modules are looked up beside the settings file; without ``process``, none are used."""
     file.write_text(
         '[[camera]]\nname = "door"\nsource = "test:"\nprocess = ["mine:annotate", "timestamp"]\n'
         '[[camera]]\nname = "yard"\nsource = "test:"\n'
@@ -413,7 +412,7 @@ def test_processing_is_read_with_its_folder(file: Path) -> None:
 
 
 @pytest.mark.parametrize("process", ['"timestamp"', "[1]", "[[]]", '["mask"]'])
-def test_processing_that_cannot_be_meant_is_refused(file: Path, process: str) -> None:
+def test_invalid_processors_are_rejected(file: Path, process: str) -> None:
     """The error names the camera and the key."""
     file.write_text(f'[[camera]]\nname = "door"\nsource = "test:"\nprocess = {process}\n')
 
@@ -421,8 +420,8 @@ def test_processing_that_cannot_be_meant_is_refused(file: Path, process: str) ->
         load(config=file)
 
 
-def test_a_camera_of_the_command_line_takes_the_same_from_the_server(file: Path) -> None:
-    """With ``--rewind 5`` a minute was kept all the same, unless a file named the camera."""
+def test_command_line_camera_inherits_the_server_settings(file: Path) -> None:
+    """With ``--rewind 5``, a camera of the command line used to keep a minute all the same."""
     file.write_text('[[camera]]\nname = "a"\nsource = "http://h/"\ntitle = "a"')
     flags = {
         "fps": "7",

@@ -25,8 +25,11 @@ from server.config.local import (
         ("file", ""),
     ],
 )
-def test_what_is_no_file_is_told_by_its_kind(tmp_path: Path, kind: str, said: str) -> None:
-    """A folder was "no video that FFmpeg can read", and opening a pipe hung."""
+def test_non_files_are_reported_by_kind(tmp_path: Path, kind: str, said: str) -> None:
+    """The error says what the path is instead of a file.
+
+    A folder used to be "no video that FFmpeg can read", and opening a pipe hung.
+    """
     path = tmp_path / "it"
     listener = socket.socket(socket.AF_UNIX)
     if kind == "folder":
@@ -46,16 +49,16 @@ def test_what_is_no_file_is_told_by_its_kind(tmp_path: Path, kind: str, said: st
 
 
 def test_a_device_is_not_played_as_a_file() -> None:
-    """The error for ``file:/dev/video0`` gives the right source."""
+    """The error for ``file:/dev/video0`` suggests ``device:/dev/video0``."""
     assert "device:/dev/null reads it" in why_no_file("/dev/null")
 
 
-def test_white_space_at_the_end_is_seen(tmp_path: Path) -> None:
+def test_trailing_white_space_is_visible(tmp_path: Path) -> None:
     """A path that ends in invisible white space is quoted."""
     assert why_no_file(f"{tmp_path}/a.mp4 ") == f"there is no file '{tmp_path}/a.mp4 '"
 
 
-def test_a_path_that_cannot_be_is_told() -> None:
+def test_impossible_path_is_reported() -> None:
     """The system's error for a path that is too long is passed on."""
     assert "cannot be accessed (File name too long)" in why_no_file("/" + "x" * 5000)
 
@@ -84,8 +87,8 @@ def test_devices_are_found_with_their_stable_paths(tmp_path: Path) -> None:
     ]
 
 
-def test_a_missing_device_is_answered_with_those_there_are(tmp_path: Path) -> None:
-    """Devices that have a stable path are listed by it."""
+def test_missing_device_error_lists_the_available_ones(tmp_path: Path) -> None:
+    """The error lists each device by its stable path if it has one."""
     plug_in(tmp_path, 2, "C920")
     (tmp_path / "video4").touch()
 
@@ -97,7 +100,7 @@ def test_a_missing_device_is_answered_with_those_there_are(tmp_path: Path) -> No
     )
 
 
-def test_a_file_is_no_device(tmp_path: Path) -> None:
+def test_a_file_is_not_a_device(tmp_path: Path) -> None:
     """``device:`` with a file's path is rejected before it is opened."""
     (tmp_path / "clip.mp4").touch()
 
@@ -106,7 +109,7 @@ def test_a_file_is_no_device(tmp_path: Path) -> None:
 
 
 def test_a_program_must_exist_and_be_executable(tmp_path: Path) -> None:
-    """It is found like in a shell, with relative paths from the settings file's folder."""
+    """Programs are found as in a shell; relative paths start at the settings file's folder."""
     (tmp_path / "camera.sh").write_text("#!/bin/sh\n")
 
     assert why_no_program("sh", "/") == ""

@@ -8,7 +8,7 @@ from server.config.processors import parse_processors
 from server.errors import ConfigError
 
 
-def test_a_function_and_built_ins_are_told_apart(tmp_path: Path) -> None:
+def test_functions_and_built_ins_are_distinguished(tmp_path: Path) -> None:
     """A name with a colon is a user's function, found beside the settings; others are built in."""
     annotate, caption, mask = parse_processors(
         ["my.module:annotate", "caption?text=Front+door&corner=top-right", MASK], tmp_path
@@ -25,15 +25,15 @@ def test_a_function_and_built_ins_are_told_apart(tmp_path: Path) -> None:
     assert [one.is_mask for one in (annotate, caption, mask)] == [False, False, True]
 
 
-def test_names_are_told_apart() -> None:
-    """Two processors of a kind get different names, for people to tell them apart."""
+def test_processors_of_a_kind_get_different_names() -> None:
+    """A second processor of the same kind gets a number in its name."""
     named = parse_processors([MASK, MASK, "timestamp", MASK], Path())
 
     assert [one.name for one in named] == ["mask", "mask-2", "timestamp", "mask-3"]
 
 
-def test_anything_can_be_required() -> None:
-    """If a required processor does not work, there is to be no picture."""
+def test_any_processor_can_be_required() -> None:
+    """A function or a built-in can be required; if it fails, no picture is shown."""
     assert all(
         one.required for one in parse_processors(["m:f?required=1", "motion?required=1"], Path())
     )
@@ -65,7 +65,7 @@ MASK = "mask?x=0.1&y=0.1&width=0.2&height=0.3"
         ("blur-faces", "no cascade classifier"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(text: str, named: str) -> None:
+def test_invalid_processors_are_rejected(text: str, named: str) -> None:
     """The message names the fault and what is accepted."""
     with pytest.raises(ConfigError, match="accepted") as refused:
         parse_processors([text], Path())
@@ -74,15 +74,15 @@ def test_what_cannot_be_meant_is_refused(text: str, named: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_there_is_a_bound() -> None:
-    """Dozens of processors are a mistake."""
+def test_number_of_processors_is_limited() -> None:
+    """More than 16 processors are probably a mistake."""
     with pytest.raises(ConfigError, match="up to 16"):
         parse_processors(["timestamp"] * 17, Path())
 
 
 @pytest.mark.parametrize("first", ["timestamp", "timestamp?corner=top-left", "motion"])
-def test_motion_does_not_mark_what_is_drawn(first: str) -> None:
-    """Behind ``timestamp``, ``motion`` drew its boxes around the clock."""
+def test_motion_after_a_drawing_processor_is_rejected(first: str) -> None:
+    """After ``timestamp``, ``motion`` used to draw its boxes around the clock."""
     name = first.partition("?")[0]
 
     with pytest.raises(

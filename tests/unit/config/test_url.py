@@ -48,8 +48,8 @@ def password_of(address: Address) -> str:
         ("http://cam/?at=@&b=c", "http://cam/?at=@&b=c"),
     ],
 )
-def test_a_password_is_understood(written: str, target: str) -> None:
-    """Special characters that were not encoded gave "no URL"; now the target encodes them."""
+def test_special_characters_in_a_password_are_encoded(written: str, target: str) -> None:
+    """The target encodes what the user did not; such a URL used to be rejected as "no URL"."""
     assert parse(written).target == target
 
 
@@ -64,8 +64,8 @@ def test_a_password_is_understood(written: str, target: str) -> None:
         "rtsp://cam/s3cret@live",
     ],
 )
-def test_an_ambiguous_password_is_refused_with_how_to_write_it(written: str) -> None:
-    """Its end could only be guessed, and a wrong guess would send it to a wrong host."""
+def test_ambiguous_password_is_rejected_with_advice(written: str) -> None:
+    """Where the password ends could only be guessed, and a wrong guess would send it elsewhere."""
     with pytest.raises(ConfigError) as caught:
         parse(written)
 
@@ -75,7 +75,7 @@ def test_an_ambiguous_password_is_refused_with_how_to_write_it(written: str) -> 
 
 
 @given(st.text(), PLACES)
-def test_any_encoded_password_survives(password: str, place: str) -> None:
+def test_encoded_password_is_preserved(password: str, place: str) -> None:
     """The target contains the password as written; the public form contains none."""
     address = parse(f"rtsp://ann:{quote(password, safe='')}@{place}")
 
@@ -88,8 +88,8 @@ def test_any_encoded_password_survives(password: str, place: str) -> None:
 @example("x@y/", "cam/live")
 @example("1/", "cam/live")
 @example("%41", "cam/live")
-def test_a_password_that_is_not_encoded_is_right_or_refused(password: str, place: str) -> None:
-    """It never reaches a wrong host, is never truncated, and is not shown when rejected."""
+def test_unencoded_password_is_parsed_right_or_rejected(password: str, place: str) -> None:
+    """The password never reaches a wrong host, is never truncated, and is not shown if rejected."""
     try:
         address = parse(f"rtsp://ann:{password}@{place}")
     except ConfigError as error:
@@ -139,7 +139,7 @@ def test_password_is_not_public(text: str, public: str) -> None:
         "rtps://ann:x\ns3cret@cam/live",
     ],
 )
-def test_password_is_not_in_the_refusal(text: str) -> None:
+def test_error_does_not_show_the_password(text: str) -> None:
     """A rejected URL is shown without its password, however malformed it is."""
     with pytest.raises(ConfigError) as caught:
         parse(text)
@@ -147,13 +147,13 @@ def test_password_is_not_in_the_refusal(text: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_port_out_of_range_is_told() -> None:
+def test_port_out_of_range_is_reported() -> None:
     """The error names an impossible port."""
     with pytest.raises(ConfigError, match=r"not a URL \(ports are 1 to 65535\)"):
         parse("http://ann:s3cret@cam:99999/")
 
 
-def test_text_of_programs_is_shown_without_passwords() -> None:
+def test_passwords_are_hidden_in_program_output() -> None:
     """FFmpeg and others print the URL that they cannot open."""
     text = "Error opening rtsp://ann:s3cret@cam/x?k=s3cret, and http://cam/: refused"
 
@@ -161,8 +161,8 @@ def test_text_of_programs_is_shown_without_passwords() -> None:
 
 
 @given(st.text())
-def test_hiding_never_fails(text: str) -> None:
-    """Anything that is not a source passes through here on its way to a message."""
+def test_hiding_a_password_never_fails(text: str) -> None:
+    """Text that is not a source is also passed through ``hide_password`` before it is shown."""
     assert "s3cret" not in hide_password(f"{text}//ann:s3cret@{text}")
 
 
@@ -175,8 +175,8 @@ def test_hiding_never_fails(text: str) -> None:
         *(("8.8.8.8", False), ("2001:4860:4860::8888", False), ("cam.example.com", False)),
     ],
 )
-def test_private_hosts_are_known(host: str, private: bool) -> None:
-    """By default a certificate must be valid only where the path is not private."""
+def test_private_hosts_need_no_valid_certificate(host: str, private: bool) -> None:
+    """By default a certificate is verified only for hosts outside of private networks."""
     assert must_verify(None, host) is not private
     assert must_verify(True, host)
     assert not must_verify(False, host)

@@ -17,8 +17,8 @@ def lines(folder: Path, name: str = "audit.log") -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_an_entry_says_who_what_where_when_and_result(tmp_path: Path, clock: FakeClock) -> None:
-    """An entry is one line of JSON; unknown fields are left out."""
+def test_entry_records_who_what_where_when_and_result(tmp_path: Path, clock: FakeClock) -> None:
+    """An entry is one line of JSON; fields without a value are left out."""
     audit = Audit(tmp_path, clock.time)
 
     audit.note("ada", "fps", "10.0.0.7", camera="door", value=5.0, by=None)
@@ -37,7 +37,7 @@ def test_an_entry_says_who_what_where_when_and_result(tmp_path: Path, clock: Fak
     ]
 
 
-def test_the_file_is_private(tmp_path: Path) -> None:
+def test_log_file_is_private(tmp_path: Path) -> None:
     """Only the server's own account may read it."""
     audit = Audit(tmp_path)
 
@@ -58,14 +58,12 @@ def test_control_characters_are_escaped(text: str) -> None:
     assert json.loads(line)["who"] == text
 
 
-def test_long_values_are_cut() -> None:
-    """One name cannot fill the disk."""
+def test_long_values_are_truncated() -> None:
+    """A single long name cannot fill the disk."""
     assert len(line_of({"who": "x" * 100_000}, 0)) < 400
 
 
-def test_the_file_is_moved_aside_when_large(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_log_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file stays below its limit; the previous one is kept."""
     monkeypatch.setattr(audit_module, "MAX_BYTES", 1000)
     audit = Audit(tmp_path)
@@ -81,8 +79,8 @@ def test_the_file_is_moved_aside_when_large(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.log", "audit.log.1"]
 
 
-def test_a_repeated_refusal_is_one_line_with_a_count(tmp_path: Path, clock: FakeClock) -> None:
-    """A guesser cannot push everything else out of the file; actions are never merged."""
+def test_repeated_refusals_are_merged_with_a_count(tmp_path: Path, clock: FakeClock) -> None:
+    """Password guessing cannot push everything else out of the file; actions are never merged."""
     audit = Audit(tmp_path, clock.time)
 
     for _ in range(500):
@@ -98,10 +96,10 @@ def test_a_repeated_refusal_is_one_line_with_a_count(tmp_path: Path, clock: Fake
     assert [entry.get("repeated") for entry in refusals] == [None, 499, None]
 
 
-def test_refusals_displace_nothing_that_was_done(
+def test_refusals_do_not_displace_actions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """Refusals fill a file of their own, however many come, and from wherever.
+    """Refusals go to a file of their own, however many there are and wherever they come from.
 
     Refusals used to be told apart by each login's text, so 32,000 requests left nothing else in the
     log.
@@ -124,8 +122,8 @@ def test_refusals_displace_nothing_that_was_done(
     assert (tmp_path / "refused.log").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_refused_is_told_apart_by_our_own_words(tmp_path: Path, clock: FakeClock) -> None:
-    """Neither the caller's text nor the addresses of one household make them different."""
+def test_refusals_that_differ_in_caller_text_are_merged(tmp_path: Path, clock: FakeClock) -> None:
+    """Neither the caller's text nor another address of the same IPv6 network starts a new entry."""
     audit = Audit(tmp_path, clock.time)
 
     for number in range(200):
@@ -146,7 +144,7 @@ def test_what_is_refused_is_told_apart_by_our_own_words(tmp_path: Path, clock: F
     assert [entry["repeated"] for entry in refusals if "repeated" in entry] == [199] * 3
 
 
-def test_a_disk_that_refuses_stops_nothing(tmp_path: Path) -> None:
+def test_actions_go_ahead_when_the_log_cannot_be_written(tmp_path: Path) -> None:
     """An action goes ahead without its entry, and the next entry says how many were lost."""
     folder = tmp_path / "missing"
     audit = Audit(folder)
@@ -164,7 +162,7 @@ def test_a_disk_that_refuses_stops_nothing(tmp_path: Path) -> None:
     assert lines(folder)[0]["lost_before"] == 1
 
 
-def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_entries_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the disk hangs, memory does not grow: entries are lost and counted."""
     monkeypatch.setattr(audit_module, "MAX_PENDING", 10)
     audit = Audit(tmp_path)
@@ -176,8 +174,8 @@ def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(lines(tmp_path)) == 10
 
 
-def test_no_link_is_followed(tmp_path: Path) -> None:
-    """Otherwise somebody with access to the folder could have another file appended to."""
+def test_symbolic_links_are_not_followed(tmp_path: Path) -> None:
+    """Otherwise anyone with access to the folder could make the server append to another file."""
     target = tmp_path / "target"
     target.write_text("")
     (tmp_path / "audit.log").symlink_to(target)

@@ -1,4 +1,4 @@
-"""What commands do, on which node, and who is told."""
+"""What commands do, on which node, and which notices they send."""
 
 import re
 from collections.abc import Callable
@@ -31,10 +31,10 @@ from tests.unit.control.conftest import Notices
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_changes_are_told_with_who_and_what(
+def test_changes_are_announced_with_user_and_value(
     make: Callable[..., Control], camera: Camera, notices: Notices
 ) -> None:
-    """Everybody is told who changed what; setting the current value is no change."""
+    """A notice says who changed what; setting the current value again sends none."""
     control = make(camera)
 
     for _ in range(2):
@@ -52,8 +52,8 @@ def test_changes_are_told_with_who_and_what(
     ]
 
 
-def test_unknown_camera_is_refused(make: Callable[..., Control], camera: Camera) -> None:
-    """The error for an unknown camera has its code, and a long name is cut."""
+def test_unknown_camera_is_rejected(make: Callable[..., Control], camera: Camera) -> None:
+    """The error has its own code, and a long name is truncated."""
     control = make(camera)
 
     with pytest.raises(RequestError) as caught:
@@ -64,7 +64,7 @@ def test_unknown_camera_is_refused(make: Callable[..., Control], camera: Camera)
     assert control.camera("door") is camera
 
 
-def test_quit_is_told_and_shuts_down(
+def test_quit_is_announced_and_shuts_down(
     make: Callable[..., Control], camera: Camera, notices: Notices
 ) -> None:
     """The server announces who shuts it down, and exits."""
@@ -91,7 +91,7 @@ class FakeOwner:
         self.asked.append((who, command))
 
 
-def test_a_camera_of_another_node_is_changed_there(
+def test_remote_camera_is_changed_on_its_own_node(
     make: Callable[..., Control],
     camera: Camera,
     notices: Notices,
@@ -129,7 +129,7 @@ def test_a_camera_of_another_node_is_changed_there(
         (Start(camera="door"), "enabled", True),
     ],
 )
-def test_commands_go_to_a_camera_of_our_own(
+def test_each_command_changes_a_local_camera(
     make: Callable[..., Control],
     camera: Camera,
     command: Command,
@@ -145,7 +145,7 @@ def test_commands_go_to_a_camera_of_our_own(
 def test_a_command_without_a_handler_is_an_error(
     make: Callable[..., Control], camera: Camera
 ) -> None:
-    """It once succeeded without doing anything. Every existing command has a handler."""
+    """Such a command once succeeded without doing anything. Every existing one has a handler."""
 
     class Paint(CameraCommand):
         event = "paint"
@@ -158,13 +158,13 @@ def test_a_command_without_a_handler_is_an_error(
     assert all(handlers.dispatch(kind) is not missing for kind in COMMANDS.values())
 
 
-def test_a_slider_on_its_way_is_told_of_once(
+def test_dragged_slider_is_announced_once(
     make: Callable[..., Control],
     camera: Camera,
     notices: Notices,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Many values in a row make one notice, about the last."""
+    """Many values in a row give one notice, about the last one."""
     monkeypatch.setattr(control_module, "REST_S", 0.05)
     control = make(camera)
 
@@ -181,7 +181,7 @@ def test_a_slider_on_its_way_is_told_of_once(
     ]
 
 
-def test_what_was_refused_is_not_told(
+def test_rejected_change_is_not_announced(
     make: Callable[..., Control], camera: Camera, notices: Notices
 ) -> None:
     """A value that no camera accepted is not announced."""
@@ -193,13 +193,13 @@ def test_what_was_refused_is_not_told(
     assert notices == []
 
 
-def test_the_new_command_of_the_docs_works(
+def test_example_command_in_the_docs_works(
     make: Callable[..., Control],
     camera: Camera,
     notices: Notices,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The steps in ``docs/architecture.md`` are all that is needed."""
+    """The steps in ``docs/architecture.md`` are all that a new command needs."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     names: dict[str, Any] = vars(commands) | {"_handle": singledispatchmethod(lambda *_: None)}
     for example in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):

@@ -31,10 +31,10 @@ def test_changes_survive_a_restart(make: Callable[..., Control], camera: Camera)
     assert (again.fps, again.quality, again.enabled) == (12.5, 40, False)
 
 
-def test_the_way_back_to_the_sources_own_survives_a_restart(
+def test_reset_to_the_sources_own_values_survives_a_restart(
     make: Callable[..., Control], camera: Camera
 ) -> None:
-    """Resetting a rate, also one from the settings, survives a restart."""
+    """A frame rate or quality stays reset after a restart, even if the settings specify one."""
     control = make(camera)
     control.restore()
     control.execute("ann", SetFps(camera="door", fps=12.5))
@@ -51,10 +51,10 @@ def test_the_way_back_to_the_sources_own_survives_a_restart(
     assert again.describe()["set"] == {"fps": None, "quality": None}
 
 
-def test_looking_for_motion_survives_a_restart(
+def test_motion_settings_survive_a_restart(
     make: Callable[..., Control], camera: Camera, notices: Notices
 ) -> None:
-    """Settings that were not changed stay; those that the command set take precedence."""
+    """A command changes only the motion settings that it names, and all are restored."""
     zone = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]]
     control = make(camera)
     control.restore()
@@ -79,7 +79,7 @@ def test_looking_for_motion_survives_a_restart(
     ]
 
 
-def test_started_camera_stays_so(make: Callable[..., Control], camera: Camera) -> None:
+def test_started_camera_stays_started(make: Callable[..., Control], camera: Camera) -> None:
     """A camera that was stopped and started again runs after a restart."""
     control = make(camera)
     control.restore()
@@ -93,7 +93,7 @@ def test_started_camera_stays_so(make: Callable[..., Control], camera: Camera) -
     assert again.enabled
 
 
-def test_changes_are_written_by_themselves(
+def test_changes_are_saved_automatically(
     make: Callable[..., Control], camera: Camera, tmp_path: Path
 ) -> None:
     """A crash loses nothing: each change is on disk a moment later."""
@@ -123,7 +123,7 @@ def test_changes_are_written_by_themselves(
         {"cameras": {"door": {"fps": 10**400, "quality": -(10**400)}}},
     ],
 )
-def test_kept_nonsense_is_passed_over(
+def test_invalid_saved_values_are_ignored(
     make: Callable[..., Control], camera: Camera, tmp_path: Path, kept: object
 ) -> None:
     """Invalid values in the file neither reach the camera nor stop the start."""
@@ -135,7 +135,7 @@ def test_kept_nonsense_is_passed_over(
     assert not camera.motion.on
 
 
-def test_absent_camera_is_remembered(
+def test_missing_camera_keeps_its_saved_changes(
     make: Callable[..., Control], camera: Camera, tmp_path: Path
 ) -> None:
     """A camera missing from today's settings keeps its stored changes."""
@@ -155,14 +155,14 @@ def test_absent_camera_is_remembered(
     "error",
     [OSError(28, "No space left on device"), RecursionError("maximum recursion depth exceeded")],
 )
-def test_disk_that_refuses_is_told(
+def test_failed_save_is_reported(
     make: Callable[..., Control],
     camera: Camera,
     notices: Notices,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
 ) -> None:
-    """A change that cannot be stored still applies, and people are told."""
+    """A change that cannot be stored still applies, and a notice gives the error."""
 
     def full(self: StateFile, document: object) -> None:
         raise error
@@ -178,7 +178,7 @@ def test_disk_that_refuses_is_told(
     assert error.args[-1] in notices[-1][1]
 
 
-def test_what_could_not_be_kept_is_tried_again(
+def test_failed_save_is_retried(
     make: Callable[..., Control], camera: Camera, notices: Notices, tmp_path: Path
 ) -> None:
     """A change made while the disk was full is stored later, at shutdown at the latest."""
@@ -196,10 +196,10 @@ def test_what_could_not_be_kept_is_tried_again(
     }
 
 
-def test_closing_during_a_write_waits_for_it(
+def test_close_waits_for_a_running_write(
     make: Callable[..., Control], camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two concurrent writes would spoil the file; the last change is still in it."""
+    """Two concurrent writes would corrupt the file. The last change is still saved."""
     writing: list[int] = []
     most: list[int] = []
     save = StateFile.save

@@ -34,7 +34,7 @@ def fill(timeline: Timeline, clock: FakeClock, camera: str, count: int) -> None:
             timeline.add("info", f"{camera} is {word}", camera)
 
 
-def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
+def test_notices_survive_a_restart(tmp_path: Path, clock: FakeClock) -> None:
     """Each notice keeps its text, camera, user, time and level."""
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("warning", "Door went offline: the cable is out", "door")
@@ -62,7 +62,7 @@ def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
     ]
 
 
-def test_who_did_it_is_kept_and_told_to_some(tmp_path: Path, clock: FakeClock) -> None:
+def test_only_operators_see_who_acted(tmp_path: Path, clock: FakeClock) -> None:
     """Operators see names, viewers do not, also after a restart."""
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("info", "Door was stopped", "door", "ada")
@@ -77,8 +77,8 @@ def test_who_did_it_is_kept_and_told_to_some(tmp_path: Path, clock: FakeClock) -
     assert "ada" not in str([unnamed for _, unnamed in told])
 
 
-def test_a_day_later_it_is_forgotten(tmp_path: Path, clock: FakeClock) -> None:
-    """Notices are kept for 24 hours, in memory and over a restart."""
+def test_notices_expire_after_a_day(tmp_path: Path, clock: FakeClock) -> None:
+    """Notices are kept for 24 hours, in memory and across a restart."""
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("info", "first", "door")
     clock.advance(3600)
@@ -91,8 +91,8 @@ def test_a_day_later_it_is_forgotten(tmp_path: Path, clock: FakeClock) -> None:
     assert told(restarted(tmp_path, clock)) == ["second"]
 
 
-def test_a_clock_that_was_ahead_has_forgotten_nothing(tmp_path: Path, clock: FakeClock) -> None:
-    """Opening the page while the clock was a week ahead deleted the day's notices."""
+def test_clock_that_was_ahead_deletes_nothing(tmp_path: Path, clock: FakeClock) -> None:
+    """Opening the page while the clock was a week ahead used to delete the day's notices."""
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("info", "first", "door")
 
@@ -103,7 +103,7 @@ def test_a_clock_that_was_ahead_has_forgotten_nothing(tmp_path: Path, clock: Fak
     assert told(timeline) == ["first"]
 
 
-def test_the_fullest_camera_makes_room(
+def test_busiest_camera_loses_its_notices_first(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A camera that comes and goes all day does not push out other cameras' notices."""
@@ -117,10 +117,10 @@ def test_the_fullest_camera_makes_room(
     assert len(told(timeline)) == 20
 
 
-def test_the_file_is_bounded(
+def test_timeline_file_is_bounded(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is rewritten when most of it has expired, and stays private."""
+    """The file is rewritten when most of it has expired, and stays private."""
     monkeypatch.setattr(timeline_module, "MAX_KEPT", 20)
     monkeypatch.setattr(timeline_module, "MAX_OUTDATED", 20)
     timeline = Timeline(tmp_path, clock.time)
@@ -135,7 +135,7 @@ def test_the_file_is_bounded(
     assert told(restarted(tmp_path, clock)) == told(timeline)
 
 
-def test_an_answer_is_bounded(
+def test_answer_is_limited_to_the_newest_notices(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The newest come first; the answer says that there are more, and ``before`` gets them."""
@@ -151,7 +151,7 @@ def test_an_answer_is_bounded(
     assert [notice.at - UNIX_EPOCH_OF_TESTS for notice in earlier] == [1003, 1004, 1005, 1006]
 
 
-def test_nobody_hears_of_what_they_may_not_see(tmp_path: Path, clock: FakeClock) -> None:
+def test_notices_of_hidden_cameras_are_left_out(tmp_path: Path, clock: FakeClock) -> None:
     """A user who may see some cameras gets their notices and the server's."""
     timeline = Timeline(tmp_path, clock.time)
     for camera in ("door", "yard", None):
@@ -164,7 +164,7 @@ def test_nobody_hears_of_what_they_may_not_see(tmp_path: Path, clock: FakeClock)
     assert timeline.newest(sees_door, camera="yard") == ([], False)
 
 
-def test_one_camera_and_a_time(tmp_path: Path, clock: FakeClock) -> None:
+def test_notices_are_filtered_by_camera_and_time(tmp_path: Path, clock: FakeClock) -> None:
     """A client can ask for what is new to it, also for one camera."""
     timeline = Timeline(tmp_path, clock.time)
     seen = timeline.add("info", "first", "door").at
@@ -191,7 +191,7 @@ def test_a_dragged_slider_is_one_notice(tmp_path: Path, clock: FakeClock) -> Non
     assert told(restarted(tmp_path, clock)) == expected
 
 
-def test_a_damaged_file_costs_its_damaged_lines_only(tmp_path: Path, clock: FakeClock) -> None:
+def test_damaged_lines_are_skipped(tmp_path: Path, clock: FakeClock) -> None:
     """Half lines, junk, wrong types and future days are skipped; the rest is kept."""
     good = {"at": UNIX_EPOCH_OF_TESTS + 999, "level": "info", "message": "good"}
     bad: list[object] = [
@@ -221,7 +221,9 @@ def test_a_damaged_file_costs_its_damaged_lines_only(tmp_path: Path, clock: Fake
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link", "missing folder"])
-def test_what_is_no_file_stops_nothing(tmp_path: Path, clock: FakeClock, kind: str) -> None:
+def test_unusable_file_does_not_stop_the_timeline(
+    tmp_path: Path, clock: FakeClock, kind: str
+) -> None:
     """Whatever is in the file's place, notices are collected and shown."""
     folder = tmp_path / "state"
     if kind != "missing folder":
@@ -244,7 +246,7 @@ def test_what_is_no_file_stops_nothing(tmp_path: Path, clock: FakeClock, kind: s
     assert kind != "link" or target.read_text() == ""
 
 
-def test_a_disk_that_is_back_gets_everything(
+def test_unwritten_notices_are_written_later(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Notices that could not be written are written with later ones."""
@@ -264,7 +266,7 @@ def test_a_disk_that_is_back_gets_everything(
     assert told(restarted(folder, clock)) == ["first", "second"]
 
 
-def test_a_full_timeline_is_told_quickly(tmp_path: Path, clock: FakeClock) -> None:
+def test_full_timeline_sends_a_limited_answer(tmp_path: Path, clock: FakeClock) -> None:
     """An answer never holds more than its limit, however much is kept."""
     timeline = Timeline(tmp_path, clock.time)
     fill(timeline, clock, "door", timeline_module.MAX_KEPT + 100)

@@ -27,7 +27,7 @@ def test_acknowledgement_is_cumulative() -> None:
     assert credit.in_flight == 1
 
 
-def test_frames_sent_count_and_not_the_distance_of_numbers() -> None:
+def test_skipped_numbers_do_not_use_credit() -> None:
     """A viewer that skipped a thousand frames owes only those it was sent."""
     credit = spent(1, 1001)
     assert not credit.ready
@@ -50,7 +50,7 @@ def test_old_acknowledgement_changes_nothing(seq: int) -> None:
 
 
 def test_repeated_acknowledgement_changes_nothing() -> None:
-    """A repeated acknowledgement changes nothing."""
+    """The second copy neither clears frames nor changes the round trip."""
     credit = spent(5, 6)
 
     assert credit.acknowledge(5, 0.1, FPS)
@@ -60,7 +60,7 @@ def test_repeated_acknowledgement_changes_nothing() -> None:
     assert credit.round_trip_s == pytest.approx(0.1)
 
 
-def test_huge_acknowledgement_clears_what_was_sent_and_no_more() -> None:
+def test_future_acknowledgement_gives_no_extra_credit() -> None:
     """A number from the future gives no credit for frames not yet sent."""
     credit = spent(5, 6)
 
@@ -72,8 +72,8 @@ def test_huge_acknowledgement_clears_what_was_sent_and_no_more() -> None:
     assert not credit.ready
 
 
-def test_reordered_acknowledgements_end_alike() -> None:
-    """An acknowledgement overtaken by a later one is harmless."""
+def test_reordered_acknowledgements_are_harmless() -> None:
+    """An acknowledgement that arrives after a later one clears nothing."""
     credit = spent(1, 2)
 
     assert credit.acknowledge(2, 0.1, FPS)
@@ -117,7 +117,7 @@ def cover(credit: Credit, first: int, frames: int, now: float) -> None:
     credit.acknowledge(first + frames - 1, now + 0.01, FPS)
 
 
-def test_window_follows_what_an_acknowledgement_covers() -> None:
+def test_window_follows_the_frames_per_acknowledgement() -> None:
     """A viewer that covers two frames, then four, may be sent six; it never has to wait."""
     credit = Credit(2, START, acks=4)
     assert (credit.window, credit.widest) == (2, 6)
@@ -132,8 +132,8 @@ def test_window_follows_what_an_acknowledgement_covers() -> None:
     assert windows == [2, 4, 6, 6]
 
 
-def test_wide_window_is_two_frames_more_than_covered() -> None:
-    """A viewer that could cover six of video, but covers four pictures, has no more in flight."""
+def test_wide_window_has_two_spare_frames() -> None:
+    """The window is two more than the frames covered, even if the viewer could cover more."""
     credit = Credit(2, START, acks=6)
     assert credit.widest == 8
 
@@ -145,8 +145,8 @@ def test_wide_window_is_two_frames_more_than_covered() -> None:
     assert windows == [4, 6, 6, 7]  # At most 250 ms of frames.
 
 
-def test_a_gap_ends_the_wide_window() -> None:
-    """An acknowledgement of fewer frames than before means a late one: the window is two again."""
+def test_short_acknowledgement_ends_the_wide_window() -> None:
+    """If it covers fewer frames than before, one was late, and the window is two again."""
     credit = Credit(2, START, acks=4)
     for number, frames in enumerate((2, 4, 4)):
         cover(credit, 10 * number + 1, frames, START + number)
@@ -168,7 +168,7 @@ def test_wide_window_is_bounded_by_time() -> None:
 
 
 @pytest.mark.parametrize("window", [1, 2])
-def test_two_frames_share_an_acknowledgement_at_five_a_second(window: int) -> None:
+def test_two_frames_share_an_acknowledgement_at_5_fps(window: int) -> None:
     """The first waits 200 ms for the second; no frame is missed, and none older is in flight.
 
     With a window of one the viewer would wait in vain, so one that says ``acks`` has two.
@@ -187,7 +187,7 @@ def test_two_frames_share_an_acknowledgement_at_five_a_second(window: int) -> No
     assert credit.window == 2
 
 
-def test_a_link_that_chokes_between_two_has_two_frames_in_flight() -> None:
+def test_stalled_link_has_at_most_two_frames_in_flight() -> None:
     """While an acknowledgement waits for a second frame, the first counts as in flight."""
     credit = Credit(2, START, acks=4)
     cover_at_five(credit, 1, START)
@@ -206,8 +206,8 @@ def cover_at_five(credit: Credit, seq: int, now: float) -> None:
     credit.acknowledge(seq, now + 0.01, 5.0)
 
 
-def test_who_said_nothing_keeps_the_window() -> None:
-    """Old clients cover two frames now and then; that does not widen the window."""
+def test_client_that_declares_no_acks_keeps_the_window() -> None:
+    """Old clients sometimes acknowledge two frames together; that does not widen the window."""
     credit = Credit(2, START)
     for number in range(20):
         cover(credit, 10 * number + 1, 2, START + number / 30)
@@ -230,7 +230,7 @@ def test_video_is_bounded_by_time_in_flight() -> None:
     assert not credit.may_flow(START + 0.36, 0.1, 6999)
 
 
-def test_video_stops_at_two_frames_after_a_gap() -> None:
+def test_video_pauses_after_a_short_acknowledgement() -> None:
     """A link that just stalled shows it by a short acknowledgement before anything is late."""
     credit = Credit(2, START, acks=4)
     cover(credit, 1, 2, START)

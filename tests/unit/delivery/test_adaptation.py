@@ -133,7 +133,7 @@ class _SizedCamera:
         *((960, "960"), (641, "960"), (640, "640"), (320, "320"), (100, "320")),
     ],
 )
-def test_tile_sets_the_most(tile: int | None, rendition: str) -> None:
+def test_tile_size_limits_the_rendition(tile: int | None, rendition: str) -> None:
     """On a good link a tile soon gets the smallest rendition that fills it."""
     viewer = Viewer(tile=tile).watch(1)
 
@@ -156,7 +156,7 @@ def test_narrow_link_gets_small_fresh_pictures(bare_s: float, told: bool) -> Non
     assert viewer.changes(since=0) <= 4
 
 
-def test_link_that_becomes_narrow_is_noticed_within_two_frames() -> None:
+def test_narrowing_link_steps_down_quickly() -> None:
     """Stepping down is fast: only frames already in flight arrive in the old size."""
     viewer = Viewer().watch(10)
     viewer.kilobytes_per_s, viewer.bare_s = NARROW, 0.2
@@ -168,8 +168,8 @@ def test_link_that_becomes_narrow_is_noticed_within_two_frames() -> None:
     assert len(large) <= 6
 
 
-def test_link_that_recovers_is_used_within_ten_seconds() -> None:
-    """Stepping up is slow, but not slower than that."""
+def test_recovered_link_steps_up_within_ten_seconds() -> None:
+    """Stepping up is slower than stepping down, but not slower than that."""
     viewer = Viewer(NARROW, bare_s=0.2).watch(30)
     viewer.kilobytes_per_s, viewer.bare_s = LAN, 0.002
 
@@ -180,7 +180,7 @@ def test_link_that_recovers_is_used_within_ten_seconds() -> None:
 
 
 @pytest.mark.parametrize("kilobytes_per_s", [300, 400, 500, 600, 800, 1000, 1200])
-def test_link_in_between_is_left_in_peace(kilobytes_per_s: float) -> None:
+def test_link_between_two_renditions_does_not_flap(kilobytes_per_s: float) -> None:
     """A link that carries one rendition but not the next causes no flapping."""
     viewer = Viewer(kilobytes_per_s, bare_s=0.03).watch(120)
 
@@ -190,16 +190,16 @@ def test_link_in_between_is_left_in_peace(kilobytes_per_s: float) -> None:
 
 @pytest.mark.parametrize(("told", "changes"), [(True, 0), (False, 1)], ids=["told", "not told"])
 @pytest.mark.parametrize("bare_s", [0.05, 0.2])
-def test_long_link_keeps_its_size(bare_s: float, told: bool, changes: int) -> None:
-    """A long but wide link costs frames at first, but no size once its round trip is known."""
+def test_long_link_keeps_the_full_size(bare_s: float, told: bool, changes: int) -> None:
+    """A long but wide link keeps its size; one change at first if its round trip is not known."""
     viewer = Viewer(bare_s=bare_s, told=told).watch(30)
 
     assert viewer.rendition == "full"
     assert viewer.changes(since=1) == changes
 
 
-def test_viewer_that_decodes_slowly_is_told_so() -> None:
-    """A phone that takes 100 ms for a full picture gets smaller ones: ``decoding``."""
+def test_slow_decoder_gets_smaller_pictures() -> None:
+    """A phone that takes 100 ms for a full picture gets smaller ones, because of ``decoding``."""
     viewer = Viewer(hold_s=0.1).watch(20)
 
     assert viewer.rendition != "full"
@@ -208,7 +208,7 @@ def test_viewer_that_decodes_slowly_is_told_so() -> None:
     assert viewer.watch(100).changes(since=60) <= 8
 
 
-def test_busy_server_is_named_and_not_the_network() -> None:
+def test_busy_server_is_the_reason_not_the_network() -> None:
     """On a wide link, a hub 100 ms late gives smaller pictures; the reason is ``server``.
 
     It used to be "network", on localhost, which made the user look for a faulty cable.
@@ -219,7 +219,7 @@ def test_busy_server_is_named_and_not_the_network() -> None:
     assert viewer.choice.reason == "server"
 
 
-def test_a_stall_of_the_server_is_no_fault_of_the_network() -> None:
+def test_server_stall_is_not_blamed_on_the_network() -> None:
     """If frames are late because the hub hung, the server is the reason, even at the start."""
     viewer = Viewer(lag_s=0.8).watch(4)
 
@@ -227,7 +227,7 @@ def test_a_stall_of_the_server_is_no_fault_of_the_network() -> None:
     assert viewer.choice.reason == "server"
 
 
-def test_network_is_named_when_the_server_has_recovered() -> None:
+def test_network_is_the_reason_once_the_server_recovers() -> None:
     """The reason is the current one: a narrow link is named once the hub is fast again."""
     viewer = Viewer(NARROW, bare_s=0.03, lag_s=1.0).watch(5)
     assert viewer.choice.reason == "server"
@@ -239,7 +239,7 @@ def test_network_is_named_when_the_server_has_recovered() -> None:
     assert viewer.choice.reason == "network"
 
 
-def test_a_little_lag_does_not_excuse_a_narrow_link() -> None:
+def test_slight_lag_does_not_hide_a_narrow_link() -> None:
     """A slightly late hub is not named as the reason on a narrow link."""
     viewer = Viewer(NARROW, bare_s=0.03, lag_s=0.02).watch(20)
 
@@ -247,7 +247,7 @@ def test_a_little_lag_does_not_excuse_a_narrow_link() -> None:
     assert viewer.choice.reason == "network"
 
 
-def test_tile_that_grows_gets_more() -> None:
+def test_enlarged_tile_gets_a_larger_rendition() -> None:
     """An enlarged tile gets the rendition that fills it, immediately if the link was good."""
     viewer = Viewer(tile=300).watch(5)
 
@@ -256,7 +256,7 @@ def test_tile_that_grows_gets_more() -> None:
     assert viewer.rendition == "full"
 
 
-def test_size_that_becomes_known_ends_what_is_no_smaller() -> None:
+def test_source_size_limits_the_rendition() -> None:
     """Once a camera turns out to be 640 pixels wide, nothing wider is offered or selected."""
     viewer = Viewer(tile=700)
     viewer.camera.width = 640

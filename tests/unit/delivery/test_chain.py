@@ -144,7 +144,7 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, min_size=20, max_size=80))
-def test_every_unit_follows_its_predecessor_and_every_picture_is_newer(
+def test_units_follow_predecessors_and_pictures_get_newer(
     steps: list[tuple[object, ...]],
 ) -> None:
     """This holds for any order of keys, losses, joins and lack of credit.

@@ -73,8 +73,8 @@ class Tile:
             self.choice.take(ack, self.seq, BARE_S, self.now)
 
 
-def test_own_video_is_taken_on_a_quick_link() -> None:
-    """It follows the first, small JPEG, whatever the tile's size."""
+def test_fast_link_gets_the_cameras_own_video() -> None:
+    """The video follows the first, small JPEG, whatever the tile's size."""
     for width in (300, 1280):
         tile = Tile(Lens(), width, 50e6)
         assert (tile.choice.video, tile.choice.rendition) == (None, "320")
@@ -84,9 +84,11 @@ def test_own_video_is_taken_on_a_quick_link() -> None:
         assert (tile.choice.video, tile.choice.reason) == ("full", "tile")
 
 
-def test_own_video_comes_first_on_a_link_that_is_known() -> None:
-    """The link may be known from another tile; if it stalls by now, JPEG is sent instead. A link
-    known to be narrow is sent the smallest JPEG first."""
+def test_known_fast_link_starts_with_video() -> None:
+    """The link may be known from another tile; if it has become narrow since, the choice changes.
+
+    A link known to be narrow starts with JPEG.
+    """
     tile, narrow = Tile(Lens(), 1280, 1e6), Tile(Lens(), 1280, 1e6)
     tile.link.take(Delivery(100_000, 100_000, 1.0, 1.0), 0.06, BARE_S)
     narrow.link.take(Delivery(100_000, 100_000, 1.0, 1.0), 1.0, BARE_S)
@@ -102,8 +104,8 @@ def test_own_video_comes_first_on_a_link_that_is_known() -> None:
 
 
 @pytest.mark.parametrize(("width", "expected"), [(1280, "640"), (640, "640"), (300, "320")])
-def test_encoded_video_is_for_a_link_too_narrow_for_jpeg(width: int, expected: str) -> None:
-    """At 500 kbit/s it has the tile's size, or the largest whose bit rate fits; and it stays."""
+def test_link_too_narrow_for_jpeg_gets_encoded_video(width: int, expected: str) -> None:
+    """At 500 kbit/s the video has the tile's size, or the largest that fits, and stays."""
     tile = Tile(Lens(), width, 500e3)
     tile.watch(3)
 
@@ -112,7 +114,7 @@ def test_encoded_video_is_for_a_link_too_narrow_for_jpeg(width: int, expected: s
     assert tile.choice.video == expected
 
 
-def test_jpeg_is_kept_where_it_fits() -> None:
+def test_fast_link_stays_on_jpeg_without_own_video() -> None:
     """For viewers with fast links, a camera without video of its own is not encoded as video."""
     tile = Tile(Lens(own=False), 1280, 50e6)
     tile.watch(5)
@@ -120,24 +122,24 @@ def test_jpeg_is_kept_where_it_fits() -> None:
     assert (tile.choice.video, tile.choice.rendition) == (None, "full")
 
 
-def test_a_busy_server_does_not_encode_video_on_top() -> None:
-    """It looks like a narrow link, but pictures are late because the machine is overloaded."""
+def test_busy_server_does_not_encode_video() -> None:
+    """The link looks narrow, but pictures are late because the machine is overloaded."""
     tile = Tile(Lens(own=False), 1280, 50e6, lag_s=0.1)
     for _ in range(10):
         tile.watch(1)
         assert (tile.choice.video, tile.choice.reason) == (None, "server")
 
 
-def test_a_camera_may_prefer_video() -> None:
-    """Then it is encoded in the tile's size from the start, on any link wide enough."""
+def test_camera_can_prefer_video() -> None:
+    """Video is then encoded in the tile's size from the start, on any link wide enough."""
     tile = Tile(Lens(own=False, prefers_video=True), 960, 50e6)
     tile.watch(0.1)
 
     assert tile.choice.video == "960"
 
 
-def test_a_link_that_widens_has_its_own_video_back() -> None:
-    """Encoded video is used only as long as it is needed."""
+def test_widening_link_returns_to_larger_video() -> None:
+    """The smallest encoded video is used only as long as it is needed."""
     tile = Tile(Lens(), 1280, 500e3)
     tile.watch(3)
     assert tile.choice.video == "640"
@@ -149,8 +151,8 @@ def test_a_link_that_widens_has_its_own_video_back() -> None:
 
 
 @pytest.mark.parametrize(("bits_per_s", "expected"), [(500e3, "640"), (430e3, "320")])
-def test_small_frames_do_not_keep_a_link_small(bits_per_s: float, expected: str) -> None:
-    """Three milliseconds of each frame's time are not the link's and make it seem narrower."""
+def test_small_frames_do_not_hide_a_wider_link(bits_per_s: float, expected: str) -> None:
+    """A delay of 3 ms per frame that is not the link's makes it seem narrower than it is."""
     tile = Tile(Lens(), 1280, 300e3, delay_s=0.003)
     tile.watch(5)
     assert tile.choice.video == "320"
@@ -161,8 +163,8 @@ def test_small_frames_do_not_keep_a_link_small(bits_per_s: float, expected: str)
     assert tile.choice.video == expected
 
 
-def test_a_link_that_chokes_is_sent_smaller_video() -> None:
-    """Late frames show it before the picture shrinks to what JPEG would need."""
+def test_congested_link_leaves_the_full_video() -> None:
+    """Late frames reveal the congestion, and the reason given is the network."""
     tile = Tile(Lens(), 1280, 50e6)
     tile.watch(1)
     assert tile.choice.video == "full"
@@ -174,7 +176,7 @@ def test_a_link_that_chokes_is_sent_smaller_video() -> None:
     assert tile.choice.reason == "network"
 
 
-def test_a_slow_decoder_is_sent_smaller_jpeg() -> None:
+def test_slow_decoder_gets_smaller_jpeg() -> None:
     """Decoding takes half of the time between two frames, and some could not be sent."""
     tile = Tile(Lens(), 960, 50e6)
     tile.watch(0.5)
@@ -186,7 +188,7 @@ def test_a_slow_decoder_is_sent_smaller_jpeg() -> None:
     assert (tile.choice.rendition, tile.choice.reason) == ("640", "decoding")
 
 
-def test_a_viewer_that_breaks_off_again_and_again_is_sent_something_else_for_a_while() -> None:
+def test_viewer_that_keeps_breaking_off_loses_video_for_a_while() -> None:
     """The rate looked high enough, but three times the viewer could not keep up."""
     tile = Tile(Lens(), 1280, 50e6)
     tile.watch(0.5)
@@ -200,8 +202,8 @@ def test_a_viewer_that_breaks_off_again_and_again_is_sent_something_else_for_a_w
     assert tile.choice.video == "full"
 
 
-def test_fixed_rendition_is_video_only_if_there_is_one() -> None:
-    """In full size it is the camera's own; a smaller one is for those who prefer video."""
+def test_fixed_rendition_is_video_only_if_available() -> None:
+    """The full size uses the camera's own video; smaller ones need a camera that prefers video."""
     lens: Any = Lens()
     assert FixedChoice(lens, "full", H264).video == "full"
     assert FixedChoice(lens, "full", frozenset({"h265"})).video is None
@@ -210,7 +212,7 @@ def test_fixed_rendition_is_video_only_if_there_is_one() -> None:
     assert FixedChoice(lens, "640", H264).video == "640"
 
 
-def test_fixed_rendition_follows_what_becomes_known() -> None:
+def test_fixed_rendition_follows_the_sources_codec() -> None:
     """The source may open, or become processed, after the choice."""
     lens: Any = Lens()
     lens.videos["full"].codec = None

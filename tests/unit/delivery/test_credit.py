@@ -111,7 +111,7 @@ class Link:
             self._send()
 
 
-def test_fast_link_has_every_frame_and_the_narrow_window() -> None:
+def test_fast_link_gets_every_frame_with_the_initial_window() -> None:
     """On a local network no frame is missed, so the window does not widen."""
     link = Link(bytes_per_s=50e6, delay_s=0.001)
 
@@ -122,7 +122,7 @@ def test_fast_link_has_every_frame_and_the_narrow_window() -> None:
     assert link.oldest_shown() < 0.1
 
 
-def test_long_link_gets_a_wider_window_and_its_frame_rate() -> None:
+def test_long_link_gets_a_wider_window_and_full_rate() -> None:
     """With a round trip of 150 ms the window widens beyond two frames."""
     link = Link(bytes_per_s=50e6, delay_s=0.075)
 
@@ -173,7 +173,7 @@ def test_starved_link_carries_one_frame_at_a_time() -> None:
     assert link.rate(20) >= 0.9
 
 
-def test_link_that_becomes_narrow_is_noticed() -> None:
+def test_narrowing_link_soon_shows_fresh_pictures() -> None:
     """A phone that leaves the Wi-Fi soon gets fresh pictures again, after a few old ones."""
     link = Link(bytes_per_s=50e6, delay_s=0.05)
     link.run(30)
@@ -185,7 +185,7 @@ def test_link_that_becomes_narrow_is_noticed() -> None:
     assert link.oldest_shown() <= 3
 
 
-def test_link_that_becomes_wide_is_noticed() -> None:
+def test_widening_link_returns_to_the_full_rate() -> None:
     """After a narrow stretch the full rate returns."""
     link = Link(bytes_per_s=50_000)
     link.run(30)
@@ -196,7 +196,7 @@ def test_link_that_becomes_wide_is_noticed() -> None:
     assert link.rate(5) >= 28
 
 
-def test_viewer_without_acknowledgements_gets_exactly_the_window() -> None:
+def test_silent_viewer_gets_exactly_the_window() -> None:
     """A viewer that never acknowledges is sent two frames and no more."""
     link = Link(bytes_per_s=50e6, acknowledges=False)
 
@@ -206,7 +206,7 @@ def test_viewer_without_acknowledgements_gets_exactly_the_window() -> None:
 
 
 @pytest.mark.parametrize("window", [1, 2, 5, 8])
-def test_first_window_can_be_set(window: int) -> None:
+def test_initial_window_can_be_configured(window: int) -> None:
     """The initial window comes from the settings; a silent viewer gets no more."""
     link = Link(bytes_per_s=50e6, acknowledges=False, window=window)
 

@@ -13,7 +13,7 @@ from server.protocol import socket_head
 from tests.support.fakes import encoded, picture
 
 
-def test_jpeg_holds_the_picture() -> None:
+def test_jpeg_decodes_to_the_picture() -> None:
     """The JPEG decodes to the same size and nearly the same pixels."""
     image = TestPattern("door", (320, 240)).render(1.7e9)
 
@@ -25,7 +25,7 @@ def test_jpeg_holds_the_picture() -> None:
     assert 0 < took_s < 5
 
 
-def test_packet_says_what_it_is() -> None:
+def test_packet_starts_with_the_header() -> None:
     """The header has exactly the fields of the wire contract, followed by the picture."""
     frame, *_ = encode_jpeg(Frame(picture(64, 48), 3, 9.5), "door", "full", 80)
     header = {
@@ -41,8 +41,8 @@ def test_packet_says_what_it_is() -> None:
     assert frame.packet is frame.packet, "built once"
 
 
-def test_quality_counts() -> None:
-    """A lower quality gives fewer bytes."""
+def test_lower_quality_gives_fewer_bytes() -> None:
+    """Quality 20 takes less than half of the bytes of quality 90."""
     frame = Frame(TestPattern("door", (320, 240), noise=0.1).render(1.7e9), 1, 0.0)
 
     low, high = (len(encode_jpeg(frame, "door", "full", quality)[0].jpeg) for quality in (20, 90))
@@ -65,7 +65,7 @@ def test_pixels_that_cannot_be_encoded_are_reported(image: np.ndarray) -> None:
         encode_jpeg(Frame(image, 1, 0.0), "door", "full", 80)
 
 
-def test_bytes_for_viewers_are_made_once() -> None:
+def test_packet_and_part_are_built_once() -> None:
     """All viewers share one packet and one part; no frame is wrapped twice."""
     frame = encoded(1)
 

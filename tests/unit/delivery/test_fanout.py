@@ -38,7 +38,7 @@ def test_every_viewer_gets_the_same_encoded_frame(camera: Camera, fanout: Fanout
     assert camera.meter.sent_bytes == 100 * len(viewers[0].frames[0].jpeg)
 
 
-def test_nobody_there_means_no_encoding(camera: Camera, fanout: Fanout) -> None:
+def test_nothing_is_encoded_without_viewers(camera: Camera, fanout: Fanout) -> None:
     """A frame that nobody watches is not encoded."""
     put_frame(camera, 1)
     settle()
@@ -47,7 +47,7 @@ def test_nobody_there_means_no_encoding(camera: Camera, fanout: Fanout) -> None:
     assert camera.meter.sent == 0
 
 
-def test_nobody_ready_means_no_encoding(camera: Camera, fanout: Fanout) -> None:
+def test_nothing_is_encoded_if_no_viewer_is_ready(camera: Camera, fanout: Fanout) -> None:
     """A frame that nobody can take is not encoded, and each viewer records why it missed it."""
     viewer = RecordingViewer()
     viewer.obstacle = "credit"
@@ -75,7 +75,7 @@ def test_slow_viewer_delays_nobody(camera: Camera, fanout: Fanout) -> None:
     assert camera.meter.drops["credit"] == 3
 
 
-def test_viewer_that_becomes_ready_gets_the_newest_at_once(camera: Camera, fanout: Fanout) -> None:
+def test_ready_viewer_gets_the_newest_frame_at_once(camera: Camera, fanout: Fanout) -> None:
     """When credit returns late, the newest frame is sent without being encoded again."""
     fast, slow = RecordingViewer(), RecordingViewer()
     fanout.join("fast", fast)
@@ -92,9 +92,7 @@ def test_viewer_that_becomes_ready_gets_the_newest_at_once(camera: Camera, fanou
     assert camera.meter.encoded == 3
 
 
-def test_viewer_that_becomes_ready_has_a_waiting_frame_encoded(
-    camera: Camera, fanout: Fanout
-) -> None:
+def test_waiting_frame_is_encoded_once_a_viewer_is_ready(camera: Camera, fanout: Fanout) -> None:
     """A frame that no viewer could take is encoded as soon as one can."""
     viewer = RecordingViewer()
     viewer.obstacle = "credit"
@@ -108,7 +106,7 @@ def test_viewer_that_becomes_ready_has_a_waiting_frame_encoded(
     until(lambda: viewer.seqs == [1])
 
 
-def test_no_frame_comes_twice_or_back(camera: Camera, fanout: Fanout) -> None:
+def test_frames_are_never_repeated_or_out_of_order(camera: Camera, fanout: Fanout) -> None:
     """A viewer is not sent frames that it already had, or older ones."""
     viewer = RecordingViewer(last_seq=5)
     other = RecordingViewer()
@@ -174,7 +172,7 @@ def test_viewer_that_leaves_during_an_encode_is_sent_nothing(
     assert viewer.seqs == []
 
 
-def test_room_counts_its_viewers_for_the_camera(camera: Camera, fanout: Fanout) -> None:
+def test_camera_knows_how_many_viewers_it_has(camera: Camera, fanout: Fanout) -> None:
     """The camera knows how many watch; leaving twice, or without joining, changes nothing."""
     fanout.join("a", RecordingViewer())
     fanout.join("b", RecordingViewer())
@@ -187,7 +185,7 @@ def test_room_counts_its_viewers_for_the_camera(camera: Camera, fanout: Fanout) 
     assert camera.describe()["viewers"] == len(fanout) == 1
 
 
-def test_joining_anew_replaces(camera: Camera, fanout: Fanout) -> None:
+def test_joining_again_replaces_the_viewer(camera: Camera, fanout: Fanout) -> None:
     """Joining again with the same key replaces the viewer."""
     old, new = RecordingViewer(), RecordingViewer()
     fanout.join("a", old)
@@ -199,7 +197,7 @@ def test_joining_anew_replaces(camera: Camera, fanout: Fanout) -> None:
     assert len(fanout) == 1
 
 
-def test_late_joiner_gets_what_there_is(camera: Camera, fanout: Fanout) -> None:
+def test_late_viewer_gets_the_newest_frame_at_once(camera: Camera, fanout: Fanout) -> None:
     """A second viewer sees the newest encoded frame without waiting for the next."""
     fanout.join("a", RecordingViewer())
     pump(camera, 1)
@@ -211,7 +209,7 @@ def test_late_joiner_gets_what_there_is(camera: Camera, fanout: Fanout) -> None:
     assert camera.meter.encoded == 1
 
 
-def test_first_viewer_is_not_greeted_with_an_old_picture(camera: Camera, fanout: Fanout) -> None:
+def test_first_viewer_is_not_sent_an_old_frame(camera: Camera, fanout: Fanout) -> None:
     """A new viewer is not sent a frame encoded for viewers who left long ago."""
     fanout.join("a", RecordingViewer())
     pump(camera, 1)
@@ -224,7 +222,7 @@ def test_first_viewer_is_not_greeted_with_an_old_picture(camera: Camera, fanout:
     assert late.seqs == []
 
 
-def test_nothing_is_served_of_a_source_that_is_gone(camera: Camera, fanout: Fanout) -> None:
+def test_frame_of_a_lost_source_is_not_sent(camera: Camera, fanout: Fanout) -> None:
     """When the slot is empty, the last encoded frame is outdated and not sent."""
     viewer, late = RecordingViewer(), RecordingViewer()
     fanout.join("a", viewer)
@@ -237,7 +235,7 @@ def test_nothing_is_served_of_a_source_that_is_gone(camera: Camera, fanout: Fano
 
 
 def test_frame_that_cannot_be_encoded_is_counted(camera: Camera, fanout: Fanout) -> None:
-    """A frame too large for JPEG is counted as a drop, and the next one is sent."""
+    """A frame that cannot be a JPEG is counted as a drop, and the next one is sent."""
     viewer = RecordingViewer()
     fanout.join("a", viewer)
     put_frame(camera, 1, np.zeros((4, 4, 2), np.uint8))
@@ -248,8 +246,8 @@ def test_frame_that_cannot_be_encoded_is_counted(camera: Camera, fanout: Fanout)
     assert viewer.seqs == [2]
 
 
-def test_viewer_that_fails_does_not_end_the_pump(camera: Camera, fanout: Fanout) -> None:
-    """An error in one viewer does not stop the pump."""
+def test_failing_viewer_does_not_stop_the_pump(camera: Camera, fanout: Fanout) -> None:
+    """An error in one viewer is counted, and the others still get their frames."""
 
     class Broken(RecordingViewer):
         """A viewer whose send raises."""
@@ -269,9 +267,7 @@ def test_viewer_that_fails_does_not_end_the_pump(camera: Camera, fanout: Fanout)
     assert camera.meter.drops["error"] == 1
 
 
-def test_viewer_whose_connection_ended_is_not_counted_as_served(
-    camera: Camera, fanout: Fanout
-) -> None:
+def test_frame_for_a_closed_connection_is_not_counted(camera: Camera, fanout: Fanout) -> None:
     """A frame that reached no viewer does not count as sent."""
     gone = RecordingViewer()
     gone.connected = False
@@ -282,7 +278,7 @@ def test_viewer_whose_connection_ended_is_not_counted_as_served(
     assert camera.meter.sent == 0
 
 
-def test_encode_time_is_counted(camera: Camera, fanout: Fanout) -> None:
+def test_encode_time_is_measured(camera: Camera, fanout: Fanout) -> None:
     """The time for encoding is measured where it happens."""
     fanout.join("a", RecordingViewer())
 
@@ -291,7 +287,7 @@ def test_encode_time_is_counted(camera: Camera, fanout: Fanout) -> None:
     assert camera.meter.encode_s > 0
 
 
-def test_change_of_quality_holds_for_the_next_frame(camera: Camera, fanout: Fanout) -> None:
+def test_new_quality_applies_to_the_next_frame(camera: Camera, fanout: Fanout) -> None:
     """The quality that an operator sets applies to the very next frame."""
     viewer = RecordingViewer()
     fanout.join("a", viewer)
@@ -309,7 +305,7 @@ def test_change_of_quality_holds_for_the_next_frame(camera: Camera, fanout: Fano
     assert len(second) < len(first)
 
 
-def test_jpeg_is_sent_as_it_came(camera: Camera, fanout: Fanout) -> None:
+def test_source_jpeg_is_passed_through(camera: Camera, fanout: Fanout) -> None:
     """A camera's own JPEG is not encoded again, and its header is right."""
     viewer = RecordingViewer()
     fanout.join("a", viewer)
@@ -323,8 +319,8 @@ def test_jpeg_is_sent_as_it_came(camera: Camera, fanout: Fanout) -> None:
     assert (camera.meter.passed, camera.meter.encoded) == (1, 0)
 
 
-def test_large_room_gives_the_hub_turns(camera: Camera, fanout: Fanout) -> None:
-    """Serving a large room yields to other green threads in between."""
+def test_serving_a_large_room_yields_to_other_tasks(camera: Camera, fanout: Fanout) -> None:
+    """Other green threads run before every viewer of the room has been served."""
     turns: list[int] = []
     viewers = [RecordingViewer() for _ in range(4 * fanout_module.BATCH_SIZE)]
     for number, viewer in enumerate(viewers):
@@ -343,7 +339,7 @@ def test_large_room_gives_the_hub_turns(camera: Camera, fanout: Fanout) -> None:
     assert set(turns) - {0, len(viewers)}
 
 
-def test_close_lets_all_viewers_go(camera: Camera, fanout: Fanout) -> None:
+def test_close_removes_all_viewers(camera: Camera, fanout: Fanout) -> None:
     """A closed fanout has no viewers, and its camera knows."""
     fanout.join("a", RecordingViewer())
 

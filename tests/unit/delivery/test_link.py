@@ -5,7 +5,7 @@ import pytest
 from server.delivery.link import Delivery, Link
 
 
-def test_unknown_link_is_taken_for_a_wide_one() -> None:
+def test_unknown_link_is_assumed_wide() -> None:
     """A viewer with a good link should not have to wait for a measurement."""
     link = Link()
 
@@ -17,8 +17,8 @@ def deliver(link: Link, size: int, transit_s: float, bare_s: float, at: float = 
     link.take(Delivery(size, size, at, at), transit_s, bare_s)
 
 
-def test_rate_is_a_frames_bytes_in_its_time() -> None:
-    """The link's own delay is not included."""
+def test_rate_excludes_the_links_delay() -> None:
+    """The rate is a frame's size divided by its transit time without the link's own delay."""
     link = Link()
     deliver(link, 10_000, 0.26, 0.1)
 
@@ -27,8 +27,8 @@ def test_rate_is_a_frames_bytes_in_its_time() -> None:
     assert link.max_bytes == pytest.approx(0.35 * 500_000 / 8)
 
 
-def test_rate_of_a_link_on_which_frames_wait() -> None:
-    """Each is late because of those before it; together they are as fast as the link."""
+def test_rate_is_right_when_frames_queue_up() -> None:
+    """Each frame is late because of those before it; together they give the link's rate."""
     link = Link()
     for number in range(10):
         deliver(link, 2_500, 0.3 + 0.007 * number, 0.2, 0.033 * number)
@@ -36,7 +36,7 @@ def test_rate_of_a_link_on_which_frames_wait() -> None:
     assert link.rate_bps == pytest.approx(500_000, rel=0.01)
 
 
-def test_rate_of_several_frames_that_are_acknowledged_together() -> None:
+def test_rate_is_right_for_cumulative_acknowledgements() -> None:
     """One acknowledgement covers four frames, on a link that is always busy."""
     link = Link()
     for number in range(10):
@@ -46,7 +46,7 @@ def test_rate_of_several_frames_that_are_acknowledged_together() -> None:
     assert link.rate_bps == pytest.approx(500_000, rel=0.01)
 
 
-def test_rate_follows_a_link_that_chokes_at_once() -> None:
+def test_rate_drops_at_once_on_a_congested_link() -> None:
     """A frame that took longer than noise explains is trusted, whatever was measured before."""
     link = Link()
     for number in range(4):
@@ -58,7 +58,7 @@ def test_rate_follows_a_link_that_chokes_at_once() -> None:
     assert link.rate_bps == pytest.approx(500_000)
 
 
-def test_noise_is_not_taken_for_a_narrow_link() -> None:
+def test_noise_does_not_lower_the_rate() -> None:
     """On a busy machine a few frames are late by some milliseconds."""
     link = Link()
     deliver(link, 10_000, 0.002, 0.001, 0)
@@ -68,7 +68,7 @@ def test_noise_is_not_taken_for_a_narrow_link() -> None:
     assert link.rate_bps == pytest.approx(8e6)
 
 
-def test_the_smallest_frames_do_not_make_a_wide_link() -> None:
+def test_smallest_frames_do_not_raise_the_rate() -> None:
     """Their time is mostly noise, and may be below the link's measured delay."""
     link = Link()
     for number in range(20):
@@ -77,8 +77,8 @@ def test_the_smallest_frames_do_not_make_a_wide_link() -> None:
     assert link.rate_bps < 1e6
 
 
-def test_a_long_link_is_not_a_narrow_one() -> None:
-    """Its delay was not measured, but the shortest round trip so far bounds it."""
+def test_long_link_is_not_taken_for_a_narrow_one() -> None:
+    """Even if its delay was not measured, the shortest round trip so far is an upper bound."""
     link = Link()
     for number in range(5):
         deliver(link, 10_000, 0.2, 0.0, number)

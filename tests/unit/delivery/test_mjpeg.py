@@ -58,13 +58,13 @@ def test_next_returns_the_frame(camera: Camera, fanout: Fanout) -> None:
     assert frame.at_unix == 9.0 < time.time()
 
 
-def test_next_gives_up_in_time(fanout: Fanout) -> None:
-    """Without a frame it returns None after the time-out."""
+def test_next_times_out(fanout: Fanout) -> None:
+    """Without a frame, ``next`` returns None after its timeout."""
     assert FrameWaiter(fanout).next(0.001) is None
 
 
 def test_next_ends_when_the_waiter_leaves(fanout: Fanout) -> None:
-    """A waiter that is removed does not wait for its time-out."""
+    """A waiter that leaves does not wait for its timeout."""
     waiter = FrameWaiter(fanout)
     task = hub.spawn(waiter.next, 60)
     hub.sleep(0)
@@ -75,7 +75,7 @@ def test_next_ends_when_the_waiter_leaves(fanout: Fanout) -> None:
 
 
 def test_only_one_frame_waits(camera: Camera, fanout: Fanout) -> None:
-    """While a frame waits no other is taken; after that the newest is."""
+    """While a frame waits, no other is taken; after that, the newest one is."""
     waiter = FrameWaiter(fanout)
     for seq in (1, 2, 3):
         put_frame(camera, seq)
@@ -91,9 +91,7 @@ def test_only_one_frame_waits(camera: Camera, fanout: Fanout) -> None:
     assert (first.seq, second.seq) == (1, 3)
 
 
-def test_viewer_is_there_before_its_stream_begins(
-    camera: Camera, fanout: Fanout, link: Link
-) -> None:
+def test_viewer_joins_before_its_stream_begins(camera: Camera, fanout: Fanout, link: Link) -> None:
     """A viewer joins immediately, but no picture is written into the response head."""
     viewer = MjpegViewer(fanout, link[0], False)
     assert len(fanout) == 1
@@ -107,7 +105,7 @@ def test_viewer_is_there_before_its_stream_begins(
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_pictures_follow_in_order(
+def test_pictures_are_streamed_in_order(
     camera: Camera, fanout: Fanout, link: Link, chunked: bool
 ) -> None:
     """An opening boundary is followed by one part per frame, in its own chunk if chunked."""
@@ -171,7 +169,7 @@ def test_stream_ends_when_the_peer_has_gone(
 
 
 @pytest.mark.parametrize("last_words", [b"", b"GET / HTTP/1.1\r\n\r\n"])
-def test_stream_ends_when_the_peer_resets_what_is_unsent(
+def test_stream_ends_on_a_reset_with_bytes_unsent(
     camera: Camera, fanout: Fanout, link: Link, last_words: bytes
 ) -> None:
     """A reset leaves bytes unsent for ever, and must be detected although pictures keep coming.
@@ -202,10 +200,10 @@ def test_stream_ends_when_the_peer_resets_what_is_unsent(
     assert len(fanout) == 0
 
 
-def test_stream_goes_on_while_the_peer_is_there(
+def test_stream_continues_during_a_pause_in_the_pictures(
     camera: Camera, fanout: Fanout, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pause in the pictures does not end the stream."""
+    """A pause does not end the stream while the peer is still there."""
     monkeypatch.setattr(mjpeg, "PEER_CHECK_S", 0.001)
     stream = Stream(fanout, link)
     stream.read(encoded(1).part.data)
@@ -217,7 +215,7 @@ def test_stream_goes_on_while_the_peer_is_there(
     stream.read(stamp(2))
 
 
-def test_slow_peer_is_shown_fresh_pictures(camera: Camera, fanout: Fanout, link: Link) -> None:
+def test_slow_peer_gets_fresh_pictures(camera: Camera, fanout: Fanout, link: Link) -> None:
     """A peer that does not read has a picture or two waiting, and then gets the newest."""
     server, client = link
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_000_000)
@@ -238,7 +236,7 @@ def test_slow_peer_is_shown_fresh_pictures(camera: Camera, fanout: Fanout, link:
     stream.task.kill()
 
 
-def test_peer_that_takes_nothing_is_given_up(
+def test_peer_that_reads_nothing_is_disconnected(
     camera: Camera, fanout: Fanout, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After half a picture the response cannot end properly, so the connection is closed."""

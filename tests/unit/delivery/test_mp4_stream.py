@@ -58,7 +58,7 @@ def stream(track: VideoTrack, fanout: Fanout, link: Link) -> Iterator[Stream]:
     stream.task.kill()
 
 
-def test_units_follow_in_order(stream: Stream, track: VideoTrack) -> None:
+def test_units_are_streamed_in_order(stream: Stream, track: VideoTrack) -> None:
     """The file's head comes first, then a fragment for each unit."""
     for seq in (2, 3, 4):
         track.put(unit(seq))
@@ -71,10 +71,10 @@ def test_units_follow_in_order(stream: Stream, track: VideoTrack) -> None:
 
 
 @pytest.mark.parametrize("from_now", [False, True])
-def test_group_so_far_takes_its_time_unless_the_player_is_to_be_at_now(
+def test_group_so_far_keeps_its_times_unless_from_now(
     track: VideoTrack, fanout: Fanout, link: Link, from_now: bool
 ) -> None:
-    """A recorder gets the true times; a viewer does not start out behind."""
+    """A recorder gets the true times; a live viewer does not start a group behind."""
     for seq in range(2, 8):
         track.put(unit(seq))
     viewer = Mp4Viewer(fanout, link[0], from_now=from_now)
@@ -93,7 +93,7 @@ def test_group_so_far_takes_its_time_unless_the_player_is_to_be_at_now(
     viewer.leave()
 
 
-def test_watching_is_wanting_the_video(stream: Stream, fanout: Fanout, camera: Camera) -> None:
+def test_stream_counts_as_a_viewer(stream: Stream, fanout: Fanout, camera: Camera) -> None:
     """A stream counts as a viewer until it leaves."""
     assert camera.describe()["viewers"] == len(fanout) == 1
 
@@ -103,14 +103,14 @@ def test_watching_is_wanting_the_video(stream: Stream, fanout: Fanout, camera: C
     assert camera.describe()["viewers"] == len(fanout) == 0
 
 
-def test_size_that_changes_ends_nothing(stream: Stream, track: VideoTrack) -> None:
+def test_change_of_size_does_not_end_the_stream(stream: Stream, track: VideoTrack) -> None:
     """Profile and level may change with the size; players follow."""
     track.put(unit(2, key=True, codec="avc1.640028"))
 
     stream.read(b"<2>")
 
 
-def test_slow_peer_is_cut_to_the_next_key_frame(
+def test_slow_peer_skips_to_the_next_key_frame(
     stream: Stream, track: VideoTrack, camera: Camera, link: Link
 ) -> None:
     """Units that a peer does not take in time are skipped, counted, and not stored."""
@@ -133,7 +133,7 @@ def test_slow_peer_is_cut_to_the_next_key_frame(
 
 
 @pytest.mark.parametrize("how", ["stopped", "gone", "other codec"])
-def test_stream_ends(
+def test_stream_ends_with_its_camera_peer_or_codec(
     stream: Stream,
     track: VideoTrack,
     camera: Camera,
@@ -141,7 +141,7 @@ def test_stream_ends(
     how: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It ends when its camera stops, its peer leaves, or a unit does not fit its file."""
+    """The stream ends when its camera stops, its peer leaves, or a unit does not fit its file."""
     monkeypatch.setattr(mp4_stream, "PEER_CHECK_S", 0.01)
     stream.read(b"<1>")
 
@@ -156,7 +156,7 @@ def test_stream_ends(
     assert len(fanout) == 0
 
 
-def test_peer_that_takes_nothing_is_given_up(
+def test_peer_that_reads_nothing_is_disconnected(
     stream: Stream, track: VideoTrack, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A peer that stops reading keeps its connection only for a while."""

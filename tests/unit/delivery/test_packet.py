@@ -38,8 +38,8 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_everybody_gets_the_same_bytes(pairs: list[Pair]) -> None:
-    """The first few get a copy of the parts, the rest the file: all the same bytes."""
+def test_all_sockets_get_the_same_bytes(pairs: list[Pair]) -> None:
+    """The first few sockets get copies of the parts, the rest a shared file."""
     data = os.urandom(60_000)
     packet = Packet(data[:200], data[200:])
 
@@ -49,7 +49,7 @@ def test_everybody_gets_the_same_bytes(pairs: list[Pair]) -> None:
     assert all(receive(theirs, len(data)) == data for _, theirs in pairs)
 
 
-def test_what_is_on_its_way_outlives_the_packet(pairs: list[Pair]) -> None:
+def test_unread_bytes_outlive_the_packet(pairs: list[Pair]) -> None:
     """When the packet is freed before anyone has read it, no bytes are lost."""
     gc.collect()  # Collect what earlier tests left.
     before = descriptors()
@@ -66,8 +66,8 @@ def test_what_is_on_its_way_outlives_the_packet(pairs: list[Pair]) -> None:
     assert all(receive(theirs, len(data)) == data for _, theirs in pairs)
 
 
-def test_a_full_socket_takes_a_part_or_nothing(pairs: list[Pair]) -> None:
-    """It returns how many bytes were accepted: always the first ones."""
+def test_full_socket_accepts_a_part_or_nothing(pairs: list[Pair]) -> None:
+    """``send`` returns how many bytes were accepted, always counted from the first."""
     data = os.urandom(8_000_000)
     packet = Packet(data[:200], data[200:])
     for ours, _ in pairs[:-1]:
@@ -87,10 +87,10 @@ def test_a_full_socket_takes_a_part_or_nothing(pairs: list[Pair]) -> None:
     raise AssertionError("a full socket must say so")
 
 
-def test_without_descriptors_it_is_copied(
+def test_packet_is_copied_without_a_file_descriptor(
     pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a file the bytes are copied."""
+    """If the shared file cannot be created, every socket gets a copy."""
 
     def refuse(*_: object) -> int:
         raise OSError(24, "Too many open files")
@@ -103,7 +103,7 @@ def test_without_descriptors_it_is_copied(
     assert sent == [60_000] * len(pairs)
 
 
-def test_few_bytes_are_copied(pairs: list[Pair]) -> None:
+def test_small_packet_is_copied(pairs: list[Pair]) -> None:
     """A frame of video is small: a file would cost more than the copies."""
     before = descriptors()
     packet = Packet(b"x" * 9000)
@@ -114,8 +114,8 @@ def test_few_bytes_are_copied(pairs: list[Pair]) -> None:
     assert descriptors() == before
 
 
-def test_a_peer_that_has_gone_is_an_error(pairs: list[Pair]) -> None:
-    """It raises as any send would, and does not affect the others."""
+def test_closed_connection_is_an_error(pairs: list[Pair]) -> None:
+    """Sending raises as on any socket, and the others are not affected."""
     packet = Packet(b"x" * 100_000)
     for ours, _ in pairs[:-2]:
         packet.send(ours)

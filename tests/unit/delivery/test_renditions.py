@@ -62,7 +62,9 @@ def test_small_rendition_takes_few_bytes(camera: Camera, fanout: Fanout, scene: 
     assert sizes[-1] < sizes[0] / 4
 
 
-def test_only_the_smallest_is_coarser(camera: Camera, fanout: Fanout, scene: Image) -> None:
+def test_only_the_smallest_rendition_has_lower_quality(
+    camera: Camera, fanout: Fanout, scene: Image
+) -> None:
     """The camera's quality applies to every size except the thumbnails."""
     camera.set_quality(90)
     seated = join_all(fanout)
@@ -76,7 +78,7 @@ def test_only_the_smallest_is_coarser(camera: Camera, fanout: Fanout, scene: Ima
     assert qualities == {"full": 90, "960": 90, "640": 90, "320": 72}
 
 
-def test_sizes_are_made_from_the_next_larger_one(
+def test_each_size_is_scaled_from_the_next_larger(
     camera: Camera, fanout: Fanout, scene: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each size is scaled from the next larger one available, with areas averaged."""
@@ -97,7 +99,7 @@ def test_sizes_are_made_from_the_next_larger_one(
     assert steps == [(1280, 960, area), (960, 640, area), (640, 320, area)]
 
 
-def test_unwatched_rendition_costs_nothing(camera: Camera, fanout: Fanout, scene: Image) -> None:
+def test_unwatched_renditions_are_not_encoded(camera: Camera, fanout: Fanout, scene: Image) -> None:
     """Only sizes that somebody watches and can take are made, even after somebody left."""
     seated = join_all(fanout)
     fanout.leave(seated["640"][0])
@@ -112,7 +114,7 @@ def test_unwatched_rendition_costs_nothing(camera: Camera, fanout: Fanout, scene
     assert seated["640"][0].frames == []
 
 
-def test_switch_shows_nothing_old_and_nothing_twice(
+def test_switching_renditions_repeats_no_frame(
     camera: Camera, fanout: Fanout, scene: Image
 ) -> None:
     """A viewer that is moved sees only newer frames, in the new size."""
@@ -139,7 +141,7 @@ def test_switch_shows_nothing_old_and_nothing_twice(
     ]
 
 
-def test_switching_to_and_fro_encodes_nothing_twice(
+def test_switching_back_and_forth_encodes_nothing_twice(
     camera: Camera, fanout: Fanout, scene: Image
 ) -> None:
     """Moving back and forth between two frames, or joining again, costs no second encoding."""
@@ -159,9 +161,7 @@ def test_switching_to_and_fro_encodes_nothing_twice(
     assert len(viewer.frames) == 1
 
 
-def test_rendition_no_smaller_than_the_source_is_the_full_one(
-    camera: Camera, fanout: Fanout
-) -> None:
+def test_source_is_never_enlarged(camera: Camera, fanout: Fanout) -> None:
     """A camera of 640 pixels is never enlarged, and its picture is not encoded twice."""
     full, wide, same = RecordingViewer(), RecordingViewer(), RecordingViewer()
     for viewer, name in ((full, "full"), (wide, "960"), (same, "640")):
@@ -175,7 +175,7 @@ def test_rendition_no_smaller_than_the_source_is_the_full_one(
     assert full.frames[0].rendition == "full"
 
 
-def test_misses_are_counted_once_a_frame(camera: Camera, fanout: Fanout, scene: Image) -> None:
+def test_missed_frame_is_counted_once(camera: Camera, fanout: Fanout, scene: Image) -> None:
     """However often the pump wakes for others, a frame is missed only once."""
     slow, fast = RecordingViewer(), RecordingViewer()
     fanout.join("slow", slow, "full")
@@ -228,9 +228,7 @@ def test_jpeg_is_passed_through_beside_its_smaller_renditions(
     assert (camera.meter.passed, camera.meter.encoded) == (1, 1)
 
 
-def test_jpeg_without_the_pixels_is_waited_out(
-    camera: Camera, fanout: Fanout, scene: Image
-) -> None:
+def test_jpeg_without_its_pixels_is_skipped(camera: Camera, fanout: Fanout, scene: Image) -> None:
     """A JPEG that came before its pixels were requested is skipped; the next has them."""
     small = RecordingViewer()
     fanout.join("small", small, "640")
@@ -244,29 +242,29 @@ def test_jpeg_without_the_pixels_is_waited_out(
     assert small.seqs == [3]
 
 
-def test_pixels_are_asked_for_while_they_are_needed(
+def test_pixels_are_requested_only_while_needed(
     make_camera: Callable[..., Camera],
 ) -> None:
     """The source decodes at the width of the largest of the smaller renditions watched."""
-    source = _Asked()
+    source = _RequestRecorder()
     camera = make_camera(source)
     fanout = Fanout(camera)
     viewer = RecordingViewer()
 
     fanout.join("viewer", viewer, "full")
-    source.wait_asked(0)
+    source.wait_requested(0)
     fanout.move("viewer", "320")
-    source.wait_asked(320)
+    source.wait_requested(320)
     fanout.join("other", RecordingViewer(), "960")
-    source.wait_asked(960)
+    source.wait_requested(960)
     fanout.leave("other")
     fanout.move("viewer", "full")
-    source.wait_asked(0)
+    source.wait_requested(0)
 
     fanout.close()
 
 
-class _Asked(FakeSource):
+class _RequestRecorder(FakeSource):
     """A source that records which pixels are requested."""
 
     def __init__(self) -> None:
@@ -277,7 +275,7 @@ class _Asked(FakeSource):
         self.pixels_from.append(pixels_from)
         return super().retrieve(jpeg_up_to)
 
-    def wait_asked(self, width: int) -> None:
+    def wait_requested(self, width: int) -> None:
         """Put pictures in until one is requested with pixels of this width."""
         self.pixels_from.clear()
         self.give()

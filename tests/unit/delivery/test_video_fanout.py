@@ -91,7 +91,7 @@ def put(track: VideoTrack, *seqs: int, key: bool = False, size: int = 1000) -> N
         settle(4)
 
 
-def test_an_intact_chain_is_sent_every_unit(fanout: Fanout, track: VideoTrack) -> None:
+def test_viewer_with_an_intact_chain_gets_every_unit(fanout: Fanout, track: VideoTrack) -> None:
     """From the key frame on, a viewer gets each unit once, and no JPEG."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
@@ -102,7 +102,7 @@ def test_an_intact_chain_is_sent_every_unit(fanout: Fanout, track: VideoTrack) -
     assert viewer.got == [("video", seq) for seq in (1, 2, 3, 4, 5)]
 
 
-def test_who_joins_is_sent_the_group_so_far(fanout: Fanout, track: VideoTrack) -> None:
+def test_late_viewer_gets_the_group_so_far(fanout: Fanout, track: VideoTrack) -> None:
     """All but the newest are only decoded; they come in one write with it."""
     fanout.join("a", Watcher(), video="full")
     put(track, 1, 2, 3, key=True)
@@ -114,12 +114,15 @@ def test_who_joins_is_sent_the_group_so_far(fanout: Fanout, track: VideoTrack) -
     assert late.got == [("catch up", 1), ("catch up", 2), ("video", 3), ("video", 4)]
 
 
-def test_a_large_group_is_not_sent_before_the_link_was_measured(
+def test_large_group_waits_until_the_link_is_measured(
     fanout: Fanout, track: VideoTrack, told: Told
 ) -> None:
-    """A phone on 50 kB/s was sent 700 kB before its first picture, and dropped before the last.
+    """A new viewer first gets the key frame alone, which measures its link as well.
+
+    A phone on 50 kB/s used to be sent 700 kB before its first picture, and dropped before the last.
     Later, all viewers waited 0.2 to 0.4 s for a JPEG, which first had to be decoded up to the
-    newest picture. The key frame is ready, and measures the link as well."""
+    newest picture.
+    """
     fanout.join("a", Watcher(), video="full")
     put(track, 1, 2, 3, 4, key=True, size=40_000)
     late = Watcher()
@@ -139,12 +142,10 @@ def test_a_large_group_is_not_sent_before_the_link_was_measured(
     assert told.renditions[-1] == [], "no JPEG is requested"
 
 
-def test_one_slow_acknowledgement_is_no_narrow_link(
+def test_slow_first_acknowledgement_is_tolerated(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """That of the key frame is slow because its decoder has just started. It predicts 0.4 s for
-    what follows, which takes less; a JPEG would have to be decoded. Anything predicted to take
-    longer is not sent."""
+    """A decoder that has just started acknowledges slowly: up to 0.5 s is accepted."""
     fanout.join("a", Watcher(), video="full")
     put(track, *range(1, 11), key=True, size=50_000)
     viewers = {0.04: Watcher(), 0.06: Watcher()}
@@ -160,10 +161,10 @@ def test_one_slow_acknowledgement_is_no_narrow_link(
     assert viewers[0.06].got[-1] == ("jpeg", 10)
 
 
-def test_a_large_key_frame_measures_no_link(
+def test_large_or_old_key_frame_is_not_sent_first(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """Nor does one older than what its viewer has had, or whose group would take too long."""
+    """A key frame is sent first only if it is small, new to its viewer, and its group is short."""
     fanout.join("a", Watcher(), video="full")
     late, again, far = Watcher(), Watcher(), Watcher()
     again.last_seq = 3
@@ -182,7 +183,7 @@ def test_a_large_key_frame_measures_no_link(
     assert far.got == [("jpeg", 32)]
 
 
-def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_frame(
+def test_narrow_link_gets_jpeg_until_the_next_key_frame(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
     """A group that would take longer than a quarter of a second is not sent."""
@@ -200,7 +201,7 @@ def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_frame(
     assert camera.meter.drops["chain"] == 1
 
 
-def test_a_link_too_narrow_for_the_video_is_left_with_jpeg(
+def test_link_too_narrow_for_video_stays_on_jpeg(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
     """A key frame would fit, but the units after it would not."""
@@ -237,7 +238,7 @@ def test_a_broken_chain_falls_back_to_jpeg_and_returns(
     assert told.videos == [["full"]]
 
 
-def test_a_short_lack_of_credit_is_made_good(
+def test_units_missed_for_lack_of_credit_are_caught_up(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
     """A few missed units are sent as soon as credit returns, without a change to JPEG."""
@@ -256,11 +257,10 @@ def test_a_short_lack_of_credit_is_made_good(
     assert camera.meter.drops["chain"] == camera.meter.drops["credit"] == 0
 
 
-def test_frames_that_came_with_the_next_key_frame_are_counted(
+def test_end_of_a_group_dropped_by_a_key_frame_is_counted(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """The end of a group is dropped when the next one begins. On a busy machine both arrive
-    together, and a frame once was missing without a counted drop."""
+    """On a busy machine both arrive together, and a frame once went missing uncounted."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, 2, key=True)
@@ -273,7 +273,7 @@ def test_frames_that_came_with_the_next_key_frame_are_counted(
     assert camera.meter.drops == Counter(replaced=2)
 
 
-def test_frames_that_were_owed_when_a_group_ended_are_counted(
+def test_units_left_unsent_when_a_group_ends_are_counted(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
     """Credit that returns after the next key frame cannot make up for units before it."""
@@ -291,10 +291,10 @@ def test_frames_that_were_owed_when_a_group_ended_are_counted(
     assert camera.meter.drops == Counter(credit=2)
 
 
-def test_all_frames_that_came_at_once_are_counted_of_who_is_sent_jpeg(
+def test_every_unit_of_a_batch_is_counted_for_a_jpeg_viewer(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """All of them count, however many the pump finds when it wakes."""
+    """All skipped units count, however many the pump finds when it wakes."""
     viewer = Watcher(rate_bps=1e6)
     put(track, 1, key=True, size=200_000)
     fanout.join("a", viewer, video="full")
@@ -308,10 +308,10 @@ def test_all_frames_that_came_at_once_are_counted_of_who_is_sent_jpeg(
     assert camera.meter.drops == Counter(chain=3)
 
 
-def test_a_lost_chain_of_the_camera_is_jpeg_at_once(
+def test_unit_lost_by_the_camera_switches_to_jpeg_at_once(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """When the camera lost a unit, nobody waits for its next key frame with a frozen one."""
+    """Nobody is left with a frozen picture until the camera's next key frame."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put(track, 1, 2, key=True)
@@ -325,10 +325,10 @@ def test_a_lost_chain_of_the_camera_is_jpeg_at_once(
     assert viewer.got[2:] == [("jpeg", 4), ("video", 5), ("video", 6)]
 
 
-def test_a_picture_seen_as_jpeg_is_not_painted_again(
+def test_picture_shown_as_jpeg_is_not_painted_again(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """A unit whose picture arrived first as JPEG is decoded only for those that follow it."""
+    """A unit whose picture was already shown as JPEG is only decoded, for the units after it."""
     viewer = Watcher()
     fanout.join("a", viewer, video="full")
     put_frame(camera, 1)
@@ -361,7 +361,7 @@ def test_an_older_jpeg_is_not_sent_after_a_unit(
 def test_a_viewer_without_the_codec_gets_jpeg(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
-    """Units that it cannot decode are not sent, even if the camera changed its codec."""
+    """Units that a viewer cannot decode are not sent, even if the camera changed its codec."""
     viewer = Watcher("h265")
     fanout.join("a", viewer, video="full")
     put(track, 1, key=True)
@@ -371,7 +371,7 @@ def test_a_viewer_without_the_codec_gets_jpeg(
     assert viewer.got == [("jpeg", 2)]
 
 
-def test_a_key_frame_is_requested_of_encoded_video(camera: Camera, told: Told) -> None:
+def test_joining_encoded_video_requests_a_key_frame(camera: Camera, told: Told) -> None:
     """A viewer that joins encoded video need not wait for the next regular key frame."""
     track = give_video(camera, "640", passed_through=False)
     fanout = Fanout(camera)
@@ -413,7 +413,7 @@ def test_a_viewer_moves_from_video_to_jpeg_and_back(
     assert told.videos == [["full"], [], ["full"]]
 
 
-def test_everybody_goes_on_with_a_camera_that_was_replaced(
+def test_viewers_continue_with_a_replaced_camera(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
     """The new camera starts with JPEG, and its video flows from the first key frame on."""
@@ -430,7 +430,7 @@ def test_everybody_goes_on_with_a_camera_that_was_replaced(
     assert viewer.got == [("video", 1), ("video", 2), ("video", 7), ("video", 8)]
 
 
-def test_a_video_that_nobody_watches_may_come_late(fanout: Fanout, told: Told) -> None:
+def test_video_for_a_recorder_alone_is_lazy(fanout: Fanout, told: Told) -> None:
     """A recorder alone gets units in larger, rarer batches, and no pictures; a viewer ends that."""
     fanout.read_video("recorder", "full", lazy=True)
     assert (told.videos, told.lazy) == ([["full"]], True)

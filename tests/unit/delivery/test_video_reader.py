@@ -42,7 +42,7 @@ def reader(track: VideoTrack, clock: FakeClock) -> VideoReader:
     return VideoReader(lambda: track, clock)
 
 
-def test_group_so_far_comes_first(track: VideoTrack, reader: VideoReader) -> None:
+def test_reader_starts_with_the_group_so_far(track: VideoTrack, reader: VideoReader) -> None:
     """All but the newest picture are only decoded; later ones are shown."""
     assert take_all(reader) == [(1, True), (2, True), (3, True), (4, False)]
 
@@ -52,7 +52,7 @@ def test_group_so_far_comes_first(track: VideoTrack, reader: VideoReader) -> Non
     assert reader.cuts == 0
 
 
-def test_slow_reader_goes_on_with_the_next_key_frame(
+def test_slow_reader_continues_at_the_next_key_frame(
     track: VideoTrack, reader: VideoReader, clock: FakeClock
 ) -> None:
     """More than half a second behind, it skips the rest of its group."""
@@ -69,10 +69,10 @@ def test_slow_reader_goes_on_with_the_next_key_frame(
     assert take_all(reader) == [(21, False), (22, False), (23, False)]
 
 
-def test_reader_that_is_a_little_late_misses_nothing(
+def test_slightly_late_reader_misses_nothing(
     track: VideoTrack, reader: VideoReader, clock: FakeClock
 ) -> None:
-    """A key frame may take a while to send; those behind it wait in the group.
+    """A key frame may take a while to send; the units after it wait in the group.
 
     Their age does not matter: on a bus, a group arrives in a moment.
     """
@@ -85,7 +85,7 @@ def test_reader_that_is_a_little_late_misses_nothing(
     assert take_all(reader) == [(seq, False) for seq in range(5, 10)]
 
 
-def test_group_that_ends_too_early_is_counted(track: VideoTrack, reader: VideoReader) -> None:
+def test_group_cut_short_is_counted(track: VideoTrack, reader: VideoReader) -> None:
     """If the next key frame arrives before the last group was read, that is a cut as well."""
     take_all(reader)
     put(track, 5, 8, keys=(6, 8))
@@ -94,10 +94,10 @@ def test_group_that_ends_too_early_is_counted(track: VideoTrack, reader: VideoRe
     assert reader.cuts == 1
 
 
-def test_who_cannot_catch_up_in_time_waits_for_a_key_frame(
+def test_reader_that_cannot_catch_up_waits_for_a_key_frame(
     track: VideoTrack, reader: VideoReader, clock: FakeClock
 ) -> None:
-    """On a link that takes the group so far too slowly, a reader would stay behind for ever."""
+    """If sending the group so far took too long, the reader would stay behind for ever."""
     assert reader.next() is not None
     clock.advance(2.1)
 
@@ -108,7 +108,7 @@ def test_who_cannot_catch_up_in_time_waits_for_a_key_frame(
     assert take_all(reader) == [(21, False)]
 
 
-def test_lost_chain_begins_anew(track: VideoTrack, reader: VideoReader) -> None:
+def test_lost_chain_restarts_at_a_key_frame(track: VideoTrack, reader: VideoReader) -> None:
     """After a loss at the source, nothing is returned before a key frame."""
     take_all(reader)
     track.lose()
@@ -118,7 +118,7 @@ def test_lost_chain_begins_anew(track: VideoTrack, reader: VideoReader) -> None:
     assert take_all(reader) == [(8, False)]
 
 
-def test_group_that_comes_again_is_not_shown_again(track: VideoTrack, reader: VideoReader) -> None:
+def test_repeated_group_is_not_shown_again(track: VideoTrack, reader: VideoReader) -> None:
     """A node that lost its chain on the bus gets the group again, from its key frame."""
     take_all(reader)
     track.lose()
@@ -128,7 +128,7 @@ def test_group_that_comes_again_is_not_shown_again(track: VideoTrack, reader: Vi
     assert take_all(reader) == [(seq, seq <= 4) for seq in range(1, 7)]
 
 
-def test_rejoining_is_like_joining(track: VideoTrack, reader: VideoReader) -> None:
+def test_rejoining_restarts_with_the_same_group(track: VideoTrack, reader: VideoReader) -> None:
     """A reader that cannot tell what arrived restarts with the key frame of the same group."""
     take_all(reader)
     put(track, 5, 5)
@@ -138,7 +138,7 @@ def test_rejoining_is_like_joining(track: VideoTrack, reader: VideoReader) -> No
     assert [seq for seq, _ in take_all(reader)] == [1, 2, 3, 4, 5]
 
 
-def test_group_without_its_beginning_is_not_joined(
+def test_incomplete_group_is_not_joined(
     track: VideoTrack, reader: VideoReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader that had the dropped part of a long group goes on; a new one waits."""
@@ -151,7 +151,7 @@ def test_group_without_its_beginning_is_not_joined(
     assert take_all(VideoReader(lambda: track)) == []
 
 
-def test_camera_that_is_replaced_is_followed(clock: FakeClock) -> None:
+def test_reader_follows_a_replaced_camera(clock: FakeClock) -> None:
     """A camera with a new source has a new track; nobody listens to the old one any more."""
     tracks = [VideoTrack("full"), VideoTrack("full")]
     now = iter((0, 0, 0, 1, 1, 1, 1))
@@ -166,7 +166,7 @@ def test_camera_that_is_replaced_is_followed(clock: FakeClock) -> None:
     assert tracks[1]._listeners == []
 
 
-def test_waiting_ends_with_the_next_unit(track: VideoTrack, reader: VideoReader) -> None:
+def test_next_unit_wakes_the_reader(track: VideoTrack, reader: VideoReader) -> None:
     """The camera wakes the reader, which need not poll."""
     take_all(reader)
     reader.wait(0)

@@ -1,4 +1,4 @@
-"""ConcurrencyLimit that limit access to a costly resource."""
+"""A limit on concurrent access to a costly resource."""
 
 import time
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ def crowd() -> Iterator[Crowd]:
     crowd.close()
 
 
-def test_nobody_waits_longer_than_told(crowd: Crowd) -> None:
-    """The bound holds by the clock, however late the hub is; its own sleeps used to be counted."""
+def test_wait_is_limited_by_the_clock(crowd: Crowd) -> None:
+    """The wait is limited in real time, however late the hub is; only sleeps used to be counted."""
     until(lambda: len(crowd.took_s) == 64)
 
     assert max(crowd.took_s) < 0.5 + 0.1 + 0.2
@@ -57,7 +57,7 @@ def test_nobody_waits_longer_than_told(crowd: Crowd) -> None:
     assert 4 <= len(crowd.served) < 32
 
 
-def test_lanes_outlive_who_waits() -> None:
+def test_killed_waiters_do_not_keep_a_turn() -> None:
     """A waiter killed while waiting, or right after getting a turn, does not keep it."""
     lanes = ConcurrencyLimit(1, max_wait_s=5)
     served: list[str] = []

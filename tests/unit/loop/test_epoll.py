@@ -35,7 +35,7 @@ def rounds(loop: Hub, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return number
 
 
-def test_a_canceled_timer_wakes_nobody(loop: Hub) -> None:
+def test_canceled_timer_does_not_wake_the_hub(loop: Hub) -> None:
     """Each wait that ended in time used to leave a timer, which woke the hub later for nothing."""
     rounds: list[float] = []
     loop.on_round = lambda end, length_s: rounds.append(end)
@@ -47,7 +47,7 @@ def test_a_canceled_timer_wakes_nobody(loop: Hub) -> None:
     assert len(rounds) < 10
 
 
-def test_an_error_in_a_round_ends_neither_it_nor_the_hub(
+def test_failing_callback_does_not_end_the_round(
     loop: Hub, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A failure is reported, and the next callback runs."""
@@ -60,8 +60,8 @@ def test_an_error_in_a_round_ends_neither_it_nor_the_hub(
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
-def test_what_comes_soon_leaves_others_their_turn(loop: Hub) -> None:
-    """Two callbacks that trigger each other endlessly must not keep the hub from polling."""
+def test_endless_callbacks_do_not_keep_the_hub_from_polling(loop: Hub) -> None:
+    """A callback that schedules itself again and again leaves the hub time to poll."""
     readable = os.eventfd(1)
     read: list[bool] = []
     turns = 0
@@ -82,7 +82,7 @@ def test_what_comes_soon_leaves_others_their_turn(loop: Hub) -> None:
     assert turns < 100
 
 
-def test_a_callback_may_end_the_wait_of_another_that_is_due(loop: Hub) -> None:
+def test_callback_can_stop_another_that_is_due(loop: Hub) -> None:
     """Both descriptors are readable in one poll, and each stops the other."""
     called: list[int] = []
     fds = [os.eventfd(1), os.eventfd(1)]
@@ -102,8 +102,8 @@ def test_a_callback_may_end_the_wait_of_another_that_is_due(loop: Hub) -> None:
     assert len(called) == 1
 
 
-def test_chores_wait_for_a_round_that_is_run_anyway(loop: Hub, rounds: list[int]) -> None:
-    """Each of a server's chores woke it up, and a wake-up cost more than the work then done."""
+def test_chores_share_rounds_that_run_anyway(loop: Hub, rounds: list[int]) -> None:
+    """Each chore used to wake the hub, and waking it cost more than the chore itself."""
     loop.LONG_S = 1.0
     ran: list[int] = []
     for number in range(1, 9):
@@ -117,8 +117,8 @@ def test_chores_wait_for_a_round_that_is_run_anyway(loop: Hub, rounds: list[int]
     assert len(set(ran)) <= 4
 
 
-def test_a_chore_that_waits_in_vain_for_a_round_has_its_own(loop: Hub) -> None:
-    """On an idle hub it would otherwise never run."""
+def test_chore_on_an_idle_hub_gets_its_own_round(loop: Hub) -> None:
+    """Without other work that runs a round, the chore would otherwise never run."""
     began = time.monotonic()
 
     hub.rest(0.01)
@@ -126,8 +126,8 @@ def test_a_chore_that_waits_in_vain_for_a_round_has_its_own(loop: Hub) -> None:
     assert 0.01 <= time.monotonic() - began < 1.0
 
 
-def test_long_chores_have_rounds_of_their_own(loop: Hub, rounds: list[int]) -> None:
-    """A hundred cameras examined in one round would hold up everybody's pictures."""
+def test_long_chores_run_in_separate_rounds(loop: Hub, rounds: list[int]) -> None:
+    """A hundred cameras examined in one round would delay everybody's pictures."""
     ran: list[int] = []
     for _ in range(3):
         hub.spawn(lambda: (hub.rest(0.0), ran.append(rounds[0])))
@@ -137,8 +137,8 @@ def test_long_chores_have_rounds_of_their_own(loop: Hub, rounds: list[int]) -> N
     assert len(set(ran)) == 3
 
 
-def test_who_is_killed_while_resting_is_not_called(loop: Hub) -> None:
-    """By then, its green thread may be waiting for something else."""
+def test_killed_task_is_not_woken_from_its_rest(loop: Hub) -> None:
+    """Once killed, its green thread may be waiting for something else."""
     waited_s: list[float] = []
 
     def work() -> None:

@@ -26,7 +26,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield left, right
 
 
-def test_the_pool_of_native_threads_grows() -> None:
+def test_native_thread_pool_can_grow() -> None:
     """A camera added later needs its own threads: two stuck reads would occupy all of them."""
     hub.run_native(int)
     threads = len(tpool._threads) + 2
@@ -57,7 +57,7 @@ def test_signal_is_cleared_by_the_wait() -> None:
     assert not signal.wait(0)
 
 
-def test_signal_wakes_who_waits() -> None:
+def test_signal_wakes_its_waiter() -> None:
     """Setting a signal wakes the green thread that waits for it."""
     signal = hub.Signal()
     woken: list[bool] = []
@@ -71,11 +71,11 @@ def test_signal_wakes_who_waits() -> None:
 
 
 def test_signal_wait_times_out() -> None:
-    """A wait that nothing ends returns False."""
+    """A wait for a signal that is never set returns False."""
     assert not hub.Signal().wait(0.001)
 
 
-def test_signal_can_be_waited_for_after_a_killed_waiter() -> None:
+def test_signal_works_after_its_waiter_was_killed() -> None:
     """Killing a waiter leaves the signal usable."""
     signal = hub.Signal()
     task = hub.spawn(signal.wait)
@@ -89,7 +89,7 @@ def test_signal_can_be_waited_for_after_a_killed_waiter() -> None:
 
 
 def test_task_is_done_when_it_returns() -> None:
-    """A task is joined by waiting for its end."""
+    """Joining a task waits until it returns."""
     task = hub.spawn(hub.sleep, 0.001)
     assert not task.done
 
@@ -116,12 +116,12 @@ def test_kill_ends_a_task_that_never_ran() -> None:
 
 
 def test_native_call_runs_on_another_thread() -> None:
-    """A blocking call runs beside the hub's thread, and its result is returned."""
+    """A blocking call runs on a thread other than the hub's, and its result is returned."""
     assert hub.run_native(threading.get_ident) != threading.get_ident()
     assert hub.run_native(pow, 2, 5) == 32
 
 
-def test_hub_goes_on_during_a_native_call() -> None:
+def test_hub_keeps_running_during_a_native_call() -> None:
     """Green threads run while a native call blocks."""
     gate = threading.Event()
     calls: list[bool] = []
@@ -136,7 +136,7 @@ def test_hub_goes_on_during_a_native_call() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), KeyboardInterrupt()])
-def test_native_call_raises_what_its_function_does(error: BaseException) -> None:
+def test_native_call_raises_its_functions_exception(error: BaseException) -> None:
     """Every kind of exception reaches the caller, even those that would end a thread."""
 
     def fail() -> None:
@@ -149,14 +149,14 @@ def test_native_call_raises_what_its_function_does(error: BaseException) -> None
     assert hub.run_native(abs, -1) == 1
 
 
-def test_native_call_may_return_what_looks_like_an_error() -> None:
+def test_native_call_can_return_an_exception_tuple() -> None:
     """A tuple like ``sys.exc_info()`` is a value; tpool alone would raise it."""
     value = (ValueError, ValueError("no"), None)
 
     assert hub.run_native(lambda: value) is value
 
 
-def test_wait_readable_ends_with_bytes_or_time(
+def test_wait_readable_returns_whether_bytes_came(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     """A wait for bytes says whether there are any."""
@@ -167,17 +167,19 @@ def test_wait_readable_ends_with_bytes_or_time(
     assert hub.wait_readable(left, 1)
 
 
-def test_wait_readable_ends_when_the_peer_goes(
+def test_wait_readable_ends_when_the_peer_closes(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
-    """A peer that goes ends the wait: its end can be read."""
+    """A closed peer ends the wait, because the end of its data can be read."""
     left, right = pair
     right.close()
 
     assert hub.wait_readable(left, 1)
 
 
-def test_wait_writable_ends_with_room_or_time(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_wait_writable_returns_whether_there_is_room(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     """A wait for room in the kernel's buffer says whether there is any."""
     left, right = pair
     with pytest.raises(BlockingIOError):
@@ -189,7 +191,7 @@ def test_wait_writable_ends_with_room_or_time(pair: tuple[socket.socket, socket.
     assert hub.wait_writable(left, 1)
 
 
-def test_taken_port_is_refused() -> None:
+def test_port_in_use_is_an_error() -> None:
     """A second server cannot listen where one does; sharing would halve its viewers."""
     listener = hub.listen("127.0.0.1", 0)
     try:
@@ -199,7 +201,7 @@ def test_taken_port_is_refused() -> None:
         listener.close()
 
 
-def test_stuck_native_call_does_not_keep_the_process() -> None:
+def test_stuck_native_call_does_not_block_exit() -> None:
     """A read that never returns cannot keep the process alive."""
     code = (
         "import threading\n"
@@ -220,7 +222,7 @@ def test_stuck_native_call_does_not_keep_the_process() -> None:
     assert ended.returncode == 7
 
 
-def test_a_callback_runs_the_waiter_at_once() -> None:
+def test_set_now_runs_the_waiter_immediately() -> None:
     """An extra turn of the hub between a message and its waiter would cost time and work."""
     signal = hub.Signal()
     ours, theirs = socket.socketpair()

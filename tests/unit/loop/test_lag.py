@@ -10,7 +10,7 @@ from tests.support.fakes import until
 
 
 def test_lag_of_a_blocked_hub_is_measured() -> None:
-    """A hub that is held up shows it as lag, and reports it once."""
+    """A blocked hub counts as lag, until the meter is closed."""
     meter = LagMeter()
     meter.open()
     hub.sleep(0.01)
@@ -28,7 +28,7 @@ def test_lag_of_a_blocked_hub_is_measured() -> None:
     assert meter.worst_s == 0, "closed"
 
 
-def test_waiting_is_no_lag() -> None:
+def test_idle_time_is_not_lag() -> None:
     """An idle hub waits in its poll, which is not part of a turn."""
     meter = LagMeter()
     meter.open()
@@ -52,6 +52,6 @@ def test_waiting_is_no_lag() -> None:
         ([0.3, 0.19, 0.21], 0.205),
     ],
 )
-def test_quantile_counts_moments_not_turns(turns_s: list[float], lag_s: float) -> None:
+def test_quantile_weights_turns_by_their_length(turns_s: list[float], lag_s: float) -> None:
     """Whatever is due in a long turn waits for its end, so a long turn counts for its length."""
     assert lag_quantile(turns_s, 10.0, 0.99) == pytest.approx(lag_s, abs=1e-9)

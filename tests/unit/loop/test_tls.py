@@ -65,8 +65,8 @@ def receive_at_ours(ours: TlsSocket) -> bytes:
             continue
 
 
-def test_a_whole_picture_is_sent_at_once(connect: Callable[[], Pair]) -> None:
-    """It arrives unchanged, though it takes several records."""
+def test_whole_picture_is_sent_in_one_call(connect: Callable[[], Pair]) -> None:
+    """The picture arrives unchanged, though it takes several records."""
     ours, theirs = connect()
     picture = os.urandom(58_000)
 
@@ -74,10 +74,12 @@ def test_a_whole_picture_is_sent_at_once(connect: Callable[[], Pair]) -> None:
     assert receive(theirs, len(picture)) == picture
 
 
-def test_a_slow_reader_loses_nothing_and_costs_little(connect: Callable[[], Pair]) -> None:
-    """Bytes that the kernel does not accept wait, one batch at most, and are sent first. OpenSSL
-    has numbered the records: sending them out of order, or dropping them, would end the
-    connection."""
+def test_slow_reader_loses_nothing_and_memory_is_bounded(connect: Callable[[], Pair]) -> None:
+    """Bytes that the kernel does not accept wait, one batch at most, and are sent first.
+
+    OpenSSL has numbered the records: sending them out of order, or dropping them, would end the
+    connection.
+    """
     ours, theirs = connect()
     data = os.urandom(8_000_000)
     sent = send_until_full(ours, data)
@@ -92,10 +94,10 @@ def test_a_slow_reader_loses_nothing_and_costs_little(connect: Callable[[], Pair
     assert 0 < held < BATCH_BYTES + 1024
 
 
-def test_after_half_a_message_there_is_no_other(connect: Callable[[], Pair]) -> None:
+def test_sending_after_half_a_message_is_an_error(connect: Callable[[], Pair]) -> None:
     """A sender that gives up on a slow reader and writes a last message gets a connection error.
 
-    The HTTP server does that after a deadline; it ended in a traceback instead of quietly.
+    The HTTP server does that after a deadline, which used to end in a traceback.
     """
     ours, _ = connect()
     send_until_full(ours, bytes(8_000_000))
@@ -104,8 +106,8 @@ def test_after_half_a_message_there_is_no_other(connect: Callable[[], Pair]) -> 
         ours.send(b"0\r\n\r\n")
 
 
-def test_everything_that_has_arrived_is_read(connect: Callable[[], Pair]) -> None:
-    """Bytes kept after decryption would not make the descriptor readable again."""
+def test_all_received_bytes_are_read(connect: Callable[[], Pair]) -> None:
+    """Decrypted bytes that were left behind would not make the descriptor readable again."""
     ours, theirs = connect()
     theirs.sendall(b"one")
     theirs.sendall(b"two" * 1000)
@@ -119,7 +121,7 @@ def test_everything_that_has_arrived_is_read(connect: Callable[[], Pair]) -> Non
         ours.recv(1)
 
 
-def test_a_buffer_is_filled_as_far_as_it_goes(connect: Callable[[], Pair]) -> None:
+def test_small_buffer_gets_the_rest_with_the_next_read(connect: Callable[[], Pair]) -> None:
     """The rest of a record comes with the next read, without another byte from the network."""
     ours, theirs = connect()
     theirs.sendall(b"abcdef")
@@ -132,8 +134,8 @@ def test_a_buffer_is_filled_as_far_as_it_goes(connect: Callable[[], Pair]) -> No
         ours.recv_into(space)
 
 
-def test_goodbye_is_the_end(connect: Callable[[], Pair]) -> None:
-    """Both sides send it, so that a broken connection is not taken for a whole answer."""
+def test_close_notify_ends_the_connection(connect: Callable[[], Pair]) -> None:
+    """Both sides send it, so that a broken connection is not mistaken for a complete answer."""
     ours, theirs = connect()
     ours.send(b"all")
     ours.shutdown(socket.SHUT_RDWR)
@@ -146,8 +148,8 @@ def test_goodbye_is_the_end(connect: Callable[[], Pair]) -> None:
     assert receive_at_ours(ours) == b""
 
 
-def test_what_is_no_record_is_an_error(connect: Callable[[], Pair]) -> None:
-    """It is an OSError, which ends a connection wherever it is raised."""
+def test_unencrypted_bytes_are_an_error(connect: Callable[[], Pair]) -> None:
+    """The error is an OSError, which ends a connection wherever it is raised."""
     ours, theirs = connect()
     with socket.socket(fileno=theirs.detach()) as bare:
         bare.send(b"GET / HTTP/1.1\r\n\r\n")
@@ -156,8 +158,8 @@ def test_what_is_no_record_is_an_error(connect: Callable[[], Pair]) -> None:
             receive_at_ours(ours)
 
 
-def test_tls_without_content_ends(certified: Certified) -> None:
-    """An endless hello, or endless new keys, cost time for nothing."""
+def test_endless_handshake_is_aborted(certified: Certified) -> None:
+    """A client that only sends handshake records would waste CPU time."""
     ours_plain, theirs = socket.socketpair()
     ours = TlsSocket(ours_plain)
     ours.secure(certified.context())
@@ -176,8 +178,8 @@ def test_tls_without_content_ends(certified: Certified) -> None:
         send(hello + 5 * more)
 
 
-def test_no_file_is_shared_without_encryption(connect: Callable[[], Pair]) -> None:
-    """From the fifth viewer on, plain sockets are sent a file, which would be unencrypted."""
+def test_shared_packets_are_encrypted(connect: Callable[[], Pair]) -> None:
+    """From the fifth viewer on, plain sockets are sent a file; here that would be unencrypted."""
     packet = Packet(os.urandom(60_000))
     pairs = [connect() for _ in range(SHARED_FROM + 1)]
 

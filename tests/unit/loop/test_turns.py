@@ -33,10 +33,10 @@ class Rounds:
 
 
 @pytest.mark.parametrize(("cost_s", "most"), [(0.004, 1), (0.001, 4), (0.0001, 40)])
-def test_a_round_has_room_for_what_takes_little(cost_s: float, most: int) -> None:
-    """Those that arrive together start in order, as many per round as are quick.
+def test_quick_requests_share_a_round(cost_s: float, most: int) -> None:
+    """Requests that arrive together start in order, and more of them per round if they are quick.
 
-    One per round, however quick, starved pages on a server with long rounds.
+    Starting one per round, however quick, used to starve pages on a server with long rounds.
     """
     turns = Turns()
     began: list[tuple[str, int]] = []
@@ -59,7 +59,7 @@ def test_a_round_has_room_for_what_takes_little(cost_s: float, most: int) -> Non
     assert len(in_a_round) <= 2 * len(names) * cost_s / Turns.ROUND_S + 4
 
 
-def test_turns_take_half_of_a_core() -> None:
+def test_turns_use_at_most_half_of_a_core() -> None:
     """After a burst, the hub has as much time for pictures as for requests."""
     turns = Turns()
     turns.BURST_S = 0.05  # type: ignore[misc]
@@ -76,10 +76,10 @@ def test_turns_take_half_of_a_core() -> None:
     assert time.monotonic() - started >= 0.9 * (0.25 - 0.05 - 0.02) / turns.SHARE
 
 
-def test_what_others_do_is_not_charged() -> None:
+def test_work_of_others_is_not_charged() -> None:
     """Pictures sent in the same round are not charged to the requests.
 
-    Charged for all of it, requests on a busy server waited until their clients gave up.
+    When they were, requests on a busy server waited until their clients gave up.
     """
     turns = Turns()
     turns.BURST_S = 0.001  # type: ignore[misc]
@@ -100,8 +100,8 @@ def test_what_others_do_is_not_charged() -> None:
     assert time.thread_time() - started < 20 * 0.02 * 2
 
 
-def test_a_turn_that_is_given_up_holds_nobody_up() -> None:
-    """A deadline may end the wait for a turn; the next in line is not forgotten."""
+def test_abandoned_turn_does_not_block_the_next() -> None:
+    """A deadline may end the wait for a turn; the next in line still gets one."""
     turns = Turns()
     began: list[str] = []
     turns.take()

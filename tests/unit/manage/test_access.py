@@ -19,8 +19,8 @@ def settings(
     return load_settings((), config, state, {}, environment)
 
 
-def test_a_choice_counts_from_the_next_start(tmp_path: Path) -> None:
-    """Repeating it changes nothing, and it stays once a start has succeeded."""
+def test_choice_applies_from_the_next_start(tmp_path: Path) -> None:
+    """A choice stays once a start has succeeded; making the same one again changes nothing."""
     assert Access(settings(tmp_path)).choose({"host": NETWORK})
 
     assert settings(tmp_path).server.host == NETWORK
@@ -31,8 +31,8 @@ def test_a_choice_counts_from_the_next_start(tmp_path: Path) -> None:
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_choice_that_failed_is_forgotten(tmp_path: Path) -> None:
-    """The previous choice counts again, and the reason is shown."""
+def test_failed_choice_is_reverted(tmp_path: Path) -> None:
+    """The previous value applies again, and the reason is kept for the page."""
     Access(settings(tmp_path)).choose({"host": NETWORK})
 
     assert revert(tmp_path, "the port is taken")
@@ -42,7 +42,7 @@ def test_a_choice_that_failed_is_forgotten(tmp_path: Path) -> None:
     assert not revert(tmp_path, "again")
 
 
-def test_file_and_environment_count_more(tmp_path: Path) -> None:
+def test_file_and_environment_override_the_choice(tmp_path: Path) -> None:
     """The page says where the setting must be changed, and cannot change it."""
     Access(settings(tmp_path)).choose({"host": NETWORK})
     config = tmp_path / "porthole.toml"
@@ -59,8 +59,8 @@ def test_file_and_environment_count_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("choice", [{}, {"host": "8.8.8.8"}, {"host": 1}, {"port": 1}])
-def test_only_these_can_be_chosen(tmp_path: Path, choice: dict[str, object]) -> None:
-    """The choices are this machine or every address."""
+def test_only_loopback_or_network_can_be_chosen(tmp_path: Path, choice: dict[str, object]) -> None:
+    """The page offers this machine only, or every address; nothing else is accepted."""
     if choice:
         with pytest.raises(FormError):
             Access(settings(tmp_path)).choose(choice)
@@ -71,8 +71,8 @@ def test_only_these_can_be_chosen(tmp_path: Path, choice: dict[str, object]) -> 
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"server": {"port": 1}, "before": null, "failed": ""}']
 )
-def test_a_broken_file_is_told(tmp_path: Path, text: str) -> None:
-    """Only the page writes it, so invalid contents are not guessed at."""
+def test_damaged_file_is_reported(tmp_path: Path, text: str) -> None:
+    """Only the page writes this file, so invalid contents are an error."""
     (tmp_path / FILE).write_text(text)
 
     with pytest.raises(ConfigError, match=r"server\.json"):

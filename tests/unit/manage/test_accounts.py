@@ -10,8 +10,8 @@ from server.manage.form import FormError
 USER = {"name": "ada", "role": "viewer", "cameras": None}
 
 
-def test_a_complete_user_is_taken() -> None:
-    """If the password is missing, one is generated."""
+def test_valid_user_is_accepted() -> None:
+    """The password may be missing; the server then generates one."""
     user = read_account(NewUser, USER | {"cameras": ["door"]})
 
     assert (user.name, user.role, user.cameras, user.password) == ("ada", "viewer", ["door"], None)
@@ -34,8 +34,8 @@ def test_a_complete_user_is_taken() -> None:
         (NewToken, USER | {"role": "operator", "cameras": ["door"], "embed": True}, "cameras"),
     ],
 )
-def test_each_field_says_what_it_accepts(kind: Any, values: dict[str, Any], field: str) -> None:
-    """Each field has its message, which repeats nothing that was sent."""
+def test_invalid_field_is_named_in_the_error(kind: Any, values: dict[str, Any], field: str) -> None:
+    """The error belongs to the invalid field, and repeats nothing that was sent."""
     with pytest.raises(FormError) as caught:
         read_account(kind, values)
 

@@ -49,7 +49,7 @@ def kept(folder: Path) -> Any:
 
 
 def test_an_added_camera_survives_a_restart(start: Start, tmp_path: Path) -> None:
-    """It works immediately, is stored in a private file, and works after a restart."""
+    """The camera works immediately, is stored in a private file, and works after a restart."""
     node = start()
 
     added = node.managed.add(YARD, "ann")
@@ -68,7 +68,7 @@ def test_an_added_camera_survives_a_restart(start: Start, tmp_path: Path) -> Non
 
 
 def test_a_changed_source_keeps_its_viewers(start: Start) -> None:
-    """They continue with the new one, and frame numbers continue too."""
+    """Viewers continue with the new source, and so do the frame numbers."""
     node = start()
     node.managed.add(YARD, "ann")
     other, waiter = FrameWaiter(node.fanouts["door"]), FrameWaiter(node.fanouts["yard"], "320")
@@ -91,8 +91,8 @@ def test_a_changed_source_keeps_its_viewers(start: Start) -> None:
     other.leave()
 
 
-def test_a_title_is_changed_in_place(start: Start) -> None:
-    """So are group, frame rate and quality: the source stays open."""
+def test_title_changes_without_reopening_the_source(start: Start) -> None:
+    """Title, group and frame rate change while the source stays open."""
     node = start()
     node.managed.add(YARD, "ann")
     camera = node.own["yard"]
@@ -103,9 +103,7 @@ def test_a_title_is_changed_in_place(start: Start) -> None:
     assert (camera.title, camera.group, camera.fps) == ("Court", "Out", 5)
 
 
-def test_a_renamed_camera_keeps_its_place_and_what_operators_set(
-    start: Start, tmp_path: Path
-) -> None:
+def test_renamed_camera_keeps_its_place_and_state(start: Start, tmp_path: Path) -> None:
     """If it was stopped under its old name, it is stopped under the new one."""
     node = start()
     node.managed.add(YARD, "ann")
@@ -119,8 +117,8 @@ def test_a_renamed_camera_keeps_its_place_and_what_operators_set(
     assert [one["name"] for one in kept(tmp_path)["cameras"]] == ["court", "lab"]
 
 
-def test_a_removed_camera_can_be_brought_back(start: Start) -> None:
-    """Its place, operators' settings and frame numbers come back, but not for ever."""
+def test_removed_camera_can_be_restored(start: Start) -> None:
+    """Its place, operators' settings and frame numbers come back, within a time limit."""
     node = start()
     clock = [0.0]
     node.managed._clock = lambda: clock[0]
@@ -144,8 +142,8 @@ def test_a_removed_camera_can_be_brought_back(start: Start) -> None:
         node.managed.undo(second, "ann")
 
 
-def test_cameras_of_the_settings_stay_theirs(start: Start, tmp_path: Path) -> None:
-    """Title, group and order are stored for everybody; the rest is changed in the settings."""
+def test_cameras_from_the_settings_are_mostly_read_only(start: Start, tmp_path: Path) -> None:
+    """The page can change their title and group; the rest is changed in the settings."""
     node = start()
     node.managed.change("door", {"title": "The door", "group": "House"}, None, "ann")
 
@@ -160,8 +158,8 @@ def test_cameras_of_the_settings_stay_theirs(start: Start, tmp_path: Path) -> No
     assert (again.title, again.group) == ("The door", "House")
 
 
-def test_of_two_cameras_with_a_name_the_settings_wins(start: Start, tmp_path: Path) -> None:
-    """The other one is kept, reported, and used again under another name."""
+def test_settings_win_over_an_added_camera_of_the_same_name(start: Start, tmp_path: Path) -> None:
+    """The added camera is kept, reported, and used again once it is renamed."""
     start().managed.add(YARD | {"source": "test:?size=640x360"}, "ann")
     node = start(f"yard={DOOR}")
 
@@ -173,7 +171,7 @@ def test_of_two_cameras_with_a_name_the_settings_wins(start: Start, tmp_path: Pa
     assert [one["name"] for one in kept(tmp_path)["cameras"]] == ["court"]
 
 
-def test_what_is_not_used_is_said_at_the_start(start: Start, tmp_path: Path) -> None:
+def test_unused_camera_is_reported_at_start(start: Start, tmp_path: Path) -> None:
     """A notice reports it, since nobody reads the log."""
     start().managed.add(YARD, "ann")
     node = Runtime(load_settings([f"yard={DOOR}"], None, tmp_path, {}, {}))
@@ -189,7 +187,7 @@ def test_what_is_not_used_is_said_at_the_start(start: Start, tmp_path: Path) -> 
     )
 
 
-def test_what_cannot_be_used_is_kept(tmp_path: Path, start: Start) -> None:
+def test_unusable_camera_entries_are_kept(tmp_path: Path, start: Start) -> None:
     """A file that was edited, or written by a newer version, loses nothing."""
     entry = {"name": "old", "source": "gopher://pigeon"}
     (tmp_path / "cameras.json").write_text(json.dumps({"version": 1, "cameras": [entry]}))
@@ -207,8 +205,8 @@ def test_what_cannot_be_used_is_kept(tmp_path: Path, start: Start) -> None:
     assert node.managed.catalog.problems == {}
 
 
-def test_another_version_of_the_file_is_left_as_it_is(tmp_path: Path, start: Start) -> None:
-    """It is read as far as possible, and never overwritten."""
+def test_file_of_another_version_is_not_overwritten(tmp_path: Path, start: Start) -> None:
+    """Such a file is read as far as possible, and never overwritten."""
     text = json.dumps({"version": 9, "cameras": [YARD]})
     (tmp_path / "cameras.json").write_text(text)
     node = start()
@@ -220,10 +218,10 @@ def test_another_version_of_the_file_is_left_as_it_is(tmp_path: Path, start: Sta
     assert list(node.own) == ["door", "yard"]
 
 
-def test_a_change_that_cannot_be_kept_is_not_made(
+def test_change_that_cannot_be_saved_is_not_made(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the disk is full the admin is told, and the cameras stay as they were."""
+    """If the disk is full, the admin gets the error, and the cameras stay as they were."""
     node = start()
 
     def fail(document: object) -> None:
@@ -253,7 +251,7 @@ def test_two_admins_do_not_overwrite_each_other(start: Start) -> None:
         node.managed.order(["door"], "ben")
 
 
-def test_there_is_a_most(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_added_cameras_is_limited(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each camera costs threads, processes and memory."""
     monkeypatch.setattr(catalog, "MAX_ADDED", 1)
     node = start()
@@ -276,15 +274,15 @@ def test_there_is_a_most(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"name": "x", "source": "test:", "colour": "red"}, "colour"),
     ],
 )
-def test_a_form_is_refused_by_field(start: Start, values: dict[str, Any], field: str) -> None:
-    """The message says what is accepted, in the settings file's words."""
+def test_invalid_form_names_the_field(start: Start, values: dict[str, Any], field: str) -> None:
+    """Each error belongs to the field whose value is invalid."""
     with pytest.raises(FormError) as caught:
         start().managed.add(values, "ann")
 
     assert caught.value.fields.keys() == {field}
 
 
-def test_the_test_pattern_that_nobody_named_can_be_removed(tmp_path: Path) -> None:
+def test_default_test_pattern_can_be_removed(tmp_path: Path) -> None:
     """It is shown on a fresh install until other cameras are added."""
     settings = load_settings([], None, tmp_path, {}, {})
     node = Runtime(settings)
@@ -295,8 +293,8 @@ def test_the_test_pattern_that_nobody_named_can_be_removed(tmp_path: Path) -> No
     assert list(Runtime(settings).own) == []
 
 
-def test_a_node_without_cameras_of_its_own_gets_none(tmp_path: Path) -> None:
-    """A dashboard of other nodes' cameras says where to add one."""
+def test_dashboard_of_other_nodes_rejects_new_cameras(tmp_path: Path) -> None:
+    """The error says to add the camera on one of the other nodes."""
     settings = load_settings([], None, tmp_path, {}, {})
     node = Runtime(type(settings)(settings.server, (), tmp_path))
 

@@ -9,8 +9,8 @@ from server.manage.discovery import find_files, find_video_devices
 from server.manage.form import FormError, read_camera
 
 
-def test_devices_have_a_lasting_path_and_a_title(tmp_path: Path) -> None:
-    """A camera's second node has no pictures; the number of the first may change."""
+def test_devices_have_a_stable_path_and_a_title(tmp_path: Path) -> None:
+    """A camera's second node has no pictures and is left out; the first one's number may change."""
     dev, sys = tmp_path / "dev", tmp_path / "sys"
     for number, index in ((0, 0), (1, 1), (10, 0)):
         (dev / "v4l/by-id").mkdir(parents=True, exist_ok=True)
@@ -30,8 +30,8 @@ def test_devices_have_a_lasting_path_and_a_title(tmp_path: Path) -> None:
     ]
 
 
-def test_files_are_those_of_the_folder(tmp_path: Path) -> None:
-    """Videos below it, without hidden ones or any reached through a link."""
+def test_videos_in_the_media_folder_are_listed(tmp_path: Path) -> None:
+    """Subfolders are included; hidden files and symbolic links are not."""
     media = tmp_path / "media"
     for name in ("street.mp4", "a/yard.MKV", ".hidden/x.mp4", "notes.txt"):
         path = media / name
@@ -54,7 +54,7 @@ def test_files_are_those_of_the_folder(tmp_path: Path) -> None:
     "source",
     ["file:../private.mp4", "file:/etc/passwd", "file:link.mp4", "file:~/x.mp4", "/etc/passwd"],
 )
-def test_other_files_cannot_be_added(tmp_path: Path, source: str) -> None:
+def test_files_outside_the_media_folder_are_rejected(tmp_path: Path, source: str) -> None:
     """Neither an absolute path nor one that climbs or follows a link is accepted."""
     media = tmp_path / "media"
     media.mkdir()
@@ -67,7 +67,7 @@ def test_other_files_cannot_be_added(tmp_path: Path, source: str) -> None:
         read_camera({"name": "x", "source": source}, ServerSettings(), None)
 
 
-def test_a_file_of_the_folder_can_be_added(tmp_path: Path) -> None:
+def test_file_in_the_media_folder_can_be_added(tmp_path: Path) -> None:
     """Its path is relative to the folder, so that the folder can be moved."""
     entry, camera = read_camera(
         {"name": "street", "source": "file:street.mp4"}, ServerSettings(), tmp_path

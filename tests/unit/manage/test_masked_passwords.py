@@ -24,7 +24,7 @@ PUBLIC = "rtsp://···@10.0.0.7:554/live?token=···&size=···"
         ("test:", "test:"),
     ],
 )
-def test_what_was_not_retyped_is_kept(sent: str, kept: str) -> None:
+def test_masked_password_is_restored(sent: str, kept: str) -> None:
     """An admin can change a camera's path without knowing its password."""
     assert restore_secrets(sent, PUBLIC, SOURCE) == kept
 
@@ -45,14 +45,14 @@ def test_a_password_is_not_sent_to_another_host(sent: str) -> None:
 
 
 @pytest.mark.parametrize("sent", ["rtsp://10.0.0.7:554/live?other=···", "···", "file:···"])
-def test_dots_that_stand_for_nothing_are_refused(sent: str) -> None:
+def test_dots_without_a_stored_password_are_rejected(sent: str) -> None:
     """Otherwise a password of three dots would be saved."""
     with pytest.raises(FormError, match="type it again"):
         restore_secrets(sent, PUBLIC, SOURCE)
 
 
-def test_the_public_form_is_what_addresses_show() -> None:
-    """The dots here are those of a parsed address."""
+def test_mask_matches_the_public_form_of_an_address() -> None:
+    """A parsed address is masked with the same dots as in these tests."""
     _, camera = read_camera({"name": "door", "source": SOURCE}, ServerSettings(), None)
 
     assert camera.address.public == PUBLIC

@@ -26,13 +26,13 @@ def address_of(text: str) -> Address:
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_link_local_addresses_are_refused(scheme: str, host: str) -> None:
-    """Clouds serve credentials there, however the address is written."""
+def test_link_local_addresses_are_rejected(scheme: str, host: str) -> None:
+    """Cloud providers serve credentials there; every spelling of the address is recognized."""
     with pytest.raises(ReachError, match="link-local"):
         check_reachable(address_of(f"{scheme}://{host}/x"), follow=False)
 
 
-def test_a_name_counts_by_what_it_resolves_to() -> None:
+def test_host_with_a_link_local_address_is_rejected() -> None:
     """One bad address is enough: the client chooses which one it connects to."""
 
     def find(host: str, port: int) -> list[str]:
@@ -46,13 +46,13 @@ def test_a_name_counts_by_what_it_resolves_to() -> None:
 @pytest.mark.parametrize(
     "source", ["rtsp://192.168.1.20/live", "rtsp://[fd12::7]/live", "test:", "device:0"]
 )
-def test_cameras_on_local_networks_are_tried(source: str) -> None:
-    """Nearly all of them have private addresses."""
+def test_private_addresses_are_allowed(source: str) -> None:
+    """Nearly all cameras have private addresses."""
     check_reachable(address_of(source))
 
 
-def test_an_unknown_host_is_said() -> None:
-    """The error is not a refusal but that the host does not answer."""
+def test_unknown_host_is_reported() -> None:
+    """The error says that the host is unknown, not that it is forbidden."""
 
     def find(host: str, port: int) -> list[str]:
         raise OSError
@@ -86,7 +86,7 @@ def redirecting(to: str) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("to", ["http://169.254.169.254/latest/meta-data", "//[fe80::1]/"])
-def test_a_redirect_leads_nowhere_else(to: str) -> None:
+def test_redirect_to_a_link_local_address_is_rejected(to: str) -> None:
     """An allowed host could otherwise redirect the server to a forbidden one."""
     with redirecting(to) as (url, asked), pytest.raises(ReachError, match="link-local"):
         check_reachable(address_of(url))
@@ -94,8 +94,8 @@ def test_a_redirect_leads_nowhere_else(to: str) -> None:
     assert asked == ["/a None"], "the password is for the camera"
 
 
-def test_redirects_end() -> None:
-    """A circle is rejected."""
+def test_redirect_loop_is_rejected() -> None:
+    """The server gives up after five requests."""
     with redirecting("/a") as (url, asked), pytest.raises(ReachError, match="too often"):
         check_reachable(address_of(url))
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from server.config.address import parse_address
@@ -23,17 +25,17 @@ from server.manage.trial import Trials, short_reason
         (SourceError("SSH-2.0-OpenSSH_9.2 secret"), "it sends nothing that can be shown"),
     ],
 )
-def test_reasons_are_our_own_words(error: Exception, told: str) -> None:
-    """They never repeat a server's words: this machine may reach servers that an admin may not."""
+def test_reasons_do_not_repeat_the_servers_words(error: Exception, told: str) -> None:
+    """This machine may reach servers that an admin may not, so their text is never shown."""
     reason = short_reason(error)
 
     assert told in reason
     assert "ecret" not in reason
 
 
-def test_a_picture_is_returned_with_the_size_of_the_source() -> None:
-    """The picture is scaled down, since it is shown beside a form."""
+def test_trial_returns_a_picture_and_the_source_size() -> None:
+    """The picture is scaled down for the form, but the size given is the source's."""
     picture = Trials().picture(parse_address("test:?size=1280x720", Path()))
 
-    assert picture.jpeg.startswith(b"\xff\xd8")
+    assert cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR).shape[1] == 640
     assert (picture.width, picture.height) == (1280, 720)

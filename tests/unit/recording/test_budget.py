@@ -14,7 +14,7 @@ def cameras(count: int, limit: int, seconds: float = 60.0) -> list[Rewind]:
 
 
 def test_older_pictures_are_thinned_before_any_moment_is_lost() -> None:
-    """A minute stays a minute, of all cameras, though the limit is a fifth of what it takes."""
+    """All cameras keep their whole minute, though the limit is a fifth of what that takes."""
     rewinds = cameras(2, limit=2 * 360 * 100)
     most = 0
 
@@ -31,7 +31,7 @@ def test_older_pictures_are_thinned_before_any_moment_is_lost() -> None:
 
 
 def test_video_keeps_its_key_frames() -> None:
-    """Of the oldest groups, only what can be decoded by itself stays."""
+    """Only the key frames of the oldest groups stay, since they can be decoded alone."""
     [rewind] = cameras(1, limit=250 * 100)
 
     for at in range(600):
@@ -44,8 +44,8 @@ def test_video_keeps_its_key_frames() -> None:
     assert len(rewind.find(T0 + 57.9)) == 20
 
 
-def test_what_cannot_be_thinned_is_dropped_oldest_first() -> None:
-    """With almost no memory only the newest moments stay, of whichever camera."""
+def test_oldest_units_are_dropped_when_thinning_is_not_enough() -> None:
+    """With almost no memory only the newest moments stay, whichever camera they are from."""
     many, few = cameras(2, limit=40 * 100)
 
     few.put(jpeg(0.0))
@@ -58,7 +58,7 @@ def test_what_cannot_be_thinned_is_dropped_oldest_first() -> None:
     assert many.newest.at_unix == T0 + 39.9
 
 
-def test_of_a_group_that_is_larger_than_the_limit_the_key_frame_is_kept() -> None:
+def test_oversized_group_keeps_its_key_frame() -> None:
     """A recorder still gets all of it, and the next group is tried again."""
     [rewind] = cameras(1, limit=500)
     told: list[object] = []
@@ -73,7 +73,7 @@ def test_of_a_group_that_is_larger_than_the_limit_the_key_frame_is_kept() -> Non
     assert [one.at_unix for one in rewind.units] == [T0, T0 + 1]
 
 
-def test_removed_cameras_take_nothing() -> None:
+def test_removed_cameras_use_no_budget() -> None:
     """A removed camera's buffer is no longer counted."""
     rewinds: list[Rewind] = []
     budget = Budget(1000, lambda: rewinds)

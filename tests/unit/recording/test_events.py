@@ -88,7 +88,7 @@ def test_the_best_picture_is_kept(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("pause_s", "count"), [(4.9, 1), (5.1, 2)])
-def test_events_that_follow_each_other_are_one(desk: Desk, pause_s: float, count: int) -> None:
+def test_events_in_quick_succession_are_merged(desk: Desk, pause_s: float, count: int) -> None:
     """An event within 5 s of the end of another with its label and camera continues it."""
     first = desk.log.begin("door", "motion", AT, 0.5)
     desk.log.end(first, AT + 3)
@@ -101,8 +101,8 @@ def test_events_that_follow_each_other_are_one(desk: Desk, pause_s: float, count
     assert kept[-1].end == AT + 20
 
 
-def test_others_are_events_of_their_own(desk: Desk) -> None:
-    """Another camera or label does not continue it."""
+def test_other_cameras_and_labels_are_not_merged(desk: Desk) -> None:
+    """Each camera and label has events of its own."""
     keys = [
         desk.log.begin("door", "motion", AT),
         desk.log.begin("yard", "motion", AT),
@@ -112,7 +112,7 @@ def test_others_are_events_of_their_own(desk: Desk) -> None:
     assert len(set(keys)) == 3
 
 
-def test_what_is_reported_becomes_events(desk: Desk) -> None:
+def test_reports_become_events(desk: Desk) -> None:
     """The first report of a label begins one, others continue it, and the last one ends it."""
     camera = offline_camera()
     for at, score, ended in [(0, 0.2, False), (1, 0.6, False), (2, None, True)]:
@@ -123,7 +123,7 @@ def test_what_is_reported_becomes_events(desk: Desk) -> None:
     assert (event.begin, event.end, event.score) == (AT, AT + 2, 0.6)
 
 
-def test_a_processor_cannot_flood_it(desk: Desk) -> None:
+def test_processor_cannot_flood_the_log(desk: Desk) -> None:
     """The number of labels per camera and their lengths are limited."""
     camera = offline_camera()
     for number in range(module.MAX_LABELS + 10):
@@ -134,7 +134,7 @@ def test_a_processor_cannot_flood_it(desk: Desk) -> None:
     assert {len(one.label) for one in kept} == {module.MAX_LABEL}
 
 
-def test_changes_are_told_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_are_announced_at_intervals(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A score that grows with each picture is announced once a second."""
     key = desk.log.begin("door", "cat", AT, 0.1)
     for score in range(2, 9):
@@ -148,7 +148,7 @@ def test_changes_are_told_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPat
     assert desk.told[-1].score == 0.8
 
 
-def test_a_lost_index_has_the_events_again(desk: Desk) -> None:
+def test_lost_index_recovers_its_events(desk: Desk) -> None:
     """The files hold all about them, also which are locked or deleted."""
     keys = [desk.log.begin("door", f"l{at}", AT + at, 0.5, BOX, b"jpeg") for at in range(3)]
     for key in keys:
@@ -180,8 +180,8 @@ def test_a_torn_line_costs_one_change(desk: Desk) -> None:
     assert event.end == AT + 3
 
 
-def test_the_last_event_takes_its_files_with_it(desk: Desk) -> None:
-    """Nothing is left of an empty day, nor what a killed server left half done."""
+def test_deleting_the_last_event_removes_its_folder(desk: Desk) -> None:
+    """Nothing is left of an empty day, not even a file that a killed server left half written."""
     key = desk.log.begin("door", "motion", AT, picture=b"jpeg")
     desk.kept()
     (picture,) = desk.storage.media.rglob(f"{key}.jpg")
@@ -203,9 +203,9 @@ def left_open(media: Path, *begins: tuple[str, float]) -> Storage:
     return Storage(media)
 
 
-def test_what_went_on_when_the_server_was_killed_has_ended(tmp_path: Path) -> None:
-    """Nobody else would end it. It ended at the server's last sign of life, or before another one
-    began."""
+def test_events_left_open_by_a_killed_server_are_ended(tmp_path: Path) -> None:
+    """Nothing else would end them. The end is the server's last sign of life, or the time when the
+    camera's next event began."""
     now, media = time.time(), tmp_path / "media"
     left_open(media, ("door", now - 900), ("shed", now - 900))
     os.utime(media / ".alive", (now - 50, now - 50))
@@ -221,8 +221,8 @@ def test_what_went_on_when_the_server_was_killed_has_ended(tmp_path: Path) -> No
     again.index.close()
 
 
-def test_what_goes_on_ends_at_a_restart_though_the_clock_was_set_back(tmp_path: Path) -> None:
-    """By the clock it began in the future, and so went on for ever: "now"."""
+def test_open_event_from_the_future_ends_at_a_restart(tmp_path: Path) -> None:
+    """After the clock was set back it began in the future, and so went on for ever: "now"."""
     began = time.time() + 3600
     again = left_open(tmp_path / "media", ("door", began))
 
@@ -233,8 +233,8 @@ def test_what_goes_on_ends_at_a_restart_though_the_clock_was_set_back(tmp_path: 
     again.index.close()
 
 
-def test_a_check_ends_nothing_that_goes_on(desk: Desk) -> None:
-    """Nor one that ended but is not yet written. A check also runs to repair an index."""
+def test_check_does_not_end_a_running_event(desk: Desk) -> None:
+    """Nor does it end one whose end is not yet written. A check also runs to repair an index."""
     for began in (time.time() - 60, time.time() + 3600):
         key = desk.log.begin("door", "motion", began)
         desk.kept()
@@ -252,7 +252,7 @@ def test_a_check_ends_nothing_that_goes_on(desk: Desk) -> None:
         assert desk.kept()[-1].end == began + 3
 
 
-def test_a_film_that_goes_on_during_a_check_is_not_ended(desk: Desk) -> None:
+def test_film_resumed_during_a_check_is_not_ended(desk: Desk) -> None:
     """The check had found its event unknown, and then recorded that it had ended."""
     began = time.time() - 60
     key = event_id("door", began)
@@ -272,7 +272,7 @@ def test_a_film_that_goes_on_during_a_check_is_not_ended(desk: Desk) -> None:
     assert check(desk.storage.media, desk.storage.index).added == 0, "the files say the same"
 
 
-def test_films_event_goes_on_after_a_restart(desk: Desk) -> None:
+def test_film_event_continues_after_a_restart(desk: Desk) -> None:
     """It stays the same event, whether the server exited or was killed, despite the check. A film
     of that name from before its job began is another event."""
     old = desk.log.begin("printer", "timelapse", AT - 900, film="benchy")
@@ -301,7 +301,7 @@ def test_films_event_goes_on_after_a_restart(desk: Desk) -> None:
     ]
 
 
-def test_films_end_with_their_jobs_only(desk: Desk) -> None:
+def test_film_ends_only_with_its_job(desk: Desk) -> None:
     """The next job is a new event, however soon; losing a camera ends no film."""
     benchy = desk.log.begin("printer", "timelapse", AT, film="benchy")
     desk.log.end(benchy, AT + 1)
@@ -316,8 +316,8 @@ def test_films_end_with_their_jobs_only(desk: Desk) -> None:
     assert ended["motion"] is not None
 
 
-def test_index_of_an_earlier_version_is_kept(desk: Desk) -> None:
-    """It is extended, and nothing has to be read from the files again."""
+def test_index_of_an_older_version_is_extended(desk: Desk) -> None:
+    """Nothing has to be read from the files again."""
     key = desk.log.begin("door", "motion", AT)
     desk.kept()
     with desk.storage.index.changing() as connection:

@@ -73,7 +73,7 @@ def shown(units: Sequence[Kept], from_unix: float) -> list[float]:
     return [one for one in times if one >= from_unix - BEGIN]
 
 
-def test_an_event_is_there_as_soon_as_it_is_told(library: Library) -> None:
+def test_event_is_available_as_soon_as_it_is_announced(library: Library) -> None:
     """A page requested its picture before a busy disk had it, and showed none."""
     disk_goes_on = threading.Event()
     library._writer.do(disk_goes_on.wait)
@@ -113,10 +113,10 @@ def test_a_clock_set_back_costs_a_group(library: Library, film: list[Unit]) -> N
         assert library.find("door", BEGIN + at)[-1].at_unix == pytest.approx(BEGIN + at, abs=0.001)
 
 
-def test_a_time_that_was_twice_is_in_two_files(library: Library, film: list[Unit]) -> None:
+def test_repeated_time_is_kept_in_two_files(library: Library, film: list[Unit]) -> None:
     """Neither replaces the other: a seek there finds one of them, and a clip passes through.
 
-    A clip once had both in sequence, the second in no time.
+    A clip once had both in sequence, the second without any duration.
     """
     record(library, film, later(film, 2.0))
 
@@ -133,8 +133,8 @@ def test_a_time_that_was_twice_is_in_two_files(library: Library, film: list[Unit
     assert len(times) >= 4 * FPS + 1 - GROUP
 
 
-def test_a_clip_over_the_clock_change_an_hour_back(library: Library, film: list[Unit]) -> None:
-    """The file that began an hour earlier has caught up with the other: the clip is from it."""
+def test_clip_across_a_clock_set_back_is_continuous(library: Library, film: list[Unit]) -> None:
+    """The file that begins earlier has all of it, so the clip is taken from that one."""
     record(library, later(film[:50], 2.0), film)
 
     times = shown(library.units("door", BEGIN + 1, BEGIN + 3.5), BEGIN + 1)
@@ -142,7 +142,7 @@ def test_a_clip_over_the_clock_change_an_hour_back(library: Library, film: list[
     assert times == [round(1 + number / FPS, 2) for number in range(round(2.5 * FPS) + 1)]
 
 
-def test_files_are_one_past(library: Library, film: list[Unit]) -> None:
+def test_consecutive_files_form_one_past(library: Library, film: list[Unit]) -> None:
     """Across two files nothing is missing or duplicate."""
     record(library, film[:50])
     record(library, film[50:])
@@ -154,8 +154,8 @@ def test_files_are_one_past(library: Library, film: list[Unit]) -> None:
         assert library.find("door", BEGIN + at)[-1].at_unix == pytest.approx(BEGIN + at, abs=0.001)
 
 
-def test_in_a_gap_the_picture_before_it_is_found(library: Library, film: list[Unit]) -> None:
-    """It used to be one of an hour later, the first in memory, or none."""
+def test_seek_into_a_gap_finds_the_picture_before_it(library: Library, film: list[Unit]) -> None:
+    """It used to find one an hour later, the first in memory, or none."""
     record(library, film[:50])
     record(library, later(film[:50], HOUR_S))
     rewind = Rewind(60)
@@ -173,9 +173,7 @@ def test_in_a_gap_the_picture_before_it_is_found(library: Library, film: list[Un
     assert library.units("door", BEGIN + 100, BEGIN + 200) == []
 
 
-def test_an_index_made_anew_has_the_same_after_the_clock_was_set(
-    library: Library, film: list[Unit]
-) -> None:
+def test_rebuilt_index_is_the_same_after_a_clock_change(library: Library, film: list[Unit]) -> None:
     """Files are found by their contents, not by the order of their names."""
     record(library, film[:25], later(film[25:], -HOUR_S), later(film, HOUR_S))
     index = library._storage.index

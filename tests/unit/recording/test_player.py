@@ -52,7 +52,7 @@ def test_a_seek_shows_one_picture_and_pauses(clock: FakeClock) -> None:
     assert (second, player.step(clock)) == (Step([]), Step([]))
 
 
-def test_the_newest_seek_counts(clock: FakeClock) -> None:
+def test_only_the_newest_seek_is_shown(clock: FakeClock) -> None:
     """Of several seeks before there is credit, only the last is shown."""
     rewind = filled(*video(3))
     player = Player(rewind)
@@ -64,8 +64,8 @@ def test_the_newest_seek_counts(clock: FakeClock) -> None:
     assert player.step(clock) == Step([])
 
 
-def test_a_seek_begins_with_a_key_frame_whatever_came_before(clock: FakeClock) -> None:
-    """The client may have discarded what it no longer wanted."""
+def test_seek_always_starts_at_a_key_frame(clock: FakeClock) -> None:
+    """The client may have discarded the units it was sent before the seek."""
     player = at(filled(*video(3)), 1.2, clock)
 
     player.seek(2, player.memory.decode_run(T0 + 1.3), clock.now)
@@ -86,7 +86,7 @@ def test_playing_shows_each_picture_at_its_time(clock: FakeClock, speed: float) 
     assert clock.now - begun == pytest.approx(1 / speed, abs=0.11 / speed)
 
 
-def test_late_pictures_lead_to_the_next(clock: FakeClock) -> None:
+def test_playback_catches_up_after_a_wait_for_credit(clock: FakeClock) -> None:
     """After a while without credit, playing continues at the current position."""
     player = at(filled(*video(4)), 1.0, clock)
     player.play(1.0, clock.now)
@@ -100,7 +100,7 @@ def test_late_pictures_lead_to_the_next(clock: FakeClock) -> None:
     assert times(beyond) == [2.0, 2.1, 2.2, 2.3, 2.4, 2.5], "from a key frame on"
 
 
-def test_playing_fast_shows_no_more_than_a_screen_does(clock: FakeClock) -> None:
+def test_fast_playback_is_capped_at_the_screen_rate(clock: FakeClock) -> None:
     """At eight times thirty frames a second, three of four JPEGs are skipped."""
     player = at(filled(*(jpeg(one / 30) for one in range(300))), 0.0, clock)
 
@@ -110,7 +110,7 @@ def test_playing_fast_shows_no_more_than_a_screen_does(clock: FakeClock) -> None
     assert 50 < len(sent) <= 61
 
 
-def test_playing_arrives_at_now(clock: FakeClock) -> None:
+def test_playback_arrives_at_live(clock: FakeClock) -> None:
     """After the newest picture, the next is a live one."""
     player = at(filled(*video(2)), 1.5, clock)
     player.play(8.0, clock.now)
@@ -143,8 +143,8 @@ def test_video_is_played_backwards_by_its_key_frames(clock: FakeClock) -> None:
     assert all(len(units) == 1 for units in sent)
 
 
-def test_pausing_stays_where_it_is(clock: FakeClock) -> None:
-    """Playing resumes from there."""
+def test_playback_resumes_where_it_was_paused(clock: FakeClock) -> None:
+    """The position does not move during the pause."""
     player = at(filled(*video(4)), 1.0, clock)
     player.play(1.0, clock.now)
     follow(player, clock, 0.5)
@@ -156,7 +156,7 @@ def test_pausing_stays_where_it_is(clock: FakeClock) -> None:
     assert player.position(clock.now) == pytest.approx(T0 + 1.5, abs=0.1)
 
 
-def test_picture_that_is_forgotten_meanwhile_moves_nothing_back(clock: FakeClock) -> None:
+def test_playback_never_steps_back_after_thinning(clock: FakeClock) -> None:
     """The shown picture may be thinned out; an older one must not follow it."""
     rewind = filled(*(jpeg(one / 10) for one in range(600)))
     player = at(rewind, 0.5, clock)
@@ -170,8 +170,8 @@ def test_picture_that_is_forgotten_meanwhile_moves_nothing_back(clock: FakeClock
     assert player.step(clock).units == []
 
 
-def test_seek_while_the_memory_is_asked_goes_first(clock: FakeClock) -> None:
-    """Another node's memory takes a while to answer, and by then the answer is not wanted."""
+def test_seek_during_a_memory_lookup_wins(clock: FakeClock) -> None:
+    """Another node's memory takes a while to answer, and the answer is stale by then."""
     rewind = filled(*video(4))
     player = at(rewind, 1.0, clock)
 
@@ -187,8 +187,8 @@ def test_seek_while_the_memory_is_asked_goes_first(clock: FakeClock) -> None:
     assert times(player.step(clock).units) == [3.0]
 
 
-def test_what_pushed_out_a_picture_is_not_sent_again(clock: FakeClock, tmp_path: Path) -> None:
-    """With B-frames, playing continues after it."""
+def test_pushed_units_are_not_sent_twice(clock: FakeClock, tmp_path: Path) -> None:
+    """With B-frames, playback continues after the units that pushed out the shown picture."""
     units = make_units(tmp_path, 2.0, *B_FRAMES)
     rewind = filled(*units)
     player = Player(rewind)
@@ -205,10 +205,8 @@ def test_what_pushed_out_a_picture_is_not_sent_again(clock: FakeClock, tmp_path:
 
 
 @pytest.mark.parametrize(("begin", "speed", "order"), [(4.7, 1.0, 1), (30.2, -1.0, -1)])
-def test_playing_leaves_out_what_was_not_kept(
-    clock: FakeClock, begin: float, speed: float, order: int
-) -> None:
-    """One picture used to stand as long as nobody had watched the camera."""
+def test_playback_skips_gaps(clock: FakeClock, begin: float, speed: float, order: int) -> None:
+    """One picture used to stay on screen for as long as nobody had watched the camera."""
     pictures = [4.7, 4.8, 4.9, 30.0, 30.1, 30.2]
     rewind = filled(*(jpeg(at / 10) for at in range(50)), *(jpeg(30 + at / 10) for at in range(50)))
     player = at(rewind, begin, clock)

@@ -95,7 +95,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     desk.media.close()
 
 
-def test_nothing_is_recorded_unasked(desk: Desk, film: list[Unit]) -> None:
+def test_nothing_is_recorded_by_default(desk: Desk, film: list[Unit]) -> None:
     """By default nothing is written, and the source is not opened for it."""
     desk.camera.announce()
     for unit in film:
@@ -106,7 +106,7 @@ def test_nothing_is_recorded_unasked(desk: Desk, film: list[Unit]) -> None:
     assert "record" not in desk.camera._state.duties
 
 
-def test_always(desk: Desk, film: list[Unit]) -> None:
+def test_always_mode_records_continuously(desk: Desk, film: list[Unit]) -> None:
     """The source stays open, the file has the group so far, and STATE says it is recorded."""
     rewind = desk.rewinds["door"]
     for unit in film[:15]:
@@ -138,7 +138,7 @@ def test_a_loss_ends_a_file(desk: Desk, film: list[Unit]) -> None:
     assert [one.begin for one in desk.recordings()] == [film[0].at_unix, film[40].at_unix]
 
 
-def test_motion_is_recorded_with_what_was_before(
+def test_motion_recording_includes_the_time_before(
     desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From some seconds before to some seconds after it, and nothing without motion."""
@@ -162,7 +162,7 @@ def test_motion_is_recorded_with_what_was_before(
     assert one.end == pytest.approx(film[79].at_unix + 0.04)
 
 
-def test_of_jpeg_too_what_was_before_motion_is_recorded(
+def test_jpeg_from_before_motion_is_recorded_too(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A camera without its own video keeps JPEG while nothing moves, even unwatched. It is encoded
@@ -196,7 +196,7 @@ def test_of_jpeg_too_what_was_before_motion_is_recorded(
     assert rewind.takes_video
 
 
-def test_other_events_are_not_motion(desk: Desk, film: list[Unit]) -> None:
+def test_only_motion_events_start_a_recording(desk: Desk, film: list[Unit]) -> None:
     """A processor's reports do not start a recording."""
     desk.set("motion")
     desk.events.begin("door", "cat", film[0].at_unix)
@@ -206,10 +206,10 @@ def test_other_events_are_not_motion(desk: Desk, film: list[Unit]) -> None:
     assert desk.recordings() == []
 
 
-def test_what_is_encoded_is_recorded(
+def test_encoded_video_is_recorded(
     desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process of a JPEG camera makes the video; recording does not count as a viewer."""
+    """A JPEG camera's process encodes the video; recording does not count as a viewer."""
     # Without a source, the camera would clear its list of videos.
     monkeypatch.setattr(desk.camera, "set_videos", lambda names, lazy=False: None)
     track = desk.camera.videos["full"]
@@ -224,11 +224,8 @@ def test_what_is_encoded_is_recorded(
     assert [one.end - one.begin for one in desk.recordings()] == [pytest.approx(2.0)]
 
 
-def test_what_was_dropped_is_told(
-    desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dropped_pictures_are_reported(desk: Desk) -> None:
     """A drop counts as ``unrecorded`` for its camera, and gives a notice."""
-    monkeypatch.setattr(desk.writer, "put", lambda camera, units, reason: False)
     desk.writer.dropped["door"] = 12
     until(lambda: desk.notices)
 
@@ -236,7 +233,7 @@ def test_what_was_dropped_is_told(
     assert desk.notices == [("warning", "Door: 12 pictures were not recorded", "door")]
 
 
-def test_a_full_disk_is_told_once(desk: Desk) -> None:
+def test_full_disk_is_reported_once(desk: Desk) -> None:
     """There is one notice when recording pauses, and one when it resumes."""
     desk.writer.problem = "the disk is full"
     until(lambda: desk.notices)
@@ -269,7 +266,7 @@ def test_a_lost_camera_is_an_event(desk: Desk) -> None:
     ]
 
 
-def test_a_stopped_camera_is_not_back(desk: Desk) -> None:
+def test_stopping_a_camera_logs_no_online_event(desk: Desk) -> None:
     """Its offline event ends, but no event says that it is online."""
     camera = offline_camera("yard")
     told = []
@@ -283,8 +280,8 @@ def test_a_stopped_camera_is_not_back(desk: Desk) -> None:
     assert [(one.label, one.end is None) for one in told] == [("offline", True), ("offline", False)]
 
 
-def test_a_removed_camera_is_let_go(desk: Desk, film: list[Unit]) -> None:
-    """Its file ends, even if its removal is not announced."""
+def test_removed_camera_ends_its_file(desk: Desk, film: list[Unit]) -> None:
+    """The file ends even if the removal is not announced."""
     desk.set("always")
     for unit in film:
         desk.rewinds["door"].put(unit)
@@ -295,7 +292,7 @@ def test_a_removed_camera_is_let_go(desk: Desk, film: list[Unit]) -> None:
     assert not desk.recordings()[0].open
 
 
-def test_the_thread_that_writes_does_not_begin_with_a_key_frame(
+def test_key_frame_does_not_trigger_the_writer(
     desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each group used to be handed over, with the second it completes, before viewers had it. Two
@@ -316,7 +313,7 @@ def test_the_thread_that_writes_does_not_begin_with_a_key_frame(
     assert recording.end - recording.begin == pytest.approx(41 / 25, abs=0.01)
 
 
-def test_a_clock_that_may_be_wrong_is_told_once(desk: Desk) -> None:
+def test_clock_jump_is_reported_once(desk: Desk) -> None:
     """It is reported again after a later jump."""
     for _ in range(2):
         desk.storage.ahead_s = 49 * 3600.0

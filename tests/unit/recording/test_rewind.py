@@ -47,8 +47,8 @@ def times(units: Sequence[Unit]) -> list[float]:
     return [round(one.at_unix - T0, 3) for one in units]
 
 
-def test_moment_is_the_newest_picture_not_later_with_what_it_needs() -> None:
-    """A picture is decoded from its key frame on."""
+def test_find_returns_the_picture_with_its_group_so_far() -> None:
+    """The picture is the newest that is not later; it is decoded from its key frame on."""
     rewind = filled(*video(3))
 
     assert times(rewind.find(T0 + 1.25)) == [1.0, 1.1, 1.2]
@@ -58,8 +58,8 @@ def test_moment_is_the_newest_picture_not_later_with_what_it_needs() -> None:
     assert Rewind(60).find(T0) == []
 
 
-def test_pictures_of_a_time_come_with_what_the_first_needs() -> None:
-    """This holds for all video cameras when cut in the middle of a group."""
+def test_span_starts_at_the_key_frame_of_its_first_picture() -> None:
+    """A span cut in the middle of a group could not be decoded."""
     rewind = filled(*video(3))
 
     assert times(rewind.between(T0 + 0.8, T0 + 1.1))[0] == 0.0
@@ -72,7 +72,7 @@ def test_pictures_of_a_time_come_with_what_the_first_needs() -> None:
     ("at", "neighbours"),
     [(1.0, (0.9, 1.1)), (0.0, (None, 0.1)), (0.95, (0.8, 1.0)), (1.9, (1.8, None))],
 )
-def test_neighbours_are_the_pictures_around(
+def test_neighbours_are_the_adjacent_pictures(
     at: float, neighbours: tuple[float | None, float | None]
 ) -> None:
     """They are found across groups as within one."""
@@ -83,7 +83,7 @@ def test_neighbours_are_the_pictures_around(
     )
 
 
-def test_picture_is_pushed_out_of_a_decoder_that_keeps_two(tmp_path: Path) -> None:
+def test_decode_run_flushes_a_decoder_that_holds_two(tmp_path: Path) -> None:
     """With B-frames, a decoder outputs a picture two units later. At the end of the buffer, the
     last that can be shown is an older one."""
     units = make_units(tmp_path, 1.0, *B_FRAMES)
@@ -98,7 +98,7 @@ def test_picture_is_pushed_out_of_a_decoder_that_keeps_two(tmp_path: Path) -> No
         assert lead.newest == (shown == 22)
 
 
-def test_with_b_frames_each_picture_has_its_own_time(tmp_path: Path) -> None:
+def test_b_frames_are_found_by_their_display_time(tmp_path: Path) -> None:
     """Decoding a moment needs the units up to its own picture. Its neighbours are those in display
     order, and a cut lacks none in between."""
     units = make_units(tmp_path, 1.0, *B_FRAMES, timed=True)
@@ -125,7 +125,7 @@ def test_nothing_is_pushed_without_b_frames(tmp_path: Path) -> None:
     assert filled(jpeg(1.0)).decode_run(T0) == ([jpeg(1.0)], [], True)
 
 
-def test_times_out_of_order_lead_to_the_same_picture_for_all() -> None:
+def test_seek_and_fetch_agree_when_times_are_out_of_order() -> None:
     """Times are out of order where the clock was set back by less than a second. A seek used
     positions in time order as positions in the group, and showed another picture than the one
     fetched for that moment."""
@@ -139,7 +139,7 @@ def test_times_out_of_order_lead_to_the_same_picture_for_all() -> None:
         assert lead.newest == (len(lead.units) == len(kept))
 
 
-def test_old_groups_go_as_a_whole() -> None:
+def test_old_groups_are_dropped_whole() -> None:
     """Half a group is useless, so it goes when all of it is too old."""
     rewind = filled(*video(5), seconds=2.0)
 
@@ -147,7 +147,7 @@ def test_old_groups_go_as_a_whole() -> None:
     assert rewind.nbytes == 100 * len(rewind.units)
 
 
-def test_of_a_group_that_is_too_large_the_key_frame_stays() -> None:
+def test_only_group_keeps_its_key_frame_when_dropped() -> None:
     """Otherwise nothing could be shown of a camera with a key frame a minute."""
     rewind = filled(*video(1, group=100))
 
@@ -164,8 +164,8 @@ def test_of_a_group_that_is_too_large_the_key_frame_stays() -> None:
     assert rewind.units == []
 
 
-def test_after_a_loss_nothing_is_kept_before_a_key_frame() -> None:
-    """It could not be decoded; listeners are told of the loss once."""
+def test_units_after_a_loss_are_dropped_until_a_key_frame() -> None:
+    """They could not be decoded; listeners are notified of the loss once."""
     rewind = filled(unit(0.0, key=True))
     told: list[Unit | None] = []
     end = rewind.listen(told.append)
@@ -181,7 +181,7 @@ def test_after_a_loss_nothing_is_kept_before_a_key_frame() -> None:
     assert times(rewind.units) == [0.0, 0.2, 0.3]
 
 
-def test_clock_that_is_set_back_begins_anew() -> None:
+def test_clock_set_back_clears_the_buffer() -> None:
     """Times would be out of order; recorders still get every unit."""
     rewind = filled(*video(1))
     told: list[Unit | None] = []
@@ -195,10 +195,10 @@ def test_clock_that_is_set_back_begins_anew() -> None:
 
 
 @pytest.mark.parametrize("one", [unit, jpeg])
-def test_thinning_keeps_pictures_apart_by_a_share_of_their_age(
+def test_thinning_spaces_pictures_by_their_age(
     one: Callable[..., Unit],
 ) -> None:
-    """The older, the fewer; the newest moments stay complete, and everything can be decoded."""
+    """Older moments keep fewer; the newest stay complete, and everything can be decoded."""
     units = [one(at / 10) if one is jpeg else one(at / 10, at % 10 == 0) for at in range(300)]
     rewind = filled(*units)
 
@@ -215,7 +215,7 @@ def test_thinning_keeps_pictures_apart_by_a_share_of_their_age(
     assert rewind.find(T0 + 3.3)[0].key
 
 
-def test_thinning_a_little_at_a_time_lets_others_in() -> None:
+def test_thinning_can_be_interleaved_with_new_units() -> None:
     """Units come and go between the steps."""
     rewind = filled(*(jpeg(at / 100) for at in range(1000)), seconds=10.0)
 
@@ -229,7 +229,7 @@ def test_thinning_a_little_at_a_time_lets_others_in() -> None:
     assert times(rewind.units) == sorted(times(rewind.units))
 
 
-def test_time_in_which_nothing_was_kept_is_a_gap() -> None:
+def test_time_without_kept_pictures_is_a_gap() -> None:
     """A camera viewed an hour ago counted as kept for an hour. Its last picture from then was kept
     until something newer was old enough."""
     before, after = [jpeg(at / 10) for at in range(50)], [jpeg(30 + at / 10) for at in range(50)]

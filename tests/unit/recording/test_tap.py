@@ -30,8 +30,8 @@ def kept(rewind: Rewind) -> list[tuple[str, int]]:
     return [(one.codec, one.seq) for one in rewind.units]
 
 
-def test_own_video_is_kept_and_nothing_else(camera: Camera, fanout: Fanout) -> None:
-    """It neither needs nor counts as a viewer; the viewers' JPEG is not kept as well."""
+def test_only_the_cameras_own_video_is_kept(camera: Camera, fanout: Fanout) -> None:
+    """The tap neither needs nor counts as a viewer; the viewers' JPEG is not kept as well."""
     track, rewind = give_video(camera), Rewind(60)
     fanout.take_over(camera)
     Tap(fanout, rewind)
@@ -47,7 +47,7 @@ def test_own_video_is_kept_and_nothing_else(camera: Camera, fanout: Fanout) -> N
     assert len(fanout) == 1
 
 
-def test_after_a_loss_it_begins_with_a_key_frame(camera: Camera, fanout: Fanout) -> None:
+def test_tap_resumes_at_a_key_frame_after_a_loss(camera: Camera, fanout: Fanout) -> None:
     """Units in between cannot be decoded."""
     track, rewind = give_video(camera), Rewind(60)
     fanout.take_over(camera)
@@ -62,7 +62,7 @@ def test_after_a_loss_it_begins_with_a_key_frame(camera: Camera, fanout: Fanout)
     assert [seq for _, seq in kept(rewind)] == [1, 4, 5]
 
 
-def test_jpeg_that_viewers_are_sent_is_kept(camera: Camera, fanout: Fanout) -> None:
+def test_jpeg_sent_to_viewers_is_kept(camera: Camera, fanout: Fanout) -> None:
     """JPEG made for viewers is kept; nothing is encoded only to be kept."""
     rewind = Rewind(60)
     Tap(fanout, rewind)
@@ -77,10 +77,10 @@ def test_jpeg_that_viewers_are_sent_is_kept(camera: Camera, fanout: Fanout) -> N
     assert kept(rewind) == [(JPEG, seq) for seq in viewer.seqs]
 
 
-def test_video_that_is_encoded_for_viewers_is_kept(
+def test_video_encoded_for_viewers_is_kept(
     camera: Camera, fanout: Fanout, clocked: FakeClock
 ) -> None:
-    """Its viewers are sent no JPEG. While JPEG of the same width is sent, that continues."""
+    """Its viewers are sent no JPEG. While JPEG of the same width is sent, that is kept instead."""
     track, rewind = give_video(camera, passed_through=False), Rewind(60)
     fanout.take_over(camera)
     Tap(fanout, rewind)
@@ -100,8 +100,8 @@ def test_video_that_is_encoded_for_viewers_is_kept(
     assert kept(rewind) == [(JPEG, 1), *(("avc1.64001f", seq) for seq in (2, 3, 4, 5, 6))]
 
 
-def test_jpeg_that_is_wider_than_the_video_is_kept(camera: Camera, fanout: Fanout) -> None:
-    """A phone on a narrow link does not decide how others can look back."""
+def test_jpeg_wider_than_the_video_is_kept(camera: Camera, fanout: Fanout) -> None:
+    """A phone on a narrow link must not limit what others see of the past."""
     track, rewind = give_video(camera, "320", passed_through=False), Rewind(60)
     fanout.take_over(camera)
     Tap(fanout, rewind)
@@ -117,7 +117,7 @@ def test_jpeg_that_is_wider_than_the_video_is_kept(camera: Camera, fanout: Fanou
     assert rewind.units[-1].codec == JPEG
 
 
-def test_camera_that_is_replaced_is_followed(camera: Camera, fanout: Fanout) -> None:
+def test_tap_follows_a_replaced_camera(camera: Camera, fanout: Fanout) -> None:
     """The new camera's numbers continue; units from the old one are ignored."""
     rewind = Rewind(60)
     tap = Tap(fanout, rewind)

@@ -73,7 +73,7 @@ def write_everything(folder: Path) -> None:
 
 
 @needs_root
-def test_what_root_writes_belongs_to_the_folders_owner(folder: Path) -> None:
+def test_files_written_by_root_belong_to_the_folders_owner(folder: Path) -> None:
     """`sudo manage.py user add` once created a list that the server's account could not read."""
     write_everything(folder)
 
@@ -91,7 +91,7 @@ def test_what_root_writes_belongs_to_the_folders_owner(folder: Path) -> None:
 
 
 @needs_root
-def test_a_folder_that_root_makes_belongs_to_whoever_has_the_one_above(folder: Path) -> None:
+def test_folder_created_by_root_gets_its_parents_owner(folder: Path) -> None:
     """The first `sudo manage.py user add` leaves a folder that the server can use."""
     added = FORK_SERVER.run(
         [
@@ -107,8 +107,8 @@ def test_a_folder_that_root_makes_belongs_to_whoever_has_the_one_above(folder: P
         assert path.stat().st_uid == NOBODY
 
 
-def test_everything_is_written_in_one_place() -> None:
-    """Only one module creates files, so that owner, mode and links are always handled."""
+def test_only_one_module_creates_files() -> None:
+    """That way owner, mode and links are always handled."""
     makes = re.compile(r"O_CREAT|O_APPEND, 0o|write_text|write_bytes|open\([^)]*[\"'][wax]b?[\"']")
     writers = {
         path.name
@@ -121,7 +121,7 @@ def test_everything_is_written_in_one_place() -> None:
 
 
 @pytest.mark.parametrize("aside", ["state.new", "state.json.new", ".state.json.new"])
-def test_a_planted_link_is_not_written_through(tmp_path: Path, aside: str) -> None:
+def test_planted_symlink_is_not_followed(tmp_path: Path, aside: str) -> None:
     """If others can write to the folder, a link must not make us write elsewhere."""
     target = tmp_path / "target"
     target.write_text("precious")
@@ -142,7 +142,9 @@ def test_a_planted_link_is_not_written_through(tmp_path: Path, aside: str) -> No
     assert not (tmp_path / "made").exists()
 
 
-def test_a_name_aside_cannot_be_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_file_name_cannot_be_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody can create it beforehand, and a failed save leaves nothing."""
     seen = []
 
@@ -161,10 +163,8 @@ def test_a_name_aside_cannot_be_guessed(tmp_path: Path, monkeypatch: pytest.Monk
 
 @needs_root
 @pytest.mark.parametrize("name", ["state.json", "logins.json", "timeline.jsonl", "people.json"])
-def test_what_cannot_be_read_is_never_replaced(
-    folder: Path, name: str, clock: FakeClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A file of root's in our folder is not broken: it used to be set aside, or overwritten."""
+def test_unreadable_file_is_never_replaced(folder: Path, name: str, clock: FakeClock) -> None:
+    """A file that belongs to root is not broken: it used to be set aside, or overwritten."""
     write_everything(folder)
     before = (folder / name).read_bytes()
     os.chown(folder / name, 0, 0)
@@ -218,7 +218,7 @@ def test_an_unreadable_list_is_not_replaced_from_the_bus(folder: Path) -> None:
 
 
 @needs_root
-def test_an_unreadable_file_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_file_is_reported(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Users learn what will not be stored, and the log says what to run."""
     write_everything(folder)
     os.chown(folder / "state.json", 0, 0)
@@ -230,15 +230,15 @@ def test_an_unreadable_file_is_told(folder: Path, caplog: pytest.LogCaptureFixtu
     assert f"sudo chown nobody {folder / 'state.json'}" in caplog.text
 
 
-def test_no_pipe_is_waited_for(tmp_path: Path) -> None:
-    """A pipe in a file's place is rejected immediately."""
+def test_pipe_in_place_of_a_file_is_rejected(tmp_path: Path) -> None:
+    """The server does not wait for somebody to write to it."""
     os.mkfifo(tmp_path / "people.json")
 
     with pytest.raises(ConfigError, match="not a regular file"):
         UsersFile(tmp_path).load()
 
 
-def test_advice_loses_nothing(tmp_path: Path) -> None:
+def test_advice_for_a_broken_list_is_not_to_delete_it(tmp_path: Path) -> None:
     """The advice is to repair a broken list or set it aside; it used to be to delete it."""
     (tmp_path / "people.json").write_text("{")
 
@@ -249,8 +249,8 @@ def test_advice_loses_nothing(tmp_path: Path) -> None:
     assert "remove" not in str(caught.value)
 
 
-def test_the_end_of_a_file_can_be_read(tmp_path: Path) -> None:
-    """A large file is not read whole."""
+def test_only_the_end_of_a_large_file_is_read(tmp_path: Path) -> None:
+    """A smaller file is returned whole, and a missing one as None."""
     write_private(tmp_path / "x", b"0123456789")
 
     assert PrivateFile(tmp_path / "x").read(4) == b"6789"
@@ -258,8 +258,8 @@ def test_the_end_of_a_file_can_be_read(tmp_path: Path) -> None:
     assert PrivateFile(tmp_path / "y").read(4) is None
 
 
-def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
-    """A byte order mark got the settings set aside, and the list of users stopped the start."""
+def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    """Settings with one used to be set aside, and a list of users with one stopped the start."""
     state, users = tmp_path / "state.json", tmp_path / "people.json"
     StateFile(tmp_path).save({"cameras": {"door": {"fps": 5}}})
     UsersFile(tmp_path).add_user("ada", "operator", None, "correct horse")

@@ -34,13 +34,13 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_nobody_at_first(file: UsersFile) -> None:
+def test_missing_file_means_no_users(file: UsersFile) -> None:
     """Without a file there are no users, and reading creates nothing."""
     assert not file.load()
     assert file.stamp() is None
 
 
-def test_a_user_comes_back_as_made(file: UsersFile) -> None:
+def test_user_is_loaded_as_added(file: UsersFile) -> None:
     """Name, role, cameras and password survive the file."""
     file.add_user("ada", "operator", ["yard", "door", "door"], PASSWORD)
 
@@ -68,7 +68,7 @@ def test_files_are_private(file: UsersFile, tmp_path: Path) -> None:
     assert "$argon2id$" in (folder / "people.json").read_text()
 
 
-def test_a_token_stands_for_somebody(file: UsersFile) -> None:
+def test_token_identifies_its_owner(file: UsersFile) -> None:
     """A token alone identifies its owner; a wrong one, or a user's name, identifies nobody."""
     token = file.add_token("octo", "viewer", ["door"])
 
@@ -81,7 +81,7 @@ def test_a_token_stands_for_somebody(file: UsersFile) -> None:
     assert people.bearer("\ud800") is None
 
 
-def test_tokens_differ(file: UsersFile) -> None:
+def test_tokens_are_unique(file: UsersFile) -> None:
     """Each has 256 random bits after a prefix that says what it is."""
     tokens = {file.add_token(f"t{number}", "viewer", None) for number in range(20)}
 
@@ -89,7 +89,7 @@ def test_tokens_differ(file: UsersFile) -> None:
     assert all(token.startswith("porthole_") and len(token) == 9 + 43 for token in tokens)
 
 
-def test_every_change_is_another_person(file: UsersFile) -> None:
+def test_every_change_invalidates_the_old_user(file: UsersFile) -> None:
     """A new password, role, list of cameras, removal or re-creation ends what was open before."""
     file.add_user("ada", "viewer", None, PASSWORD)
     changes = [
@@ -110,7 +110,7 @@ def test_every_change_is_another_person(file: UsersFile) -> None:
     assert sum(person is None for person in seen) == 1
 
 
-def test_a_change_of_another_leaves_one_alone(file: UsersFile) -> None:
+def test_changes_to_others_leave_a_user_valid(file: UsersFile) -> None:
     """A user who was not changed stays the same person."""
     file.add_user("ada", "viewer", None, PASSWORD)
     ada = file.load().user("ada")
@@ -133,13 +133,13 @@ def test_the_stamp_changes_with_the_file(file: UsersFile) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "../ada", "ä", "a" * 41, "-a", "a\n", "a\x1b"])
-def test_unusable_names_are_refused(file: UsersFile, name: str) -> None:
+def test_invalid_names_are_rejected(file: UsersFile, name: str) -> None:
     """A name must fit into a header, a log and a notice."""
     with pytest.raises(ConfigError, match="accepted: 1 to 40"):
         file.add_user(name, "viewer", None, PASSWORD)
 
 
-def test_a_name_is_one_user_or_token(file: UsersFile) -> None:
+def test_name_is_unique_among_users_and_tokens(file: UsersFile) -> None:
     """Notices and the audit log identify people and machines by it."""
     file.add_user("ada", "viewer", None, PASSWORD)
 
@@ -149,7 +149,7 @@ def test_a_name_is_one_user_or_token(file: UsersFile) -> None:
         file.add_token("ada", "operator", None)
 
 
-def test_names_differ_by_more_than_capitals(file: UsersFile) -> None:
+def test_names_are_case_insensitive(file: UsersFile) -> None:
     """Ada is the user ada, at login and in every command."""
     file.add_user("ada", "viewer", None, PASSWORD)
     file.add_token("Octo", "viewer", None)
@@ -172,8 +172,8 @@ def test_names_differ_by_more_than_capitals(file: UsersFile) -> None:
     assert not file.load()
 
 
-def test_a_list_with_names_that_differ_by_capitals_still_works(file: UsersFile) -> None:
-    """Earlier releases allowed both: each is found as it was added, and no other spelling is."""
+def test_old_list_may_have_names_that_differ_in_case(file: UsersFile) -> None:
+    """Earlier releases allowed them: each is found as it was added, and by no other spelling."""
     for name in ("ada", "bob"):
         file.add_user(name, "viewer", None, PASSWORD)
     text = file.text()
@@ -189,14 +189,14 @@ def test_a_list_with_names_that_differ_by_capitals_still_works(file: UsersFile) 
 
 
 @pytest.mark.parametrize("camera", ["", "a b", "../x", "-"])
-def test_unusable_cameras_are_refused(file: UsersFile, camera: str) -> None:
+def test_invalid_camera_names_are_rejected(file: UsersFile, camera: str) -> None:
     """Cameras are named as in the settings."""
     with pytest.raises(ConfigError, match="is not a camera name"):
         file.add_token("octo", "viewer", [camera])
 
 
 @pytest.mark.parametrize("text", ["", "seven77", "x" * 257])
-def test_short_and_endless_passwords_are_refused(text: str) -> None:
+def test_passwords_of_wrong_length_are_rejected(text: str) -> None:
     """The message gives the length, never the password."""
     with pytest.raises(ConfigError) as caught:
         normalize_password(text)
@@ -205,7 +205,7 @@ def test_short_and_endless_passwords_are_refused(text: str) -> None:
     assert not text or text not in str(caught.value)
 
 
-def test_a_password_is_the_same_however_typed() -> None:
+def test_password_is_unicode_normalized() -> None:
     """An umlaut is one character or two, depending on the keyboard."""
     hashed = hash_password("Gr\u00fc\u00dfe an alle")
 
@@ -220,7 +220,7 @@ def test_an_unknown_name_costs_the_same_hash() -> None:
     assert not check_password(None, PASSWORD)
 
 
-def test_an_endless_password_is_not_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlong_password_is_not_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text longer than any password costs no more than one."""
     seen: list[str] = []
     monkeypatch.setattr(
@@ -244,7 +244,7 @@ def test_an_endless_password_is_not_hashed(monkeypatch: pytest.MonkeyPatch) -> N
         "\udcff",
     ],
 )
-def test_a_broken_list_lets_nobody_in(file: UsersFile, tmp_path: Path, text: str) -> None:
+def test_broken_list_is_rejected_and_left_alone(file: UsersFile, tmp_path: Path, text: str) -> None:
     """It is rejected, not set aside: without it, the server would be open to everybody."""
     file.add_user("ada", "viewer", None, PASSWORD)
     path = tmp_path / "state" / "people.json"
@@ -257,7 +257,7 @@ def test_a_broken_list_lets_nobody_in(file: UsersFile, tmp_path: Path, text: str
     assert path.read_bytes() == text.encode("utf-8", "surrogateescape")
 
 
-def test_a_broken_list_is_not_quoted(file: UsersFile, tmp_path: Path) -> None:
+def test_error_does_not_quote_a_broken_list(file: UsersFile, tmp_path: Path) -> None:
     """The message may end up in a log, where the hash must not be."""
     file.add_user("ada", "viewer", None, PASSWORD)
     path = tmp_path / "state" / "people.json"
@@ -287,15 +287,15 @@ def _start_adding(folder: Path, prefix: str) -> int:
         os._exit(code)
 
 
-def test_two_commands_at_once_lose_nothing(tmp_path: Path) -> None:
-    """Each reads what the other wrote, however they overlap."""
+def test_concurrent_commands_lose_no_changes(tmp_path: Path) -> None:
+    """Each reads what the others wrote, however they overlap."""
     pids = [_start_adding(tmp_path, name) for name in "abc"]
 
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0, 0]
     assert len(UsersFile(tmp_path).load().tokens) == 30
 
 
-def test_hashes_do_not_print(file: UsersFile) -> None:
+def test_hashes_are_not_printed(file: UsersFile) -> None:
     """Tracebacks and logs show users without their hashes."""
     file.add_user("ada", "viewer", None, PASSWORD)
 
@@ -317,8 +317,8 @@ def test_the_secret_key_is_kept_and_private(tmp_path: Path) -> None:
     assert len(load_secret(path)) == 32
 
 
-def test_a_list_for_the_page_keeps_an_admin(tmp_path: Path) -> None:
-    """It must be a user with all cameras, not a token; the command line may leave none."""
+def test_page_cannot_remove_the_last_admin(tmp_path: Path) -> None:
+    """This means a user with all cameras, not a token. The command line may remove the last one."""
     file = UsersFile(tmp_path, keeps_admin=True)
     with pytest.raises(AccountError, match="no admin of all cameras"):
         file.add_user("otto", "operator", None, PASSWORD)
@@ -350,7 +350,7 @@ def test_a_list_without_admins_can_be_changed(tmp_path: Path) -> None:
     assert UsersFile(tmp_path).load().users["otto"].role == "viewer"
 
 
-def test_a_made_password_is_accepted_and_easily_typed() -> None:
+def test_generated_password_is_valid_and_easy_to_type() -> None:
     """Four groups of unmistakable letters and digits; each password is different."""
     made = {make_password() for _ in range(20)}
 

@@ -18,7 +18,7 @@ from server.views.query import MAX_QUERY, clean, limited_to, with_renamed
         ("&".join(f"a{number}=1" for number in range(100)), None),
     ],
 )
-def test_only_what_describes_a_view_is_kept(given: str, kept: str | None) -> None:
+def test_only_view_parameters_are_kept(given: str, kept: str | None) -> None:
     """A view never contains a token, and is no longer than an address may be."""
     assert clean(given) == kept
 
@@ -37,12 +37,12 @@ def test_only_what_describes_a_view_is_kept(given: str, kept: str | None) -> Non
         ("patrol=9&through=views:0123456789ab", "patrol=9&through=views:0123456789ab"),
     ],
 )
-def test_cameras_that_one_may_not_see_are_not_in_it(query: str, left: str | None) -> None:
-    """Their names are removed, and a view without any other camera is none."""
+def test_hidden_cameras_are_removed_from_a_view(query: str, left: str | None) -> None:
+    """A view of only such a camera, or such a group, is dropped."""
     assert limited_to(query, {"door", "yard"}.__contains__, {"Outside"}) == left
 
 
-def test_a_renamed_camera_stays_in_it() -> None:
+def test_renamed_camera_stays_in_the_view() -> None:
     """It is renamed wherever it occurs; cameras with a similar name are left alone."""
     query = "camera=door&order=yard,door,door-2&patrol=5&through=cameras:door"
 

@@ -47,7 +47,7 @@ def test_views_survive_a_restart(views: Views, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
 
 
-def test_a_removed_view_can_be_brought_back(views: Views) -> None:
+def test_removed_view_can_be_restored(views: Views) -> None:
     """It returns to its place and id; users who had it as their default open it again."""
     first = add(views, "First", EVERYBODY)
     add(views, "Second", EVERYBODY)
@@ -75,10 +75,10 @@ def test_a_removed_view_can_be_brought_back(views: Views) -> None:
         ({"at": True}, "at"),
     ],
 )
-def test_what_cannot_be_a_view_says_why(
+def test_invalid_view_names_the_wrong_field(
     views: Views, values: dict[str, object], field: str
 ) -> None:
-    """Nothing is changed, and the message names the wrong field."""
+    """The error names the field, and nothing is changed."""
     add(views, "Yard")
 
     with pytest.raises(ViewError) as error:
@@ -88,8 +88,8 @@ def test_what_cannot_be_a_view_says_why(
     assert names(views) == ["Yard"]
 
 
-def test_there_is_a_limit(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It limits the views of one person, the shared ones, and the whole file."""
+def test_number_of_views_is_limited(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are limits for one person's views, the shared ones, and the whole file."""
     monkeypatch.setattr(module, "MAX_OWN", 2)
     monkeypatch.setattr(module, "MAX_SHARED", 1)
     for name in ("one", "two"):
@@ -104,7 +104,7 @@ def test_there_is_a_limit(views: Views, monkeypatch: pytest.MonkeyPatch) -> None
         add(views, "one", "bob")
 
 
-def test_one_person_cannot_reach_anothers(views: Views) -> None:
+def test_users_cannot_change_each_others_views(views: Views) -> None:
     """Ids are looked up in one list only."""
     ours = add(views, "Yard")
 
@@ -117,7 +117,7 @@ def test_one_person_cannot_reach_anothers(views: Views) -> None:
             attempt()
 
 
-def test_a_view_that_cannot_be_kept_is_not_made(views: Views, tmp_path: Path) -> None:
+def test_view_that_cannot_be_saved_is_not_added(views: Views, tmp_path: Path) -> None:
     """If the disk fails, everything stays as it was, also in memory."""
     add(views, "Yard")
     (tmp_path / FILE).unlink()
@@ -130,9 +130,7 @@ def test_a_view_that_cannot_be_kept_is_not_made(views: Views, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("stored", [{"version": 2}, {"version": 1, "shared": [{"id": "x"}]}])
-def test_a_file_of_another_version_is_left_as_it_is(
-    tmp_path: Path, stored: dict[str, object]
-) -> None:
+def test_file_of_another_version_is_left_alone(tmp_path: Path, stored: dict[str, object]) -> None:
     """Having no views, with a message, is better than overwriting them."""
     (tmp_path / FILE).write_text(json.dumps(stored))
     views = Views(tmp_path)
@@ -157,7 +155,7 @@ def test_views_of_removed_users_are_forgotten(views: Views) -> None:
 
 
 def test_another_nodes_views_replace_ours(views: Views, tmp_path: Path) -> None:
-    """They are stored as received, so both nodes have the same bytes; junk replaces nothing."""
+    """They are stored as received, so both nodes have the same bytes; invalid ones are rejected."""
     other = Views(tmp_path / "other")
     other.load()
     add(other, "Night", EVERYBODY)
@@ -176,7 +174,7 @@ def test_another_nodes_views_replace_ours(views: Views, tmp_path: Path) -> None:
 
 
 def test_a_renamed_camera_stays_in_every_view(views: Views) -> None:
-    """Shared and personal ones."""
+    """Both shared and personal views are updated."""
     add(views, "Door", query="camera=door")
     add(views, "All", EVERYBODY, "order=door,yard")
 

@@ -1,4 +1,4 @@
-"""Paths are matched and URLs written as by Flask itself."""
+"""Paths are matched and URLs built as by Flask itself."""
 
 from pathlib import Path
 
@@ -11,10 +11,8 @@ from server.config.load import load_settings
 from server.web.url_rules import UrlRule
 
 
-def test_a_start_compiles_nothing_that_writes_urls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Compiling the writers for every path took most of a server's start, and was never used."""
+def test_start_compiles_no_url_builders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling them for every path took most of a server's start, and they were never used."""
     monkeypatch.setattr(Rule, "_compile_builder", lambda *_: pytest.fail("compiled at the start"))
 
     app = create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
@@ -23,8 +21,8 @@ def test_a_start_compiles_nothing_that_writes_urls(
 
 
 @pytest.mark.parametrize("rule_class", [Rule, UrlRule])
-def test_urls_are_written_all_the_same(rule_class: type[Rule]) -> None:
-    """Values that are not in the path are written after it."""
+def test_urls_are_built_as_by_flask(rule_class: type[Rule]) -> None:
+    """Values that are not in the path are appended as a query."""
     app = flask.Flask("paths", static_folder=None)
     app.url_rule_class = rule_class
     app.add_url_rule("/snapshot/<name>.jpg", "snapshot", lambda name: name)

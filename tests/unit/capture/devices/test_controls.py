@@ -17,8 +17,8 @@ from server.capture.sources.testpattern import TestPattern, read_time
 from server.errors import ControlError
 
 RANGE = ControlInfo("gain", "Gain", "range", "Exposure", 0.0, 0.0, min=-3.0, max=10.0, step=2.0)
-CHOICE = ControlInfo("mode", "Mode", "choice", "ZoomGestures", "a", "a", options=("a", "b"))
-SWITCH = ControlInfo("auto", "Auto", "switch", "ZoomGestures", True, True)
+CHOICE = ControlInfo("mode", "Mode", "choice", "Lens", "a", "a", options=("a", "b"))
+SWITCH = ControlInfo("auto", "Auto", "switch", "Lens", True, True)
 AREA = ControlInfo("crop", "Crop", "area", "Picture", WHOLE, WHOLE)
 
 
@@ -34,7 +34,7 @@ AREA = ControlInfo("crop", "Crop", "area", "Picture", WHOLE, WHOLE)
         (AREA, [0.33333, 0, 0.66667, 1], (0.3333, 0.0, 0.6667, 1.0)),
     ],
 )
-def test_value_that_fits(control: ControlInfo, value: object, fitted: object) -> None:
+def test_valid_value_is_accepted(control: ControlInfo, value: object, fitted: object) -> None:
     """A value within the limits is accepted, rounded to the nearest step."""
     assert control.fit(value) == fitted
 
@@ -49,20 +49,20 @@ def test_value_that_fits(control: ControlInfo, value: object, fitted: object) ->
         *((AREA, bad) for bad in ("0,0,1,1", [-0.1, 0, 1, 1], [0, 0, float("nan"), 1], None)),
     ],
 )
-def test_value_that_does_not(control: ControlInfo, value: object) -> None:
-    """A value out of bounds or of another kind is rejected; the error says what is accepted."""
+def test_invalid_value_is_rejected(control: ControlInfo, value: object) -> None:
+    """A value of the wrong kind or out of range is rejected; the error says what is accepted."""
     with pytest.raises(ValueError, match="accepted: "):
         control.fit(value)
 
 
-def test_controls_cross_the_link() -> None:
-    """The server reads what the child writes."""
+def test_controls_survive_serialization() -> None:
+    """The server reads back the controls that the child writes."""
     told = (RANGE, CHOICE, SWITCH, AREA)
 
     assert read_controls(write_controls(told)) == told
 
 
-def test_an_automatic_goes_off_first_and_on_last() -> None:
+def test_auto_mode_is_turned_off_first_and_on_last() -> None:
     """A batch may contain an automatic mode and the control it governs, switched either way."""
     pattern = TestPattern("door")
 
@@ -78,7 +78,7 @@ def test_an_automatic_goes_off_first_and_on_last() -> None:
     }
 
 
-def test_pattern_does_what_its_controls_say() -> None:
+def test_pattern_obeys_its_controls() -> None:
     """Brightness brightens, warmth adds red, zoom enlarges; and the time stays readable."""
     pattern = TestPattern("door", (640, 360))
     plain = pattern.render(1000.0).astype(int)
@@ -104,7 +104,7 @@ def test_pattern_does_what_its_controls_say() -> None:
     assert (again == plain).all()
 
 
-def test_pattern_changes_its_size() -> None:
+def test_pattern_size_can_be_changed() -> None:
     """A new size takes effect with the next picture, and can be reset."""
     pattern = TestPattern("door", (500, 300))
 
@@ -117,7 +117,7 @@ def test_pattern_changes_its_size() -> None:
     assert size.default in size.options
 
 
-def test_what_an_automatic_holds_cannot_be_set() -> None:
-    """The pattern gives the reason, like a device."""
+def test_control_in_auto_mode_cannot_be_set() -> None:
+    """A control governed by an automatic mode is rejected with the reason, as on a device."""
     with pytest.raises(ControlError, match=r"White balance cannot be set now: Automatic .* is on"):
         TestPattern("door").set_control("white_balance", 4000.0)

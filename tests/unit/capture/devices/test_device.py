@@ -18,10 +18,10 @@ def test_missing_device_is_reported() -> None:
         DeviceVideo("/dev/v4l/by-id/none")
 
 
-def test_device_is_opened_by_where_its_path_leads_now(tmp_path: Path) -> None:
-    """The link is resolved at each opening: replugging makes it lead to another number.
+def test_device_link_is_resolved_at_each_opening(tmp_path: Path) -> None:
+    """The link is resolved each time: after replugging it may point to another number.
 
-    No camera is needed to see which device was opened.
+    The error shows which device was opened, so no camera is needed.
     """
     link = tmp_path / "usb-C920-video-index0"
     said = []
@@ -39,7 +39,7 @@ def test_device_is_opened_by_where_its_path_leads_now(tmp_path: Path) -> None:
     assert all("not a camera" in text for text in said)
 
 
-def test_unplugging_is_told(tmp_path: Path) -> None:
+def test_unplugged_device_is_reported(tmp_path: Path) -> None:
     """When a device's pictures end, the error says whether it is still plugged in."""
     link = tmp_path / "usb-C920-video-index0"
     link.symlink_to("/dev/null")
@@ -54,8 +54,8 @@ def test_unplugging_is_told(tmp_path: Path) -> None:
         device.grab()
 
 
-def test_device_that_is_no_camera_is_reported(tmp_path: Path) -> None:
-    """The error distinguishes a device that is not a camera from one without permission."""
+def test_non_camera_device_is_reported(tmp_path: Path) -> None:
+    """The error distinguishes a device that is not a camera from one that cannot be opened."""
     other = tmp_path / "video0"
     other.write_text("")
 

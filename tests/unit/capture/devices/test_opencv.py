@@ -51,8 +51,8 @@ class Answering:
         pass
 
 
-def test_jpeg_is_handed_over_as_it_came(jpegs: Video) -> None:
-    """A JPEG is not decoded while its quality is accepted; otherwise every one is."""
+def test_jpeg_passes_through_undecoded(jpegs: Video) -> None:
+    """A JPEG is decoded only if its quality is above what is accepted."""
     assert jpegs.grab()
     jpeg = jpegs.retrieve(jpeg_up_to=100)
     assert isinstance(jpeg, Jpeg)
@@ -92,7 +92,7 @@ def test_undecodable_picture_is_reported(
     ("reported", "fps"),
     [(25.0, 25.0), (0.0, 0.0), (90000.0, 0.0), (float("nan"), 0.0), (-1.0, 0.0)],
 )
-def test_rate_that_cannot_be_is_unknown(reported: float, fps: float) -> None:
+def test_implausible_frame_rate_is_unknown(reported: float, fps: float) -> None:
     """A time base that FFmpeg reports as a frame rate is ignored."""
     assert video._sane_fps(reported) == fps
 

@@ -100,7 +100,7 @@ def device(answers: FakeDriver, **capture: Any) -> DeviceVideo:
     return made
 
 
-def test_limits_are_the_devices_own(answers: FakeDriver) -> None:
+def test_control_limits_come_from_the_driver(answers: FakeDriver) -> None:
     """Minimum, maximum, step, default and current value come from the driver."""
     driver = Driver("/dev/null", answers)
     controls = {control.name: control for control in driver.controls()}
@@ -120,7 +120,7 @@ def test_limits_are_the_devices_own(answers: FakeDriver) -> None:
     )
 
 
-def test_what_is_disabled_or_no_range_is_not_offered(answers: FakeDriver) -> None:
+def test_unusable_controls_are_not_offered(answers: FakeDriver) -> None:
     """A control that is disabled, read-only or has an empty range is not offered."""
     answers.known[BRIGHTNESS] = (1, -64, 64, 1, 0, 0x1)
     answers.known[WB] = (1, 2800, 6500, 10, 4600, 0x4)
@@ -133,7 +133,7 @@ def test_what_is_disabled_or_no_range_is_not_offered(answers: FakeDriver) -> Non
     assert names == ["auto_white_balance", "auto_exposure"]
 
 
-def test_sizes_are_the_devices_own(answers: FakeDriver) -> None:
+def test_sizes_come_from_the_driver(answers: FakeDriver) -> None:
     """The listed sizes are offered; for a continuous range, the common ones."""
     driver = Driver("/dev/null", answers)
     listed = driver.sizes(MJPG)
@@ -161,7 +161,7 @@ def test_setting_is_read_back(answers: FakeDriver) -> None:
     video._driver.close()  # type: ignore[union-attr]
 
 
-def test_a_camera_that_keeps_its_value_is_heard(answers: FakeDriver) -> None:
+def test_ignored_setting_is_reported(answers: FakeDriver) -> None:
     """If the camera keeps another value, the error names the control and both values."""
     video = device(answers, obeys=lambda _value: 20)
 

@@ -17,8 +17,8 @@ class Clock:
         return self.now_s
 
 
-def test_rates_and_group_are_those_of_the_last_seconds() -> None:
-    """A camera sends 25 pictures/s of 1,000 bytes, every tenth of them a key frame."""
+def test_figures_cover_only_the_last_seconds() -> None:
+    """Rates and group length ignore older pictures, such as large ones from the start."""
     clock = Clock()
     arrivals = Arrivals(clock)
     for number in range(200):
@@ -31,8 +31,9 @@ def test_rates_and_group_are_those_of_the_last_seconds() -> None:
     assert (group, waiting_for) == (10, "")
 
 
-def test_the_longest_group_counts_where_they_differ() -> None:
-    """After short groups, a longer one made a film stalled until its next key frame."""
+def test_longest_recent_group_is_reported() -> None:
+    """Of groups of different lengths the longest counts. A long group after short ones used to
+    leave a film stalled until its next key frame."""
     arrivals = Arrivals()
 
     def add(length: int) -> int:
@@ -44,8 +45,8 @@ def test_the_longest_group_counts_where_they_differ() -> None:
     assert [add(30) for _ in range(9)] == [250] * 8 + [30]
 
 
-def test_nothing_is_known_within_a_second_after_a_pause() -> None:
-    """A pause would count as a low rate, and the burst after it as a high one."""
+def test_rate_is_unknown_right_after_a_pause() -> None:
+    """A pause would count as a low rate, and a burst after it as a high one."""
     clock = Clock()
     arrivals = Arrivals(clock)
     for _ in range(60):
@@ -69,7 +70,7 @@ def test_nothing_is_known_within_a_second_after_a_pause() -> None:
 
 
 def test_figures_can_be_read_while_pictures_arrive() -> None:
-    """The beat reads the figures on another thread than the one that adds to them."""
+    """Another thread, such as the beat, may read the figures while pictures are added."""
     arrivals = Arrivals()
     over = threading.Event()
 

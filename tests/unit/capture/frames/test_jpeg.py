@@ -40,7 +40,7 @@ def pixels(data: bytes) -> np.ndarray:
     return image
 
 
-def test_whole_jpeg_is_passed_untouched() -> None:
+def test_complete_jpeg_passes_through_unchanged() -> None:
     """A complete JPEG is returned unchanged, without a copy."""
     data = noise()
 
@@ -52,14 +52,14 @@ def test_whole_jpeg_is_passed_untouched() -> None:
 
 
 @pytest.mark.parametrize("quality", [1, 10, 49, 50, 51, 75, 80, 95, 100])
-def test_quality_is_read_off_the_tables(quality: int) -> None:
+def test_quality_is_read_from_the_tables(quality: int) -> None:
     """The quality that libjpeg was given is recognised from its tables."""
     found, _ = inspect_jpeg(jpeg(64, 48, quality))
 
     assert found.quality == quality
 
 
-def test_missing_huffman_tables_are_put_in() -> None:
+def test_missing_huffman_tables_are_added() -> None:
     """The completed file shows exactly the same picture in any decoder."""
     data = noise()
     bare = without_tables(data)
@@ -73,7 +73,7 @@ def test_missing_huffman_tables_are_put_in() -> None:
 
 
 @pytest.mark.parametrize("bare", [False, True])
-def test_exif_is_taken_out(bare: bool) -> None:
+def test_exif_is_removed(bare: bool) -> None:
     """EXIF is removed, since browsers would rotate by it; the rest is unchanged."""
     data = without_tables(noise()) if bare else noise()
     turned = data[:2] + EXIF_TURNED + data[2:]
@@ -85,7 +85,7 @@ def test_exif_is_taken_out(bare: bool) -> None:
     assert found.data == inspect_jpeg(data)[0].data
 
 
-def test_progressive_is_shown() -> None:
+def test_progressive_jpeg_passes_through() -> None:
     """Browsers show progressive JPEG, so it is passed through."""
     _, shown = inspect_jpeg(noise((cv2.IMWRITE_JPEG_PROGRESSIVE, 1)))
 
@@ -97,8 +97,8 @@ def test_progressive_is_shown() -> None:
     [(1, 0xC3), (1, 0xC9), (4, 12), (9, 4)],
     ids=["lossless", "arithmetic", "12 bits", "CMYK"],
 )
-def test_what_no_browser_shows_is_not_passed(at: int, value: int) -> None:
-    """A JPEG that browsers do not show is left to the decoder."""
+def test_jpeg_browsers_cannot_show_is_not_passed_through(at: int, value: int) -> None:
+    """A JPEG that browsers cannot show goes to the decoder instead."""
     data = bytearray(noise())
     header = data.index(b"\xff\xc0")
     data[header + at] = value
@@ -108,7 +108,7 @@ def test_what_no_browser_shows_is_not_passed(at: int, value: int) -> None:
     assert not shown
 
 
-def test_untidy_jpeg_is_accepted() -> None:
+def test_jpeg_with_fill_bytes_is_accepted() -> None:
     """Fill bytes and padding from some cameras are accepted."""
     data = jpeg(64, 48)
 
@@ -128,14 +128,14 @@ def test_untidy_jpeg_is_accepted() -> None:
         (b"\xff\xd8\xff\xc0\x00\x0b\x08\xff\xff\xff\xff\x01\x01\x11\x00\xff\xd9", "65535 x 65535"),
     ],
 )
-def test_unfit_jpeg_is_refused_without_decoding(data: bytes, said: str) -> None:
+def test_invalid_jpeg_is_rejected_without_decoding(data: bytes, said: str) -> None:
     """Data that is not JPEG, incomplete or too large is rejected."""
     with pytest.raises(PictureError, match=said):
         inspect_jpeg(data)
 
 
-def test_any_bytes_are_judged() -> None:
-    """Any input ends in a result or a PictureError, in finite time."""
+def test_arbitrary_bytes_never_crash_the_parser() -> None:
+    """Any input yields a result or a PictureError, in finite time."""
     random = np.random.default_rng(1)
     for _ in range(500):
         data = b"\xff\xd8" + random.choice([0, 0xFF, 0xC0, 0xDA, 2], 60).astype(np.uint8).tobytes()

@@ -10,8 +10,8 @@ from server.errors import SourceError
     ("width", "height", "accepted"),
     [(0, 0, True), (7680, 4320, True), (8192, 4882, True), (8193, 10, False), (8192, 8192, False)],
 )
-def test_announced_sizes(width: int, height: int, accepted: bool) -> None:
-    """At most 8192 pixels a side and 40 megapixels."""
+def test_oversized_pictures_are_rejected(width: int, height: int, accepted: bool) -> None:
+    """A picture may have at most 8192 pixels a side and 40 megapixels."""
     if accepted:
         check_size(width, height)
     else:

@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from server.capture.frames.numbering import UNCOUNTED, Numbering, Place
 
 
-def test_without_video_pictures_count() -> None:
-    """Pictures that were not taken leave no gap in the numbers."""
+def test_pictures_are_numbered_without_video() -> None:
+    """Without video, pictures are numbered consecutively: skipped ones leave no gap."""
     numbering = Numbering()
 
     assert [numbering.number(UNCOUNTED) for _ in range(3)] == [1, 2, 3]
 
 
-def test_a_picture_has_the_number_of_its_unit_whichever_comes_first() -> None:
-    """Picture and unit arrive on two sockets, so either may come first, from the very first on."""
+def test_picture_shares_the_number_of_its_unit() -> None:
+    """Picture and unit arrive on two sockets, so either may come first, even at the start."""
     unit_first, picture_first = Numbering(), Numbering()
     for numbering in (unit_first, picture_first):
         numbering.number(UNCOUNTED)
@@ -28,8 +28,8 @@ def test_a_picture_has_the_number_of_its_unit_whichever_comes_first() -> None:
     assert unit_first.number(Place(40, 44)) == 6
 
 
-def test_numbers_go_on_when_video_ends_and_begins_again() -> None:
-    """No viewer is sent the same frame twice, however viewers come and go."""
+def test_numbers_continue_across_video_restarts() -> None:
+    """Numbers are not reused when video stops, resumes or reconnects."""
     numbering = Numbering()
 
     first = [numbering.number(Place(1, number)) for number in (1, 2, 9)]
@@ -44,8 +44,8 @@ def test_numbers_go_on_when_video_ends_and_begins_again() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50))))
-def test_the_newest_number_never_goes_back(places: list[tuple[int, int]]) -> None:
-    """The number does not go back even if a child restarts its count."""
+def test_newest_number_never_decreases(places: list[tuple[int, int]]) -> None:
+    """The number never decreases, even if a child restarts its count."""
     numbering = Numbering()
     newest = 0
     for begun, after in places:

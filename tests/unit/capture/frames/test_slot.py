@@ -20,7 +20,7 @@ def test_newest_frame_wins() -> None:
     assert slot.frame.seq == 2
 
 
-def test_frame_replaced_before_anyone_took_it_is_counted() -> None:
+def test_untaken_frame_counts_as_replaced() -> None:
     """Only a frame that nobody took counts as replaced."""
     slot = Slot()
 
@@ -33,7 +33,7 @@ def test_frame_replaced_before_anyone_took_it_is_counted() -> None:
     assert slot.replaced == 1
 
 
-def test_taken_frame_stays() -> None:
+def test_taken_frame_stays_available() -> None:
     """Taking a frame marks it as used but leaves it available."""
     slot = Slot()
     slot.put(frame(1))
@@ -54,8 +54,8 @@ def test_cleared_slot_is_empty() -> None:
     assert slot.take() is None
 
 
-def test_every_listener_is_woken_after_the_frame_is_there() -> None:
-    """When listeners are woken, the new frame is already in the slot."""
+def test_listeners_are_called_after_the_frame_is_stored() -> None:
+    """Every listener finds the new frame already in the slot."""
     slot = Slot()
     seen: list[tuple[str, int]] = []
     for name in "ab":

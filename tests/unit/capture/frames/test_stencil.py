@@ -13,8 +13,8 @@ INK = (250, 244, 236)
 
 @pytest.mark.parametrize("text", ["Front door", "Wednesday 26 November", "Übergröße ΑБ", "7"])
 @pytest.mark.parametrize("pixels", [8, 34])
-def test_a_line_looks_as_opencv_writes_it(text: str, pixels: int) -> None:
-    """A line looks the same at any position, up to rounding."""
+def test_line_matches_opencv_text(text: str, pixels: int) -> None:
+    """A copied line looks as OpenCV would draw it there, up to rounding."""
     background = np.linspace(0, 255, 120 * 800 * 3).astype(np.uint8).reshape(120, 800, 3)
     written, laid = background.copy(), background.copy()
 
@@ -26,7 +26,7 @@ def test_a_line_looks_as_opencv_writes_it(text: str, pixels: int) -> None:
 
 
 @pytest.mark.parametrize("place", [(-9, 20), (60, 20), (5, 2), (5, 50), (200, 20), (5, -40)])
-def test_what_has_no_room_is_left_out(place: tuple[int, int]) -> None:
+def test_line_is_clipped_to_the_picture(place: tuple[int, int]) -> None:
     """A line may extend beyond any side of the picture."""
     whole = np.zeros((200, 400, 3), np.uint8)
     part = np.zeros((48, 64, 3), np.uint8)
@@ -38,15 +38,15 @@ def test_what_has_no_room_is_left_out(place: tuple[int, int]) -> None:
     assert (part == whole[100:148, 100:164]).all()
 
 
-def test_a_line_is_drawn_once_for_all_threads() -> None:
-    """OpenCV unpacks its font on every thread that draws text: 23 ms on each of the server's."""
+def test_line_is_drawn_once_for_all_threads() -> None:
+    """Threads share a drawn line: OpenCV unpacks its font on each thread that draws, in 23 ms."""
     drawn = letter("once", 18, 400, INK)
 
     with ThreadPoolExecutor(1) as other:
         assert other.submit(letter, "once", 18, 400, INK).result() is drawn
 
 
-def test_signs_of_a_clock_stand_side_by_side() -> None:
+def test_clock_digits_have_equal_width() -> None:
     """Each digit keeps its position, whatever the others are."""
     one, two = (join([letter(sign, 34, 600, INK) for sign in text]) for text in ("11:1", "88:8"))
 

@@ -1,4 +1,4 @@
-"""Estimate from a stream's timestamps when pictures arrived that waited in a buffer."""
+"""Estimate from a stream's timestamps when buffered pictures arrived."""
 
 import random
 from itertools import pairwise
@@ -11,7 +11,7 @@ STEP_S = 1 / 30
 
 
 class Stream:
-    """A stream at 30 pictures/s, and a stamp clock that follows it from the start."""
+    """A stream at 30 pictures/s, and a timestamp clock that follows it from the start."""
 
     def __init__(self, drift: float = 0.0, jitter_s: float = 0.0, measured: bool = False) -> None:
         self.clock = TimestampClock()
@@ -22,6 +22,7 @@ class Stream:
         self._random = random.Random(1)
         self.errors: list[float] = []
         self.times: list[float] = []
+        self.read_at: list[float] = []
 
     def arrives_at(self, number: int) -> float:
         return 1000.0 + number * STEP_S * (1 + self._drift)
@@ -44,10 +45,11 @@ class Stream:
         came_at = self.clock.see(timestamp_s, self.at, awaited, awaited and self._measured)
         self.errors.append(came_at - self.arrives_at(self.sent))
         self.times.append(came_at)
+        self.read_at.append(self.at)
         self.sent += 1
 
 
-def test_pictures_that_waited_have_the_times_at_which_they_came() -> None:
+def test_buffered_pictures_get_their_arrival_times() -> None:
     """A process that wakes twice a second still knows when each picture arrived."""
     stream = Stream()
     stream.read(120)
@@ -60,7 +62,7 @@ def test_pictures_that_waited_have_the_times_at_which_they_came() -> None:
 
 
 @pytest.mark.parametrize("drift", [-0.0005, 0.0005])
-def test_a_clock_that_runs_otherwise_is_followed(drift: float) -> None:
+def test_drifting_clock_is_followed(drift: float) -> None:
     """No two clocks run at the same rate; after an hour they would be seconds apart."""
     stream = Stream(drift, jitter_s=0.01)
     stream.read(120)
@@ -73,8 +75,8 @@ def test_a_clock_that_runs_otherwise_is_followed(drift: float) -> None:
     assert max(map(abs, stream.errors)) < 0.5 * STEP_S
 
 
-def test_who_comes_late_now_and_then_is_placed_evenly() -> None:
-    """The fastest delivery counts: a late picture was captured no later than the others."""
+def test_jitter_is_smoothed_out() -> None:
+    """The fastest delivery counts: a delayed picture was captured no later than the others."""
     stream = Stream(jitter_s=0.03)
     stream.read(300)
 
@@ -82,9 +84,9 @@ def test_who_comes_late_now_and_then_is_placed_evenly() -> None:
     assert max(later) - min(later) < 0.01
 
 
-def test_a_picture_that_is_read_late_keeps_its_place() -> None:
-    """The reader may wake 0.4 s late. That picture got the late time and those queued behind it
-    their own, so a seek found a different picture on each camera."""
+def test_late_read_does_not_shift_a_picture() -> None:
+    """A reader that wakes late does not change a picture's time. The picture used to get the late
+    time and those queued behind it their own: a seek found different ones on each camera."""
     stream = Stream(measured=True)
     stream.read(120)
     for late_s in (0.4, 0.01, 0.2):
@@ -99,8 +101,8 @@ def test_a_picture_that_is_read_late_keeps_its_place() -> None:
     assert 0.009 < min(one for one in stream.errors if one > 0.001) < 0.011
 
 
-def test_nothing_is_relied_on_at_first_and_after_a_jump() -> None:
-    """Until then, pictures get the times at which they were read, as without timestamps."""
+def test_clock_is_unsteady_at_first_and_after_a_jump() -> None:
+    """Until it is steady, pictures get the times at which they were read."""
     stream = Stream()
     stream.read(int(WATCHED_S / STEP_S) - 1)
     assert not stream.clock.is_steady
@@ -112,8 +114,8 @@ def test_nothing_is_relied_on_at_first_and_after_a_jump() -> None:
     assert stream.times[-1] == stream.at
 
 
-def test_a_clock_that_does_not_fit_is_never_relied_on() -> None:
-    """Some cameras stamp at a rate unlike that of any clock."""
+def test_clock_at_a_wrong_rate_is_never_trusted() -> None:
+    """Some cameras send timestamps that run far from real time."""
     clock = TimestampClock()
     for number in range(1000):
         at = 50.0 + number * STEP_S
@@ -121,7 +123,7 @@ def test_a_clock_that_does_not_fit_is_never_relied_on() -> None:
         assert not clock.is_steady
 
 
-def test_a_network_that_stands_still_is_no_drift() -> None:
+def test_network_stall_is_not_drift() -> None:
     """A single delay is not drift; meanwhile the reader should not sleep."""
     stream = Stream()
     stream.read(120)
@@ -135,8 +137,8 @@ def test_a_network_that_stands_still_is_no_drift() -> None:
     assert max(map(abs, stream.errors)) < 0.002
 
 
-def test_a_clock_that_was_set_back_a_little_is_found_out() -> None:
-    """If all pictures are late from now on, the network is not the cause."""
+def test_small_clock_step_is_detected() -> None:
+    """If every picture is late from now on, the clock has changed and not the network."""
     stream = Stream()
     stream.read(120)
     stream.read(29, late_s=3 * TOLERANCE_S)
@@ -149,8 +151,8 @@ def test_a_clock_that_was_set_back_a_little_is_found_out() -> None:
     assert stream.times[-1] == pytest.approx(stream.at)
 
 
-def test_times_only_grow_and_none_is_in_the_future() -> None:
-    """Times grow also where a late, measured time is followed by an estimated one."""
+def test_times_strictly_increase() -> None:
+    """Times increase even where an estimated time follows a late, measured one; none is ahead."""
     stream = Stream(jitter_s=0.08)
     stream.read(200)
     for _ in range(50):
@@ -158,18 +160,19 @@ def test_times_only_grow_and_none_is_in_the_future() -> None:
         stream.read(5)
 
     assert stream.times == sorted(set(stream.times))
+    assert all(time <= at for time, at in zip(stream.times, stream.read_at, strict=True))
 
 
-def test_a_stream_without_stamps_is_as_it_was_read() -> None:
-    """Without timestamps, the times of reading are all there is."""
+def test_stream_without_timestamps_uses_read_times() -> None:
+    """Without timestamps, pictures get the times at which they were read."""
     clock = TimestampClock()
 
     assert [clock.see(None, at, True) for at in (1.0, 9.0)] == [1.0, 9.0]
     assert not clock.is_steady
 
 
-def test_the_next_picture_is_expected_a_step_later() -> None:
-    """The reader need not wake before that."""
+def test_next_picture_is_expected_one_interval_later() -> None:
+    """The reader may sleep until the next picture is due."""
     stream = Stream()
     stream.read(200)
 

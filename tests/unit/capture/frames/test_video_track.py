@@ -8,8 +8,8 @@ def unit(seq: int, key: bool = False) -> Unit:
     return Unit(b"data", key, seq, float(seq), "avc1.64001f", 640, 360)
 
 
-def test_units_that_come_together_are_told_once_for_each_group() -> None:
-    """A listener that takes the new units misses none, though a key frame drops older ones."""
+def test_listener_is_called_once_per_group_in_a_batch() -> None:
+    """A listener that takes the new units misses none, though a key frame drops older groups."""
     track = VideoTrack("full")
     heard: list[list[int]] = []
     track.listen(lambda: heard.append([one.seq for one in track.units]))

@@ -20,7 +20,7 @@ def test_stalling_camera_is_lost(isolate: Open, camera: FakeCamera) -> None:
     assert "sent nothing for 1 s" in loss(source)
 
 
-def test_end_of_a_stream_is_a_loss(isolate: Open, camera: FakeCamera) -> None:
+def test_ended_stream_is_lost(isolate: Open, camera: FakeCamera) -> None:
     """A camera that closes the connection fails immediately."""
     source = isolate(camera.plays("end", None))
 
@@ -55,7 +55,7 @@ def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: 
 
 
 @pytest.mark.usefixtures("own_children")
-def test_huge_picture_is_refused_before_it_takes_memory(isolate: Open, camera: FakeCamera) -> None:
+def test_huge_picture_is_rejected_before_decoding(isolate: Open, camera: FakeCamera) -> None:
     """A 12000 x 12000 JPEG in a stream costs one picture but no memory."""
     source = isolate(camera.plays("huge", *[part(huge_jpeg())] * 40, waits=True))
     picture(source)
@@ -76,7 +76,7 @@ def test_huge_picture_is_refused_before_it_takes_memory(isolate: Open, camera: F
     assert peak_kb < 200_000
 
 
-def test_source_of_huge_pictures_is_refused(isolate: Open, camera: FakeCamera) -> None:
+def test_source_of_huge_pictures_is_rejected(isolate: Open, camera: FakeCamera) -> None:
     """A source that announces 12000 x 12000 pixels is not opened."""
     camera.scripts["huge"] = lambda: iter([part(huge_jpeg())] * 20)
 
@@ -84,7 +84,7 @@ def test_source_of_huge_pictures_is_refused(isolate: Open, camera: FakeCamera) -
         isolate(camera.url("huge"))
 
 
-def test_size_may_change_in_mid_stream(isolate: Open, camera: FakeCamera) -> None:
+def test_size_may_change_mid_stream(isolate: Open, camera: FakeCamera) -> None:
     """Pictures may change size mid-stream; pictures kept earlier stay unchanged."""
     larger, smaller = part(jpeg(1280, 720, 50)), part(jpeg(160, 120, 60))
     source = isolate(camera.plays("sizes", *[larger] * 30, *[smaller] * 30, waits=True))
@@ -104,10 +104,10 @@ def test_size_may_change_in_mid_stream(isolate: Open, camera: FakeCamera) -> Non
 
 
 @pytest.mark.parametrize("target", ["file://{}", "{}", "concat:{}", "subfile,,start,0,end,0,,:{}"])
-def test_playlist_cannot_name_local_files(
+def test_playlist_cannot_read_local_files(
     target: str, isolate: Open, camera: FakeCamera, tmp_path: Path
 ) -> None:
-    """A camera's response must not make us read files on this machine."""
+    """A camera's playlist must not make the child read files on this machine."""
     film = tmp_path / "film.avi"
     writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
     for shade in range(20):

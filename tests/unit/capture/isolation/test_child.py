@@ -20,7 +20,7 @@ from tests.unit.capture.isolation.network_camera import FakeCamera
 ROOT = Path(__file__).parents[4]
 
 
-def test_killed_child_is_named(isolate: Open) -> None:
+def test_killed_child_is_reported(isolate: Open) -> None:
     """A killed child is reported immediately; pictures already returned stay valid."""
     source = isolate("test:?size=320x180&fps=60")
     image = picture(source)
@@ -33,7 +33,7 @@ def test_killed_child_is_named(isolate: Open) -> None:
 
 
 @pytest.mark.usefixtures("own_children")
-def test_stopped_child_is_killed(isolate: Open) -> None:
+def test_suspended_child_is_killed(isolate: Open) -> None:
     """A child that stops answering is killed after the time-out, even if it is suspended."""
     source = isolate("test:?size=320x180&fps=60", timeout_s=1.0)
     picture(source)
@@ -45,8 +45,8 @@ def test_stopped_child_is_killed(isolate: Open) -> None:
     assert not Path(f"/proc/{source._process.pid}").exists()
 
 
-def test_pictures_are_beats_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures count as beats: separate beats woke the server besides 30 pictures a second."""
+def test_pictures_count_as_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Separate beats used to wake the server on top of 30 pictures a second."""
     ours, theirs = Link.pair()
     end = Link(theirs)
     reading = child._Child(end)
@@ -117,7 +117,7 @@ def test_hanging_open_is_killed(isolate: Open) -> None:
     assert time.monotonic() - started < 4.5 + start_s
 
 
-def test_black_hole_is_given_up(isolate: Open) -> None:
+def test_silent_host_times_out(isolate: Open) -> None:
     """A host that accepts the connection but never answers times out and leaves no process."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         started = time.monotonic()
@@ -160,7 +160,7 @@ def _runs(pid: str) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
+def test_isolated_reader_works_under_eventlet(camera: FakeCamera) -> None:
     """Under eventlet, on a native thread: no fork, the hub keeps running, and shutdown is clean."""
     code = f"""
         import os, warnings
@@ -252,8 +252,8 @@ def test_child_loads_only_what_it_needs() -> None:
     assert not {*needless, "server.loop.hub", "server.config.models"} & set(loaded)
 
 
-def test_child_that_hangs_setting_is_killed(isolate: Open) -> None:
-    """A hanging set times out; then the child is killed like any that hangs."""
+def test_child_hanging_in_set_control_is_killed(isolate: Open) -> None:
+    """Setting a control times out if it hangs; then the child is killed."""
     source = isolate(
         "test:?size=320x180",
         name="in-set",

@@ -1,4 +1,4 @@
-"""The messages in which a child reports happenings."""
+"""The messages in which a child reports events."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from server.capture.isolation.event_reports import read_event_report, send_event
         EventReport("motion", 2.5, None, None, True),
     ],
 )
-def test_it_goes_there_and_back(one: EventReport) -> None:
-    """A happening survives with a picture larger than a message may be, and without."""
+def test_event_report_survives_a_round_trip(one: EventReport) -> None:
+    """A report arrives intact, with a picture too large for one message or without a picture."""
     ours, theirs = Link.pair()
     with theirs:
         child = Link(theirs)
@@ -45,14 +45,14 @@ def test_it_goes_there_and_back(one: EventReport) -> None:
         ["motion", 1.0, 0.5, "here", False],
     ],
 )
-def test_what_is_not_valid_is_refused(told: object) -> None:
-    """A child reads untrusted input, so an attacker may control it by now."""
+def test_invalid_event_report_is_rejected(told: object) -> None:
+    """A child reads untrusted input, so an attacker may control it."""
     with pytest.raises(ValueError):
         read_event_report(Message(Kind.EVENT_REPORT, json.dumps(told).encode(), -1))
 
 
-def test_a_pipe_is_no_picture() -> None:
-    """Reading a pipe would block."""
+def test_pipe_is_rejected_as_a_picture() -> None:
+    """A pipe instead of memory is rejected: reading it would block."""
     read, write = os.pipe()
     told = json.dumps(["motion", 1.0, 0.5, None, False]).encode()
     with pytest.raises(OSError, match="seek"):

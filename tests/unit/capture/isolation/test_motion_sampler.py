@@ -29,7 +29,7 @@ class FakeVideo:
         self.came_at = 0.0
         self.undecoded = 0
         self.bar = False
-        self.looked_at: list[float] = []
+        self.checked_at: list[float] = []
 
     def grab(self) -> None:
         self._number += 1
@@ -39,7 +39,7 @@ class FakeVideo:
     def motion_picture(self) -> MotionPicture:
         self._clock.spent += self.undecoded * self._cost_s
         self.undecoded = 0
-        self.looked_at.append(self._clock.now)
+        self.checked_at.append(self._clock.now)
         grey = np.full((90, 160), 90, np.uint8)
         if self.bar:
             grey[20:70, self._number % 100 : self._number % 100 + 30] = 220
@@ -77,79 +77,79 @@ def link() -> Iterator[Link]:
 
 
 def watch(source: Any, link: Link, **settings: Any) -> MotionSampler:
-    looking = MotionSampler(source, link)
+    sampler = MotionSampler(source, link)
     wanted = MotionSettings(**settings).describe()
-    looking.configure(Message(Kind.MOTION, json.dumps(wanted).encode(), -1))
-    return looking
+    sampler.configure(Message(Kind.MOTION, json.dumps(wanted).encode(), -1))
+    return sampler
 
 
-def play(source: FakeVideo, looking: MotionSampler, clock: Clock, seconds: float) -> None:
+def play(source: FakeVideo, sampler: MotionSampler, clock: Clock, seconds: float) -> None:
     for _ in range(round(seconds * FPS)):
         source.grab()
-        if looking.is_due():
-            looking.look()
+        if sampler.is_due():
+            sampler.look()
         clock.advance(1 / FPS)
 
 
-def test_a_cheap_video_is_looked_at_five_times_a_second(clock: Clock, link: Link) -> None:
+def test_cheap_video_is_checked_five_times_a_second(clock: Clock, link: Link) -> None:
     """This holds for groups of any length, and for all-intra video."""
     for group in (1, 60, 10_000):
         source = FakeVideo(clock, group, 0.0005)
         play(source, watch(source, link), clock, 20)
 
-        assert len(source.looked_at) == pytest.approx(20 / MOTION_INTERVAL_S, rel=0.1)
+        assert len(source.checked_at) == pytest.approx(20 / MOTION_INTERVAL_S, rel=0.1)
 
 
-def test_a_costly_video_is_looked_at_from_each_key_frame_on(clock: Clock, link: Link) -> None:
+def test_costly_video_is_checked_from_each_key_frame(clock: Clock, link: Link) -> None:
     """At 1.6 ms a picture, all of 30 a second would take 5 % of a core. So part of each group is
     skipped, never more than the time between two key frames."""
     source = FakeVideo(clock, 2 * FPS, 0.0016)
-    looking = watch(source, link)
-    play(source, looking, clock, 10)
-    before, source.looked_at[:] = clock.spent, []
+    sampler = watch(source, link)
+    play(source, sampler, clock, 10)
+    before, source.checked_at[:] = clock.spent, []
 
-    play(source, looking, clock, 40)
+    play(source, sampler, clock, 40)
 
     assert (clock.spent - before) / 40 < SHARE * 1.15
-    assert len(source.looked_at) >= 40
-    assert max(np.diff(source.looked_at)) < 2.0
+    assert len(source.checked_at) >= 40
+    assert max(np.diff(source.checked_at)) < 2.0
 
 
-def test_long_groups_are_not_waited_for(clock: Clock, link: Link) -> None:
+def test_long_groups_do_not_delay_checks(clock: Clock, link: Link) -> None:
     """With a key frame every 10 s, someone could come and go unseen in between. Decoded pictures
     are checked five times a second: checked less often, cars passed unseen."""
     source = FakeVideo(clock, 10 * FPS, 0.0016)
     play(source, watch(source, link), clock, 30)
 
-    steps = np.diff(source.looked_at)
+    steps = np.diff(source.checked_at)
     assert max(steps) < MAX_BLIND_S + 0.2
     assert (
-        max(steps[np.array(source.looked_at[1:]) - source.looked_at[0] > 10])
+        max(steps[np.array(source.checked_at[1:]) - source.checked_at[0] > 10])
         < MOTION_INTERVAL_S * 1.3
     )
 
 
-def test_doubt_is_resolved_at_once(clock: Clock, link: Link) -> None:
-    """When a key frame shows something new, the next ones tell whether it moves, at any cost."""
+def test_possible_motion_is_checked_at_once(clock: Clock, link: Link) -> None:
+    """When a key frame shows something new, the next pictures are checked at any cost."""
     source = FakeVideo(clock, 2 * FPS, 0.004)
-    looking = watch(source, link, min_s=0.7)
-    play(source, looking, clock, 10)
+    sampler = watch(source, link, min_s=0.7)
+    play(source, sampler, clock, 10)
     source.bar = True
-    source.looked_at.clear()
+    source.checked_at.clear()
 
-    play(source, looking, clock, 2.8)
+    play(source, sampler, clock, 2.8)
 
-    since = [at - source.looked_at[0] for at in source.looked_at]
+    since = [at - source.checked_at[0] for at in source.checked_at]
     assert len([one for one in since if one < 0.7]) >= 3
 
 
-def test_a_polled_camera_is_fetched_each_second(clock: Clock, link: Link) -> None:
-    """Nothing else would fetch its pictures; without motion detection it is not fetched."""
+def test_polled_camera_is_fetched_each_second(clock: Clock, link: Link) -> None:
+    """Motion detection fetches its pictures if nothing else does; without it, none is fetched."""
     source = FakeVideo(clock, 1, 0.001, polled=True)
     assert MotionSampler(source, link).wait_s is None  # type: ignore[arg-type]
-    looking = watch(source, link)
-    assert looking.wait_s == 0.0
+    sampler = watch(source, link)
+    assert sampler.wait_s == 0.0
     source.grab()
-    assert looking.is_due()
-    assert looking.wait_s is not None
-    assert 0.4 < looking.wait_s <= 1.0
+    assert sampler.is_due()
+    assert sampler.wait_s is not None
+    assert 0.4 < sampler.wait_s <= 1.0

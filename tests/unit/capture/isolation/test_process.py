@@ -9,8 +9,8 @@ from server.capture.isolation.process import Process
 
 
 @pytest.mark.usefixtures("own_children")
-def test_who_waits_and_who_kills_may_do_so_at_once() -> None:
-    """One thread can wait while another kills; it used to fail if the other reaped first."""
+def test_threads_can_wait_and_kill_concurrently() -> None:
+    """One thread can wait while another kills. It used to fail if the other reaped first."""
     with ThreadPoolExecutor(3) as threads:
         for _ in range(20):
             link, theirs = Link.pair()

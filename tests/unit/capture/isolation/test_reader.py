@@ -32,7 +32,7 @@ def processes() -> dict[int, str]:
     return lines
 
 
-def test_pattern_comes_through_whole(isolate: Open) -> None:
+def test_pattern_arrives_intact(isolate: Open) -> None:
     """Pictures arrive through shared memory unchanged and fresh."""
     source = isolate("test:?size=640x360&fps=60")
 
@@ -50,7 +50,7 @@ def test_pattern_comes_through_whole(isolate: Open) -> None:
     assert abs(time.time() - times[-1]) < 1
 
 
-def test_pictures_kept_stay_as_they_were(isolate: Open) -> None:
+def test_kept_pictures_are_not_overwritten(isolate: Open) -> None:
     """No kept picture is overwritten by a later one, however many are kept."""
     source = isolate("test:?size=320x180&fps=120")
     kept = [(image := picture(source), image.copy()) for _ in range(20)]
@@ -60,7 +60,7 @@ def test_pictures_kept_stay_as_they_were(isolate: Open) -> None:
     assert len({copy.tobytes() for _, copy in kept}) > 10
 
 
-def test_live_source_is_drained_while_nobody_asks(isolate: Open) -> None:
+def test_live_source_is_drained_without_demand(isolate: Open) -> None:
     """After a pause the next picture is new, not one that waited in a buffer."""
     source = isolate("test:?size=320x180&fps=60")
     picture(source)
@@ -74,7 +74,7 @@ def test_live_source_is_drained_while_nobody_asks(isolate: Open) -> None:
 
 
 @pytest.mark.usefixtures("own_children")
-def test_only_asked_pictures_are_decoded(isolate: Open) -> None:
+def test_only_requested_pictures_are_decoded(isolate: Open) -> None:
     """Grabbing decodes nothing: the pattern is drawn only when requested."""
     source = isolate("test:?size=1280x720&fps=60")
     picture(source)
@@ -98,8 +98,8 @@ def test_only_asked_pictures_are_decoded(isolate: Open) -> None:
     assert idle < busy / 2
 
 
-def test_source_that_is_not_live_can_be_paused(isolate: Open) -> None:
-    """A pause of any length is not taken for a hang, and the next picture is new.
+def test_non_live_source_can_be_paused(isolate: Open) -> None:
+    """A long pause is not taken for a hang, and the next picture is new.
 
     A picture requested before the pause used to be shown after it.
     """
@@ -122,7 +122,7 @@ def test_source_that_is_not_live_can_be_paused(isolate: Open) -> None:
     assert at_unix > resumed_at - 0.01
 
 
-def test_polled_source_is_asked_for_each_picture(isolate: Open) -> None:
+def test_polled_source_is_fetched_only_on_demand(isolate: Open) -> None:
     """Each poll costs the camera work, so unwanted pictures are not fetched."""
     source = isolate(
         "test:?size=320x180",
@@ -141,8 +141,8 @@ def test_polled_source_is_asked_for_each_picture(isolate: Open) -> None:
 
 
 @pytest.mark.usefixtures("own_children")
-def test_network_camera_comes_through(isolate: Open, camera: FakeCamera) -> None:
-    """MJPEG over HTTP arrives in order, and the password is in no command line."""
+def test_network_camera_does_not_leak_its_password(isolate: Open, camera: FakeCamera) -> None:
+    """MJPEG arrives in order; the password is in no command line and not in the environment."""
     source = isolate(camera.plays("good"))
     shades = [int(picture(source)[0, 0, 0]) for _ in range(10)]
 
@@ -156,7 +156,7 @@ def test_network_camera_comes_through(isolate: Open, camera: FakeCamera) -> None
     assert PASSWORD not in variables
 
 
-def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) -> None:
+def test_jpeg_arrives_unchanged(isolate: Open, camera: FakeCamera) -> None:
     """JPEG of an accepted quality is unchanged; otherwise pixels are returned."""
     source = isolate(camera.plays("good"))
     sent = {jpeg(shade=shade) for shade in (*range(20), 200)}
@@ -175,7 +175,7 @@ def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) ->
 
 
 @pytest.mark.usefixtures("own_children")
-def test_opencv_is_loaded_for_pixels_only(isolate: Open, camera: FakeCamera) -> None:
+def test_opencv_is_loaded_only_for_pixels(isolate: Open, camera: FakeCamera) -> None:
     """While JPEG passes through, the camera's process does without OpenCV's 26 MB."""
     source = isolate(camera.plays("good"))
     maps = Path(f"/proc/{source._process.pid}/maps")
@@ -187,7 +187,7 @@ def test_opencv_is_loaded_for_pixels_only(isolate: Open, camera: FakeCamera) -> 
     assert "cv2" in maps.read_text()
 
 
-def test_still_is_fetched_once_for_each_picture(isolate: Open, camera: FakeCamera) -> None:
+def test_still_image_is_fetched_once_per_picture(isolate: Open, camera: FakeCamera) -> None:
     """A URL that returns one JPEG is requested when a picture is wanted, and only then."""
     camera.pages["still"] = ("image/jpeg", jpeg())
     source = isolate(camera.url("still"))
@@ -203,9 +203,7 @@ def test_still_is_fetched_once_for_each_picture(isolate: Open, camera: FakeCamer
     assert len(camera.asked) == asked
 
 
-def test_jpeg_brings_the_pixels_that_are_wanted_beside_it(
-    isolate: Open, camera: FakeCamera
-) -> None:
+def test_jpeg_comes_with_the_requested_pixels(isolate: Open, camera: FakeCamera) -> None:
     """The child decodes no larger than necessary; JPEG and pixels share a slot."""
     source = isolate(camera.plays("good"))
     beside = AS_SENT._replace(pixels_from=lambda: 160)
@@ -225,7 +223,7 @@ def test_jpeg_brings_the_pixels_that_are_wanted_beside_it(
     assert picture(source).shape == (240, 320, 3)
 
 
-def test_demand_that_changes_in_between_counts(isolate: Open, camera: FakeCamera) -> None:
+def test_picture_is_dropped_if_demand_has_changed(isolate: Open, camera: FakeCamera) -> None:
     """A picture that is no longer wanted when it arrives is not returned."""
     source = isolate(camera.plays("good"))
     answers = iter([100, 100, 100, 1, 1])  # By the time it arrives, its quality exceeds the demand.
@@ -241,7 +239,7 @@ def test_demand_that_changes_in_between_counts(isolate: Open, camera: FakeCamera
 
 @pytest.mark.usefixtures("own_children")
 @pytest.mark.parametrize("scheme", ["http", "rtsp", "device"])
-def test_what_can_hang_is_isolated(scheme: str) -> None:
+def test_sources_that_can_hang_are_isolated(scheme: str) -> None:
     """Devices and network sources are opened in a child process and say why they fail."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -256,8 +254,8 @@ def test_what_can_hang_is_isolated(scheme: str) -> None:
     assert not [p for p in psutil.Process().children(recursive=True) if p not in before]
 
 
-def test_closing_twice_and_late_is_harmless(isolate: Open) -> None:
-    """A source can be closed twice, and pictures outlive it."""
+def test_closing_twice_is_harmless(isolate: Open) -> None:
+    """A source can be closed twice, and its pictures stay valid."""
     source = isolate("test:?size=320x180&fps=60")
     image = picture(source)
     before = image.copy()
@@ -268,7 +266,7 @@ def test_closing_twice_and_late_is_harmless(isolate: Open) -> None:
     assert (image == before).all()
 
 
-def test_controls_are_set_between_two_pictures(isolate: Open) -> None:
+def test_controls_can_be_set_while_streaming(isolate: Open) -> None:
     """The child lists its controls, sets them while pictures flow, and reports rejected values."""
     source = isolate(
         "test:?size=320x180", name="refuses", child="tests.unit.capture.isolation.hanging_child"

@@ -1,4 +1,4 @@
-"""Pictures in shared memory, and who owns its slots."""
+"""Pictures in shared memory, and the ownership of its slots."""
 
 import gc
 import os
@@ -34,7 +34,7 @@ def test_picture_arrives_without_a_copy() -> None:
     assert not image.flags.owndata
 
 
-def test_slot_is_free_only_when_nothing_refers_to_it() -> None:
+def test_slot_is_freed_with_its_last_reference() -> None:
     """Views and buffers of a picture keep its slot; the last one to go frees it."""
     _, pool = pair()
     image = pool.view(pool.acquire(), 48, 64)
@@ -53,7 +53,7 @@ def test_slot_is_free_only_when_nothing_refers_to_it() -> None:
     assert counts == [SLOTS - 1] * 3 + [SLOTS]
 
 
-def test_pictures_kept_are_never_overwritten() -> None:
+def test_kept_pictures_are_never_overwritten() -> None:
     """However many pictures are kept, all stay unchanged, and a slot is always free."""
     writer, pool = pair()
     kept = []
@@ -66,7 +66,7 @@ def test_pictures_kept_are_never_overwritten() -> None:
     assert [int(image.min()) for image in kept] == list(range(3 * SLOTS))
 
 
-def test_random_lives_never_collide() -> None:
+def test_pictures_dropped_in_any_order_never_collide() -> None:
     """When pictures are dropped in any order, each keeps its own shade while it exists."""
     random = np.random.default_rng(3)
     writer, pool = pair()
@@ -80,7 +80,7 @@ def test_random_lives_never_collide() -> None:
         assert all((image == shade).all() for shade, image in alive.items())
 
 
-def test_larger_picture_brings_a_new_area() -> None:
+def test_larger_picture_gets_a_new_area() -> None:
     """A picture that does not fit arrives in a larger area; those in the old one stay valid."""
     writer, pool = pair()
     old_slot = pool.acquire()
@@ -100,7 +100,7 @@ def test_larger_picture_brings_a_new_area() -> None:
 @pytest.mark.parametrize(
     ("slot", "height", "width"), [(0, 4800, 64), (SLOTS, 48, 64), (-1, 48, 64), (0, 0, 64)]
 )
-def test_nonsense_of_the_child_is_refused(slot: int, height: int, width: int) -> None:
+def test_invalid_slot_or_size_is_rejected(slot: int, height: int, width: int) -> None:
     """A faulty child cannot make the server read beyond the memory."""
     _, pool = pair()
 
@@ -108,7 +108,7 @@ def test_nonsense_of_the_child_is_refused(slot: int, height: int, width: int) ->
         pool.view(slot, height, width)
 
 
-def test_memory_that_may_shrink_is_refused() -> None:
+def test_unsealed_memory_is_rejected() -> None:
     """Memory that could shrink is rejected: a read beyond its end would crash the server."""
     fd = os.memfd_create("test", os.MFD_ALLOW_SEALING)
     os.ftruncate(fd, 1 << 20)

@@ -32,12 +32,12 @@ class Pair:
         self.sender = UnitSender(os.dup(theirs.fileno()))
         self.units: list[tuple[UnitHead, bytes]] = []
         self.gaps: list[Gap] = []
-        self.together: list[int] = []  # How many units arrived together.
+        self.batches: list[int] = []  # How many units arrived together each time.
         self.receiver = UnitReceiver(ours, tracks, self._take, self.gaps.append)
 
     def _take(self, units: list[tuple[UnitHead, bytes]]) -> None:
         self.units += units
-        self.together.append(len(units))
+        self.batches.append(len(units))
 
     def send(self, number: int, data: bytes, key: bool = False, track: int = 0) -> None:
         self.sender.send(UnitHead(track, key, Place(1, number), 1e9, 640, 360, "avc1.64001f"), data)
@@ -63,8 +63,8 @@ def numbers(pair: Pair) -> list[int]:
 
 
 @pytest.mark.parametrize("nbytes", [1, 40_000, 60_000, 3_000_000])
-def test_units_arrive_as_they_were_sent(pair: Pair, nbytes: int) -> None:
-    """Small units travel in a message, large key frames in memory; none arrives half."""
+def test_units_arrive_unchanged(pair: Pair, nbytes: int) -> None:
+    """Small units travel in a message, large ones in memory; both arrive whole."""
     data = os.urandom(nbytes)
     before = len(os.listdir("/proc/self/fd"))
 
@@ -78,8 +78,8 @@ def test_units_arrive_as_they_were_sent(pair: Pair, nbytes: int) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_video_begins_with_a_key_frame(pair: Pair) -> None:
-    """What comes before the first key frame is useless and does not count as missing."""
+def test_video_begins_with_a_key_frame(pair: Pair) -> None:
+    """Units before the first key frame are useless and do not count as missing."""
     pair.send(1, b"x")
     pair.send(2, b"x")
     pair.send(3, b"x", key=True)
@@ -89,11 +89,11 @@ def test_a_video_begins_with_a_key_frame(pair: Pair) -> None:
     assert pair.gaps == []
 
 
-def test_a_full_socket_costs_a_group_and_not_the_source(pair: Pair) -> None:
-    """A full socket costs a group, not the source: waiting would age the camera's pictures.
+def test_full_socket_drops_the_group_not_the_source(pair: Pair) -> None:
+    """A full socket costs a group; waiting for it would delay the camera's pictures.
 
     After a skipped unit, those that depend on it are skipped too; the server learns how many, and
-    the next key frame resumes. The other video continues.
+    the video resumes with the next key frame. The other video continues.
     """
     pair.send(1, b"x", key=True)
     for number in range(2, 400):
@@ -114,7 +114,7 @@ def test_a_full_socket_costs_a_group_and_not_the_source(pair: Pair) -> None:
     assert sum(gap.skipped for gap in pair.gaps) == 400 - arrived
 
 
-def test_units_that_may_wait_go_out_together(pair: Pair) -> None:
+def test_units_are_batched_without_viewers(pair: Pair) -> None:
     """Without a viewer, batching delays nobody; a first viewer gets waiting units immediately."""
     pair.sender.lazy = True
     pair.send(1, b"x", key=True)
@@ -129,12 +129,12 @@ def test_units_that_may_wait_go_out_together(pair: Pair) -> None:
 
     assert numbers(pair) == [1, 2, 3]
     assert [data for _, data in pair.units] == [b"x", b"y" * 40_000, b"x"]
-    assert pair.together == [2, 1], "units wait for one message: most of the cost is the wake-up"
+    assert pair.batches == [2, 1], "units wait for one message: most of the cost is the wake-up"
     assert pair.gaps == []
 
 
-def test_units_together_that_find_the_socket_full_are_missed(pair: Pair) -> None:
-    """Each unit counts as if sent alone; the video resumes with the next key frame."""
+def test_batch_that_finds_the_socket_full_is_dropped(pair: Pair) -> None:
+    """Each of its units counts as lost; the video resumes with the next key frame."""
     pair.send(1, b"x", key=True, track=1)
     while pair.sender.is_whole(1):
         pair.send(2, bytes(20_000), track=1)
@@ -155,8 +155,8 @@ def test_units_together_that_find_the_socket_full_are_missed(pair: Pair) -> None
     assert sum(gap.skipped for gap in pair.gaps if gap.track == 0) == 3
 
 
-def test_no_more_wait_than_the_socket_holds(pair: Pair) -> None:
-    """A camera of many megabits a second must not lose units because they waited."""
+def test_batch_never_exceeds_the_socket_buffer(pair: Pair) -> None:
+    """A camera with a high bitrate must not lose units to batching."""
     pair.sender.lazy = True
     pair.send(1, b"x", key=True)
     for number in range(2, 402):
@@ -169,8 +169,8 @@ def test_no_more_wait_than_the_socket_holds(pair: Pair) -> None:
     assert pair.gaps == []
 
 
-def test_units_that_wait_come_before_what_is_missing(pair: Pair) -> None:
-    """The server drops the group when it learns of a gap, so it must have all of it by then."""
+def test_batched_units_are_sent_before_a_gap(pair: Pair) -> None:
+    """The server drops the group when it learns of a gap, so it must have all units by then."""
     pair.sender.lazy = True
     pair.send(1, b"x", key=True)
     pair.send(2, b"x")
@@ -181,8 +181,8 @@ def test_units_that_wait_come_before_what_is_missing(pair: Pair) -> None:
     assert pair.gaps == [Gap(0, GapReason.DAMAGED, 1)]
 
 
-def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
-    """A viewer needs a picture of another kind now, not at the next key frame."""
+def test_damage_is_reported_at_once(pair: Pair) -> None:
+    """A viewer must switch to pictures now, not at the next key frame."""
     pair.send(1, b"x", key=True)
     pair.sender.lose(0, GapReason.DAMAGED)
     pair.receive()
@@ -198,7 +198,7 @@ def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
 
 
 def test_each_loss_has_its_own_reason(pair: Pair) -> None:
-    """After one damaged stream, units that the server failed to read counted as damaged too."""
+    """Once a stream was damaged, units that the server failed to read counted as damaged too."""
     pair.send(1, b"x", key=True)
     pair.sender.lose(0, GapReason.DAMAGED)
     pair.send(3, b"x", key=True)
@@ -209,7 +209,7 @@ def test_each_loss_has_its_own_reason(pair: Pair) -> None:
     assert pair.gaps == [Gap(0, GapReason.DAMAGED, 1), Gap(0, GapReason.UNREAD, 1)]
 
 
-def test_an_endless_picture_is_not_sent(pair: Pair) -> None:
+def test_oversized_unit_is_not_sent(pair: Pair) -> None:
     """A stream whose first picture never ends must not fill the memory."""
     pair.send(1, bytes(MAX_UNIT_BYTES + 1), key=True)
     pair.receive()
@@ -218,8 +218,8 @@ def test_an_endless_picture_is_not_sent(pair: Pair) -> None:
     assert pair.gaps == [Gap(0, GapReason.DAMAGED, 1)]
 
 
-def test_the_end_of_the_child_is_told(pair: Pair) -> None:
-    """Once the child ends, nothing is left to wait for."""
+def test_end_of_the_child_is_reported(pair: Pair) -> None:
+    """Receiving raises EOFError once the child has ended."""
     pair.sender.close()
     pair.raw.close()
 
@@ -227,8 +227,8 @@ def test_the_end_of_the_child_is_told(pair: Pair) -> None:
         pair.receiver.receive()
 
 
-def test_memory_that_could_shrink_is_rejected(pair: Pair) -> None:
-    """A faulty child is not trusted: reading memory that has gone would kill the server."""
+def test_unsealed_memory_is_rejected(pair: Pair) -> None:
+    """A faulty child is not trusted: reading memory that it shrank would crash the server."""
     before = len(os.listdir("/proc/self/fd"))
     head = HEAD.pack(0, 1, 0, 0, 1, 1, 1e9, 0.0, 640, 360, 100, b"avc1.64001f")
     ours, theirs = os.pipe()
@@ -266,7 +266,7 @@ messages = st.one_of(
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(messages, max_size=8))
-def test_nothing_that_a_child_sends_does_harm(sent: list[bytes]) -> None:
+def test_malformed_messages_are_rejected(sent: list[bytes]) -> None:
     """Invalid messages are rejected whole; accepted ones are valid."""
     with closing(Pair()) as pair:
         for message in sent:

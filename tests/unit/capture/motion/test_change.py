@@ -41,7 +41,7 @@ def room(seed: int, sigma: float = 6.0) -> Image:
     return noise.clip(0, 255).astype(np.uint8)
 
 
-def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
+def test_noise_is_not_a_change(make: Make, clock: FakeClock) -> None:
     """Sensor noise changes every picture, but none of them is worth sending."""
     change = ChangeDetector()
 
@@ -54,7 +54,7 @@ def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (100, 300), (340, 620)])
-def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
+def test_small_object_is_a_change(make: Make, corner: tuple[int, int]) -> None:
     """A new object of 16 pixels is seen immediately, wherever it is."""
     change = ChangeDetector()
     change.is_worth_sending(make(room(1)))
@@ -66,8 +66,8 @@ def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
     assert not change.is_worth_sending(make(changed))
 
 
-def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
-    """Changes too slow to see between two pictures add up."""
+def test_gradual_dimming_is_a_change(make: Make, clock: FakeClock) -> None:
+    """Changes too slow to be seen between two pictures add up."""
     change = ChangeDetector()
 
     sent = []
@@ -78,7 +78,7 @@ def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
     assert 3 <= sum(sent) <= 8
 
 
-def test_a_still_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> None:
+def test_unchanged_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> None:
     """An unchanged picture is sent once a second, so that viewers see that the camera is live."""
     change = ChangeDetector()
     still = make(room(1))
@@ -91,7 +91,7 @@ def test_a_still_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> 
     assert sum(sent) == 10
 
 
-def test_another_size_is_new() -> None:
+def test_new_size_is_a_change() -> None:
     """Pictures that cannot be compared count as different."""
     change = ChangeDetector()
     change.is_worth_sending(picture(64, 48))
@@ -99,7 +99,7 @@ def test_another_size_is_new() -> None:
     assert change.is_worth_sending(picture(32, 24))
 
 
-def test_what_cannot_be_decoded_is_passed() -> None:
+def test_undecodable_picture_is_passed_on() -> None:
     """A picture that cannot be decoded is sent; other code reports the fault."""
     change = ChangeDetector()
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_decoded_is_passed() -> None:
     assert change.is_worth_sending(Jpeg(b"\xff\xd8\xff\xd9", 64, 48, 80))
 
 
-def test_a_reader_passes_over_what_is_not_new() -> None:
+def test_reader_skips_unchanged_pictures() -> None:
     """Unchanged pictures count as arrived but are not returned."""
     source = FakeSource()
     source.give(picture(), picture(), picture())

@@ -64,8 +64,8 @@ def _see(
             yield at, motion
 
 
-def test_a_box_that_crosses_is_seen_where_it_is() -> None:
-    """From entering to leaving, it has a bounding box, and a score for its size."""
+def test_moving_box_is_located() -> None:
+    """From entering to leaving it has a bounding box, and a score that grows with its size."""
     found = seen(lambda at: box(at, -14))
 
     assert 3.0 < found[0][0] < 3.6
@@ -81,8 +81,8 @@ def test_a_box_that_crosses_is_seen_where_it_is() -> None:
 
 
 @pytest.mark.parametrize("shade", [20.0, 130.0, 250.0])
-def test_dark_and_bright_things_are_seen(shade: float) -> None:
-    """They are seen on any background."""
+def test_dark_and_bright_objects_are_seen(shade: float) -> None:
+    """Objects are seen whether they are darker or brighter than the background."""
     assert seen(lambda at: box(at, -14, shade))
 
 
@@ -153,12 +153,12 @@ NO_MOTION = [
 
 @pytest.mark.parametrize("picture", NO_MOTION, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("noise", [0.0, 5.0])
-def test_what_is_no_motion_is_not_seen(picture: Picture, noise: float) -> None:
-    """Light, exposure, noise, encoders and wind change pictures too."""
+def test_other_changes_are_not_motion(picture: Picture, noise: float) -> None:
+    """Light, exposure, noise, compression and a shaking camera change pictures too."""
     assert seen(picture, 12.0, noise=noise) == []
 
 
-def told(picture: Picture, seconds: float) -> list[EventReport]:
+def reports_from_key_frames(picture: Picture, seconds: float) -> list[EventReport]:
     """Return the reports if only key frames, one in 2 s, and those after them are checked."""
     watch, found = MotionTracker(USUAL), []
     for number in range(round(seconds / MOTION_INTERVAL_S)):
@@ -172,18 +172,18 @@ def told(picture: Picture, seconds: float) -> list[EventReport]:
 
 
 @pytest.mark.parametrize("picture", NO_MOTION, ids=lambda one: one.__name__)
-def test_nor_in_key_frames_alone(picture: Picture) -> None:
-    """Light changes more in two seconds, but the next pictures show that nothing moves."""
-    assert told(picture, 20.0) == []
+def test_other_changes_are_not_motion_in_key_frames_alone(picture: Picture) -> None:
+    """Light changes more in two seconds, but the pictures that follow show that nothing moves."""
+    assert reports_from_key_frames(picture, 20.0) == []
 
 
-def test_in_key_frames_alone_motion_is_seen() -> None:
-    """It is seen also if the camera darkens the picture meanwhile."""
+def test_motion_is_seen_in_key_frames_alone() -> None:
+    """Motion is seen even if the camera darkens the picture meanwhile."""
 
     def passing(at: float) -> Plane:
         return box(at, -14, side=24) * (1 - 0.4 * np.exp(-((at - 5) ** 2)))
 
-    found = told(passing, 14.0)
+    found = reports_from_key_frames(passing, 14.0)
 
     assert (found[0].ended, found[-1].ended) == (False, True)
     assert 3.0 < found[0].at_unix < 5.0
@@ -195,7 +195,7 @@ def test_motion_is_seen_while_exposure_changes() -> None:
     assert len(seen(lambda at: box(at, -14) * (1 - 0.4 * np.exp(-((at - 5) ** 2))))) > 10
 
 
-def test_what_stops_is_motion_no_longer() -> None:
+def test_object_that_stops_becomes_background() -> None:
     """A car parks: it is seen until it stops, then becomes background. When it leaves later, it is
     seen, and the gap that it leaves is not."""
 
@@ -213,8 +213,8 @@ def test_what_stops_is_motion_no_longer() -> None:
     assert not [at for at in found if at > 24]
 
 
-def test_a_screen_that_flickers_is_learned() -> None:
-    """A flickering television in the picture does not stay news for ever."""
+def test_flickering_screen_becomes_background() -> None:
+    """A flickering television stops counting as motion after a while."""
 
     def television(at: float) -> Plane:
         made = YARD.copy()
@@ -224,7 +224,7 @@ def test_a_screen_that_flickers_is_learned() -> None:
     assert [at for at, _ in seen(television, 40.0) if at > 25] == []
 
 
-def test_only_zones_count() -> None:
+def test_motion_outside_zones_is_ignored() -> None:
     """Motion is seen only where a polygon covers it."""
     above = (((0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.0, 0.5)),)
     right = (((0.5, 0.5), (1.0, 0.5), (1.0, 1.0), (0.5, 1.0)),)
@@ -235,13 +235,13 @@ def test_only_zones_count() -> None:
     assert min(motion.box[0] for _, motion in found) >= 0.49
 
 
-def test_what_is_too_small_does_not_count() -> None:
+def test_object_below_minimum_size_is_ignored() -> None:
     """A cat of 1.4 % is seen with a minimum size of 1 %, and not with 2 %."""
     assert seen(lambda at: box(at, -14), settings=MotionSettings(min_size=1.0))
     assert seen(lambda at: box(at, -14), settings=MotionSettings(min_size=2.0)) == []
 
 
-def test_more_sensitivity_sees_less_contrast() -> None:
+def test_higher_sensitivity_sees_lower_contrast() -> None:
     """A coat nearly as dark as the gravel behind it is seen only with more sensitivity."""
     levels = [
         len(seen(lambda at: box(at, -14, 88.0), settings=MotionSettings(sensitivity=one)))
@@ -251,8 +251,8 @@ def test_more_sensitivity_sees_less_contrast() -> None:
     assert levels[0] <= levels[1] < levels[2]
 
 
-def test_the_test_patterns_noise_is_no_motion() -> None:
-    """Nor are its small parts that move all the time, or a step of its brightness."""
+def test_test_pattern_noise_is_not_motion() -> None:
+    """The pattern's noise, its small moving parts and a step in brightness are not motion."""
     pattern = TestPattern("test", size=(640, 360), noise=0.03)
     detector = Detector(MotionSettings())
     found = []

@@ -7,7 +7,7 @@ from server.capture.motion.pictures import scale_down
 
 
 @pytest.mark.parametrize("size", [(720, 1280), (769, 1366), (90, 160), (48, 64)])
-def test_each_pixel_is_the_mean_of_what_it_stands_for(size: tuple[int, int]) -> None:
+def test_scaled_pixel_is_the_mean_of_its_area(size: tuple[int, int]) -> None:
     """Scaling by halves takes a fifth of the time and still averages noise away. No row or column
     is left out except an odd last one."""
     image = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Which pictures are wanted: those that someone sees, or an occasional key frame."""
+"""Which pictures are wanted: those for viewers, or an occasional key frame."""
 
 import math
 
@@ -17,7 +17,7 @@ from tests.support.fakes import FakeClock
 
 @pytest.fixture
 def wanted(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> PictureDemand:
-    """What a watched camera wants."""
+    """The demand of a watched camera."""
     for module in (demand_module, schedule_module):
         monkeypatch.setattr(module, "time", clock)
     made = PictureDemand(Schedule(lambda: 10.0, Measured()), lambda: 80, changed=False)
@@ -26,7 +26,7 @@ def wanted(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> PictureDemand:
 
 
 def test_pictures_follow_the_schedule(wanted: PictureDemand, clock: FakeClock) -> None:
-    """At the camera's rate, with pixels for the largest of the smaller renditions."""
+    """Pictures are due at the camera's rate, with pixels for the largest smaller rendition."""
     wanted.set_renditions([FULL, Rendition("640", 640), Rendition("320", 320)])
     wanted.advance()
 
@@ -35,10 +35,10 @@ def test_pictures_follow_the_schedule(wanted: PictureDemand, clock: FakeClock) -
     assert not wanted.demand.keys_only()
 
 
-def test_without_viewers_of_pictures_a_key_frame_is_wanted_now_and_then(
+def test_without_picture_viewers_only_key_frames_are_wanted(
     wanted: PictureDemand, clock: FakeClock
 ) -> None:
-    """One immediately, to know that it can be decoded, then one every few seconds."""
+    """One is due immediately, to test that it can be decoded, then one every few seconds."""
     wanted.set_renditions([])
 
     assert not wanted.pictures
@@ -52,11 +52,11 @@ def test_without_viewers_of_pictures_a_key_frame_is_wanted_now_and_then(
     assert not wanted.demand.keys_only()
 
 
-def test_what_nobody_watches_is_decoded_rarely(wanted: PictureDemand, clock: FakeClock) -> None:
-    """For a camera that is only recorded, decoding was a seventh of its process's CPU time.
+def test_unwatched_camera_is_decoded_rarely(wanted: PictureDemand, clock: FakeClock) -> None:
+    """Decoding took a seventh of the CPU time of a camera that is only recorded.
 
-    The second picture is as soon as usual, since a source counts as working only after some
-    seconds; and a new viewer gets one decoded immediately.
+    The second picture comes as soon as usual, since a source counts as working only after some
+    seconds. For a new viewer one is decoded immediately.
     """
     wanted.set_renditions([])
     wanted.restart()
@@ -73,7 +73,7 @@ def test_what_nobody_watches_is_decoded_rarely(wanted: PictureDemand, clock: Fak
     assert wanted.demand.due() == clock.now + PROBE_S
 
 
-def test_pictures_are_wanted_to_be_looked_at_though_nobody_watches(
+def test_motion_detection_requests_pictures_without_viewers(
     wanted: PictureDemand, clock: FakeClock
 ) -> None:
     """Motion detection gets five a second, whatever the camera's rate; viewers get all."""
@@ -90,10 +90,8 @@ def test_pictures_are_wanted_to_be_looked_at_though_nobody_watches(
     assert wanted.demand.due() <= clock.now + 0.1
 
 
-def test_a_polled_camera_is_looked_at_as_seldom_as_it_is_fetched(
-    wanted: PictureDemand, clock: FakeClock
-) -> None:
-    """Once a second by default: each picture is a request."""
+def test_motion_detection_follows_the_polling_rate(wanted: PictureDemand, clock: FakeClock) -> None:
+    """A polled camera is checked once a second by default, since each picture is a request."""
     source = Measured()
     source.opened(SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
     polled = PictureDemand(Schedule(lambda: None, source), lambda: 80, changed=False)
@@ -107,8 +105,8 @@ def test_a_polled_camera_is_looked_at_as_seldom_as_it_is_fetched(
     assert polled.demand.due() == clock.now + 1.0
 
 
-def test_the_first_picture_of_a_source_need_be_no_key_frame(wanted: PictureDemand) -> None:
-    """A camera with a group of 10 s was called offline for 9 s after it came back. Its video was
+def test_first_picture_need_not_be_a_key_frame(wanted: PictureDemand) -> None:
+    """A camera with a group of 10 s was reported offline for 9 s after it came back. Its video was
     visible meanwhile: the group's key frame had passed before it was requested."""
     wanted.set_renditions([])
     wanted.restart()
@@ -118,8 +116,8 @@ def test_the_first_picture_of_a_source_need_be_no_key_frame(wanted: PictureDeman
     assert wanted.demand.keys_only()
 
 
-def test_nobody_wants_anything_of_an_unwatched_camera(wanted: PictureDemand) -> None:
-    """Unless the camera is being checked: then any picture will do."""
+def test_unwatched_camera_has_no_demand(wanted: PictureDemand) -> None:
+    """Nothing is due without viewers, unless the camera is checked: then any picture will do."""
     wanted.watched = False
     wanted.set_renditions([])
     assert wanted.demand.due() == math.inf
@@ -130,11 +128,9 @@ def test_nobody_wants_anything_of_an_unwatched_camera(wanted: PictureDemand) -> 
     assert not wanted.demand.keys_only()
 
 
-def test_a_film_that_paused_is_asked_for_a_picture_at_once(
-    wanted: PictureDemand, clock: FakeClock
-) -> None:
-    """A viewer who left its video and returned before the next probe waited up to 5 s for it. A
-    paused film resumes only with the next picture that is wanted."""
+def test_returning_viewer_wants_a_picture_at_once(wanted: PictureDemand, clock: FakeClock) -> None:
+    """A paused film resumes only with the next picture that is wanted. A viewer who left its video
+    and returned before the next probe waited up to 5 s for it."""
     wanted.set_renditions(())
     wanted.advance()
     assert wanted.demand.due() > clock.now

@@ -22,13 +22,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     return clock
 
 
-def told_by(measured: Measured) -> SourceInfo:
-    """Return what the source announces when it says nothing new."""
+def unchanged_info(measured: Measured) -> SourceInfo:
+    """Return the source's unchanged description of itself."""
     assert measured.info
     return measured.info
 
 
-def test_nothing_is_invented(clock: FakeClock) -> None:
+def test_unmeasured_values_are_unknown(clock: FakeClock) -> None:
     """Nothing is known before the first opening, and after it only what the source said."""
     measured = Measured()
     assert measured.describe() == {"source_fps": None, "source": None}
@@ -48,20 +48,20 @@ def test_nothing_is_invented(clock: FakeClock) -> None:
     }
 
 
-def test_promise_holds_until_it_is_measured(clock: FakeClock) -> None:
-    """A device that promises 30 and delivers 15 in a dark room counts as one of 15."""
+def test_claimed_rate_counts_until_it_is_measured(clock: FakeClock) -> None:
+    """A device that claims 30 fps but delivers 15 in a dark room counts as 15 fps."""
     measured = Measured()
     measured.opened(SourceInfo(640, 480, 30.0, "MJPG", live=True))
     told = [measured.fps]
 
-    measured.update(Figures(fps=15.02, kbps=8000.4, group=1), told_by(measured))
+    measured.update(Figures(fps=15.02, kbps=8000.4, group=1), unchanged_info(measured))
 
     assert [*told, measured.fps] == [30, 15.0]
     source = measured.describe()["source"]
     assert (source["codec"], source["kbps"], source["group"]) == ("mjpeg", 8000, 1)
 
 
-def test_wobble_is_not_told(clock: FakeClock) -> None:
+def test_small_fluctuations_are_not_announced(clock: FakeClock) -> None:
     """A minute of a steady camera gives two announcements: first figures, then exact ones."""
     measured = Measured()
     measured.opened(UNKNOWN)
@@ -72,39 +72,39 @@ def test_wobble_is_not_told(clock: FakeClock) -> None:
         spread = 0.04 if tick < 16 else 0.01
         fps = 30 * (1 + chance.uniform(-spread, spread))
         told += measured.update(
-            Figures(fps, 2000 * chance.uniform(0.9, 1.1), 60), told_by(measured)
+            Figures(fps, 2000 * chance.uniform(0.9, 1.1), 60), unchanged_info(measured)
         )
 
     assert told <= 2
     assert measured.fps == pytest.approx(30, rel=0.02)
 
 
-def test_change_is_told_within_seconds(clock: FakeClock) -> None:
+def test_change_is_announced_within_seconds(clock: FakeClock) -> None:
     """Changes are announced within seconds, but no more often, however fast they come."""
     measured = Measured()
     measured.opened(UNKNOWN)
-    told = sum(measured.update(Figures(fps=30.0), told_by(measured)) for _ in range(2))
+    told = sum(measured.update(Figures(fps=30.0), unchanged_info(measured)) for _ in range(2))
     for tick in range(40):
         clock.advance(0.25)
-        told += measured.update(Figures(fps=30.0 if tick % 2 else 10.0), told_by(measured))
+        told += measured.update(Figures(fps=30.0 if tick % 2 else 10.0), unchanged_info(measured))
 
     assert 2 <= told <= 3
 
 
-def test_reconnected_source_is_as_it_was(clock: FakeClock) -> None:
+def test_reconnected_source_keeps_its_rate(clock: FakeClock) -> None:
     """A slow camera that comes back must not count as stalled until it is measured again."""
     measured = Measured()
     measured.opened(UNKNOWN)
-    measured.update(Figures(fps=0.1, kbps=50, group=1), told_by(measured))
+    measured.update(Figures(fps=0.1, kbps=50, group=1), unchanged_info(measured))
 
     measured.closed()
     measured.opened(UNKNOWN)
-    measured.update(Figures(), told_by(measured))
+    measured.update(Figures(), unchanged_info(measured))
 
     assert measured.fps == 0.1
 
 
-def test_size_of_the_pictures_counts(clock: FakeClock) -> None:
+def test_size_follows_the_pictures(clock: FakeClock) -> None:
     """The announced size follows a source that changes it mid-stream."""
     measured = Measured()
     measured.opened(UNKNOWN)
@@ -119,19 +119,19 @@ def test_polled_source_has_no_rate_of_its_own(clock: FakeClock) -> None:
     measured = Measured()
     measured.opened(SourceInfo(640, 480, 0.0, "mjpeg", live=False, polled=True))
 
-    measured.update(Figures(fps=1.0, kbps=300, group=1), told_by(measured))
+    measured.update(Figures(fps=1.0, kbps=300, group=1), unchanged_info(measured))
 
     assert measured.describe()["source_fps"] is None
 
 
-def test_source_that_turns_into_a_still_picture_loses_its_rate(clock: FakeClock) -> None:
-    """Only its end shows that a film has one picture; its 25 pictures/s were never true."""
+def test_film_of_one_picture_loses_its_rate(clock: FakeClock) -> None:
+    """Only at its end is a film known to have one picture; its 25 pictures/s were never true."""
     measured = Measured()
     film = SourceInfo(640, 480, 25.0, "h264", live=False)
     measured.opened(film)
 
     told = measured.update(Figures(), replace(film, fps=0.0, polled=True, still=True))
-    measured.update(Figures(fps=1.0, kbps=5, group=1), told_by(measured))
+    measured.update(Figures(fps=1.0, kbps=5, group=1), unchanged_info(measured))
 
     assert told
     assert measured.polled
@@ -139,7 +139,7 @@ def test_source_that_turns_into_a_still_picture_loses_its_rate(clock: FakeClock)
     assert (source["fps"], source["kbps"], source["group"]) == (None, None, None)
 
 
-def test_size_is_told_when_it_becomes_known(clock: FakeClock) -> None:
+def test_size_is_announced_when_it_becomes_known(clock: FakeClock) -> None:
     """A stream joined between two key frames learns its size late, after its rate was measured."""
     measured = Measured()
     unsized = replace(UNKNOWN, width=0, height=0)

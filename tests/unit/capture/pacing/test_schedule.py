@@ -34,13 +34,13 @@ def taken(schedule: Schedule, clock: FakeClock, arrivals: list[float]) -> list[f
 @pytest.mark.parametrize("jitter", [0.0, 0.2, 0.45])
 @pytest.mark.parametrize("source_fps", [5, 14.985, 25, 29.97, 30.3, 60, 100])
 @pytest.mark.parametrize("fps", [1, 5, 12.5, 15, 24, 25, 26, 28, 29.5, 30, 31, 50, 60])
-def test_rate_is_the_lower_one(
+def test_rate_is_the_lower_of_setting_and_source(
     clock: FakeClock, fps: float, source_fps: float, jitter: float
 ) -> None:
     """The configured rate holds, whatever the source claims and however unevenly it delivers.
 
-    It used to depend on the claimed rate: of 60 a second with a claim of 25, a setting of 26 to 30
-    took all.
+    It used to depend on the claimed rate: from a source that claimed 25 but sent 60, a setting of
+    26 to 30 took all.
     """
     chance = random.Random(1)
     schedule = Schedule(lambda: fps, Measured())
@@ -55,8 +55,8 @@ def test_rate_is_the_lower_one(
     assert rate == pytest.approx(min(fps, source_fps), rel=0.03)
 
 
-def test_gap_is_not_made_up_for_in_a_burst(clock: FakeClock) -> None:
-    """After ten silent seconds, two pictures come together, not a hundred."""
+def test_burst_after_a_gap_is_limited(clock: FakeClock) -> None:
+    """After ten silent seconds, a few pictures are taken together, not a hundred."""
     schedule = Schedule(lambda: 10.0, Measured())
     taken(schedule, clock, [0.0, 0.1, 0.2])
 
@@ -66,13 +66,13 @@ def test_gap_is_not_made_up_for_in_a_burst(clock: FakeClock) -> None:
 
 
 def test_without_a_setting_every_picture_is_taken(clock: FakeClock) -> None:
-    """Pictures that come together are all taken."""
+    """Without a configured rate, even pictures that arrive together are all taken."""
     schedule = Schedule(lambda: None, Measured())
 
     assert len(taken(schedule, clock, [0.0, 0.0, 0.001, 5.0])) == 4
 
 
-def test_polled_source_is_asked_once_a_second(clock: FakeClock) -> None:
+def test_polled_source_is_fetched_once_a_second(clock: FakeClock) -> None:
     """By default a still camera is polled once a second, not continuously."""
     source = Measured()
     source.opened(SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))

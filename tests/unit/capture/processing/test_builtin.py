@@ -48,7 +48,7 @@ def changed(before: Image, after: Image) -> tuple[float, float, float, float]:
 
 @pytest.mark.parametrize("corner", ["top-left", "top-right", "bottom-left", "bottom-right"])
 @pytest.mark.parametrize("text", ["timestamp?corner={}", "caption?text=Tür+3&corner={}"])
-def test_text_stands_in_its_corner(pattern: Image, text: str, corner: str) -> None:
+def test_text_is_drawn_in_its_corner(pattern: Image, text: str, corner: str) -> None:
     """Text is drawn in its corner, and nowhere else."""
     done, errors = run(text.format(corner), pattern.copy())
 
@@ -58,8 +58,8 @@ def test_text_stands_in_its_corner(pattern: Image, text: str, corner: str) -> No
     assert (right < 0.4) if corner.endswith("left") else (left > 0.6)
 
 
-def test_text_says_when(pattern: Image) -> None:
-    """The time is that of capture, not that of drawing."""
+def test_timestamp_shows_the_capture_time(pattern: Image) -> None:
+    """The timestamp shows when the picture was captured, not when it was drawn."""
     one, _ = run("timestamp?zone=utc", pattern.copy(), at=1_700_000_000.0)
     same, _ = run("timestamp?zone=utc", pattern.copy(), at=1_700_000_000.04)
     later, _ = run("timestamp?zone=utc", pattern.copy(), at=1_700_000_000.14)
@@ -78,8 +78,8 @@ def test_text_says_when(pattern: Image) -> None:
         "mask?x=0.5&y=0.5&width=0.5&height=0.5",
     ],
 )
-def test_every_size_will_do(text: str, size: tuple[int, int]) -> None:
-    """This works from the smallest possible picture to the largest usual one."""
+def test_processors_accept_every_picture_size(text: str, size: tuple[int, int]) -> None:
+    """Built-in processors work on the smallest possible picture and on the largest usual one."""
     image = np.full((*size, 3), 128, np.uint8)
 
     done, errors = run(text, image, image)
@@ -88,7 +88,7 @@ def test_every_size_will_do(text: str, size: tuple[int, int]) -> None:
     assert done.shape == (*size, 3)
 
 
-def test_a_mask_leaves_nothing_of_what_it_hides(pattern: Image) -> None:
+def test_mask_hides_everything_beneath_it(pattern: Image) -> None:
     """Two different pictures are equal where they are masked, including at the edges."""
     mask = "mask?x=0.101&y=0.203&width=0.3&height=0.4"
     one, _ = run(mask, pattern.copy())
@@ -111,7 +111,7 @@ def still(seed: int, box: tuple[int, int] | None = None) -> Image:
     return noise
 
 
-def test_motion_is_boxed() -> None:
+def test_motion_gets_a_box() -> None:
     """A new object gets a box around it, and nothing else does."""
     after = still(9, (600, 300))
     done, errors = run("motion", *(still(n) for n in range(5)), after.copy())
@@ -124,7 +124,7 @@ def test_motion_is_boxed() -> None:
     assert 420 / 720 < bottom < 0.65
 
 
-def test_noise_is_no_motion() -> None:
+def test_noise_and_small_objects_get_no_box() -> None:
     """Sensor noise and objects below the minimum area get no box."""
     quiet, speck = still(9), still(9, (600, 300))
 
@@ -165,10 +165,10 @@ FACTS = Facts(7, 1.5, 30.0, 1)
         (np.lib.stride_tricks.as_strided(np.zeros(3, np.uint8), (9000, 4, 3), (0, 0, 1)), "8192"),
     ],
 )
-def test_what_is_no_picture_is_refused(
+def test_invalid_results_are_rejected(
     monkeypatch: pytest.MonkeyPatch, made: object, said: str
 ) -> None:
-    """A wrong result is an error that names its type; the picture continues unchanged."""
+    """An unusable result is an error that says what it was; the picture continues unchanged."""
     runner = runner_of(monkeypatch, lambda image, info: made)
     image = np.zeros((48, 64, 3), np.uint8)
 
@@ -178,7 +178,7 @@ def test_what_is_no_picture_is_refused(
     assert done is image
 
 
-def test_a_user_may_draw_or_return(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processors_may_draw_or_return(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor may draw in place, or return the same picture or another one."""
 
     def draw(image: Image, info: Info) -> None:
@@ -205,7 +205,7 @@ def test_a_user_may_draw_or_return(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [done[row, 0, 0] for row in range(4)] == [1, 2, 64, 0]
 
 
-def test_an_error_names_its_line_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processor_error_names_its_line_and_is_contained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors, even exit(), affect only their processor; the others still run."""
 
     def wrong(image: Image, info: Info) -> None:
@@ -225,7 +225,7 @@ def test_an_error_names_its_line_and_ends_nothing(monkeypatch: pytest.MonkeyPatc
     assert done.min() == 1
 
 
-def test_state_is_kept_until_the_source_is_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_is_kept_until_the_source_reopens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each processor has its own dict for as long as the source is open."""
     seen: list[int] = []
 
@@ -253,15 +253,15 @@ def test_state_is_kept_until_the_source_is_opened_anew(monkeypatch: pytest.Monke
         ("x\u0331", "\u0331"),
     ],
 )
-def test_text_that_would_be_misread_is_found(text: str, unreadable: str) -> None:
-    """Text that would be drawn wrongly is found: Hebrew reversed, an emoji as a question mark."""
+def test_unreadable_characters_are_found(text: str, unreadable: str) -> None:
+    """Characters that would be drawn wrongly are found: Hebrew reversed, an emoji as ``?``."""
     assert find_unreadable(text) == unreadable
 
 
 @pytest.mark.parametrize("corner", ["top-left", "bottom-right"])
 @pytest.mark.parametrize("length", [3, 40, 80])
-def test_a_long_line_is_not_cut_by_the_edge(corner: str, length: int) -> None:
-    """A long line gets smaller, then ends in an ellipsis; it used to be cut off mid-word."""
+def test_long_text_is_not_cut_off_at_the_edge(corner: str, length: int) -> None:
+    """A long line is drawn smaller, then ends in an ellipsis; it used to be cut off mid-word."""
     image = np.full((240, 320, 3), 80, np.uint8)
 
     Lettering(corner).write(image, "W" * length)
@@ -271,7 +271,7 @@ def test_a_long_line_is_not_cut_by_the_edge(corner: str, length: int) -> None:
     assert not written[[0, -1]].any(), "it touches an edge"
 
 
-def test_a_letter_and_its_accent_are_one() -> None:
+def test_combining_accents_are_merged_with_their_letters() -> None:
     """Combining accents, as in text from macOS, are merged with their letters."""
     (caption,) = parse_processors(["caption?text=Cafe\u0301"], Path())
 

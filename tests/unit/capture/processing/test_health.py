@@ -17,7 +17,7 @@ def fail(health: Health, times: int, now: float = 0.0) -> None:
         health.fail(now, "raised ValueError")
 
 
-def test_one_error_is_said_and_forgotten(health: Health) -> None:
+def test_single_error_is_shown_for_two_seconds(health: Health) -> None:
     """An error stays shown for two seconds, not only until the next frame."""
     health.fail(100.0, "raised ValueError: no")
     health.succeed(100.1, 4.0)
@@ -34,8 +34,8 @@ def test_one_error_is_said_and_forgotten(health: Health) -> None:
     assert (health.state, health.message) == ("ok", "")
 
 
-def test_five_failures_in_a_row_and_it_is_left_out(health: Health) -> None:
-    """After five failures it is skipped, and gets a frame again after ten seconds."""
+def test_five_failures_in_a_row_skip_a_processor(health: Health) -> None:
+    """After five failures in a row, a processor is skipped for ten seconds."""
     fail(health, 4)
     health.succeed(0, 1)
     fail(health, 4)
@@ -49,8 +49,8 @@ def test_five_failures_in_a_row_and_it_is_left_out(health: Health) -> None:
     assert health.may_run(10)
 
 
-def test_each_pause_is_longer_up_to_five_minutes(health: Health) -> None:
-    """After a pause, a single failure is enough for the next one."""
+def test_pauses_grow_up_to_five_minutes(health: Health) -> None:
+    """Each pause is longer, up to five minutes; after the first, one failure starts the next."""
     now, pauses = 0.0, []
     fail(health, 5)
     for _ in range(7):
@@ -63,7 +63,7 @@ def test_each_pause_is_longer_up_to_five_minutes(health: Health) -> None:
     assert pauses == [10, 20, 40, 80, 160, 300, 300]
 
 
-def test_success_after_a_pause_begins_anew(health: Health) -> None:
+def test_success_after_a_pause_resets_the_failure_count(health: Health) -> None:
     """After a success, it again takes five failures to be skipped."""
     fail(health, 5)
     health.succeed(10, 1)
@@ -74,7 +74,7 @@ def test_success_after_a_pause_begins_anew(health: Health) -> None:
     assert health.message.endswith("left out for 10 s")
 
 
-def test_stuck_is_left_out_at_once(health: Health) -> None:
+def test_stuck_processor_is_skipped_at_once(health: Health) -> None:
     """A processor that did not return is skipped for a while, and its message says so."""
     health.fail(0, "has not returned for 5 s", stuck=True)
 
@@ -82,7 +82,7 @@ def test_stuck_is_left_out_at_once(health: Health) -> None:
     assert not health.may_run(1)
 
 
-def test_start_forgives(health: Health) -> None:
+def test_reset_clears_failures(health: Health) -> None:
     """A processor runs again immediately when an operator starts the camera."""
     fail(health, 5)
 
@@ -93,7 +93,7 @@ def test_start_forgives(health: Health) -> None:
 
 
 def test_slowness_never_hides_an_error(health: Health) -> None:
-    """A processor is called slow only if it does not fail."""
+    """A processor is called slow only while it is not failing."""
     health.keep_pace(True, "takes 200 ms")
     assert health.state == "slow"
     health.fail(0, "raised ValueError")
@@ -102,7 +102,7 @@ def test_slowness_never_hides_an_error(health: Health) -> None:
     assert (health.state, health.message) == ("failing", "raised ValueError")
 
 
-def test_what_is_said_cannot_paint_a_terminal(health: Health) -> None:
+def test_control_characters_in_messages_are_replaced(health: Health) -> None:
     """Messages contain no escape codes or lone surrogates: they go to logs, pages and nodes."""
     health.fail(0.0, "a\x1b[31mred\ud800\u202eword\n")
 

@@ -26,7 +26,7 @@ def shown(camera: Camera) -> Frame:
     return camera.slot.frame
 
 
-def test_without_anything_to_do_frames_pass_untouched(make_camera: MakeCamera) -> None:
+def test_frames_pass_untouched_without_processing(make_camera: MakeCamera) -> None:
     """Without a transform or processors, a camera publishes the very picture it captured."""
     source = FakeSource()
     camera = make_camera(source)
@@ -39,8 +39,8 @@ def test_without_anything_to_do_frames_pass_untouched(make_camera: MakeCamera) -
     assert shown(camera).picture is mine
 
 
-def test_a_transform_counts_from_the_next_frame(make_camera: MakeCamera) -> None:
-    """A camera rotated at run time delivers rotated pictures and reports the new size; and back."""
+def test_transform_applies_from_the_next_frame(make_camera: MakeCamera) -> None:
+    """Rotating a camera at run time, and back, changes its pictures and the size it reports."""
     source = FakeSource(size=(64, 48))
     camera = make_camera(source)
     camera.set_viewers(1)
@@ -63,7 +63,7 @@ def test_a_transform_counts_from_the_next_frame(make_camera: MakeCamera) -> None
     assert told[-1] == (64, 48)
 
 
-def test_a_turned_camera_needs_pixels(make_camera: MakeCamera) -> None:
+def test_rotated_camera_does_not_accept_jpeg(make_camera: MakeCamera) -> None:
     """The source's JPEG is not accepted while pictures must be processed."""
     source = FakeSource()
     camera = make_camera(source)
@@ -75,7 +75,7 @@ def test_a_turned_camera_needs_pixels(make_camera: MakeCamera) -> None:
     assert camera._demand.demand.jpeg_up_to() == 80
 
 
-def test_a_jpeg_that_was_already_on_its_way_is_decoded(make_camera: MakeCamera) -> None:
+def test_jpeg_captured_before_the_transform_is_decoded(make_camera: MakeCamera) -> None:
     """A JPEG captured before the transform was set is transformed too."""
 
     camera = make_camera(FakeSource())
@@ -173,7 +173,7 @@ def test_frames_keep_their_number_and_time(bench: MakeBench) -> None:
     assert (image != 90).any()
 
 
-def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
+def test_mask_rotates_with_the_camera(bench: MakeBench) -> None:
     """Rotating the camera rotates the mask with it, so that what was hidden stays hidden."""
     mine = bench(MASK)
     mine.pipeline.transform = Transform(rotate=90)
@@ -186,7 +186,7 @@ def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
     assert (image[:, :24] == 90).all()
 
 
-def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
+def test_user_functions_never_see_masked_pixels(bench: MakeBench) -> None:
     """Masks come first, wherever the settings list them, and stay when other processors fail."""
     mine = bench("raising", "half", MASK)
 
@@ -197,7 +197,7 @@ def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
     assert (image[12:] == 90).all()
 
 
-def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> None:
+def test_undecodable_frame_is_counted_and_skipped(bench: MakeBench) -> None:
     """A broken JPEG costs one frame; the next one is shown."""
     mine = bench(MASK)
 
@@ -208,7 +208,7 @@ def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> 
     assert mine.pass_through().shape == (48, 64, 3)
 
 
-def test_newest_wins(bench: MakeBench) -> None:
+def test_slow_processor_gets_the_newest_frame(bench: MakeBench) -> None:
     """While a slow processor runs, frames are replaced; the newest one is next."""
     mine = bench("sleepy")
     mine.pass_through()
@@ -223,8 +223,8 @@ def test_newest_wins(bench: MakeBench) -> None:
     assert "30 fps leave 33 ms" in mine.pipeline.describe()[0]["message"]
 
 
-def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
-    """Its errors are shown, but announced only once; pictures continue without it."""
+def test_failing_processor_is_reported_once_then_skipped(bench: MakeBench) -> None:
+    """Its errors are shown but announced only once, and pictures continue without it."""
     mine = bench("raising", "black")
 
     for _ in range(7):
@@ -238,7 +238,7 @@ def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
     assert len(mine.changes) <= 3
 
 
-def test_without_what_is_required_there_is_no_picture(
+def test_failing_required_processor_withholds_the_picture(
     bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a required processor fails, no picture is shown, and the camera says why."""
@@ -253,7 +253,7 @@ def test_without_what_is_required_there_is_no_picture(
     assert mine.pipeline.withheld.startswith("no picture: raising raised ValueError: no such luck")
 
 
-def test_start_lets_it_try_again(bench: MakeBench) -> None:
+def test_retry_runs_a_skipped_processor_again(bench: MakeBench) -> None:
     """A skipped processor runs again immediately when an operator starts the camera."""
     mine = bench("raising")
     for _ in range(5):
@@ -267,9 +267,7 @@ def test_start_lets_it_try_again(bench: MakeBench) -> None:
     assert mine.states == ["failing"]
 
 
-def test_what_hangs_costs_its_own_frames_only(
-    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hanging_processor_is_skipped(bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor that never returns is skipped, and pictures continue without it."""
     monkeypatch.setattr(stage_module, "STUCK_AFTER_S", 1.0)
     mine = bench("hang", "black")
@@ -282,7 +280,7 @@ def test_what_hangs_costs_its_own_frames_only(
     assert not image.any()
 
 
-def test_a_withheld_picture_is_a_state_of_the_camera(
+def test_withheld_pictures_stall_the_camera(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a required processor fails, the camera is stalled, and STATE says which one and why."""
@@ -302,7 +300,7 @@ def test_a_withheld_picture_is_a_state_of_the_camera(
     assert (told["name"], told["state"]) == ("shapeless", "failing")
 
 
-def test_nobody_watching_is_no_process(make_camera: MakeCamera) -> None:
+def test_no_process_runs_without_viewers(make_camera: MakeCamera) -> None:
     """Users' code is loaded when somebody watches, and its process ends with the source."""
     source = FakeSource()
     functions = parse_processors([f"{FUNCTIONS}:annotate"], Path(__file__).parent)

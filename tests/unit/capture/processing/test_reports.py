@@ -23,14 +23,14 @@ def frame(seq: int) -> Frame:
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[EventReport]:
-    """The happenings; events end after 0.3 s without a report, pictures are not rate-limited."""
+    """The events; they end after 0.3 s without a report, and pictures are not rate-limited."""
     monkeypatch.setattr(module, "END_S", 0.3)
     monkeypatch.setattr(module, "SEND_INTERVAL_S", 0.0)
     return []
 
 
-def test_what_is_reported_again_goes_on(told: list[EventReport]) -> None:
-    """It begins with a picture, gets another with a higher score, and ends after a pause."""
+def test_repeated_reports_continue_an_event(told: list[EventReport]) -> None:
+    """An event begins with a picture, gets another with a higher score, and ends after a pause."""
     reports = Reports("door", told.append)
     for seq, score in enumerate((0.5, 0.4, 0.9, 0.9), 1):
         reports.take([Report("person", score, (0.1, 0.2, 0.3, 0.4))], frame(seq))
@@ -47,8 +47,8 @@ def test_what_is_reported_again_goes_on(told: list[EventReport]) -> None:
     assert told[0].box == (0.1, 0.2, 0.3, 0.4)
 
 
-def test_of_one_picture_the_strongest_counts(told: list[EventReport]) -> None:
-    """Three people are one event, which shows the most certain one."""
+def test_reports_in_one_picture_are_merged_by_label(told: list[EventReport]) -> None:
+    """Three people in one picture are one event, with the highest score."""
     reports = Reports("door", told.append)
     reports.take([Report("person", one) for one in (0.2, 0.8, None)], frame(1))
     reports.take([Report("dog")], frame(1))
@@ -61,8 +61,10 @@ def test_of_one_picture_the_strongest_counts(told: list[EventReport]) -> None:
     }
 
 
-def test_no_flood_of_labels(told: list[EventReport], caplog: pytest.LogCaptureFixture) -> None:
-    """A processor that numbers its labels would create an event for each."""
+def test_number_of_labels_is_limited(
+    told: list[EventReport], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A processor that numbers its labels must not create an event for each."""
     reports = Reports("door", told.append)
     for number in range(100):
         reports.take([Report(f"car {number}")], frame(1))
@@ -88,14 +90,14 @@ def test_no_flood_of_labels(told: list[EventReport], caplog: pytest.LogCaptureFi
         ({"label": "cat", "box": (10, 20, 64, 48)}, "box=10"),
     ],
 )
-def test_nonsense_is_refused(given: dict[str, Any], said: str) -> None:
+def test_invalid_reports_are_rejected(given: dict[str, Any], said: str) -> None:
     """The error tells the processor's author what is accepted."""
     with pytest.raises(ValueError, match=said):
         make_report(**given)
 
 
-def test_numbers_of_any_library_will_do() -> None:
-    """Models return numpy's numbers."""
+def test_numpy_numbers_are_accepted() -> None:
+    """A score and a box may be numpy's, since that is what models return."""
     box = np.array([0.1, 0.2, 0.3, 0.4], np.float64)
 
     assert make_report("cat", np.float64(0.5), box) == Report("cat", 0.5, (0.1, 0.2, 0.3, 0.4))

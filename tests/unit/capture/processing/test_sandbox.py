@@ -47,7 +47,7 @@ def make() -> Iterator[Make]:
         sandbox.close()
 
 
-def test_pictures_go_there_and_back(make: Make, image: Image) -> None:
+def test_pictures_are_processed_in_the_child(make: Make, image: Image) -> None:
     """Drawing, returning and resizing work in order, on a copy, for pictures of any size."""
     sandbox = make("annotate", "half", "caption?text=Hi", "black", "double")
     before = image.copy()
@@ -66,8 +66,8 @@ def test_pictures_go_there_and_back(make: Make, image: Image) -> None:
     np.testing.assert_array_equal(image, before)
 
 
-def test_reports_come_with_the_picture(make: Make, image: Image) -> None:
-    """A function's reports arrive with its picture, up to a limit; an invalid one is its error."""
+def test_reports_arrive_with_the_picture(make: Make, image: Image) -> None:
+    """A function's reports arrive with its picture, up to a limit; an invalid one is an error."""
     sandbox = make("report", "annotate")
 
     _, (outcome,) = sandbox.run(image, FACTS, [0])
@@ -79,7 +79,7 @@ def test_reports_come_with_the_picture(make: Make, image: Image) -> None:
     assert sandbox.reports == []
 
 
-def test_what_is_kept_stays_as_it_was(make: Make, image: Image) -> None:
+def test_kept_picture_is_not_overwritten(make: Make, image: Image) -> None:
     """A processor may keep a picture for later; its memory is not reused."""
     sandbox = make("keep")
     sandbox.run(image, FACTS, [0])
@@ -91,7 +91,7 @@ def test_what_is_kept_stays_as_it_was(make: Make, image: Image) -> None:
     np.testing.assert_array_equal(third, 255 - image)
 
 
-def test_a_module_finds_the_library_it_knows(make: Make, image: Image) -> None:
+def test_user_functions_get_the_real_standard_library(make: Make, image: Image) -> None:
     """Sleep, threads and standard streams are real: no eventlet, and printing blocks nothing."""
     sandbox = make("count_threads", "green", "talk")
 
@@ -104,7 +104,7 @@ def test_a_module_finds_the_library_it_knows(make: Make, image: Image) -> None:
     assert talked == [""] * 80
 
 
-def test_what_hangs_is_ended_and_named(make: Make, image: Image) -> None:
+def test_hanging_function_is_killed_and_named(make: Make, image: Image) -> None:
     """A processor that never returns is killed, and the next picture gets a new process."""
     sandbox = make("number", "hang", stuck_after_s=1)
 
@@ -115,7 +115,7 @@ def test_what_hangs_is_ended_and_named(make: Make, image: Image) -> None:
     assert sandbox.run(image, FACTS, [0])[1][0].error == ""
 
 
-def test_what_crashes_is_named(make: Make, image: Image) -> None:
+def test_crashing_function_is_named(make: Make, image: Image) -> None:
     """If the process dies, the running processor is named, and a new process starts."""
     sandbox = make("number", "crash")
 
@@ -126,8 +126,8 @@ def test_what_crashes_is_named(make: Make, image: Image) -> None:
     assert sandbox.run(image, FACTS, [0])[1][0].error == ""
 
 
-def test_an_error_without_words_is_an_error_like_any(make: Make, image: Image) -> None:
-    """An exception whose message itself raises costs only the processor's drawing."""
+def test_exception_whose_message_raises_is_reported(make: Make, image: Image) -> None:
+    """An exception whose ``str()`` raises costs only that processor's drawing."""
     sandbox = make("wordless", "black")
 
     made, outcomes = sandbox.run(image, FACTS, [0, 1])
@@ -136,7 +136,7 @@ def test_an_error_without_words_is_an_error_like_any(make: Make, image: Image) -
     assert not made.any()
 
 
-def test_a_function_that_forks_answers_once(make: Make, image: Image) -> None:
+def test_forking_function_answers_once(make: Make, image: Image) -> None:
     """A forked copy of the process must not answer: its answer would count for the next picture."""
     sandbox = make("fork")
 
@@ -146,7 +146,7 @@ def test_a_function_that_forks_answers_once(make: Make, image: Image) -> None:
         assert (made == image).all()
 
 
-def test_what_a_function_has_started_ends_with_its_process(make: Make, image: Image) -> None:
+def test_programs_a_function_started_are_killed_with_it(make: Make, image: Image) -> None:
     """Programs that users' code started are killed too; each hang would leave one behind."""
     sandbox = make("leave_behind", stuck_after_s=0.2)
     made, _ = sandbox.run(image, FACTS, [0])
@@ -170,7 +170,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_it_is_given_up_when_nobody_wants_it(make: Make, image: Image) -> None:
+def test_abandoning_does_not_wait_for_a_hanging_function(make: Make, image: Image) -> None:
     """Closing a camera does not wait for a hanging processor."""
     sandbox = make("hang")
     sandbox.prepare()
@@ -194,8 +194,8 @@ def test_it_is_given_up_when_nobody_wants_it(make: Make, image: Image) -> None:
         ("leaving:f", "importing it raised SystemExit"),
     ],
 )
-def test_functions_are_looked_at_before_the_start(tmp_path: Path, text: str, said: str) -> None:
-    """The error for a failed import is one line with the setting and the fault."""
+def test_unusable_functions_are_reported_at_the_start(tmp_path: Path, text: str, said: str) -> None:
+    """The error is one line that names the camera, the setting and the fault."""
     (tmp_path / "broken.py").write_text("def f(:\n")
     (tmp_path / "needy.py").write_text("import nonesuch\n")
     (tmp_path / "leaving.py").write_text("exit(3)\n")
@@ -208,7 +208,7 @@ def test_functions_are_looked_at_before_the_start(tmp_path: Path, text: str, sai
     assert said in str(refused.value)
 
 
-def test_the_example_in_the_docs_works(tmp_path: Path) -> None:
+def test_documented_example_works(tmp_path: Path) -> None:
     """The example in docs/processors.md runs as shown."""
     text = (ROOT / "docs" / "processors.md").read_text(encoding="utf-8")
     settings, code = (
@@ -234,7 +234,7 @@ def test_the_example_in_the_docs_works(tmp_path: Path) -> None:
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
 
 
-def test_good_functions_pass() -> None:
-    """Valid functions pass the check; without functions no process is started."""
+def test_valid_functions_pass_the_check() -> None:
+    """Users' functions that can be imported pass the check, and so do built-in processors."""
     check_functions({"a": parse_processors([f"{MODULE}:annotate"], Path(__file__).parent)})
     check_functions({"a": parse_processors(["timestamp"], Path())})

@@ -18,7 +18,7 @@ def image() -> Image:
     return np.random.default_rng(7).integers(0, 256, (60, 100, 3), np.uint8)
 
 
-def plainly(image: Image, transform: Transform) -> Image:
+def expected_picture(image: Image, transform: Transform) -> Image:
     """Return the expected picture, computed straight from the definition."""
     image = np.rot90(image, -transform.rotate // 90)
     if transform.mirror in ("horizontal", "both"):
@@ -36,7 +36,7 @@ def plainly(image: Image, transform: Transform) -> Image:
 @pytest.mark.parametrize(
     ("rotate", "mirror", "crop"), list(itertools.product((0, 90, 180, 270), MIRRORS, CROPS))
 )
-def test_turned_then_mirrored_then_cut(
+def test_transform_rotates_then_mirrors_then_crops(
     image: Image, rotate: int, mirror: Mirror, crop: tuple[float, float, float, float]
 ) -> None:
     """The result is always that of rotate, then mirror, then crop."""
@@ -45,13 +45,13 @@ def test_turned_then_mirrored_then_cut(
 
     done = transform.apply(image)
 
-    np.testing.assert_array_equal(done, plainly(image, transform))
+    np.testing.assert_array_equal(done, expected_picture(image, transform))
     np.testing.assert_array_equal(image, before)
     assert done.flags.c_contiguous
     assert transform.size_after(100, 60) == (done.shape[1], done.shape[0])
 
 
-def test_identity_costs_nothing(image: Image) -> None:
+def test_identity_transform_copies_nothing(image: Image) -> None:
     """Without a transform the picture is not even copied."""
     assert Transform().identity
     assert Transform().apply(image) is image
@@ -60,14 +60,14 @@ def test_identity_costs_nothing(image: Image) -> None:
 
 
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (0.999, 0.999)])
-def test_a_crop_leaves_something_to_see(image: Image, corner: tuple[float, float]) -> None:
-    """The narrowest crop leaves 16 pixels a side within the picture."""
+def test_crop_has_a_minimum_size(image: Image, corner: tuple[float, float]) -> None:
+    """Even the smallest crop keeps 16 x 16 pixels, inside the picture."""
     done = Transform(crop=(*corner, 0.001, 0.001)).apply(image)
 
     assert done.shape == (MIN_SIDE, MIN_SIDE, 3)
 
 
-def test_a_tiny_picture_is_not_cut(image: Image) -> None:
+def test_tiny_picture_is_not_cropped(image: Image) -> None:
     """A picture smaller than the minimum crop is not cropped."""
     assert Transform(crop=(0.5, 0.5, 0.5, 0.5)).apply(image[:8, :8]).shape == (8, 8, 3)
 
@@ -83,7 +83,7 @@ def test_a_tiny_picture_is_not_cut(image: Image) -> None:
         ({"crop": (0, 0, float("nan"), 1)}, "crop"),
     ],
 )
-def test_nonsense_is_refused(values: dict[str, object], named: str) -> None:
+def test_invalid_transforms_are_rejected(values: dict[str, object], named: str) -> None:
     """The error names the invalid value."""
     with pytest.raises(ValueError, match=named):
         Transform(**values)  # type: ignore[arg-type]

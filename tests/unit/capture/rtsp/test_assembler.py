@@ -127,11 +127,11 @@ def test_pictures_come_out_as_they_were_sent(
 
 @settings(max_examples=60, deadline=None)
 @given(streams(), st.integers(4, 50), st.data())
-def test_no_picture_is_called_whole_that_misses_something(
+def test_incomplete_pictures_are_never_called_whole(
     stream: tuple[str, list[Picture]], mtu: int, data: st.DataObject
 ) -> None:
-    """A picture with a missing packet is reported, since later ones refer to it. Cameras lose
-    packets before sending, too. Parameter sets are known from before."""
+    """A picture with a missing packet is marked, since later ones refer to it. Cameras lose packets
+    before sending, too. Only slices are compared: parameter sets may be known from before."""
     codec, pictures = stream
     # Makes each picture different.
     pictures = [[*one[:-1], one[-1] + bytes((at,))] for at, one in enumerate(pictures)]
@@ -155,7 +155,7 @@ def test_no_picture_is_called_whole_that_misses_something(
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_a_marker_ends_a_picture_at_once(codec: str) -> None:
+def test_marker_ends_a_picture_at_once(codec: str) -> None:
     """Markers are trusted once a few were right; FFmpeg waits a whole interval instead."""
     pictures = [picture(codec, at % 4 == 0, [b"x" * 40]) for at in range(9)]
     early = packets_of(pictures[:2], codec)
@@ -167,8 +167,8 @@ def test_a_marker_ends_a_picture_at_once(codec: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_parameter_sets_with_a_time_of_their_own_belong_to_what_follows(codec: str) -> None:
-    """Some cameras stamp them with the previous time, and some mark them as a picture's end."""
+def test_parameter_sets_belong_to_the_next_picture(codec: str) -> None:
+    """Some cameras give parameter sets an earlier timestamp, or mark them as a picture's end."""
     sets, key = SETS[codec], picture(codec, True, [b"abc"])[len(SETS[codec]) :]
     other = picture(codec, False, [b"def"])
     packets = [rtp(one, number, 100, True) for number, one in enumerate(sets)]
@@ -182,7 +182,7 @@ def test_parameter_sets_with_a_time_of_their_own_belong_to_what_follows(codec: s
     assert unit.whole
 
 
-def test_a_picture_sent_as_one_unit_is_found() -> None:
+def test_picture_sent_as_one_nal_unit_is_accepted() -> None:
     """Some cameras treat parameter sets and slices as one NAL unit and fragment that."""
     key, other = picture("h264", True, [b"k" * 500]), picture("h264", False, [b"o"])
     whole = START.join(key)
@@ -193,7 +193,7 @@ def test_a_picture_sent_as_one_unit_is_found() -> None:
     assert units[0].key
 
 
-def test_packets_without_numbers_are_believed_at_last() -> None:
+def test_packets_without_numbers_are_eventually_accepted() -> None:
     """FFmpeg ignores the numbers over TCP, so such a camera works with it."""
     pictures = [picture("h264", at % 20 == 0, [b"x"]) for at in range(60)]
     packets = [
@@ -207,8 +207,8 @@ def test_packets_without_numbers_are_believed_at_last() -> None:
     assert all(one.whole for one in units[25:])
 
 
-def test_a_camera_that_begins_anew_is_followed() -> None:
-    """When it restarts behind a relay, its numbers, times and source change."""
+def test_restarted_camera_is_followed() -> None:
+    """When a camera restarts behind a relay, its numbers, timestamps and source change."""
     pictures = [picture("h264", at % 5 == 0, [bytes((at,))]) for at in range(10)]
     first, second = packets_of(pictures[:5], "h264"), packets_of(pictures[5:], "h264")
     second = [one[:8] + b"\0\0\0\x09" + one[12:] for one in second]
@@ -222,7 +222,7 @@ def test_a_camera_that_begins_anew_is_followed() -> None:
     assert steps[5:] == [STEP] * 4
 
 
-def test_endless_pictures_take_no_memory() -> None:
+def test_size_of_an_endless_picture_is_bounded() -> None:
     """If a hostile camera never ends a picture, the collected data is dropped."""
     assembler = Assembler(make_payloads("h264"))
     payload = b"\x7c\x05" + b"x" * 60_000
@@ -244,7 +244,7 @@ def test_endless_pictures_take_no_memory() -> None:
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 @settings(max_examples=200, deadline=None)
 @given(data=st.lists(st.binary(max_size=40), max_size=20))
-def test_rubbish_is_survived(codec: str, data: list[bytes]) -> None:
+def test_random_packets_raise_nothing(codec: str, data: list[bytes]) -> None:
     """Whatever a camera sends, the worst result is no picture."""
     assembler = Assembler(make_payloads(codec))
     for number, one in enumerate(data):

@@ -80,10 +80,10 @@ def read(url: str, count: int = 12, timeout_s: float = 5.0) -> list[Packet]:
     ],
     ids=str,
 )
-def test_pictures_come_whatever_the_habits(
+def test_quirky_cameras_deliver_every_picture(
     camera: Camera, clip: Clip, habits: dict[str, Any]
 ) -> None:
-    """Each is what was encoded, with none missing; only the video is requested."""
+    """Pictures arrive as encoded, with none missing, and only the video is requested."""
     found = camera(**habits)
 
     packets = read(found.url())
@@ -100,8 +100,8 @@ def test_pictures_come_whatever_the_habits(
     ]
 
 
-def test_pictures_come_over_tls(clip: Clip, tmp_path: Path) -> None:
-    """The camera's certificate is self-signed."""
+def test_pictures_arrive_over_tls(clip: Clip, tmp_path: Path) -> None:
+    """A camera with a self-signed certificate is read over TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(make_certificate(tmp_path))
     pictures = pictures_of(clip)
@@ -113,14 +113,14 @@ def test_pictures_come_over_tls(clip: Clip, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("digest", [("MD5",), ("SHA-256",), ("MD5", "SHA-256")])
-def test_digest_is_answered_and_stale_nonces_renewed(camera: Camera, digest: Any) -> None:
+def test_digest_login_renews_stale_nonces(camera: Camera, digest: Any) -> None:
     """Here a nonce is good for two requests, so opening alone takes several."""
     found = camera(digest=digest, nonce_requests=2)
 
     assert read(found.url(LOGIN), 3)
 
 
-def test_a_wrong_password_is_tried_once(camera: Camera) -> None:
+def test_wrong_password_is_tried_once(camera: Camera) -> None:
     """Cameras lock out clients that try several."""
     found = camera(digest=("MD5",))
 
@@ -151,7 +151,7 @@ def test_sessions_are_kept_alive(camera: Camera) -> None:
 
 
 def test_redirects_are_followed_with_the_login(camera: Camera) -> None:
-    """The login stays with its host; a circle ends."""
+    """The login is not sent to another host, and a redirect loop ends with an error."""
     found = camera(digest=("MD5",))
     first = camera(redirects_to=found.url())
     circle = camera()
@@ -167,12 +167,12 @@ def test_redirects_are_followed_with_the_login(camera: Camera) -> None:
         read(camera(redirects_to="file:///etc/passwd").url())
 
 
-def test_a_guarded_address_is_checked_where_it_leads(
+def test_guarded_address_is_checked_when_connecting(
     camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An address typed on the page gets no request if it leads to a link-local address now. What
-    the name led to when it was checked does not matter; an address from the settings file may lead
-    there."""
+    """An address typed on the page gets no request if it now resolves to a link-local address.
+    What it resolved to when it was checked does not matter; an address from the settings file may
+    go there."""
     found = camera()
     url = found.url().replace("127.0.0.1", "localhost")
     monkeypatch.setattr(reserved, "REFUSED", (ip_network("127.0.0.0/8"), ip_network("::1/128")))
@@ -183,8 +183,8 @@ def test_a_guarded_address_is_checked_where_it_leads(
     assert read(url, 1)
 
 
-def test_parameter_sets_may_come_in_the_description_only(clip: Clip) -> None:
-    """Then the size is known before the first picture, and units contain them."""
+def test_parameter_sets_may_be_in_the_description_only(clip: Clip) -> None:
+    """The codec is then known before the first picture, and units contain the parameter sets."""
     pictures = pictures_of(clip)
     sets = [unit for unit in pictures[0] if unit[0] & 31 in (7, 8)]
     bare = [[unit for unit in units if unit[0] & 31 not in (7, 8)] for units in pictures]
@@ -205,16 +205,16 @@ def test_parameter_sets_may_come_in_the_description_only(clip: Clip) -> None:
         found.close()
 
 
-def test_lost_packets_are_told(camera: Camera, clip: Clip) -> None:
-    """The fourth picture loses its first packet: it is incomplete, or missing before the fifth."""
+def test_lost_packet_marks_a_picture_incomplete(camera: Camera, clip: Clip) -> None:
+    """If the fourth picture loses a packet, the fourth one that is read is marked as incomplete."""
     counts = [len(list(packetize(one, "h264"))) for one in pictures_of(clip)]
     found = camera(lost=(sum(counts[:3]),))
 
     assert [one.incomplete for one in read(found.url())] == [at == 3 for at in range(12)]
 
 
-def test_an_end_is_told(camera: Camera) -> None:
-    """The camera hangs up in the middle, and the error says so."""
+def test_lost_connection_is_reported(camera: Camera) -> None:
+    """If the camera hangs up in mid-stream, the error says so."""
     found = camera()
     with closing(RtspDemuxer(address_of(found.url()), 5.0)) as demuxer:
         demuxer.read()
@@ -224,7 +224,7 @@ def test_an_end_is_told(camera: Camera) -> None:
             all(demuxer.read() for _ in range(1000))
 
 
-def test_what_is_not_understood_is_left_to_ffmpeg(camera: Camera) -> None:
+def test_unsupported_streams_are_left_to_ffmpeg(camera: Camera) -> None:
     """An unsupported packet order, for example, is left to FFmpeg."""
     found = camera(sets="; packetization-mode=2")
 

@@ -40,9 +40,9 @@ def read_all(demuxer: PacketReader) -> list[Packet]:
     return packets
 
 
-def test_units_and_stamps_are_those_of_ffmpeg(rtsp: RtspServer) -> None:
-    """Units are equal byte for byte, and timestamps equal. Both guess how far decoding is ahead;
-    FFmpeg repeats a timestamp after each key frame."""
+def test_units_and_timestamps_match_ffmpeg(rtsp: RtspServer) -> None:
+    """Units match byte for byte, and so do display times. Both guess how far decoding is ahead, so
+    decoding times may differ by two frames; FFmpeg repeats one after each key frame."""
     ours = RtspDemuxer(parse_address(rtsp.url("film0"), Path()), 5.0)
     theirs = Demuxer(
         rtsp.url("film1"),

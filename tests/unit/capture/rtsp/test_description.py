@@ -24,8 +24,8 @@ def video(encoding: str = "H264", fmtp: str = "", protocol: str = "RTP/AVP") -> 
     return "\r\n".join(lines) + "\r\n"
 
 
-def test_a_description_is_read() -> None:
-    """A camera with sound and other media, with Unix line ends."""
+def test_description_is_parsed() -> None:
+    """A description with sound, other media and Unix line ends is parsed."""
     text = (
         "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\na=control:rtsp://10.0.0.1/live/\na=range:npt=now-\n"
         "m=video 0 RTP/AVP 98\nb=AS:5000\na=framerate:12.5\na=rtpmap:98 h265/90000\n"
@@ -46,8 +46,8 @@ def test_a_description_is_read() -> None:
     assert [one[:2].hex() for one in found.parameter_sets] == ["4001", "4201", "4401"]
 
 
-def test_of_several_videos_the_widest_is_taken() -> None:
-    """As in FFmpeg; where the description gives no size, opening finds it out."""
+def test_widest_of_several_videos_is_chosen() -> None:
+    """FFmpeg chooses the widest, too; if a size is missing, the choice is left to FFmpeg."""
     small = video(fmtp=f"sprop-parameter-sets={SMALL}")
     large = video(fmtp=f"packetization-mode=1; sprop-parameter-sets={LARGE},aM48gA==")
 
@@ -72,14 +72,14 @@ def test_of_several_videos_the_widest_is_taken() -> None:
         "m=video\r\n",
     ],
 )
-def test_other_videos_are_left_to_ffmpeg(media: str) -> None:
+def test_unsupported_videos_are_left_to_ffmpeg(media: str) -> None:
     """FFmpeg reads them, or says what they are."""
     with pytest.raises(RtspError):
         choose_video(parse_description(f"v=0\r\n{media}".encode()))
 
 
-def test_sound_alone_is_no_video() -> None:
-    """The error says that there is only sound; an HTML page describes nothing."""
+def test_sound_only_description_has_no_video() -> None:
+    """A description of sound only has no video; an HTML page is not a description."""
     assert choose_video(parse_description(b"v=0\r\nm=audio 0 RTP/AVP 0\r\n")) is None
     with pytest.raises(RtspError):
         parse_description(b"<html>hello</html>")
@@ -94,8 +94,8 @@ def test_sound_alone_is_no_video() -> None:
         ("rtsp://other/track1", "rtsp://other/track1"),
     ],
 )
-def test_addresses_are_joined_as_cameras_expect_it(control: str, expected: str) -> None:
-    """The standard's way would cut off a query."""
+def test_control_urls_are_joined_as_cameras_expect(control: str, expected: str) -> None:
+    """Joining them as the standard says would cut off a query."""
     assert control_url("rtsp://cam/live?a=b", control) == expected
     assert control_url("rtsp://cam/live/", "track1") == "rtsp://cam/live/track1"
 
@@ -110,8 +110,8 @@ LINES = [
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(LINES), st.text(max_size=20))))
-def test_rubbish_is_left_to_ffmpeg(lines: list[str]) -> None:
-    """No other exception is raised."""
+def test_malformed_descriptions_raise_only_rtsp_error(lines: list[str]) -> None:
+    """Any text is parsed, or raises RtspError and nothing else."""
     with suppress(RtspError):
         video = choose_video(parse_description("\n".join(lines).encode("utf-8", "replace")))
         assert video is None or video.parameter_sets is not None

@@ -35,10 +35,10 @@ def field(header: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("offered", [BOTH, BOTH[:1], [", ".join(BOTH)], ['Basic realm="x"', *BOTH]])
-def test_the_best_digest_that_is_offered_is_sent(
+def test_strongest_offered_digest_is_sent(
     offered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be offered in one header or several; the numbers are the standard's example."""
+    """Digests may be offered in one header or several; the values are the standard's example."""
     monkeypatch.setattr(login_module.os, "urandom", lambda _count: FixedNonce())
     login = Login("Mufasa", "Circle%20of%20Life")
     assert login.header("GET", "/dir/index.html") == ""  # Not before it is requested.
@@ -54,8 +54,8 @@ def test_the_best_digest_that_is_offered_is_sent(
     assert "00000002" in login.header("GET", "/dir/index.html")
 
 
-def test_digest_without_qop_is_sent_as_old_cameras_want_it() -> None:
-    """As in RFC 2069, corrected: with neither a count nor an algorithm."""
+def test_digest_without_qop_follows_rfc_2069() -> None:
+    """Old cameras expect it as in RFC 2069, corrected: with neither a count nor an algorithm."""
     login = Login("Mufasa", "CircleOfLife")
     assert login.accept(
         ['Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"']
@@ -68,8 +68,8 @@ def test_digest_without_qop_is_sent_as_old_cameras_want_it() -> None:
     assert "algorithm" not in header
 
 
-def test_basic_is_sent_where_nothing_else_is_offered() -> None:
-    """As UTF-8, with the URL's encoding removed."""
+def test_basic_is_sent_if_nothing_else_is_offered() -> None:
+    """The login is sent as UTF-8, with the URL's encoding removed."""
     login = Login("Aladdin", "open%20sesame")
 
     assert login.accept(['Basic realm="WallyWorld"'])
@@ -80,7 +80,7 @@ def test_basic_is_sent_where_nothing_else_is_offered() -> None:
     "offered",
     [[], ["Negotiate"], ['Digest realm="x", nonce="y", algorithm=SHA-512-256'], ["Digest"]],
 )
-def test_what_cannot_be_answered_is_no_reason_to_ask_again(offered: list[str]) -> None:
+def test_unsupported_schemes_are_not_answered(offered: list[str]) -> None:
     """Nothing is sent if no offered scheme is supported."""
     login = Login("a", "b")
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_answered_is_no_reason_to_ask_again(offered: list[str]) -
     assert login.header("OPTIONS", "rtsp://x/") == ""
 
 
-def test_a_refused_password_is_not_sent_again_and_a_stale_nonce_is_renewed() -> None:
+def test_password_is_resent_only_for_a_stale_nonce() -> None:
     """Some cameras reject an old nonce later without calling it stale."""
     login = Login("a", "b")
     challenge = 'Digest realm="x", nonce="{}"'

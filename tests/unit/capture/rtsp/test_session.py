@@ -12,7 +12,7 @@ URL = "rtsp://cam/live?x=1"
 VIDEO = "v=0\r\n{}m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:v\r\n"
 
 
-def asked(*headers: tuple[str, str]) -> tuple[Session, Request]:
+def set_up_with(*headers: tuple[str, str]) -> tuple[Session, Request]:
     """Set up a video; the camera answers with these headers."""
     requests: list[Request] = []
 
@@ -28,9 +28,9 @@ def asked(*headers: tuple[str, str]) -> tuple[Session, Request]:
     ("session", "alive_s"),
     [("12;timeout=30", 15), ("12; Timeout = 8", 4), ("12", 30), ("12;timeout=0", 30), ("", 30)],
 )
-def test_a_sign_of_life_is_given_in_half_the_time(session: str, alive_s: float) -> None:
-    """The default is half of the standard's minute."""
-    found, request = asked(("transport", "RTP/AVP/TCP;interleaved=2-3"), ("session", session))
+def test_keepalive_interval_is_half_the_timeout(session: str, alive_s: float) -> None:
+    """If the camera gives no time-out, the interval is half of the standard's minute."""
+    found, request = set_up_with(("transport", "RTP/AVP/TCP;interleaved=2-3"), ("session", session))
 
     assert found.alive_s == alive_s
     assert (found.channel, found.reports) == (2, 3)
@@ -40,10 +40,10 @@ def test_a_sign_of_life_is_given_in_half_the_time(session: str, alive_s: float) 
 
 
 @pytest.mark.parametrize("transport", ["RTP/AVP;unicast;client_port=5000-5001", "RTP/AVP/UDP", ""])
-def test_another_way_is_left_to_ffmpeg(transport: str) -> None:
+def test_other_transports_are_left_to_ffmpeg(transport: str) -> None:
     """Some cameras agree to TCP and then answer with UDP ports."""
     with pytest.raises(RtspError):
-        asked(("transport", transport), ("session", "1"))
+        set_up_with(("transport", transport), ("session", "1"))
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,8 @@ def test_another_way_is_left_to_ffmpeg(transport: str) -> None:
         ((("content-base", "/live/"),), "a=control:*\r\n", URL),
     ],
 )
-def test_a_session_is_asked_for_where_the_camera_says(
-    headers: Any, control: str, base: str
-) -> None:
-    """It is in the description, or else in the answer, if that is an absolute address."""
+def test_session_url_is_the_one_the_camera_gives(headers: Any, control: str, base: str) -> None:
+    """It comes from the description, or else from the answer's headers, if it is absolute."""
 
     def ask(request: Request) -> Response:
         body = VIDEO.format(control).encode() if request.method == "DESCRIBE" else b""

@@ -35,7 +35,7 @@ def split(data: bytes, sizes: list[int]) -> list[Frame | Request | Response]:
     st.lists(st.integers(1, 70), min_size=1, max_size=4),
 )
 def test_frames_between_messages_are_found(parts: list[bytes | None], sizes: list[int]) -> None:
-    """They are found in order, however the data is split."""
+    """Frames and messages are found in order, however the data is split."""
     sent = b"".join(OK if one is None else interleave(one, 2) for one in parts)
 
     found = split(sent, sizes)
@@ -50,8 +50,8 @@ def test_frames_between_messages_are_found(parts: list[bytes | None], sizes: lis
             assert (item.channel, item.data.tobytes()) == (2, part)
 
 
-def test_the_longest_frames_fit() -> None:
-    """Several of them fit, so the buffer is reused."""
+def test_longest_frames_fit_the_buffer() -> None:
+    """A dozen frames of the greatest length come out whole, so the buffer is reused."""
     parts = [bytes((at,)) * 65_535 for at in range(12)]
 
     found = split(b"".join(map(interleave, parts)), [300_000])
@@ -68,12 +68,12 @@ def test_the_longest_frames_fit() -> None:
         (b"OPTIONS rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\n\r\n" + OK, 2),
     ],
 )
-def test_dialects_are_understood(sent: bytes, count: int) -> None:
-    """Blank lines and stray bytes in between, bare line feeds, and requests from the camera."""
+def test_protocol_deviations_are_tolerated(sent: bytes, count: int) -> None:
+    """Blank lines, stray bytes, bare line feeds and requests from the camera are accepted."""
     assert len(split(sent, [7])) == count
 
 
-def test_what_is_counted_wrongly_costs_no_more_than_itself() -> None:
+def test_bytes_beyond_a_frames_length_are_skipped() -> None:
     """Some cameras send more than a frame's length says; the rest may look like a message."""
     rest = b"ABC\r\nxyz\n GARBAGE RTSP/1.0\r\n\r\n"
     splitter = Splitter()
@@ -99,7 +99,7 @@ def test_what_is_counted_wrongly_costs_no_more_than_itself() -> None:
         b"RTSP/1.0 200 OK\r\nContent-Length: 99999999\r\n\r\n",
     ],
 )
-def test_what_is_no_rtsp_or_has_no_end_is_refused(sent: bytes) -> None:
+def test_other_protocols_and_endless_data_are_rejected(sent: bytes) -> None:
     """The error is immediate, and the buffer is bounded."""
     with pytest.raises(RtspError):
         split(sent, [1000])
@@ -114,7 +114,7 @@ def test_what_is_no_rtsp_or_has_no_end_is_refused(sent: bytes) -> None:
     ),
     st.booleans(),
 )
-def test_rubbish_is_no_more_than_refused(parts: list[bytes], lenient: bool) -> None:
+def test_random_data_raises_only_rtsp_error(parts: list[bytes], lenient: bool) -> None:
     """Parsing any input ends, and raises only the expected error."""
     splitter, sent = Splitter(), b"".join(parts)
     splitter.lenient = lenient

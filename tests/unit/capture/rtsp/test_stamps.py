@@ -11,7 +11,7 @@ PYRAMID = [0, 4, 2, 1, 3, 8, 6, 5, 7, 12, 10, 9, 11]
 
 
 @pytest.mark.parametrize(("shown", "settled"), [(PLAIN, 0), (B_FRAMES, 2), (PYRAMID, 3)])
-def test_stamps_of_decoding_grow_once_the_order_is_known(shown: list[int], settled: int) -> None:
+def test_decoding_times_grow_once_the_order_is_known(shown: list[int], settled: int) -> None:
     """Without B-frames they equal the display times; otherwise they lag by the reordering delay."""
     stamps = DecodeStamps()
 
@@ -22,8 +22,8 @@ def test_stamps_of_decoding_grow_once_the_order_is_known(shown: list[int], settl
     assert all(one <= other for one, other in zip(steady, shown[settled:], strict=True))
 
 
-def test_a_clock_that_was_set_back_begins_anew() -> None:
-    """No key frame is displayed before the pictures sent ahead of it."""
+def test_decoding_times_follow_a_clock_set_back() -> None:
+    """No key frame is displayed before earlier pictures, so a lower time means a new start."""
     stamps = DecodeStamps()
     for one in (1000, 1001, 1002):
         stamps.see(one, False)
@@ -31,7 +31,7 @@ def test_a_clock_that_was_set_back_begins_anew() -> None:
     assert [stamps.see(one, one == 5) for one in (5, 6, 7)] == [5, 6, 7]
 
 
-def test_stamps_of_rtp_go_on_beyond_their_end() -> None:
+def test_rtp_timestamps_continue_past_the_wrap() -> None:
     """RTP timestamps have 32 bits and wrap after 13 hours; a step back stays a step back."""
     stamps = Stamps()
     top = 1 << 32

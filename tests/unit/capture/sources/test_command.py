@@ -76,7 +76,7 @@ def picture(tmp_path: Path) -> bytes:
         f"{GST.format('')} ! jpegenc ! fdsink",  # It prints a greeting before the first picture.
     ],
 )
-def test_jpeg_is_passed_on_as_it_is_written(open_command: Open, command: str) -> None:
+def test_jpeg_output_is_passed_through(open_command: Open, command: str) -> None:
     """Each picture is passed on unchanged, whether it is written in parts or whole."""
     source = open_command(command)
     taken = []
@@ -89,7 +89,7 @@ def test_jpeg_is_passed_on_as_it_is_written(open_command: Open, command: str) ->
     assert source.arrivals.figures.group == 1
 
 
-def test_a_container_is_read(open_command: Open) -> None:
+def test_mpeg_ts_output_is_decoded(open_command: Open) -> None:
     """FFmpeg reads MPEG-TS, which many programs write."""
     source = open_command(f"{FFMPEG} -c:v libx264 -tune zerolatency -g 10 -f mpegts -")
 
@@ -107,7 +107,7 @@ def documented() -> list[str]:
 
 
 @pytest.mark.parametrize("command", documented())
-def test_what_is_documented_works(open_command: Open, command: str) -> None:
+def test_documented_commands_work(open_command: Open, command: str) -> None:
     """The documented command lines work: JPEG is passed on, H.264 is decoded."""
     source = open_command(command)
 
@@ -118,12 +118,12 @@ def test_what_is_documented_works(open_command: Open, command: str) -> None:
     assert isinstance(taken, Jpeg) == ("jpeg" in command)
 
 
-def test_four_lines_are_documented() -> None:
-    """Without any, the test above would pass."""
+def test_four_commands_are_documented() -> None:
+    """The test above would pass if none were found."""
     assert len(documented()) == 4
 
 
-def test_a_named_pipe_is_read_by_cat(open_command: Open, picture: bytes, tmp_path: Path) -> None:
+def test_named_pipe_is_read_through_cat(open_command: Open, picture: bytes, tmp_path: Path) -> None:
     """This is the solution offered when a pipe is given as a file."""
     os.mkfifo(tmp_path / "pipe")
     writer = subprocess.Popen(["sh", "-c", "cat picture.jpg > pipe; sleep 100"], cwd=tmp_path)
@@ -157,7 +157,7 @@ def test_a_named_pipe_is_read_by_cat(open_command: Open, picture: bytes, tmp_pat
         ("gst-launch-1.0 -q nosuchsource ! fdsink", 'no element "nosuchsource"'),
     ],
 )
-def test_why_there_is_no_picture_is_told(open_command: Open, command: str, said: str) -> None:
+def test_reason_for_no_pictures_is_reported(open_command: Open, command: str, said: str) -> None:
     """The error gives the command's exit, silence or last words, without passwords."""
     with pytest.raises(SourceError) as caught:
         open_command(command, timeout_s=1.0 if "sleep" in command else 10.0)
@@ -166,13 +166,13 @@ def test_why_there_is_no_picture_is_told(open_command: Open, command: str, said:
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_file_that_is_no_picture_is_told(open_command: Open, picture: bytes) -> None:
-    """A truncated picture is followed by the end."""
+def test_truncated_picture_is_reported(open_command: Open, picture: bytes) -> None:
+    """A command that exits after half a picture has not delivered one."""
     with pytest.raises(SourceError, match="the command ended with exit code 0"):
         open_command(write("out(jpeg[:-20])"))
 
 
-def test_its_end_is_told(open_command: Open, picture: bytes) -> None:
+def test_command_exit_is_reported(open_command: Open, picture: bytes) -> None:
     """A command that exits after it worked is lost, with its last output as the reason."""
     source = open_command(
         write("out(jpeg)", "time.sleep(0.2)", "sys.exit('lost the camera')"),
@@ -183,7 +183,7 @@ def test_its_end_is_told(open_command: Open, picture: bytes) -> None:
         source.grab()
 
 
-def test_its_silence_is_told(open_command: Open, picture: bytes) -> None:
+def test_hanging_command_is_reported(open_command: Open, picture: bytes) -> None:
     """A command that hangs is lost after the time-out."""
     source = open_command(write("out(jpeg)", "time.sleep(100)"), timeout_s=1.0)
     source.grab()
@@ -192,7 +192,7 @@ def test_its_silence_is_told(open_command: Open, picture: bytes) -> None:
         source.grab()
 
 
-def test_it_is_never_behind(open_command: Open, picture: bytes) -> None:
+def test_newest_picture_is_next_after_a_burst(open_command: Open, picture: bytes) -> None:
     """After a burst, the newest picture is next: nothing ages in the pipe."""
     mark = "jpeg[:2] + b'\\xff\\xfe\\x00\\x03' + bytes([n]) + jpeg[2:]"  # A comment segment.
     source = open_command(
@@ -209,9 +209,7 @@ def test_it_is_never_behind(open_command: Open, picture: bytes) -> None:
         newest = taken.data[6]
 
 
-def test_what_gathered_while_it_was_opened_is_not_its_rate(
-    open_command: Open, picture: bytes
-) -> None:
+def test_backlog_from_opening_does_not_raise_the_rate(open_command: Open, picture: bytes) -> None:
     """FFmpeg takes a second to probe a stream; the backlog made 25 pictures/s count as 38."""
     source = open_command(write("while True: out(jpeg); time.sleep(0.1)"))
     time.sleep(1.5)  # As if opening had taken this long.
@@ -222,8 +220,8 @@ def test_what_gathered_while_it_was_opened_is_not_its_rate(
     assert source.arrivals.figures.fps == pytest.approx(10, rel=0.3)
 
 
-def test_it_runs_in_the_settings_files_folder(open_command: Open, picture: bytes) -> None:
-    """Like all relative paths, a command's start at the settings file's folder."""
+def test_command_runs_in_the_settings_files_folder(open_command: Open, picture: bytes) -> None:
+    """A command's relative paths start at the settings file's folder, like all others."""
     source = open_command("sh -c 'while cat ./picture.jpg; do sleep 0.05; done'")
     source.grab()
 

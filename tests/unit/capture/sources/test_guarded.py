@@ -119,17 +119,17 @@ def next_picture(source: Source, **wanted: int) -> Picture:
         ("mjpeg", "open", "tcp"),
     ],
 )
-def test_ffmpeg_reads_a_camera_whose_name_it_does_not_know(
+def test_ffmpeg_reads_a_camera_it_cannot_resolve(
     mount: str, login: str, transport: Transport, rtsp: RtspServer
 ) -> None:
-    """Over UDP, after TCP was refused, with codecs that only FFmpeg knows, and with a login."""
+    """This works over UDP, after TCP was refused, with a login and with FFmpeg-only codecs."""
     with closing(open_url(rtsp.url(mount, login), transport)) as source:
         for _ in range(5):
             next_picture(source, jpeg_up_to=100)
 
 
-def test_ffmpeg_is_led_to_a_camera_over_tls(tmp_path: Path) -> None:
-    """The TLS connection is ours; both directions pass unchanged, up to the video."""
+def test_ffmpeg_reaches_a_camera_through_our_tls_relay(tmp_path: Path) -> None:
+    """The TLS connection is ours; requests and answers pass in both directions, up to PLAY."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(make_certificate(tmp_path))
     clip = encode_clip(16, "320x180", 8)
@@ -145,26 +145,27 @@ def test_ffmpeg_is_led_to_a_camera_over_tls(tmp_path: Path) -> None:
     assert [one for one in asked if one != "TEARDOWN"][-3:] == ["SETUP", "SETUP", "PLAY"]
 
 
-def test_a_refused_login_is_told(rtsp: RtspServer) -> None:
+def test_rejected_login_is_reported(rtsp: RtspServer) -> None:
     """The error has the camera's own name, and no password."""
     with pytest.raises(LoginRefused, match=NAME) as caught:
         open_url(rtsp.url("small", "digest", "wrong-one"), "udp")
     assert "wrong-one" not in str(caught.value)
 
 
-def test_a_name_that_leads_elsewhere_by_then_is_not_followed(
+def test_name_that_resolves_elsewhere_later_is_not_followed(
     rtsp: RtspServer, resolve: Resolve, trap: tuple[int, list[bytes]]
 ) -> None:
-    """Our own reader is led to the camera but does not know its codec. FFmpeg, resolving the name
-    again, would have connected to the forbidden address."""
+    """Our own reader connects to the camera but does not know its codec. FFmpeg, resolving the
+    name again, would have connected to the forbidden address."""
     resolve("127.0.0.1", FORBIDDEN)
 
     with pytest.raises(AddressRefused, match=f"{NAME} is a link-local address"):
         open_url(rtsp.url("mjpeg"))
+    assert trap[1] == []
 
 
-def test_a_redirect_is_checked(rtsp: RtspServer, trap: tuple[int, list[bytes]]) -> None:
-    """FFmpeg would have followed it; a redirect to an allowed address is followed."""
+def test_redirect_is_checked(rtsp: RtspServer, trap: tuple[int, list[bytes]]) -> None:
+    """FFmpeg would follow any redirect; here only one to an allowed address is followed."""
     port, caught = trap
     evil = RtspCamera([], Habits(redirects_to=f"rtsp://{FORBIDDEN}:{port}/latest"))
     kind = RtspCamera([], Habits(redirects_to=rtsp.url("small")))
@@ -259,8 +260,8 @@ def playlist(*segments: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["film.ts", "film.mp4", "film.m3u8", "to/HERE/film.m3u8"])
-def test_ffmpeg_reads_what_is_fetched_for_it(name: str, folder: tuple[Path, str]) -> None:
-    """Files and playlists, also behind a redirect; a missing segment is skipped."""
+def test_ffmpeg_reads_files_and_playlists_over_http(name: str, folder: tuple[Path, str]) -> None:
+    """Files and playlists are read, also behind a redirect; a missing segment is skipped."""
     path, url = folder
     (path / "film.m3u8").write_text(playlist("film.ts", "missing.ts", "film.ts"))
     name = name.replace("HERE", url.removeprefix("http://"))
@@ -273,10 +274,10 @@ def test_ffmpeg_reads_what_is_fetched_for_it(name: str, folder: tuple[Path, str]
 
 
 @pytest.mark.parametrize("lead", ["", "to/"])
-def test_a_playlist_leads_nowhere_else(
+def test_playlist_cannot_reach_a_forbidden_address(
     lead: str, folder: tuple[Path, str], trap: tuple[int, list[bytes]]
 ) -> None:
-    """The segments are at the forbidden address, directly or behind a redirect."""
+    """A segment at the forbidden address is not requested, directly or behind a redirect."""
     port, caught = trap
     path, url = folder
     place = f"{FORBIDDEN}:{port}/latest"
@@ -291,7 +292,7 @@ def test_a_playlist_leads_nowhere_else(
 @pytest.mark.parametrize(
     "segment", ["file://{}", "{}", "crypto:{}", "tcp://127.0.0.66:80", "data:x"]
 )
-def test_a_playlist_refers_to_http_only(segment: str, folder: tuple[Path, str]) -> None:
+def test_playlist_may_refer_only_to_http(segment: str, folder: tuple[Path, str]) -> None:
     """Local files and other protocols are rejected."""
     path, url = folder
     (path / "odd.m3u8").write_text(playlist(segment.format(path / "film.ts")))

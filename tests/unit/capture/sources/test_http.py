@@ -33,7 +33,7 @@ __all__ = ["camera", "certificate", "make_camera", "open_url"]
 
 
 @pytest.mark.parametrize("name", [*STREAMS, "chunked"])
-def test_every_stream_gives_its_pictures(name: str, camera: FieldCamera, open_url: Open) -> None:
+def test_every_stream_format_is_read(name: str, camera: FieldCamera, open_url: Open) -> None:
     """Whatever surrounds them, pictures arrive immediately and unchanged.
 
     Tasmota sends no first boundary, others send sound between pictures, lengths that are two bytes
@@ -50,7 +50,7 @@ def test_every_stream_gives_its_pictures(name: str, camera: FieldCamera, open_ur
     assert (info.live, info.polled, info.fps) == (True, False, 0)
 
 
-def test_picture_can_be_had_as_pixels(camera: FieldCamera, open_url: Open) -> None:
+def test_picture_is_available_as_pixels(camera: FieldCamera, open_url: Open) -> None:
     """Pixels are returned where wanted, alone or with the camera's JPEG."""
     source = open_url(camera.url("usual"))
     assert source.grab()
@@ -82,7 +82,7 @@ def test_arrivals_are_counted(camera: FieldCamera, open_url: Open) -> None:
     assert figures.group == 1
 
 
-def test_newest_of_several_counts(camera: FieldCamera, open_url: Open) -> None:
+def test_newest_of_several_pictures_is_shown(camera: FieldCamera, open_url: Open) -> None:
     """Pictures that waited are counted but not shown: a live camera shows the present."""
     source = open_url(camera.url("burst"))
     grabs = [grab(source)]
@@ -93,7 +93,7 @@ def test_newest_of_several_counts(camera: FieldCamera, open_url: Open) -> None:
     assert len(source.arrivals._recent) == len(PICTURES)
 
 
-def test_end_of_a_stream_is_told(camera: FieldCamera, open_url: Open) -> None:
+def test_end_of_stream_is_reported(camera: FieldCamera, open_url: Open) -> None:
     """A camera that closes after some pictures is lost immediately, and the reason says so."""
     source = open_url(camera.url("closes"))
     started = time.monotonic()
@@ -107,7 +107,7 @@ def test_end_of_a_stream_is_told(camera: FieldCamera, open_url: Open) -> None:
     ("path", "said"),
     [("silent", "sent nothing for 0.5 s"), ("drips", "no picture in what it sent for 0.5 s")],
 )
-def test_camera_without_pictures_is_given_up(
+def test_camera_without_pictures_times_out(
     path: str, said: str, camera: FieldCamera, open_url: Open
 ) -> None:
     """A camera that goes silent, or sends only other data, is lost after the time-out."""
@@ -119,7 +119,7 @@ def test_camera_without_pictures_is_given_up(
 
 @pytest.mark.parametrize("path", ["still", "still-in-chunks"])
 @pytest.mark.parametrize("login", ["", "Basic", "Digest"])
-def test_still_is_fetched_when_wanted(
+def test_still_is_requested_for_each_picture(
     path: str, login: str, make_camera: Callable[..., FieldCamera], open_url: Open
 ) -> None:
     """A URL that returns one JPEG is requested for each picture, over one connection.
@@ -141,7 +141,7 @@ def test_still_is_fetched_when_wanted(
     assert camera.connections <= (2 if login else 1)
 
 
-def test_still_without_type_or_length_is_one(camera: FieldCamera, open_url: Open) -> None:
+def test_still_without_type_or_length_is_accepted(camera: FieldCamera, open_url: Open) -> None:
     """A picture that ends with its connection is a still too, whatever is appended to it."""
     source = open_url(camera.url("still-until-closed"))
 
@@ -149,7 +149,7 @@ def test_still_without_type_or_length_is_one(camera: FieldCamera, open_url: Open
     assert {grab(source) for _ in range(3)} <= set(PICTURES)
 
 
-def test_still_is_asked_for_what_is_new(camera: FieldCamera, open_url: Open) -> None:
+def test_still_is_requested_only_if_newer(camera: FieldCamera, open_url: Open) -> None:
     """If a camera labels its pictures, only a newer one is requested, and it may answer 304."""
     source = open_url(camera.url("still-with-tag"))
 
@@ -158,13 +158,13 @@ def test_still_is_asked_for_what_is_new(camera: FieldCamera, open_url: Open) -> 
 
 
 def test_still_survives_a_closed_connection(camera: FieldCamera, open_url: Open) -> None:
-    """A camera that closes a kept-alive connection is asked over a new one."""
+    """If a camera closes a kept-alive connection, the next request opens a new one."""
     source = open_url(camera.url("still-that-hangs-up"))
 
     assert len({grab(source) for _ in range(4)}) == 4
 
 
-def test_half_a_still_is_a_fault(camera: FieldCamera, open_url: Open) -> None:
+def test_truncated_still_is_reported(camera: FieldCamera, open_url: Open) -> None:
     """A truncated still is reported; while the camera runs, it costs one picture."""
     assert "not complete" in refusal(open_url, camera.url("half"))
 
@@ -193,7 +193,7 @@ def test_reopened_camera_sees_one_connection(
     assert camera.connections == 3
 
 
-def test_still_that_is_no_jpeg_is_polled_too(camera: FieldCamera, open_url: Open) -> None:
+def test_png_still_is_polled_too(camera: FieldCamera, open_url: Open) -> None:
     """A PNG used to be shown once, then its "stream" ended, again and again."""
     source = open_url(camera.url("still-as-png"))
 
@@ -204,14 +204,15 @@ def test_still_that_is_no_jpeg_is_polled_too(camera: FieldCamera, open_url: Open
     assert [size_of(one) for one in pictures] == 3 * [(64, 48)]
 
 
-def test_text_is_told_by_its_type(camera: FieldCamera, open_url: Open) -> None:
-    """Text was called a video that FFmpeg cannot read; its words may contain a secret."""
+def test_text_answer_is_reported_by_its_type(camera: FieldCamera, open_url: Open) -> None:
+    """The error gives the content type, not the text, which may contain a secret. It used to call
+    the text a video that FFmpeg cannot read."""
     said = refusal(open_url, camera.url("words"))
 
     assert said.endswith(" answers with application/json, not pictures")
 
 
-def test_compressed_picture_is_understood(camera: FieldCamera, open_url: Open) -> None:
+def test_compressed_picture_is_decompressed(camera: FieldCamera, open_url: Open) -> None:
     """Some servers compress everything, whatever the request says."""
     source = open_url(camera.url("still-squeezed"))
 
@@ -219,15 +220,15 @@ def test_compressed_picture_is_understood(camera: FieldCamera, open_url: Open) -
     assert isinstance(source.retrieve(100), Jpeg)
 
 
-def test_stream_that_calls_itself_empty_is_read(camera: FieldCamera, open_url: Open) -> None:
-    """Its "Content-Length: 0" cannot be true."""
+def test_stream_with_a_zero_content_length_is_read(camera: FieldCamera, open_url: Open) -> None:
+    """A stream's "Content-Length: 0" cannot be true, so it is ignored."""
     source = open_url(camera.url("empty-stream"))
 
     assert isinstance(source, MjpegStream)
     assert all(source.grab() for _ in range(3))
 
 
-def test_what_is_not_quite_http_is_left_to_ffmpeg(camera: FieldCamera) -> None:
+def test_invalid_http_is_left_to_ffmpeg(camera: FieldCamera) -> None:
     """FFmpeg knows ICY, and headers of any length; if it fails too, the first reason is given."""
     address = parse_address(camera.url("icy"), Path())
 
@@ -236,7 +237,7 @@ def test_what_is_not_quite_http_is_left_to_ffmpeg(camera: FieldCamera) -> None:
         open_http(address, 5.0, hand_over)
 
 
-def test_host_that_is_switched_on_is_reached_soon() -> None:
+def test_host_that_comes_up_is_reached_quickly() -> None:
     """The kernel retries 3 s after the first attempt, and then only after 7."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
         # With a full queue, new connections are dropped silently.

@@ -31,7 +31,7 @@ __all__ = ["camera", "certificate", "make_camera", "open_url"]
 
 @pytest.mark.parametrize("login", ["Basic", "Digest"])
 @pytest.mark.parametrize("path", ["usual", "still"])
-def test_login_is_what_the_camera_asks_for(
+def test_requested_login_scheme_is_used(
     login: str, path: str, make_camera: Callable[..., FieldCamera], open_url: Open
 ) -> None:
     """Basic or Digest, with a password of any characters; nothing is sent unless requested."""
@@ -52,7 +52,7 @@ def test_login_is_what_the_camera_asks_for(
         ("", "answers 401 Unauthorized; give its user name and password"),
     ],
 )
-def test_wrong_login_is_told(
+def test_rejected_login_is_reported(
     login: str, given: str, said: str, make_camera: Callable[..., FieldCamera], open_url: Open
 ) -> None:
     """A rejected login is an error of its own, so that it is tried rarely."""
@@ -77,14 +77,14 @@ def test_wrong_login_is_told(
         ("playlist", "handed over to FFmpeg with 0.5 s"),
     ],
 )
-def test_refusal_is_told_in_words(
+def test_unusable_answer_is_explained(
     path: str, said: str, camera: FieldCamera, open_url: Open
 ) -> None:
     """The error names what a camera answers instead of pictures, without its secrets."""
     assert said in refusal(open_url, camera.url(path, WRONG), timeout_s=0.5)
 
 
-def test_nobody_there_is_told(open_url: Open) -> None:
+def test_unreachable_host_is_reported(open_url: Open) -> None:
     """The error names a port without a listener, and an unknown host."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -95,7 +95,7 @@ def test_nobody_there_is_told(open_url: Open) -> None:
     assert unknown == "the host cam.invalid is unknown; check the spelling"
 
 
-def test_other_protocol_is_told(open_url: Open) -> None:
+def test_other_protocol_is_reported(open_url: Open) -> None:
     """The error says that a host does not speak HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -141,7 +141,7 @@ def test_login_is_not_sent_to_another_host(
     assert {given for _, given in other.asked} == {""}
 
 
-def test_login_is_not_sent_in_clear_after_tls(
+def test_login_is_not_sent_in_the_clear_after_tls(
     make_camera: Callable[..., FieldCamera], certificate: Path, open_url: Open
 ) -> None:
     """A redirect from https to http gets no password."""
@@ -153,7 +153,7 @@ def test_login_is_not_sent_in_clear_after_tls(
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "rtsp://127.0.0.1/", "http://:0/"])
-def test_redirect_leads_to_http_only(target: str, camera: FieldCamera, open_url: Open) -> None:
+def test_redirect_may_lead_only_to_http(target: str, camera: FieldCamera, open_url: Open) -> None:
     """A camera cannot make the server read anything else."""
     camera.elsewhere = target
 
@@ -162,14 +162,14 @@ def test_redirect_leads_to_http_only(target: str, camera: FieldCamera, open_url:
     )
 
 
-def test_circle_of_redirects_ends(camera: FieldCamera, open_url: Open) -> None:
-    """A camera that redirects to itself is given up."""
+def test_redirect_loop_ends(camera: FieldCamera, open_url: Open) -> None:
+    """A camera that redirects to itself is given up after five redirects."""
     camera.elsewhere = camera.url("moved")
 
     assert "redirects more than 5 times" in refusal(open_url, camera.url("moved"))
 
 
-def test_self_signed_certificate_is_a_choice(
+def test_self_signed_certificate_is_accepted_unless_verified(
     make_camera: Callable[..., FieldCamera], certificate: Path, open_url: Open
 ) -> None:
     """It is accepted at a private address unless ``verify`` forbids it, as the error explains."""
@@ -182,7 +182,7 @@ def test_self_signed_certificate_is_a_choice(
     assert "verify = false" in said
 
 
-def test_plain_camera_behind_https_is_told(camera: FieldCamera, open_url: Open) -> None:
+def test_https_url_of_a_plain_camera_is_reported(camera: FieldCamera, open_url: Open) -> None:
     """The error says that the https URL belongs to a camera that only speaks http."""
     url = camera.url("usual").replace("http:", "https:")
 
@@ -190,15 +190,14 @@ def test_plain_camera_behind_https_is_told(camera: FieldCamera, open_url: Open) 
 
 
 @pytest.mark.parametrize("secured", [False, True])
-def test_a_guarded_address_is_checked_where_it_leads(
+def test_guarded_address_is_checked_when_connecting(
     make_camera: Callable[..., FieldCamera],
     certificate: Path,
     monkeypatch: pytest.MonkeyPatch,
     secured: bool,
 ) -> None:
-    """A name that leads to a forbidden address now gets no request; nor does a redirect. What it
-    led to when it was checked does not matter. Without the guard, as for the settings file, it is
-    followed."""
+    """A name that now resolves to a forbidden address gets no request. What it resolved to when it
+    was checked does not matter. Without the guard, as for the settings file, it is followed."""
     camera = make_camera("", certificate if secured else None)
     url = camera.url("still", host="localhost")
     monkeypatch.setattr(reserved, "REFUSED", (ip_network("127.0.0.0/8"), ip_network("::1/128")))

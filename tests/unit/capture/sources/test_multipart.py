@@ -45,7 +45,7 @@ def read(data: bytes, pieces: Iterable[int] = ()) -> list[bytes]:
 
 @pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("length", [1, 7, 4096, 10**9])
-def test_every_camera_is_understood(name: str, length: int) -> None:
+def test_every_stream_format_is_parsed(name: str, length: int) -> None:
     """However a camera frames its pictures, all of them arrive, and nothing else.
 
     FFmpeg's reader ended at the first part without a boundary, at a wrong length, at padding, and
@@ -58,7 +58,7 @@ def test_every_camera_is_understood(name: str, length: int) -> None:
     assert read(data, [length] * (len(data) // length)) == list(pictures)
 
 
-def test_picture_is_there_with_its_last_byte() -> None:
+def test_picture_is_complete_with_its_last_byte() -> None:
     """No picture waits for the next one's boundary, which comes a whole interval later."""
     parser = JpegParser()
     data = part(SMALL[0])
@@ -79,7 +79,7 @@ def test_picture_is_there_with_its_last_byte() -> None:
     ],
     ids=["progressive", "restart markers", "thumbnail", "markers in EXIF", "fill bytes"],
 )
-def test_end_is_where_the_segments_say(picture: bytes) -> None:
+def test_picture_ends_where_its_segments_say(picture: bytes) -> None:
     """A thumbnail in EXIF, several scans, restart markers and fill bytes do not end a picture."""
     data = b"".join((picture, part(picture), bytes(50), picture))
 
@@ -89,7 +89,7 @@ def test_end_is_where_the_segments_say(picture: bytes) -> None:
 
 @pytest.mark.parametrize("framed", [part, bytes], ids=["in parts", "bare"])
 @pytest.mark.parametrize("cut", [25, 300, 1500, -2])
-def test_truncated_picture_costs_itself(cut: int, framed: type[bytes]) -> None:
+def test_truncated_picture_costs_only_itself(cut: int, framed: type[bytes]) -> None:
     """The picture after a truncated one is found, and the fault is reported."""
     parser = JpegParser()
     found, faults = [], []
@@ -103,7 +103,7 @@ def test_truncated_picture_costs_itself(cut: int, framed: type[bytes]) -> None:
 
 @pytest.mark.parametrize("wrong", [-2, 1, 500, 20_000, 10**15])
 @pytest.mark.parametrize("piece", [100, 10**6])
-def test_length_that_was_right_may_be_wrong_next(wrong: int, piece: int) -> None:
+def test_wrong_length_after_correct_ones_loses_nothing(wrong: int, piece: int) -> None:
     """A camera whose lengths were right so far is not trusted blindly."""
     good = part(SMALL[0]) + part(SMALL[1])
     data = good + part(SMALL[2], length=len(SMALL[2]) + wrong) + good * 2
@@ -113,14 +113,14 @@ def test_length_that_was_right_may_be_wrong_next(wrong: int, piece: int) -> None
     assert found == [*SMALL[:3], *SMALL[:2], *SMALL[:2]]
 
 
-def test_thumbnail_of_a_truncated_picture_is_no_picture() -> None:
+def test_thumbnail_of_a_truncated_picture_is_not_shown() -> None:
     """The thumbnail of a part that ends within its EXIF is not shown."""
     cut = with_thumbnail(SMALL[0], SMALL[1])[: len(SMALL[1]) + 20]
 
     assert read(part(SMALL[2]) + part(cut) + part(SMALL[3])) == [SMALL[2], SMALL[3]]
 
 
-def test_truncated_picture_is_not_completed_by_what_follows() -> None:
+def test_truncated_picture_is_not_completed_by_later_data() -> None:
     """An end marker in the sound that follows half a picture is not the picture's end."""
     sound = part(b"\x01\x02" + EOI + b"\x03", "audio/basic")
 
@@ -131,7 +131,7 @@ def test_truncated_picture_is_not_completed_by_what_follows() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"no picture", bytes(range(256)) * 20])
-def test_part_without_a_picture_is_told(body: bytes) -> None:
+def test_part_without_a_picture_is_reported(body: bytes) -> None:
     """An empty part, or one with garbage in it, is a camera fault but not the end."""
     parser = JpegParser()
 
@@ -141,7 +141,7 @@ def test_part_without_a_picture_is_told(body: bytes) -> None:
     assert parser.fault == "a part arrived that holds no JPEG picture"
 
 
-def test_part_of_another_type_is_no_fault() -> None:
+def test_part_of_another_type_is_skipped_silently() -> None:
     """Sound and metadata are skipped silently, even with a whole JPEG in them."""
     parser = JpegParser()
 
@@ -151,7 +151,7 @@ def test_part_of_another_type_is_no_fault() -> None:
     assert parser.fault == ""
 
 
-def test_endless_picture_takes_no_memory() -> None:
+def test_endless_picture_is_dropped() -> None:
     """A picture that never ends is dropped, and the next good one is found."""
     parser = JpegParser()
     piece = bytes(1 << 20)
@@ -165,8 +165,8 @@ def test_endless_picture_takes_no_memory() -> None:
     assert parser.feed(SMALL[1]) == [SMALL[1]]
 
 
-def test_a_length_counts_in_its_own_part_only() -> None:
-    """Within a part there may be the head of another one; the length is not that one's."""
+def test_length_applies_only_to_its_own_part() -> None:
+    """A part may contain another part's headers; the outer length does not apply to that one."""
     head, truncated, following = b"\nContent-Type: \n", SMALL[3][:700], part(SMALL[3])
     # As long as it is from the truncated picture to the end of the next one.
     length = len(truncated + b"\r\n") + following.index(SMALL[3]) + len(SMALL[3])
@@ -193,7 +193,7 @@ GARBAGE = st.lists(BITS, max_size=12).map(b"".join)
 @FEW
 @given(garbage=GARBAGE, seed=st.integers(0, 99))
 @example(garbage=b"\xff" * 5000, seed=1)
-def test_no_bytes_break_it(garbage: bytes, seed: int) -> None:
+def test_parser_survives_any_bytes(garbage: bytes, seed: int) -> None:
     """Any input, in pieces of any length, gives no error, bounded memory and the same pictures."""
     cuts = random.Random(seed)
     data = garbage * 20
@@ -213,7 +213,7 @@ def test_no_bytes_break_it(garbage: bytes, seed: int) -> None:
     name=st.sampled_from(sorted(STREAMS)),
     pieces=st.lists(st.integers(1, 9000), max_size=40),
 )
-def test_pieces_do_not_matter(name: str, pieces: list[int]) -> None:
+def test_streams_may_be_split_anywhere(name: str, pieces: list[int]) -> None:
     """A stream split anywhere yields exactly its pictures."""
     _, form, before = STREAMS[name]
 
@@ -222,7 +222,7 @@ def test_pieces_do_not_matter(name: str, pieces: list[int]) -> None:
 
 @FEW
 @given(garbage=st.lists(GARBAGE, min_size=4, max_size=4), seed=st.integers(0, 99))
-def test_garbage_loses_no_good_part(garbage: list[bytes], seed: int) -> None:
+def test_garbage_does_not_hide_the_next_picture(garbage: list[bytes], seed: int) -> None:
     """The contents of one part never cost the picture in the next."""
     data = b"".join(
         part(SMALL[2]) + part(rubbish) + part(good)

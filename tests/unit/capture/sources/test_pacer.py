@@ -37,7 +37,7 @@ def test_pictures_come_at_the_interval(paced: FakeClock) -> None:
     assert times[-1] - times[0] == pytest.approx(4.9)
 
 
-def test_long_wait_is_taken_in_pieces(paced: FakeClock) -> None:
+def test_long_wait_is_split_into_pieces(paced: FakeClock) -> None:
     """A camera at 0.1 fps can be stopped long before its next picture."""
     pacer_ = Pacer()
     pacer_.wait()
@@ -68,7 +68,7 @@ def test_small_delay_is_caught_up(paced: FakeClock) -> None:
     assert paced.now == before
 
 
-def test_long_delay_is_forgotten(paced: FakeClock) -> None:
+def test_long_delay_is_not_caught_up(paced: FakeClock) -> None:
     """After a pause, pictures continue at their interval, not in a burst."""
     pacer_ = Pacer()
     pacer_.wait()

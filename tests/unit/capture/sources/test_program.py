@@ -39,7 +39,7 @@ def read_all(program: Program) -> bytes:
     return b"".join(iter(program.read, b""))
 
 
-def lives(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Return whether a process runs; one that has exited but is not reaped does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -50,20 +50,20 @@ def lives(pid: int) -> bool:
 def wait_until_gone(pids: list[int]) -> list[int]:
     """Return the processes that still run after two seconds."""
     deadline = time.monotonic() + 2
-    while (left := [pid for pid in pids if lives(pid)]) and time.monotonic() < deadline:
+    while (left := [pid for pid in pids if is_running(pid)]) and time.monotonic() < deadline:
         time.sleep(0.01)
     return left
 
 
-def test_output_is_read_to_its_end(start: Start) -> None:
-    """Everything it writes arrives, then the end."""
+def test_output_is_read_to_the_end(start: Start) -> None:
+    """Everything a program writes arrives, then the end."""
     program = start("sh", "-c", "printf abc; sleep 0.05; printf def")
 
     assert read_all(program) == b"abcdef"
     assert program.read() == b""
 
 
-def test_what_was_read_can_be_put_back(start: Start) -> None:
+def test_output_can_be_put_back(start: Start) -> None:
     """The beginning is read once to detect the format, and again by the reader of that format."""
     program = start("printf", "abcdef")
     program.put_back(program.read(4))
@@ -87,7 +87,7 @@ def test_what_was_read_can_be_put_back(start: Start) -> None:
         ("printf 'x%.0s' $(seq 300) >&2", "exit code 0: " + "x" * 199 + "…"),
     ],
 )
-def test_how_it_ended_is_told_with_its_last_words(start: Start, script: str, said: str) -> None:
+def test_exit_is_explained_with_the_last_error_line(start: Start, script: str, said: str) -> None:
     """The last line of standard error is the reason, shortened and printable."""
     program = start("sh", "-c", script)
     read_all(program)
@@ -95,16 +95,16 @@ def test_how_it_ended_is_told_with_its_last_words(start: Start, script: str, sai
     assert program.explain("").endswith(said)
 
 
-def test_its_last_words_hold_no_password(start: Start) -> None:
-    """Programs repeat the URL that they cannot open."""
+def test_passwords_in_error_output_are_hidden(start: Start) -> None:
+    """Programs repeat the URL that they cannot open, which may contain a password."""
     program = start("sh", "-c", "echo cannot open $1 >&2", "sh", "rtsp://ann:s3cret@cam/live")
     read_all(program)
 
     assert program.explain("").endswith(": cannot open rtsp://···@cam/live")
 
 
-def test_a_text_instead_of_pictures_holds_no_password(start: Start) -> None:
-    """Nor does text on standard output, where pictures should be."""
+def test_passwords_in_standard_output_are_hidden(start: Start) -> None:
+    """Text on standard output, where pictures should be, may repeat the URL too."""
     program = start("echo", "rtsp://ann:s3cret@cam/live")
     wrote = read_all(program).decode().strip()
 
@@ -120,7 +120,7 @@ def test_half_a_password_is_not_shown(start: Start) -> None:
     assert program.explain("").endswith(": refused")
 
 
-def test_silence_is_told(start: Start) -> None:
+def test_silent_program_is_reported(start: Start) -> None:
     """If a program runs but writes no pictures, the error repeats what it says it waits for."""
     program = start("sh", "-c", "echo waiting for the camera >&2; sleep 100", timeout_s=0.3)
 
@@ -131,17 +131,17 @@ def test_silence_is_told(start: Start) -> None:
     )
 
 
-def test_what_it_says_never_blocks_it(start: Start) -> None:
+def test_error_output_never_blocks_a_program(start: Start) -> None:
     """Standard error is drained, however much is written."""
     program = start("sh", "-c", "head -c 1000000 /dev/zero >&2; printf done")
 
     assert read_all(program) == b"done"
 
 
-def test_it_inherits_neither_secrets_nor_limits(
+def test_program_inherits_neither_secrets_nor_limits(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bus's password, our libraries' settings and the decoder's memory limit are ours."""
+    """The bus's password, our libraries' settings and the decoder's memory limit stay with us."""
     monkeypatch.setenv("PORTHOLE_BUS", "redis://:s3cret@bus")
     monkeypatch.setenv("PYTHONPATH", "/porthole")
     monkeypatch.setenv("MINE", "kept")
@@ -163,7 +163,7 @@ def test_it_inherits_neither_secrets_nor_limits(
 
 
 @pytest.mark.parametrize("words", [("/dev/null",), ("/etc/passwd",), ("/nowhere/program",)])
-def test_what_cannot_be_started_is_told(words: tuple[str, ...]) -> None:
+def test_failed_start_is_reported(words: tuple[str, ...]) -> None:
     """The error gives the system's reason, and nothing is left open."""
     open_before = len(os.listdir("/proc/self/fd"))
 
@@ -176,7 +176,7 @@ FAMILY = "sleep 100 & sleep 100 & echo $$ $!; wait"
 
 
 @pytest.mark.parametrize("first", ["", "trap '' TERM; "])
-def test_closing_ends_all_that_it_has_started(start: Start, first: str) -> None:
+def test_closing_ends_the_whole_process_group(start: Start, first: str) -> None:
     """This includes programs that ignore SIGTERM and their background processes."""
     program = Program(["sh", "-c", first + FAMILY], "/", 5.0)
     pids = [int(word) for word in program.read().split()]
@@ -188,7 +188,7 @@ def test_closing_ends_all_that_it_has_started(start: Start, first: str) -> None:
     assert wait_until_gone(pids) == []
 
 
-def test_it_may_clean_up(start: Start, tmp_path: Path) -> None:
+def test_program_may_clean_up(start: Start, tmp_path: Path) -> None:
     """SIGTERM comes first, so that a program can switch its camera off."""
     script = f"trap 'echo off > {tmp_path}/camera; exit' TERM; echo ready; sleep 100 & wait"
     program = Program(["sh", "-c", script], "/", 5.0)
@@ -200,7 +200,7 @@ def test_it_may_clean_up(start: Start, tmp_path: Path) -> None:
     assert (tmp_path / "camera").read_text() == "off\n"
 
 
-def test_one_that_is_stuck_writing_is_ended(start: Start) -> None:
+def test_program_blocked_on_writing_is_ended(start: Start) -> None:
     """A program blocked on a full pipe that is no longer read does not delay the end."""
     program = Program(["cat", "/dev/zero"], "/", 5.0)
     program.read()
@@ -213,8 +213,8 @@ def test_one_that_is_stuck_writing_is_ended(start: Start) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_none_outlives_the_process_that_started_it(how: signal.Signals) -> None:
-    """However that process ends, the kernel kills the whole group."""
+def test_programs_do_not_outlive_their_parent(how: signal.Signals) -> None:
+    """However the parent process ends, the kernel kills the whole group."""
     code = (
         "import sys, time\n"
         "from server.capture.sources.program import Program\n"
@@ -227,7 +227,7 @@ def test_none_outlives_the_process_that_started_it(how: signal.Signals) -> None:
     ) as owner:
         assert owner.stdout is not None
         pids = [int(word) for word in owner.stdout.readline().split()]
-        alive = [lives(pid) for pid in pids]
+        alive = [is_running(pid) for pid in pids]
         owner.send_signal(how)
 
     assert alive == [True, True]

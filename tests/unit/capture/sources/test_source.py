@@ -31,7 +31,7 @@ def test_test_address_opens_the_pattern() -> None:
         ("https://cam/", "sources.http.open_http", ("https://cam/", 2.5, _open_stream)),
     ],
 )
-def test_address_opens_its_kind(
+def test_each_scheme_opens_its_source(
     text: str, kind: str, arguments: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each scheme opens its kind of source with the address's options."""

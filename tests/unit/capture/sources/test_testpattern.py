@@ -53,8 +53,8 @@ assert counts[0] == counts[1], counts
 """
 
 
-def test_opening_touches_nothing_green() -> None:
-    """It is opened on native threads, where a green lock would leave a greenlet behind."""
+def test_opening_creates_no_greenlet() -> None:
+    """The pattern is opened on native threads, where a green lock would leave a greenlet behind."""
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", IN_THE_SERVER],
         cwd=ROOT,
@@ -77,7 +77,7 @@ def test_time_survives_jpeg(size: tuple[int, int], quality: int) -> None:
     assert read_time(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)) == AT
 
 
-def test_a_picture_needs_no_font(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendering_needs_no_font(monkeypatch: pytest.MonkeyPatch) -> None:
     """All characters are drawn at the start; otherwise each thread would unpack a font."""
     pattern = TestPattern("door", (320, 180))
     pattern.render(AT)
@@ -109,8 +109,8 @@ def test_picture_too_small_for_a_time_has_none(shape: tuple[int, int, int]) -> N
     assert read_time(np.zeros(shape, np.uint8)) is None
 
 
-def test_pictures_of_one_moment_are_alike_and_of_two_differ() -> None:
-    """The picture depends on its time alone."""
+def test_picture_depends_only_on_its_time() -> None:
+    """Pictures of the same moment are equal, and those of different moments differ."""
     pattern = TestPattern("door", (320, 240))
 
     first, again, later = pattern.render(AT), pattern.render(AT), pattern.render(AT + 0.1)
@@ -120,7 +120,7 @@ def test_pictures_of_one_moment_are_alike_and_of_two_differ() -> None:
 
 
 @pytest.mark.parametrize("size", [(640, 360), (64, 48), (200, 600), (1920, 300), (333, 217)])
-def test_nothing_is_left_of_earlier_pictures(size: tuple[int, int]) -> None:
+def test_earlier_pictures_leave_no_trace(size: tuple[int, int]) -> None:
     """Earlier drawings are wiped, whatever the shape of the picture."""
     used = TestPattern("door", size)
     for step in range(40):
@@ -129,7 +129,7 @@ def test_nothing_is_left_of_earlier_pictures(size: tuple[int, int]) -> None:
     assert np.array_equal(used.render(AT), TestPattern("door", size).render(AT))
 
 
-def test_pictures_kept_stay_as_they_were() -> None:
+def test_kept_pictures_are_not_overwritten() -> None:
     """Memory is reused only when nothing refers to it, not even to part of it."""
     pattern = TestPattern("door", (320, 180), noise=0.1)
     kept = []
@@ -144,7 +144,7 @@ def test_pictures_kept_stay_as_they_were() -> None:
 
 
 @pytest.mark.parametrize("size", [(160, 90), (320, 180), (320, 240), (480, 270), (1280, 720)])
-def test_words_stay_within_the_ring(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_stays_within_the_ring(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Letters have a minimum size: in a picture 320 pixels wide, the date overlapped the ring."""
     longest = 1_795_608_000.0  # A Wednesday in November.
     full = TestPattern("door", size).render(longest).astype(int)

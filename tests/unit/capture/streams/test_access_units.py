@@ -30,6 +30,8 @@ SECOND_265 = START + b"\x26\x01\x2f"
         ("h264", START * 5000, False),
     ],
 )
-def test_second_half_is_known_by_its_first_slice(codec: str, data: bytes, continues: bool) -> None:
+def test_second_half_is_identified_by_its_first_slice(
+    codec: str, data: bytes, continues: bool
+) -> None:
     """The first slice of a second half does not begin in the picture's corner."""
     assert continues_picture(codec, data) is continues

@@ -69,8 +69,8 @@ def number_of(frame: Any) -> int:
     return int(frame.pts) // 1024  # MP4's time base for 10 fps is 1/10240 s.
 
 
-def test_nothing_is_decoded_before_it_is_wanted(open_film: Open) -> None:
-    """Then only the group so far is decoded, once, and no packet again."""
+def test_nothing_is_decoded_until_requested(open_film: Open) -> None:
+    """A request decodes only the group so far, and each packet only once."""
     decoder, packets, decoded = open_film("plain")
 
     for packet in packets[:25]:
@@ -99,7 +99,7 @@ def test_whole_groups_are_skipped(open_film: Open) -> None:
     assert decoded == [10, 30]
 
 
-def test_pictures_come_in_the_order_in_which_they_are_shown(open_film: Open) -> None:
+def test_pictures_come_in_display_order(open_film: Open) -> None:
     """B-frames are decoded after a picture that is displayed later; time never goes back."""
     decoder, packets, _ = open_film("b-frames")
     shown = []
@@ -144,8 +144,8 @@ def test_nothing_is_shown_after_a_loss_until_the_next_key_frame(open_film: Open)
     assert shown == [0, 1, 2, *range(10, 25)]
 
 
-def test_damaged_picture_is_told_once(open_film: Open) -> None:
-    """Then the decoder waits silently for a key frame."""
+def test_damaged_picture_is_reported_once(open_film: Open) -> None:
+    """After that, the decoder waits silently for a key frame."""
     decoder, packets, _ = open_film("plain")
     decoder.add(packets[0])
     data = bytearray(packets[1].data)
@@ -164,7 +164,7 @@ def test_damaged_picture_is_told_once(open_film: Open) -> None:
     assert decoder.newest() is not None
 
 
-def test_what_waits_is_bounded(open_film: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_packets_are_bounded(open_film: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """A group that never ends is decoded as it comes, so that its newest picture can be shown."""
     monkeypatch.setattr(decoder_module, "MAX_PENDING", 4)
     decoder, packets, decoded = open_film("plain")
@@ -178,9 +178,11 @@ def test_what_waits_is_bounded(open_film: Open, monkeypatch: pytest.MonkeyPatch)
     assert number_of(frame) == 7
 
 
-def test_what_is_only_looked_at_is_decoded_roughly(films: dict[str, Path], open_film: Open) -> None:
-    """Without the loop filter, decoding is cheaper, and off by a few levels up to the next key.
-    Viewers that join in the middle of a group get exact pictures."""
+def test_rough_decoding_stays_close_to_the_original(
+    films: dict[str, Path], open_film: Open
+) -> None:
+    """Without the loop filter, decoding is cheaper, and off by a few levels until the next key
+    frame. Viewers that join in the middle of a group get exact pictures."""
     full, packets, _ = open_film("plain")
     context = av.open(str(films["plain"])).streams.video[0].codec_context
     rough = RoughDecoder(full, context)
@@ -206,7 +208,7 @@ def test_what_is_only_looked_at_is_decoded_roughly(films: dict[str, Path], open_
     assert seen == [0, 0, 0]
 
 
-def test_who_watches_has_what_is_looked_at_decoded_anyway(
+def test_rough_decoder_idles_while_somebody_watches(
     films: dict[str, Path], open_film: Open
 ) -> None:
     """Nothing but a key frame is decoded twice while somebody watches."""

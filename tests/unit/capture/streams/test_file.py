@@ -66,7 +66,7 @@ def index_of(image: Image) -> int:
     return round((float(image.mean()) - shade(0)) / 40)
 
 
-def test_file_says_what_it_is(clip: Path) -> None:
+def test_file_reports_size_rate_and_codec(clip: Path) -> None:
     """Size, rate and codec come from the file; it is not live, so it can wait."""
     source = FileVideo(str(clip), loop=True)
 
@@ -89,7 +89,7 @@ def test_file_is_played_in_order_and_ends(clip: Path) -> None:
     source.close()
 
 
-def test_file_begins_again(clip: Path) -> None:
+def test_file_loops(clip: Path) -> None:
     """With loop the first picture follows the last, for ever."""
     source = FileVideo(str(clip), loop=True)
 
@@ -112,7 +112,7 @@ def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
     assert paced.now - started == pytest.approx(2 * FRAMES / FPS, abs=0.11)
 
 
-def test_film_that_is_read_now_and_then_keeps_its_pace(
+def test_rarely_read_film_keeps_its_pace(
     tmp_path: Path, paced: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A film that is only recorded is read twice a second, and each picture keeps its own time.
@@ -136,8 +136,8 @@ def test_film_that_is_read_now_and_then_keeps_its_pace(
     assert len(set(grabbed)) < 70, "several are read at a time"
 
 
-def test_no_picture_is_missing_where_a_film_starts_over(tmp_path: Path, paced: FakeClock) -> None:
-    """With B-frames the last two were never shown, and each round began with a pause."""
+def test_no_picture_is_lost_when_a_film_starts_over(tmp_path: Path, paced: FakeClock) -> None:
+    """With B-frames, the last two pictures were never shown, and each round began with a pause."""
     options = ("-frames:v", "10", "-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p")
     film = make_film(tmp_path / "film.mp4", *options, source="testsrc2=size=64x48:rate=10")
     source = FileVideo(str(film), loop=True)
@@ -153,11 +153,9 @@ def test_no_picture_is_missing_where_a_film_starts_over(tmp_path: Path, paced: F
     assert np.diff(times) == pytest.approx(0.1, abs=0.001)
 
 
-def test_a_round_that_nobody_sees_is_not_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At the end of each round the whole last group was decoded, which delayed the next round. Yet
-    all viewers were sent the film's own video."""
+def test_unwatched_film_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of each round the whole last group was decoded, which delayed the next round, even
+    though all viewers were sent the film's own video."""
     options = ("-frames:v", "40", "-c:v", "libx264", "-g", "100", "-pix_fmt", "yuv420p")
     film = make_film(tmp_path / "film.mp4", *options, source="testsrc2=size=64x48:rate=10")
     decoded = []
@@ -182,7 +180,7 @@ def test_a_round_that_nobody_sees_is_not_decoded(
     assert len(decoded) == 90 % 40 + 1
 
 
-def test_file_stands_still_while_paused(clip: Path, paced: FakeClock) -> None:
+def test_paused_file_continues_where_it_stopped(clip: Path, paced: FakeClock) -> None:
     """After a pause the film continues where it was, without a burst of the pictures in between."""
     source = FileVideo(str(clip), loop=True)
     assert index_of(next_image(source)) == 0
@@ -214,7 +212,7 @@ def test_grab_returns_before_a_far_picture_is_due(tmp_path: Path, paced: FakeClo
 
 @pytest.mark.parametrize("suffix", ["mp4", "mjpeg", "ts", "h264", "mkv", "gif"])
 def test_other_containers_loop_too(suffix: str, tmp_path: Path) -> None:
-    """Containers that seek well, badly and not at all all loop."""
+    """Containers loop whether they seek well, badly or not at all."""
     path = make_film(
         tmp_path / f"clip.{suffix}", "-frames:v", "4", source="testsrc=size=64x48:rate=10"
     )
@@ -226,8 +224,8 @@ def test_other_containers_loop_too(suffix: str, tmp_path: Path) -> None:
     assert shapes == {(48, 64, 3)}
 
 
-def test_last_pictures_are_seen(tmp_path: Path) -> None:
-    """With B-frames, a decoder holds pictures back; a film of one picture never showed it."""
+def test_last_pictures_are_shown(tmp_path: Path) -> None:
+    """With B-frames, a decoder holds pictures back; a film's only picture used to be missing."""
     options = ("-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p")
     film = make_film(tmp_path / "film.mp4", "-frames:v", "1", *options)
     source = FileVideo(str(film), loop=False)
@@ -240,7 +238,7 @@ def test_last_pictures_are_seen(tmp_path: Path) -> None:
     source.close()
 
 
-def test_jpeg_is_handed_over_as_the_file_holds_it(clip: Path) -> None:
+def test_jpeg_is_passed_through(clip: Path) -> None:
     """Nothing is decoded while the file's quality is accepted, also after it starts over."""
     source = FileVideo(str(clip), loop=True)
 
@@ -254,7 +252,7 @@ def test_jpeg_is_handed_over_as_the_file_holds_it(clip: Path) -> None:
         assert index_of(decode_jpeg(jpeg)) == number % FRAMES
 
 
-def test_jpeg_that_is_too_fine_is_decoded(clip: Path) -> None:
+def test_jpeg_above_the_accepted_quality_is_decoded(clip: Path) -> None:
     """If the accepted quality is below the file's, pixels are returned."""
     source = FileVideo(str(clip), loop=True)
     jpeg = next_picture(source, jpeg_up_to=100)
@@ -267,7 +265,7 @@ def test_jpeg_that_is_too_fine_is_decoded(clip: Path) -> None:
 # Files that change.
 
 
-def test_replaced_film_is_seen_at_the_next_round(clip: Path, tmp_path: Path) -> None:
+def test_replaced_film_is_shown_from_the_next_round(clip: Path, tmp_path: Path) -> None:
     """The old film used to play on for ever, from a file that had been deleted."""
     path = tmp_path / "clip.avi"
     shutil.copy(clip, path)
@@ -284,7 +282,7 @@ def test_replaced_film_is_seen_at_the_next_round(clip: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["clip.avi", "still.png"])
-def test_deleted_file_is_told(name: str, clip: Path, tmp_path: Path) -> None:
+def test_deleted_file_is_reported(name: str, clip: Path, tmp_path: Path) -> None:
     """A film fails at its next round, a picture immediately."""
     path = tmp_path / name
     if name == "clip.avi":
@@ -302,8 +300,8 @@ def test_deleted_file_is_told(name: str, clip: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tiff"])
-def test_picture_stands_until_it_changes(suffix: str, tmp_path: Path) -> None:
-    """It is decoded once and has no frame rate; it used to have 25 a second."""
+def test_still_is_decoded_once_until_it_changes(suffix: str, tmp_path: Path) -> None:
+    """A still is decoded once and has no frame rate; it used to have 25 a second."""
     path = tmp_path / f"100% still %03d.{suffix}"
     cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
     source = FileVideo(str(path), loop=True)
@@ -323,7 +321,7 @@ def test_picture_stands_until_it_changes(suffix: str, tmp_path: Path) -> None:
     assert after.mean() == pytest.approx(200, abs=2)
 
 
-def test_film_of_one_jpeg_is_there_as_pixels_too(tmp_path: Path) -> None:
+def test_single_jpeg_film_is_available_as_pixels(tmp_path: Path) -> None:
     """It is passed through at first, and decoded once somebody wants it rotated."""
     path = make_film(tmp_path / "film.avi", "-frames:v", "1", "-c:v", "mjpeg")
     source = FileVideo(str(path), loop=True)
@@ -338,7 +336,7 @@ def test_film_of_one_jpeg_is_there_as_pixels_too(tmp_path: Path) -> None:
     assert source.info.still
 
 
-def test_photograph_stands_upright(tmp_path: Path) -> None:
+def test_photo_is_rotated_by_its_orientation(tmp_path: Path) -> None:
     """A phone stores its orientation instead of rotating the picture."""
     path = tmp_path / "photo.jpg"
     cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
@@ -374,7 +372,7 @@ def test_file_without_video_is_reported(content: bytes, tmp_path: Path) -> None:
         FileVideo(str(path), loop=True)
 
 
-def test_song_is_no_video(tmp_path: Path) -> None:
+def test_sound_file_is_reported(tmp_path: Path) -> None:
     """The error says that there is only sound."""
     path = make_film(tmp_path / "song.wav", "-t", "0.2", source="sine")
 
@@ -382,7 +380,7 @@ def test_song_is_no_video(tmp_path: Path) -> None:
         FileVideo(str(path), loop=True)
 
 
-def test_file_that_may_not_be_read_is_reported(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_file_is_reported(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says that a file may not be read."""
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # Root may read anything.
 
@@ -399,7 +397,7 @@ def test_unknown_codec_is_named(tmp_path: Path) -> None:
         FileVideo(str(path), loop=True)
 
 
-def test_animated_webp_is_named(tmp_path: Path) -> None:
+def test_animated_webp_is_reported(tmp_path: Path) -> None:
     """FFmpeg cannot decode it; it used to count as a file without pictures, retried for ever."""
     path = make_film(tmp_path / "film.webp", "-frames:v", "3", "-c:v", "libwebp_anim")
 
@@ -408,7 +406,7 @@ def test_animated_webp_is_named(tmp_path: Path) -> None:
 
 
 def test_av1_is_shown(tmp_path: Path) -> None:
-    """It used to count as a file without pictures, for ever."""
+    """AV1 is decoded; it used to count as a file without pictures, for ever."""
     options = ("-c:v", "libsvtav1", "-preset", "12", "-frames:v", "5")
     source = FileVideo(str(make_film(tmp_path / "film.mp4", *options)), loop=True)
 
@@ -420,8 +418,8 @@ def test_av1_is_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "avi", "mp4"])
-def test_large_file_is_refused(suffix: str, tmp_path: Path) -> None:
-    """The size limits of cameras hold for files too, before anything is decoded."""
+def test_oversized_pictures_are_rejected(suffix: str, tmp_path: Path) -> None:
+    """The size limits of cameras apply to files too, before anything is decoded."""
     codec = {"png": "png", "avi": "mjpeg", "mp4": "libx264"}[suffix]
     options = ("-frames:v", "1", "-c:v", codec)
     path = make_film(tmp_path / f"film.{suffix}", *options, source="color=red:size=8200x64")
@@ -430,7 +428,7 @@ def test_large_file_is_refused(suffix: str, tmp_path: Path) -> None:
         FileVideo(str(path), loop=True)
 
 
-def test_damaged_picture_is_told_and_the_next_one_shown(clip: Path, tmp_path: Path) -> None:
+def test_damaged_picture_is_reported_and_skipped(clip: Path, tmp_path: Path) -> None:
     """One picture that cannot be decoded does not end the film."""
     path = tmp_path / "clip.avi"
     data = bytearray(clip.read_bytes())

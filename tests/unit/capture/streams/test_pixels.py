@@ -35,8 +35,10 @@ def picture_of(path: Path) -> Image:
         ("film.dv", ("-c:v", "dvvideo", "-pix_fmt", "yuv420p")),
     ],
 )
-def test_interlaced_pictures_are_whole(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
-    """They used to be black, and "live". Moving edges are not torn between two field times."""
+def test_interlaced_pictures_are_deinterlaced(
+    name: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Moving edges are not torn between two fields. Such films used to be black, and "live"."""
     # A white bar crosses the picture, the lower field 20 ms after the upper.
     moving = (
         "color=black:size=720x576:rate=50[black];color=white:size=60x576:rate=50[bar];"
@@ -51,7 +53,7 @@ def test_interlaced_pictures_are_whole(name: str, options: tuple[str, ...], tmp_
     assert combed < 1.0
 
 
-def test_pixels_become_square(tmp_path: Path) -> None:
+def test_anamorphic_film_gets_square_pixels(tmp_path: Path) -> None:
     """An anamorphic film used to be shown too narrow."""
     source = "testsrc2=size=480x360:rate=25,setsar=4/3"
 
@@ -61,7 +63,7 @@ def test_pixels_become_square(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("degrees", "corner"), [(0, (0, 0)), (90, (1, 0)), (180, (1, 1)), (270, (0, 1))]
 )
-def test_film_stands_upright(degrees: int, corner: tuple[int, int], tmp_path: Path) -> None:
+def test_film_is_rotated_by_its_tag(degrees: int, corner: tuple[int, int], tmp_path: Path) -> None:
     """A phone's film taken sideways is rotated by its tag, as FFmpeg's program does."""
     source = "color=black:size=64x48:rate=25,drawbox=x=0:y=0:w=16:h=16:color=white:t=fill"
     film = make_film(tmp_path / "film.mp4", *H264, source=source)

@@ -12,14 +12,14 @@ def play(playout: Playout, stamps: list[float | None], at: float = 100.0) -> lis
     return [playout.due(stamp, at) - at for stamp in stamps]
 
 
-def test_a_burst_is_spread_over_its_time() -> None:
+def test_burst_is_spread_by_its_timestamps() -> None:
     """A playlist's segment arrives in one burst and is played at the pace of its timestamps."""
     due = play(Playout(STEP_S, 2.0), [10.0, 10.1, 10.3, 10.4])
 
     assert due == pytest.approx([0, 0.1, 0.3, 0.4])
 
 
-def test_what_comes_late_delays_all_that_follows() -> None:
+def test_late_packet_delays_all_later_ones() -> None:
     """After a segment that came half a second late, the next may be as late without a gap."""
     playout = Playout(STEP_S, 2.0)
     play(playout, [10.0])
@@ -40,7 +40,7 @@ def test_what_comes_late_delays_all_that_follows() -> None:
         pytest.param(None, id="it is missing"),
     ],
 )
-def test_a_jump_neither_stalls_nor_races(stamp: float | None) -> None:
+def test_timestamp_jump_neither_stalls_nor_races(stamp: float | None) -> None:
     """An impossible timestamp counts as one usual step; the next counts from there."""
     after = 10.08 if stamp is None else stamp + STEP_S
 
@@ -49,7 +49,7 @@ def test_a_jump_neither_stalls_nor_races(stamp: float | None) -> None:
     assert due == pytest.approx([0, STEP_S, 2 * STEP_S], abs=0.001)
 
 
-def test_the_usual_step_is_learnt() -> None:
+def test_usual_step_is_learnt() -> None:
     """A stream that promised 25 fps but sends 10 is not sped up where timestamps are missing."""
     playout = Playout(STEP_S, 2.0)
     due = play(playout, [number / 10 for number in range(60)])
@@ -60,7 +60,7 @@ def test_the_usual_step_is_learnt() -> None:
     assert due[-1] == pytest.approx(5.9)
 
 
-def test_a_slow_film_is_played_slowly() -> None:
+def test_slow_film_is_played_slowly() -> None:
     """In a file, a picture every ten seconds is not a jump."""
     assert play(Playout(STEP_S, 30.0), [0.0, 10.0, 20.0]) == pytest.approx([0, 10, 20])
 
@@ -75,7 +75,7 @@ def arrive(playout: Playout, first: int, count: int, began_at: float) -> list[fl
     return delays
 
 
-def test_a_live_stream_that_begins_with_its_past_catches_up() -> None:
+def test_live_stream_with_a_backlog_catches_up() -> None:
     """A server that first sends its last five seconds would leave us five seconds late for good."""
     playout = Playout(STEP_S, 2.0)
     past = 125
@@ -88,7 +88,7 @@ def test_a_live_stream_that_begins_with_its_past_catches_up() -> None:
     assert next(n for n, one in enumerate(delays) if one < 1) * STEP_S < WATCHED_S + 0.2
 
 
-def test_a_stream_that_is_on_time_is_not_hurried() -> None:
+def test_punctual_stream_is_not_sped_up() -> None:
     """Packets that come at their pace are due as they come; there is nothing to gain."""
     playout = Playout(STEP_S, 2.0)
 
@@ -98,8 +98,8 @@ def test_a_stream_that_is_on_time_is_not_hurried() -> None:
     assert playout.catch_up() == 0.0
 
 
-def test_a_film_is_not_hurried_for_being_read_early() -> None:
-    """It is always read before its time, since it waits for us; there is no live edge to reach."""
+def test_film_read_early_is_not_sped_up() -> None:
+    """A film is always read early, since it waits for us; there is no live edge to reach."""
     playout = Playout(STEP_S, 2.0)
     play(playout, [number * STEP_S for number in range(250)])
     gained_s = []

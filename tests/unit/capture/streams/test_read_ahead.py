@@ -34,7 +34,7 @@ def start(film: Film) -> ReadAhead:
     return ReadAhead(film.next, film.closed.set, Playout(0.01, 2.0), catches_up=False)
 
 
-def test_packets_come_in_order_and_not_before_their_time() -> None:
+def test_packets_come_in_order_and_when_due() -> None:
     """All are read immediately, and each is returned when due; then the end is reported."""
     began, taken = time.monotonic(), []
     ahead = start(Film(20))
@@ -53,7 +53,7 @@ def test_packets_come_in_order_and_not_before_their_time() -> None:
 
 
 @pytest.mark.parametrize(("nbytes", "most"), [(1000, 100 * MAX_AHEAD_S), (1 << 20, 34)])
-def test_what_waits_is_bounded(nbytes: int, most: float) -> None:
+def test_read_ahead_is_bounded(nbytes: int, most: float) -> None:
     """A film is not read into memory whole: the rest stays on its server."""
     film = Film(nbytes=nbytes)
     began = time.monotonic()
@@ -70,8 +70,8 @@ def test_what_waits_is_bounded(nbytes: int, most: float) -> None:
     assert film.closed.is_set()
 
 
-def test_nothing_due_is_no_packet() -> None:
-    """Waiting ends after the given time, so that the source can be closed."""
+def test_end_is_reported_without_waiting() -> None:
+    """The end of a film ends a wait immediately, not after its time-out."""
     ahead = start(Film(1))
     assert ahead.take(1.0) is not None
 
@@ -83,7 +83,7 @@ def test_nothing_due_is_no_packet() -> None:
     assert time.monotonic() - began < 1
 
 
-def test_a_film_goes_on_after_a_pause() -> None:
+def test_film_continues_after_a_pause() -> None:
     """What became due during the pause is not played in a burst."""
     ahead = start(Film())
     assert ahead.take(1.0) is not None

@@ -46,7 +46,7 @@ def open_url(url: str, timeout_s: float = TIMEOUT_S, **settings: Any) -> Video:
     return opener(address, timeout_s)
 
 
-def test_sockets_of_udp_are_noticed() -> None:
+def test_udp_sockets_are_detected() -> None:
     """A full UDP socket loses packets, so it must be read more often. FFmpeg does not tell which
     transport a camera chose if both may be tried."""
     script = (
@@ -93,7 +93,7 @@ def age_of(picture: Picture) -> float:
         ("udp", "h264"),
     ],
 )
-def test_rtsp_is_shown(mount: str, codec: str, rtsp: RtspServer) -> None:
+def test_rtsp_pictures_are_whole_and_current(mount: str, codec: str, rtsp: RtspServer) -> None:
     """Each picture is whole, current, and newer than the one before; UDP is tried after TCP."""
     with closing(open_url(rtsp.url(mount))) as source:
         pictures = [next_picture(source) for _ in range(12)]
@@ -108,8 +108,8 @@ def test_rtsp_is_shown(mount: str, codec: str, rtsp: RtspServer) -> None:
         assert source.arrivals.figures.waiting_for == ""
 
 
-def test_cameras_own_jpeg_is_handed_over(rtsp: RtspServer) -> None:
-    """RTSP with MJPEG is passed through, too."""
+def test_rtsp_mjpeg_is_passed_through(rtsp: RtspServer) -> None:
+    """A camera's own JPEG is passed through over RTSP, too."""
     with closing(open_url(rtsp.url("mjpeg"))) as source:
         picture = next_picture(source, jpeg_up_to=100)
 
@@ -117,7 +117,7 @@ def test_cameras_own_jpeg_is_handed_over(rtsp: RtspServer) -> None:
         assert (picture.width, picture.height) == (640, 360)
 
 
-def test_joining_between_key_frames_says_what_is_waited_for(rtsp: RtspServer) -> None:
+def test_joining_between_key_frames_reports_the_wait(rtsp: RtspServer) -> None:
     """With ten-second groups the wait may be as long; the first viewer started the group."""
     with closing(open_url(rtsp.url("group10"))) as first:
         next_picture(first)
@@ -145,7 +145,7 @@ def test_first_picture_of_a_short_group_comes_soon(rtsp: RtspServer) -> None:
         assert time.monotonic() - began < 3.0
 
 
-def test_stalled_camera_is_read_to_its_present(rtsp: RtspServer) -> None:
+def test_backlog_of_a_hung_camera_is_skipped(rtsp: RtspServer) -> None:
     """After a camera has hung, its backlog is skipped: the picture shown is current."""
     with closing(open_url(rtsp.url("h264"))) as source:
         next_picture(source)
@@ -162,7 +162,7 @@ def test_stalled_camera_is_read_to_its_present(rtsp: RtspServer) -> None:
         assert ages[-1] <= 0.3
 
 
-def test_hanging_camera_is_told(rtsp: RtspServer) -> None:
+def test_hanging_camera_times_out(rtsp: RtspServer) -> None:
     """Reading ends after the time-out, and the error says so."""
     with closing(open_url(rtsp.url("h264"), timeout_s=1.0)) as source, rtsp.hanging():
         began = time.monotonic()
@@ -173,7 +173,7 @@ def test_hanging_camera_is_told(rtsp: RtspServer) -> None:
         assert time.monotonic() - began < 3
 
 
-def test_nothing_torn_is_shown_after_a_loss(rtsp: RtspServer) -> None:
+def test_packet_loss_shows_no_torn_picture(rtsp: RtspServer) -> None:
     """With one packet in 50 lost over UDP, some pictures are missing and the others are whole."""
     with closing(open_url(rtsp.url("lossy"))) as source:
         whole = missing = 0
@@ -209,8 +209,8 @@ def test_login_is_accepted(login: str, rtsp: RtspServer) -> None:
 @pytest.mark.parametrize(
     ("password", "said"), [("wrong-one", "refuses the user name or password"), ("", "wants a user")]
 )
-def test_refused_login_is_told(login: str, password: str, said: str, rtsp: RtspServer) -> None:
-    """It is an error of its own, so it is not retried immediately; it has no password in it."""
+def test_rejected_login_is_reported(login: str, password: str, said: str, rtsp: RtspServer) -> None:
+    """The error is one of its own, so that it is tried rarely, and contains no password."""
     url = rtsp.url("h264", login, password or PASSWORD)
     if not password:
         url = "rtsp://" + url.partition("@")[2]
@@ -230,7 +230,7 @@ def test_refused_login_is_told(login: str, password: str, said: str, rtsp: RtspS
         ("udp", "tcp", r'does not send over TCP \(461.*transport = "udp" or "auto"'),
     ],
 )
-def test_rtsp_refusals_are_told(mount: str, transport: str, said: str, rtsp: RtspServer) -> None:
+def test_rtsp_errors_are_reported(mount: str, transport: str, said: str, rtsp: RtspServer) -> None:
     """All of these used to give "no video that FFmpeg can read"."""
     with pytest.raises(SourceError, match=said):
         open_url(rtsp.url(mount), transport=transport)
@@ -252,7 +252,9 @@ Answer = Callable[..., int]
         ("rtsp", b"SSH-2.0-OpenSSH\r\n", "FFmpeg can"),
     ],
 )
-def test_other_answers_are_told(scheme: str, answer: bytes, said: str, answer_with: Answer) -> None:
+def test_unusable_answers_are_reported(
+    scheme: str, answer: bytes, said: str, answer_with: Answer
+) -> None:
     """The errors give host and port, but not the password."""
     port = answer_with(answer)
 
@@ -265,8 +267,8 @@ def test_other_answers_are_told(scheme: str, answer: bytes, said: str, answer_wi
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_silent_host_is_told(scheme: str, answer_with: Answer) -> None:
-    """It accepts the connection and stays silent: opening ends after the time-out."""
+def test_silent_host_times_out(scheme: str, answer_with: Answer) -> None:
+    """If a host accepts the connection and stays silent, opening ends after the time-out."""
     port = answer_with(None)
     began = time.monotonic()
 
@@ -284,7 +286,7 @@ def test_silent_host_is_told(scheme: str, answer_with: Answer) -> None:
         ("rtsp://cam.invalid/", "the host cam.invalid is unknown; check the spelling"),
     ],
 )
-def test_unreachable_host_is_told(url: str, said: str) -> None:
+def test_unreachable_host_is_reported(url: str, said: str) -> None:
     """The error is immediate and says why."""
     with pytest.raises(SourceError) as caught:
         open_url(url)
@@ -308,7 +310,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("verify", "said"),
     [(None, "404 Not Found"), (False, "404 Not Found"), (True, "certificate that is not valid")],
 )
-def test_certificate_is_checked_as_set(
+def test_certificate_is_checked_as_configured(
     scheme: str, verify: bool | None, said: str, certificate: Path, answer_with: Answer
 ) -> None:
     """By default it is not checked for a private host, since cameras sign their own."""
@@ -321,8 +323,8 @@ def test_certificate_is_checked_as_set(
         open_url(f"{scheme}://127.0.0.1:{port}/x", verify=verify)
 
 
-def test_host_without_tls_is_told(answer_with: Answer) -> None:
-    """The error suggests http instead of https."""
+def test_host_without_tls_is_reported(answer_with: Answer) -> None:
+    """The error says that the host of an https URL does not speak TLS."""
     port = answer_with(b"HTTP/1.0 400 Bad Request\r\n\r\n")
 
     with pytest.raises(SourceError, match="does not speak TLS"):
@@ -410,7 +412,7 @@ def test_live_playlist_has_no_gaps(folder: tuple[Path, str]) -> None:
         ("mpegts", (), (20, 30)),
     ],
 )
-def test_pipe_is_read(form: str, options: tuple[str, ...], pace: tuple[int, int]) -> None:
+def test_piped_video_is_played(form: str, options: tuple[str, ...], pace: tuple[int, int]) -> None:
     """A command's pictures are shown as they come, or by timestamp if they come too fast."""
     codec = ("-c:v", "mjpeg") if form == "mjpeg" else FILM
     pattern = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"]

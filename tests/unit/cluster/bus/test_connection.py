@@ -17,7 +17,7 @@ def names() -> Resolver:
     return Resolver()
 
 
-def test_digits_are_not_looked_up(names: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numeric_address_is_not_resolved(names: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
     """A numeric address needs no resolver."""
     monkeypatch.setattr(connection, "_resolve", lambda name: 1 / 0)
 
@@ -25,13 +25,15 @@ def test_digits_are_not_looked_up(names: Resolver, monkeypatch: pytest.MonkeyPat
     assert names.addresses_of("::1") == ["::1"]
 
 
-def test_a_name_is_found(names: Resolver) -> None:
+def test_host_name_is_resolved(names: Resolver) -> None:
     """This machine's own name resolves."""
     assert "127.0.0.1" in names.addresses_of("localhost")
 
 
-def test_a_name_that_is_not_found(names: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an OSError, like every other connection failure."""
+def test_unknown_host_name_raises_os_error(
+    names: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown name is an OSError, like every other connection failure."""
 
     def resolve(name: str) -> list[str]:
         raise OSError
@@ -42,7 +44,7 @@ def test_a_name_that_is_not_found(names: Resolver, monkeypatch: pytest.MonkeyPat
         names.addresses_of("nowhere")
 
 
-def test_a_resolver_that_hangs_takes_one_thread(
+def test_hanging_resolver_takes_one_thread(
     names: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many ask, one native thread waits; meanwhile the last address is used."""

@@ -55,14 +55,14 @@ def test_frame_arrives_as_it_was_sent() -> None:
         pack_frame(NODE, 1, 1.0, bytes(33 * 1024 * 1024)),
     ],
 )
-def test_what_is_no_frame_is_refused(parcel: bytes) -> None:
+def test_invalid_frames_are_rejected(parcel: bytes) -> None:
     """Sizes, versions, numbers, times and pictures must be plausible."""
     with pytest.raises(FrameMessageError):
         unpack_frame(parcel)
 
 
 @given(st.binary(max_size=400), st.booleans())
-def test_noise_is_refused_in_one_way(noise: bytes, with_header: bool) -> None:
+def test_random_bytes_raise_only_frame_message_error(noise: bytes, with_header: bool) -> None:
     """Random bytes raise FrameMessageError and nothing else."""
     parcel = pack_frame(NODE, 1, 1.0, b"\xff\xd8" + noise + b"\xff\xd9") if with_header else noise
 

@@ -23,7 +23,7 @@ EVENT = Event(
 DAY = DayRow(day="2026-11-26", camera="door", recordings=2, events=1, seconds=600.5)
 
 
-def test_what_is_sent_arrives() -> None:
+def test_answer_arrives_as_it_was_sent() -> None:
     """Rows of all kinds arrive, and a piece of a file."""
     facts = LibraryFacts(recordings=[RECORDED], events=[EVENT], days=[DAY], more=True, paused="x")
 
@@ -33,8 +33,8 @@ def test_what_is_sent_arrives() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20, 60])
-def test_what_is_cut_is_refused(cut: int) -> None:
-    """Half a message is rejected."""
+def test_truncated_answers_are_rejected(cut: int) -> None:
+    """Half a message is rejected, and so is one with a wrong prefix."""
     whole = pack_answer(QUESTION, NODE, LibraryFacts(recordings=[RECORDED]))
 
     for message in (whole[:-cut], whole[:cut], b"PP" + whole[2:]):
@@ -56,7 +56,7 @@ def test_what_is_cut_is_refused(cut: int) -> None:
         replace(EVENT, label="x" * 41),
     ],
 )
-def test_impossible_rows_are_refused(row: Recorded | Event) -> None:
+def test_impossible_rows_are_rejected(row: Recorded | Event) -> None:
     """Any client of the bus could send them."""
     is_event = isinstance(row, Event)
     told = {"events" if is_event else "recordings": [row]}
@@ -75,7 +75,7 @@ def test_impossible_rows_are_refused(row: Recorded | Event) -> None:
         '"do": "count", "month": "%"',
     ],
 )
-def test_impossible_questions_are_refused(fields: str) -> None:
+def test_impossible_questions_are_rejected(fields: str) -> None:
     """A node does not answer invalid or expensive requests."""
     asked = f'{{"id": "{QUESTION}", "node": "{NODE}", {fields}}}'
 

@@ -45,7 +45,7 @@ def request(**changes: Any) -> bytes:
     return json.dumps(said | changes).encode()
 
 
-def test_every_camera_can_be_told() -> None:
+def test_camera_state_survives_the_round_trip() -> None:
     """A camera's own STATE survives the round trip."""
     camera = offline_camera()
     camera.tuning.set("crop", [0.1, 0.1, 0.5, 0.5])
@@ -56,7 +56,7 @@ def test_every_camera_can_be_told() -> None:
     assert parse_message(Presence, presence.model_dump_json().encode()) == presence
 
 
-def test_processing_is_told_and_may_be_left_out() -> None:
+def test_processor_state_is_passed_on_and_optional() -> None:
     """The processors' state passes too; an older node sends none."""
     process = [{"name": "annotate", "state": "stuck", "message": "has not returned", "ms": None}]
     process[0]["errors"] = 3
@@ -67,8 +67,8 @@ def test_processing_is_told_and_may_be_left_out() -> None:
     assert Status(**told).model_dump()["process"] == []
 
 
-def test_newer_nodes_may_say_more() -> None:
-    """Unknown keys are skipped."""
+def test_unknown_keys_are_ignored() -> None:
+    """Newer nodes may send keys that this one does not know."""
     assert parse_message(Request, request(mood="good")).camera == "door"
 
 
@@ -92,7 +92,7 @@ def test_newer_nodes_may_say_more() -> None:
         {"id": "x" * 41},
     ],
 )
-def test_wrong_values_are_refused(changes: dict[str, Any]) -> None:
+def test_invalid_values_are_rejected(changes: dict[str, Any]) -> None:
     """Types are strict, and everything has a bound."""
     with pytest.raises(MessageError):
         parse_message(Request, request(**changes))
@@ -100,14 +100,14 @@ def test_wrong_values_are_refused(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("data", [b"NaN", b"[" * 100_000, b"{}" * 400_000, b"\xff", b"null"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_message_is_refused(kind: type[Message], data: bytes) -> None:
+def test_malformed_messages_are_rejected(kind: type[Message], data: bytes) -> None:
     """Noise, nesting and excess size end in MessageError."""
     with pytest.raises(MessageError):
         parse_message(kind, data)
 
 
 @given(st.sampled_from(KINDS), st.binary(max_size=300))
-def test_noise_is_refused_in_one_way(kind: type[Message], data: bytes) -> None:
+def test_random_bytes_raise_only_message_error(kind: type[Message], data: bytes) -> None:
     """Random bytes raise MessageError and nothing else."""
     try:
         parse_message(kind, data)
@@ -115,7 +115,7 @@ def test_noise_is_refused_in_one_way(kind: type[Message], data: bytes) -> None:
         pass
 
 
-def test_older_nodes_say_less() -> None:
+def test_keys_missing_from_older_nodes_get_defaults() -> None:
     """A STATE without controls, presets or source is read as having none."""
     told = offline_camera().describe()
     for key in ("controls", "presets", "preset", "source"):
@@ -127,8 +127,8 @@ def test_older_nodes_say_less() -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_source_is_told(known: bool) -> None:
-    """What is known of a source passes between nodes, and so does what is unknown."""
+def test_source_figures_survive_the_round_trip(known: bool) -> None:
+    """A source's known figures pass between nodes, and unknown ones stay unknown."""
     camera = offline_camera()
     info = SourceInfo(1280, 720, 0.0, "h264", live=True)
     camera._measured.opened(info)
@@ -180,7 +180,7 @@ HEAD = {"id": "a", "node": NODE, "camera": "door", "who": "ann"}
 
 
 @pytest.mark.parametrize(("command", "fields"), COMMANDS)
-def test_a_command_arrives(command: CameraCommand, fields: dict[str, Any]) -> None:
+def test_command_arrives_unchanged(command: CameraCommand, fields: dict[str, Any]) -> None:
     """A command crosses the bus as flat fields and arrives unchanged."""
     data = request_of(command, id="a", node=NODE, who="ann").model_dump_json().encode()
 
@@ -189,7 +189,9 @@ def test_a_command_arrives(command: CameraCommand, fields: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(("command", "fields"), COMMANDS)
-def test_an_older_node_is_understood(command: CameraCommand, fields: dict[str, Any]) -> None:
+def test_request_from_an_older_node_is_understood(
+    command: CameraCommand, fields: dict[str, Any]
+) -> None:
     """Nodes of the previous version send the fields of all commands, null where unused."""
     unset = dict.fromkeys(("fps", "quality", "control", "value", "preset", "do"))
     data = json.dumps(HEAD | unset | fields).encode()
@@ -197,7 +199,7 @@ def test_an_older_node_is_understood(command: CameraCommand, fields: dict[str, A
     assert parse_message(Request, data).command == command
 
 
-def test_half_a_request_is_refused() -> None:
+def test_incomplete_request_is_rejected() -> None:
     """A control without a value is rejected as a bad request."""
     half = parse_message(Request, request(action="control", fps=None, control="zoom"))
 
@@ -205,14 +207,14 @@ def test_half_a_request_is_refused() -> None:
         half.command  # noqa: B018
 
 
-def test_half_a_request_puts_nothing_unchecked_into_the_audit_log() -> None:
+def test_incomplete_request_is_not_copied_to_the_audit_log() -> None:
     """Fields are only checked together, so none of an incomplete request can be trusted."""
     half = parse_message(Request, request(action="control", control={"long": "x" * 9999}))
 
     assert half.details() == {"camera": "door"}
 
 
-def test_details_are_what_the_audit_log_has() -> None:
+def test_request_details_are_formatted_for_the_audit_log() -> None:
     """Numbers appear as ``value`` and areas as text, whichever node the operator uses."""
     crop = request(action="control", control="crop", value=[0, 0, 0.5, 1])
 

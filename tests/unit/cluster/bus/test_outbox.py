@@ -26,7 +26,7 @@ def test_messages_go_out_in_order(clock: FakeClock) -> None:
     assert bus.commands.published[0][1].startswith(b'{"camera":"door","rendition":"full",')
 
 
-def test_old_news_is_dropped(clock: FakeClock) -> None:
+def test_expired_messages_are_dropped(clock: FakeClock) -> None:
     """A message that could not be sent in time is not sent late."""
     bus = FakeBus()
     outbox = Outbox(cast(Any, bus), clock)
@@ -44,7 +44,7 @@ def test_old_news_is_dropped(clock: FakeClock) -> None:
     outbox.close()
 
 
-def test_nothing_grows_while_the_bus_hangs(clock: FakeClock) -> None:
+def test_queue_is_bounded_while_the_bus_hangs(clock: FakeClock) -> None:
     """The queue is bounded, and the oldest messages are dropped."""
     bus = FakeBus()
     outbox = Outbox(cast(Any, bus), clock)

@@ -14,7 +14,7 @@ UNITS = [
 ]
 
 
-def test_what_is_sent_arrives() -> None:
+def test_part_arrives_as_it_was_sent() -> None:
     """Video and JPEG arrive with their times, numbers and sizes."""
     facts = PastFacts(begin=1.0, end=9.5, before=None, after=2.0, more=True)
 
@@ -24,7 +24,7 @@ def test_what_is_sent_arrives() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20, 60])
-def test_what_is_cut_is_refused(cut: int) -> None:
+def test_truncated_parts_are_rejected(cut: int) -> None:
     """Half a message is rejected."""
     whole = pack_part(REQUEST, NODE, PastFacts(), UNITS)
 
@@ -44,7 +44,7 @@ def test_what_is_cut_is_refused(cut: int) -> None:
         Unit(b"", True, 1, 1.0, JPEG, 64, 48),
     ],
 )
-def test_impossible_units_are_refused(unit: Unit) -> None:
+def test_impossible_units_are_rejected(unit: Unit) -> None:
     """Any client of the bus could send them."""
     with pytest.raises(MessageError):
         unpack_part(pack_part(REQUEST, NODE, PastFacts(), [unit]))

@@ -22,7 +22,7 @@ SHOWN_BEFORE = replace(OTHER, early_s=-0.04)
 
 @pytest.mark.parametrize("repeated", [False, True])
 def test_unit_arrives_as_it_was_sent(repeated: bool) -> None:
-    """All fields arrive, also the unit's predecessor; a key frame has none."""
+    """All fields arrive, including the predecessor's number; a key frame has none."""
     key = unpack_unit(pack_unit(NODE, KEY, 811, repeated))
     other = unpack_unit(pack_unit(NODE, OTHER, 812, repeated, complete=repeated))
 
@@ -67,8 +67,8 @@ def digests(codec: str, data: list[bytes]) -> list[bytes]:
     return [frame.to_ndarray().tobytes() for frame in frames]
 
 
-def test_a_node_that_knows_no_video_refuses_it() -> None:
-    """A message of another version is not a picture to it."""
+def test_node_without_video_support_rejects_units() -> None:
+    """To such a node, a unit is a message of another version, not a picture."""
     with pytest.raises(FrameMessageError, match="another version"):
         unpack_frame(pack_unit(NODE, KEY, 0))
 
@@ -108,14 +108,14 @@ def _with_flag(message: bytes, flag: int) -> bytes:
         b"PF\x03" + pack_unit(NODE, KEY, 0)[3:],
     ],
 )
-def test_what_is_no_unit_is_refused(message: bytes) -> None:
+def test_invalid_units_are_rejected(message: bytes) -> None:
     """Sizes, versions, numbers, times, codecs and order must be plausible."""
     with pytest.raises(FrameMessageError):
         unpack_unit(message)
 
 
 @given(st.binary(max_size=100), st.integers(0, 110))
-def test_noise_is_refused_in_one_way(noise: bytes, kept: int) -> None:
+def test_random_bytes_raise_only_frame_message_error(noise: bytes, kept: int) -> None:
     """Random bytes raise FrameMessageError and nothing else."""
     try:
         unpack_unit(pack_unit(NODE, SHOWN_BEFORE, 812)[:kept] + noise)

@@ -91,7 +91,7 @@ def desk(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Iterator[Desk]:
     desk.roster.close()
 
 
-def test_camera_is_told_like_a_local_one(desk: Desk) -> None:
+def test_remote_camera_is_described_like_a_local_one(desk: Desk) -> None:
     """STATE has the same keys and the node's values, except that the viewers are ours."""
     desk.roster.on_presence(presence(status(state="live", viewers=7, title="The door")))
 
@@ -103,7 +103,7 @@ def test_camera_is_told_like_a_local_one(desk: Desk) -> None:
 
 
 def test_only_changes_are_announced(desk: Desk) -> None:
-    """Unchanged news wakes nobody; new figures are no change."""
+    """An unchanged state is not announced, and new figures do not count as a change."""
     desk.roster.on_presence(presence(status()))
     desk.roster.on_presence(presence(status()))
     desk.roster.on_presence(presence(status(figures=Figures(captured=812))))
@@ -115,8 +115,8 @@ def test_only_changes_are_announced(desk: Desk) -> None:
     assert desk.door.figures["captured"] == desk.door.meter.captured == 812
 
 
-def test_videos_are_those_that_the_node_has(desk: Desk) -> None:
-    """A viewer may ask for one before its first unit arrives; an older node has none.
+def test_videos_are_those_of_the_owning_node(desk: Desk) -> None:
+    """A viewer may request a video before its first unit arrives; an older node has none.
 
     Whether it is encoded may change, as when a processor is added.
     """
@@ -136,8 +136,8 @@ def test_videos_are_those_that_the_node_has(desk: Desk) -> None:
     assert not {"videos", "prefers_video"} & desk.door.describe().keys()
 
 
-def test_key_frame_is_asked_for_once_a_second(desk: Desk, clock: FakeClock) -> None:
-    """This is for encoded video that is watched here: a camera's own cannot be requested."""
+def test_key_frame_is_requested_once_a_second(desk: Desk, clock: FakeClock) -> None:
+    """Only for encoded video that is watched here: a camera's own video cannot be influenced."""
     facts = [VideoFacts(codec="avc1.42c01f", passed_through=own) for own in (False, True)]
     videos = dict(zip(("full", "640"), facts, strict=True))
     desk.roster.on_presence(presence(status(widths=[640], videos=videos)))
@@ -157,7 +157,7 @@ def test_key_frame_is_asked_for_once_a_second(desk: Desk, clock: FakeClock) -> N
     desk.door.close()
 
 
-def test_silence_is_a_lost_node(desk: Desk, clock: FakeClock) -> None:
+def test_silent_node_is_lost(desk: Desk, clock: FakeClock) -> None:
     """After three silent rounds the camera says why, is announced, and comes back."""
     desk.roster.on_presence(presence(status(state="live", reason="")))
     clock.advance(SILENT_S + 0.1)
@@ -172,7 +172,7 @@ def test_silence_is_a_lost_node(desk: Desk, clock: FakeClock) -> None:
     assert [level for level, *_ in desk.notices] == ["warning", "info"]
 
 
-def test_silence_without_a_bus_blames_the_bus(desk: Desk, clock: FakeClock) -> None:
+def test_bus_outage_is_not_blamed_on_nodes(desk: Desk, clock: FakeClock) -> None:
     """While the bus is down, no node is blamed and no camera forgotten, however long it takes."""
     desk.roster.on_presence(presence(status()))
     desk.is_bus_connected = False
@@ -188,7 +188,7 @@ def test_silence_without_a_bus_blames_the_bus(desk: Desk, clock: FakeClock) -> N
     assert reason == "the bus between the nodes is unavailable"
 
 
-def test_goodbye_is_believed_at_once(desk: Desk, clock: FakeClock) -> None:
+def test_node_that_shuts_down_is_lost_at_once(desk: Desk, clock: FakeClock) -> None:
     """A node that shuts down says so, and that stays the reason."""
     desk.roster.on_presence(presence(status()))
     desk.roster.on_presence(presence(status(), leaving=True))
@@ -199,7 +199,7 @@ def test_goodbye_is_believed_at_once(desk: Desk, clock: FakeClock) -> None:
     assert desk.door.reason == said == "its node attic is unavailable: it was shut down"
 
 
-def test_camera_that_stays_away_is_forgotten(desk: Desk, clock: FakeClock) -> None:
+def test_long_absent_camera_is_forgotten(desk: Desk, clock: FakeClock) -> None:
     """After a long time it leaves the list, and may come back as new."""
     desk.roster.on_presence(presence(status()))
     clock.advance(FORGET_S + 1)
@@ -209,7 +209,7 @@ def test_camera_that_stays_away_is_forgotten(desk: Desk, clock: FakeClock) -> No
     assert set(desk.cameras) == {"door"}
 
 
-def test_another_node_takes_over(desk: Desk, clock: FakeClock) -> None:
+def test_another_node_may_take_over_a_lost_camera(desk: Desk, clock: FakeClock) -> None:
     """Another node gets the name once the first one is gone, not before."""
     desk.roster.on_presence(presence(status(title="First")))
     desk.roster.on_presence(presence(status(title="Thief"), node=STRANGER))
@@ -221,7 +221,7 @@ def test_another_node_takes_over(desk: Desk, clock: FakeClock) -> None:
     assert (before, desk.door.title, desk.door.owner_id) == ("First", "Heir", STRANGER)
 
 
-def test_our_own_names_and_too_many_are_passed_over(desk: Desk) -> None:
+def test_local_names_and_excess_cameras_are_ignored(desk: Desk) -> None:
     """No node may add a camera with our names, nor more than the limit."""
     desk.roster.on_presence(presence(status("ours")))
     desk.roster.on_presence(presence(status("mirror"), node=US))
@@ -233,7 +233,7 @@ def test_our_own_names_and_too_many_are_passed_over(desk: Desk) -> None:
     assert desk.roster.refused == 6
 
 
-def test_notices_come_from_the_cameras_node(desk: Desk) -> None:
+def test_notices_from_other_nodes_are_ignored(desk: Desk) -> None:
     """Notices about another node's camera are ignored."""
     desk.roster.on_presence(presence(status()))
     for node in (THEM, STRANGER):
@@ -243,7 +243,7 @@ def test_notices_come_from_the_cameras_node(desk: Desk) -> None:
     assert desk.notices == [("info", THEM, "door", "ann")]
 
 
-def test_events_come_from_the_cameras_node(desk: Desk) -> None:
+def test_events_from_other_nodes_are_ignored(desk: Desk) -> None:
     """Events from other nodes than the camera's, and impossible ones, are ignored."""
     desk.roster.on_presence(presence(status()))
     event = Event("door_20261126_120000000", "door", "motion", 1795700000.0)
@@ -257,7 +257,7 @@ def test_events_come_from_the_cameras_node(desk: Desk) -> None:
     assert desk.events == [event]
 
 
-def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:
+def test_only_the_owners_answer_counts(desk: Desk) -> None:
     """The owner is asked; an answer from another node is ignored, the owner's STATE is taken."""
     desk.roster.on_presence(presence(status()))
     done: list[object] = []
@@ -276,8 +276,8 @@ def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:
     assert desk.door.describe()["fps"] == 5.0
 
 
-def test_request_that_fails_says_why(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The owner's refusal is passed on; no answer, or no owner, means unavailable."""
+def test_failed_request_says_why(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request without an answer, or to a lost node, fails as unavailable."""
     desk.roster.on_presence(presence(status()))
     monkeypatch.setattr("server.cluster.incoming.rpc.DEADLINE_S", 0.02)
 
@@ -294,7 +294,7 @@ def test_request_that_fails_says_why(desk: Desk, monkeypatch: pytest.MonkeyPatch
     )
 
 
-def test_a_hurry_reaches_its_node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frame_request_reaches_the_owning_node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A snapshot of a slow camera watched here used to wait for the next regular frame."""
     monkeypatch.setattr(reception, "Subscription", FakeSubscription())
     said: list[Any] = []

@@ -70,7 +70,7 @@ def row(camera: str) -> Recorded:
     return Recorded(f"{camera}_20261126_120000", camera, 1.0, 2.0, 10, False, "always")
 
 
-def test_each_node_is_asked_once_for_its_own(nodes: Nodes) -> None:
+def test_each_node_gets_one_request_for_its_cameras(nodes: Nodes) -> None:
     """One request covers all of its cameras that are wanted; a node without any is not asked."""
     nodes.facts = {ATTIC: LibraryFacts(recordings=[row("door")], more=True, paused="full")}
 
@@ -82,7 +82,7 @@ def test_each_node_is_asked_once_for_its_own(nodes: Nodes) -> None:
 
 
 @pytest.mark.parametrize("fault", ["silent", "away", "old", "failing", "stranger", "liar"])
-def test_node_without_an_answer_is_named(nodes: Nodes, fault: str) -> None:
+def test_node_without_a_valid_answer_is_named(nodes: Nodes, fault: str) -> None:
     """The other nodes' answers still count."""
     yard = nodes.cameras[2]
     nodes.facts = {
@@ -109,8 +109,8 @@ def test_node_without_an_answer_is_named(nodes: Nodes, fault: str) -> None:
     assert (CELLAR in [owner for owner, _ in nodes.asked]) == (fault not in ("away", "old"))
 
 
-def test_what_one_node_keeps_is_its_own_to_tell(nodes: Nodes) -> None:
-    """An answer about another node's camera is ignored, and the node's error is reported."""
+def test_wrong_answers_and_node_errors_are_reported(nodes: Nodes) -> None:
+    """An answer about another recording is an error, and a node's own error is passed on."""
     nodes.facts = {CELLAR: LibraryFacts(recordings=[row("yard")])}
     assert nodes.libraries.recording("yard_20261126_120000") == row("yard")
     with pytest.raises(RequestError, match="wrong answer"):

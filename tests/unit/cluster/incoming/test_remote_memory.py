@@ -80,7 +80,7 @@ def wire(rewind: Rewind) -> Iterator[Wire]:
     one.close()
 
 
-def test_it_answers_as_a_local_one(wire: Wire, rewind: Rewind) -> None:
+def test_remote_memory_answers_like_a_local_one(wire: Wire, rewind: Rewind) -> None:
     """Only the numbers differ: they are this node's."""
     for moment in (-1.0, 0.0, 12.34, 13.0, 59.9, 70.0):
         found, expected = wire.memory.find(T0 + moment), rewind.find(T0 + moment)
@@ -98,8 +98,8 @@ def test_it_answers_as_a_local_one(wire: Wire, rewind: Rewind) -> None:
         assert times(there) == times(rewind.between(T0 + begin, T0 + end))
 
 
-def test_b_frames_come_with_what_pushes_them_out(tmp_path: Path) -> None:
-    """As with a local memory."""
+def test_b_frames_come_with_the_units_that_push_them_out(tmp_path: Path) -> None:
+    """A decoder needs the next units to output a B-frame, as with a local memory."""
     units = make_units(tmp_path, 2.0, *B_FRAMES)
     wire = Wire(filled(*units))
     wire.open()
@@ -114,7 +114,7 @@ def test_b_frames_come_with_what_pushes_them_out(tmp_path: Path) -> None:
     wire.close()
 
 
-def test_playing_asks_about_once_a_second(wire: Wire) -> None:
+def test_playback_sends_about_one_request_a_second(wire: Wire) -> None:
     """The frames to play next come with the current one."""
     for tenth in range(100, 150):
         found = wire.memory.decode_run(T0 + tenth / 10 + 0.001, 1.0).units
@@ -124,8 +124,8 @@ def test_playing_asks_about_once_a_second(wire: Wire) -> None:
     assert len(wire.asked) <= 7
 
 
-def test_what_comes_later_is_seen(wire: Wire, rewind: Rewind) -> None:
-    """The newest picture moves on."""
+def test_newly_recorded_units_are_found(wire: Wire, rewind: Rewind) -> None:
+    """The newest picture moves on while the node records."""
     newest = wire.memory.find(T0 + 99)
     assert wire.memory.neighbours(newest[-1].at_unix)[1] is None
 
@@ -135,7 +135,7 @@ def test_what_comes_later_is_seen(wire: Wire, rewind: Rewind) -> None:
     assert times(wire.memory.find(T0 + 99)) == [60.0]
 
 
-def test_much_comes_in_parts(rewind: Rewind) -> None:
+def test_large_answers_come_in_parts(rewind: Rewind) -> None:
     """Redis queues messages for a slow reader, so each is kept small."""
     large = filled(*(jpeg(at / 10, MAX_PART_BYTES // 3) for at in range(20)))
     wire = Wire(large)
@@ -148,7 +148,7 @@ def test_much_comes_in_parts(rewind: Rewind) -> None:
     assert len(wire.asked) == 2 * 7
 
 
-def test_clips_and_pictures_reach_the_disk_of_its_node(wire: Wire, rewind: Rewind) -> None:
+def test_deep_requests_reach_the_owners_disk(wire: Wire, rewind: Rewind) -> None:
     """A clip or picture on disk is found by time alone."""
     for moment in (-1.0, 0.0, 12.34, 13.0, 70.0):
         assert times(wire.deep.find(T0 + moment)) == times(rewind.find(T0 + moment))
@@ -157,8 +157,8 @@ def test_clips_and_pictures_reach_the_disk_of_its_node(wire: Wire, rewind: Rewin
     assert all(one.deep for one in wire.asked)
 
 
-def test_nothing_kept_is_told() -> None:
-    """The error is that of a camera that was never open."""
+def test_node_without_a_memory_has_no_past() -> None:
+    """The answers are empty, like those of a camera that was never open."""
     wire = Wire(None)
     wire.open()
 
@@ -177,7 +177,7 @@ def test_silent_node_is_an_error(monkeypatch: pytest.MonkeyPatch, wire: Wire) ->
         wire.memory.find(T0)
 
 
-def test_gaps_are_told() -> None:
+def test_gaps_are_passed_on() -> None:
     """Otherwise the time bar would show a gap as kept."""
     rewind = filled(*(jpeg(at / 10) for at in (*range(50), *range(300, 320))))
     wire = Wire(rewind)

@@ -65,7 +65,7 @@ def parcel(seq: int, node: str = NODE, late_s: float = 0.0) -> bytes:
     return pack_frame(node, seq, time.time() - late_s, JPEG)
 
 
-def test_newest_wins(inbox: Inbox) -> None:
+def test_only_the_newest_frame_is_put(inbox: Inbox) -> None:
     """Of all frames received, only the newest is put; the others are counted."""
     inbox.subscription.give(parcel(1), parcel(2), parcel(3))
 
@@ -73,7 +73,7 @@ def test_newest_wins(inbox: Inbox) -> None:
     assert inbox.drops == {"replaced": 2}
 
 
-def test_nothing_comes_twice_or_back(inbox: Inbox) -> None:
+def test_repeated_and_late_frames_are_skipped(inbox: Inbox) -> None:
     """A late frame, or one repeated for another node, is skipped."""
     inbox.subscription.give(parcel(5))
     until(lambda: inbox.seqs == [5])
@@ -84,7 +84,7 @@ def test_nothing_comes_twice_or_back(inbox: Inbox) -> None:
     until(lambda: inbox.seqs == [5, 6])
 
 
-def test_junk_hides_nothing(inbox: Inbox) -> None:
+def test_junk_does_not_hide_a_frame(inbox: Inbox) -> None:
     """Invalid frames, or those of other cameras, are counted, and the frame before them is put."""
     inbox.subscription.give(parcel(1), b"junk", parcel(9, STRANGER))
 
@@ -92,7 +92,7 @@ def test_junk_hides_nothing(inbox: Inbox) -> None:
     assert inbox.drops == {"junk": 2}
 
 
-def test_picture_that_is_none_changes_nothing(inbox: Inbox) -> None:
+def test_invalid_picture_does_not_advance_the_number(inbox: Inbox) -> None:
     """A valid header before an invalid picture neither shows it nor raises the number."""
     inbox.subscription.give(pack_frame(NODE, 7, 1.0, b"nonsense"))
     until(lambda: inbox.drops["junk"] == 1)
@@ -101,7 +101,7 @@ def test_picture_that_is_none_changes_nothing(inbox: Inbox) -> None:
     until(lambda: inbox.seqs == [3])
 
 
-def test_lost_bus_is_heard_again(inbox: Inbox) -> None:
+def test_lost_connection_is_reopened(inbox: Inbox) -> None:
     """The old connection is closed; a new one is opened and announced."""
     inbox.subscription.give(parcel(1), redis.ConnectionError("gone"))
     until(lambda: inbox.connected == 2)
@@ -111,8 +111,8 @@ def test_lost_bus_is_heard_again(inbox: Inbox) -> None:
     assert inbox.subscription.closed == 1
 
 
-def test_backlog_is_thrown_away(inbox: Inbox) -> None:
-    """Frames that come ever later end the connection, since they queue up in it."""
+def test_backlog_is_discarded(inbox: Inbox) -> None:
+    """If frames arrive ever later, the connection is replaced, since they queue up in it."""
     inbox.subscription.give(parcel(1))
     until(lambda: inbox.seqs == [1])
     inbox.subscription.give(parcel(2, late_s=1.5))
@@ -121,7 +121,7 @@ def test_backlog_is_thrown_away(inbox: Inbox) -> None:
     assert inbox.drops["behind"] == 1
 
 
-def test_clock_of_another_machine_is_no_backlog(inbox: Inbox) -> None:
+def test_clock_offset_is_not_a_backlog(inbox: Inbox) -> None:
     """Frames that all are a minute old by our clock are not late."""
     for seq in range(1, 5):
         inbox.subscription.give(parcel(seq, late_s=60))
@@ -130,7 +130,7 @@ def test_clock_of_another_machine_is_no_backlog(inbox: Inbox) -> None:
     assert inbox.connected == 1
 
 
-def test_number_far_beyond_the_clock_is_refused(inbox: Inbox) -> None:
+def test_number_far_ahead_of_the_clock_is_rejected(inbox: Inbox) -> None:
     """One such frame, in the owner's name, once made all that followed look older than itself."""
     inbox.subscription.give(parcel(5))
     until(lambda: inbox.seqs == [5])
@@ -142,7 +142,7 @@ def test_number_far_beyond_the_clock_is_refused(inbox: Inbox) -> None:
     until(lambda: inbox.seqs == [5, 6])
 
 
-def test_numbers_begin_anew_when_all_are_older(
+def test_numbering_restarts_when_all_frames_are_older(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A false number within bounds, or a node that lost its count, costs two seconds, no more.
@@ -164,7 +164,7 @@ def test_numbers_begin_anew_when_all_are_older(
     until(lambda: inbox.seqs == [false, false + 1, false + 2])
 
 
-def test_older_ones_between_newer_ones_change_nothing(
+def test_older_frames_between_newer_ones_are_skipped(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Numbers restart only when *all* frames are older."""
@@ -178,7 +178,7 @@ def test_older_ones_between_newer_ones_change_nothing(
     assert inbox.seqs == list(range(9, 15))
 
 
-def test_shifted_numbers_heal_like_any(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shifted_numbers_restart_too(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """An accepted low number shifts those after it past the clock: they restart, too."""
     monkeypatch.setattr(receiver, "RESTART_AFTER_S", 0.05)
     now = round(time.time() * SEQ_PER_S)

@@ -80,7 +80,7 @@ def message(
     return pack_unit(node, unit, seq - 1 if after is None else after, repeated, complete)
 
 
-def test_units_go_on_in_order(inbox: Inbox) -> None:
+def test_units_are_passed_on_in_order(inbox: Inbox) -> None:
     """All units of a group come one after the other: none may be skipped, however many arrived."""
     inbox.give(message(4, key=True), message(5), message(7, after=5), message(8))
 
@@ -89,7 +89,7 @@ def test_units_go_on_in_order(inbox: Inbox) -> None:
     assert inbox.asked == 1
 
 
-def test_who_comes_late_joins_from_the_group_that_is_repeated(inbox: Inbox) -> None:
+def test_late_subscriber_joins_from_the_repeated_group(inbox: Inbox) -> None:
     """Units in mid-group cannot be decoded; the node sends its group so far again."""
     inbox.give(message(6))
     assert (inbox.seqs, inbox.drops) == ([], {"chain": 1})
@@ -100,7 +100,7 @@ def test_who_comes_late_joins_from_the_group_that_is_repeated(inbox: Inbox) -> N
     assert inbox.seqs == [4, 5, 6, 7]
 
 
-def test_what_is_repeated_for_others_is_skipped(inbox: Inbox) -> None:
+def test_units_repeated_for_others_are_skipped(inbox: Inbox) -> None:
     """A node that has the units continues, and none is counted as lost."""
     inbox.give(message(4, key=True), message(5))
 
@@ -111,8 +111,8 @@ def test_what_is_repeated_for_others_is_skipped(inbox: Inbox) -> None:
 
 
 def test_lost_unit_ends_the_chain(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing that would decode to grey is passed on. The node is asked once, and the group comes
-    again, or the next key frame does."""
+    """Nothing that would decode to grey is passed on. The node is asked once, and either resends
+    the group or sends the next key frame."""
     monkeypatch.setattr(video_subscriber, "ASK_PERIOD_S", 0.0)
     inbox.give(message(4, key=True), message(5), message(7))
     assert (inbox.seqs, inbox.asked) == ([], 2)
@@ -129,15 +129,15 @@ def test_lost_unit_ends_the_chain(inbox: Inbox, monkeypatch: pytest.MonkeyPatch)
     assert inbox.seqs == [9, 10, 12, 13]
 
 
-def test_node_is_not_asked_for_every_unit(inbox: Inbox) -> None:
+def test_repeat_is_requested_once_a_second(inbox: Inbox) -> None:
     """While a chain is lost, the node is asked once a second."""
     inbox.give(*(message(seq) for seq in range(5, 15)))
 
     assert inbox.asked == 1
 
 
-def test_junk_ends_no_chain(inbox: Inbox) -> None:
-    """Units that are invalid, foreign or far ahead of the clock count, but change nothing."""
+def test_junk_does_not_break_the_chain(inbox: Inbox) -> None:
+    """Units that are invalid, foreign or far ahead of the clock are counted, but change nothing."""
     false = round((time.time() + MAX_AHEAD_S + 60) * SEQ_PER_S)
     inbox.give(message(4, key=True), b"junk", message(5, node=STRANGER), message(5))
     inbox.give(message(MAX_SEQ, key=True), message(false, key=True), message(6))
@@ -146,7 +146,7 @@ def test_junk_ends_no_chain(inbox: Inbox) -> None:
     assert inbox.drops == {"junk": 4}
 
 
-def test_older_units_change_nothing(inbox: Inbox) -> None:
+def test_older_units_are_skipped(inbox: Inbox) -> None:
     """An older key frame, as from a replaced node, does not take viewers back."""
     inbox.give(message(4, key=True), message(5), message(2, key=True), message(3), message(6))
 
@@ -154,7 +154,7 @@ def test_older_units_change_nothing(inbox: Inbox) -> None:
     assert inbox.drops == {"chain": 2}
 
 
-def test_numbers_begin_anew_when_all_are_older(
+def test_numbering_restarts_when_all_units_are_older(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node that lost its count is accepted again, and the numbers passed on still grow."""
@@ -169,8 +169,8 @@ def test_numbers_begin_anew_when_all_are_older(
     assert inbox.seqs == [now + 1, now + 2]
 
 
-def test_backlog_is_thrown_away(inbox: Inbox) -> None:
-    """Units that come ever later end the chain and the connection, since they queue up in it."""
+def test_backlog_is_discarded(inbox: Inbox) -> None:
+    """If units arrive ever later, the chain and the connection end, since they queue up in it."""
     inbox.give(message(1, key=True), message(2))
     inbox.subscription.give(message(3, late_s=1.5))
 
@@ -179,7 +179,7 @@ def test_backlog_is_thrown_away(inbox: Inbox) -> None:
     assert inbox.seqs == []
 
 
-def test_repeated_units_are_no_backlog(inbox: Inbox) -> None:
+def test_repeated_units_are_not_a_backlog(inbox: Inbox) -> None:
     """They are old because they were sent before. They are passed on together, so that the first is
     not taken for the newest."""
     inbox.give(message(9))
@@ -191,7 +191,7 @@ def test_repeated_units_are_no_backlog(inbox: Inbox) -> None:
     assert (inbox.subscription.connected, inbox.seqs) == (1, [3, 4])
 
 
-def test_lost_bus_ends_the_chain_until_it_is_back(inbox: Inbox) -> None:
+def test_lost_connection_ends_the_chain_until_reopened(inbox: Inbox) -> None:
     """A new connection is opened, and the node is asked for its group."""
     inbox.give(message(1, key=True), message(2))
     inbox.subscription.give(redis.ConnectionError("gone"))

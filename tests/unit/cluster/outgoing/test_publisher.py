@@ -49,7 +49,7 @@ def seqs(bus: FakeBus) -> list[int]:
     return [peek(data)[1] for _, data in bus.commands.published]
 
 
-def test_nobody_hears_means_no_work(
+def test_unwanted_publisher_encodes_nothing(
     publisher: Publisher, room: Fanout, camera: Camera, bus: FakeBus
 ) -> None:
     """The publisher is in the room only while it is wanted; otherwise nothing is encoded."""
@@ -66,7 +66,7 @@ def test_nobody_hears_means_no_work(
     assert seqs(bus) == [1]
 
 
-def test_frame_is_encoded_once_for_both(
+def test_viewers_and_nodes_share_one_encoding(
     publisher: Publisher, room: Fanout, camera: Camera, bus: FakeBus
 ) -> None:
     """Local viewers and all other nodes share one encoding."""
@@ -82,7 +82,7 @@ def test_frame_is_encoded_once_for_both(
     assert camera.meter.encoded == 3
 
 
-def test_bus_that_hangs_delays_nobody(
+def test_hanging_bus_delays_no_viewer(
     publisher: Publisher, room: Fanout, camera: Camera, bus: FakeBus
 ) -> None:
     """While a publish hangs, viewers get every frame; then the newest alone goes out."""
@@ -100,9 +100,7 @@ def test_bus_that_hangs_delays_nobody(
     assert viewer.seqs == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_bus_that_hangs_means_no_encoding(
-    publisher: Publisher, camera: Camera, bus: FakeBus
-) -> None:
+def test_hanging_bus_stops_encoding(publisher: Publisher, camera: Camera, bus: FakeBus) -> None:
     """Without other viewers, no frame is encoded that could not be sent."""
     publisher.want(True)
     bus.commands.hangs = True
@@ -127,7 +125,7 @@ def test_lost_frames_are_counted(publisher: Publisher, camera: Camera, bus: Fake
     until(lambda: seqs(bus) == [2])
 
 
-def test_newest_is_repeated_for_who_comes_late(
+def test_newest_frame_is_repeated_for_late_subscribers(
     publisher: Publisher, camera: Camera, bus: FakeBus
 ) -> None:
     """A node that subscribes gets the newest picture without waiting for the next."""
@@ -140,7 +138,9 @@ def test_newest_is_repeated_for_who_comes_late(
     until(lambda: seqs(bus) == [5, 5])
 
 
-def test_wanting_anew_begins_anew(publisher: Publisher, camera: Camera, bus: FakeBus) -> None:
+def test_publisher_restarts_after_a_hanging_bus(
+    publisher: Publisher, camera: Camera, bus: FakeBus
+) -> None:
     """A publisher that stopped during a hanging publish works when it is wanted again."""
     publisher.want(True)
     bus.commands.hangs = True

@@ -65,19 +65,19 @@ def put(track: VideoTrack, *seqs: int, key: bool = False) -> None:
     settle()
 
 
-def said(bus: FakeBus) -> list[UnitMessage]:
+def sent_units(bus: FakeBus) -> list[UnitMessage]:
     return [unpack_unit(data) for _, data in bus.commands.published]
 
 
 def links(bus: FakeBus) -> list[tuple[int, int]]:
     """Return the number of each unit and of its predecessor."""
-    return [(one.unit.seq, one.after) for one in said(bus)]
+    return [(one.unit.seq, one.after) for one in sent_units(bus)]
 
 
-def test_only_what_is_heard_is_published(
+def test_video_is_published_only_while_wanted(
     publisher: VideoPublisher, room: Fanout, track: VideoTrack, bus: FakeBus
 ) -> None:
-    """It watches the video only while wanted, and begins with the group so far."""
+    """The publisher watches the video only while wanted, and begins with the group so far."""
     put(track, 1, key=True)
     put(track, 2)
     assert len(room) == 1
@@ -90,10 +90,10 @@ def test_only_what_is_heard_is_published(
     put(track, 4)
 
     assert links(bus)[2:] == [(1, 0), (2, 1), (3, 2), (4, 3)]
-    assert [one.repeated for one in said(bus)[2:]] == [True, True, False, False]
+    assert [one.repeated for one in sent_units(bus)[2:]] == [True, True, False, False]
 
 
-def test_each_unit_says_what_it_follows(
+def test_each_unit_names_its_predecessor(
     publisher: VideoPublisher, track: VideoTrack, bus: FakeBus
 ) -> None:
     """Numbers may skip, as where pictures were not encoded; the chain is still complete."""
@@ -105,13 +105,13 @@ def test_each_unit_says_what_it_follows(
     assert links(bus) == [(3, 0), (4, 3), (7, 4), (8, 7), (9, 0), (11, 9)]
 
 
-def test_group_so_far_is_repeated_for_who_comes_late(
+def test_group_so_far_is_repeated_for_late_subscribers(
     publisher: VideoPublisher,
     track: VideoTrack,
     bus: FakeBus,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However many nodes ask at the same time, it is sent again once, and marked."""
+    """However many nodes ask at the same time, the group is sent again once, and marked."""
     put(track, 1, key=True)
     put(track, 2)
 
@@ -123,8 +123,8 @@ def test_group_so_far_is_repeated_for_who_comes_late(
     settle()
 
     assert links(bus)[2:] == [(1, 0), (2, 1), (3, 2)]
-    assert [one.repeated for one in said(bus)[2:]] == [True, True, False]
-    assert [one.complete for one in said(bus)[2:]] == [False, True, False]
+    assert [one.repeated for one in sent_units(bus)[2:]] == [True, True, False]
+    assert [one.complete for one in sent_units(bus)[2:]] == [False, True, False]
 
     monkeypatch.setattr(video_publisher, "REPEAT_PERIOD_S", 0.0)
     publisher.repeat()
@@ -155,7 +155,7 @@ def test_slow_bus_skips_to_the_next_key_frame(
     assert links(bus) == [(1, 0), (2, 1), (13, 0)]
 
 
-def test_units_that_are_lost_are_counted_and_the_group_sent_again(
+def test_lost_unit_is_counted_and_its_group_resent(
     publisher: VideoPublisher, track: VideoTrack, bus: FakeBus, camera: Camera
 ) -> None:
     """A unit that the bus rejects is a named drop; nodes that have the others skip them."""
@@ -166,4 +166,4 @@ def test_units_that_are_lost_are_counted_and_the_group_sent_again(
 
     until(lambda: (2, 1) in links(bus))
     assert links(bus) == [(1, 0), (1, 0), (2, 1)]
-    assert [one.repeated for one in said(bus)] == [False, True, False]
+    assert [one.repeated for one in sent_units(bus)] == [False, True, False]

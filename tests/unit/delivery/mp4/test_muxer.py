@@ -63,7 +63,7 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_pictures_are_those_of_the_camera_bit_for_bit(codec: str, tmp_path: Path) -> None:
+def test_muxing_preserves_pictures_bit_for_bit(codec: str, tmp_path: Path) -> None:
     """Writing the file loses and changes nothing, in H.264 and in H.265."""
     units = film(tmp_path, codec)
 
@@ -74,7 +74,7 @@ def test_pictures_are_those_of_the_camera_bit_for_bit(codec: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("a_fragment", [1, 5])
-def test_file_says_what_it_holds(units: list[Unit], tmp_path: Path, a_fragment: int) -> None:
+def test_file_describes_its_contents(units: list[Unit], tmp_path: Path, a_fragment: int) -> None:
     """A player learns codec, size, times and key frames, for fragments of any length."""
     said = probe(
         mux(units, a_fragment),
@@ -97,7 +97,7 @@ def test_file_says_what_it_holds(units: list[Unit], tmp_path: Path, a_fragment: 
     assert [one["flags"].startswith("K") for one in packets] == [unit.key for unit in units]
 
 
-def test_parameter_sets_stand_in_the_beginning_only(units: list[Unit]) -> None:
+def test_parameter_sets_are_written_once(units: list[Unit]) -> None:
     """Each key frame repeats them; a file needs them once."""
     muxer = Muxer(units[0])
 
@@ -109,7 +109,7 @@ def test_parameter_sets_stand_in_the_beginning_only(units: list[Unit]) -> None:
     assert len(other.data) == len(units[13].data)
 
 
-def test_size_that_changes_is_followed(units: list[Unit], tmp_path: Path) -> None:
+def test_change_of_size_stays_in_one_file(units: list[Unit], tmp_path: Path) -> None:
     """A camera whose size changes twice stays in the same file.
 
     Some of its parameter sets stay the same; leaving them out would make the changed ones useless.
@@ -126,24 +126,24 @@ def test_size_that_changes_is_followed(units: list[Unit], tmp_path: Path) -> Non
     "broken",
     [b"", b"\0\0\0\1", b"\0\0\1\x67\0\0\1\x68", b"\0\0\1\x42\0\0\1\x44\0\0\1\x40", b"\1\2\3"],
 )
-def test_picture_without_sensible_parameter_sets_is_refused(
-    units: list[Unit], codec: str, broken: bytes
-) -> None:
-    """Anything may arrive over a bus; it is rejected with a message, and the file continues."""
+def test_invalid_parameter_sets_are_rejected(units: list[Unit], codec: str, broken: bytes) -> None:
+    """Anything may arrive over a bus; invalid data is rejected with a message."""
     with pytest.raises(PictureError, match="parameter sets"):
         Muxer(replace(units[0], codec=codec, data=broken))
 
 
-def test_unknown_codec_is_refused(units: list[Unit]) -> None:
-    """A file cannot hold an unknown codec."""
+def test_unknown_codec_is_rejected(units: list[Unit]) -> None:
+    """The error names a codec that MP4 files cannot contain."""
     with pytest.raises(PictureError, match=r"'av01\.0' cannot be put into MP4"):
         Muxer(replace(units[0], codec="av01.0"))
 
 
 @pytest.mark.parametrize("hurries", [False, True])
 def test_b_frames_of_an_endless_file_are_shown_in_order(tmp_path: Path, hurries: bool) -> None:
-    """Each is shown at the pace of its capture, or faster while catching up. Except for one where
-    the two meet, none is shown before its predecessor."""
+    """Pictures are shown at the pace of their capture, or faster while catching up.
+
+    None is shown before its predecessor, except for one at the end of catching up.
+    """
     options = ("-c:v", "libx264", "-bf", "3", "-b-pyramid", "normal", "-x264-params", "b-adapt=0")
     source = "testsrc2=size=128x72:rate=25"
     units = make_units(tmp_path, 2, *options, *QUICKLY, source=source, timed=True)

@@ -15,7 +15,7 @@ def place(timeline: Timeline, times: list[float]) -> list[tuple[float, float]]:
     return [(begin / TIMESCALE, (begin + length) / TIMESCALE) for begin, length in placed]
 
 
-def test_pictures_follow_each_other_without_gaps_although_times_jitter() -> None:
+def test_jittery_times_give_an_even_gapless_sequence() -> None:
     """Pictures up to 20 ms early or late are shown evenly, without drift."""
     dice = random.Random(1)
     times = [at / 25 + dice.uniform(-0.02, 0.02) for at in range(1000)]
@@ -30,7 +30,7 @@ def test_pictures_follow_each_other_without_gaps_although_times_jitter() -> None
     assert max(map(abs, off[100:])) < 0.05
 
 
-def test_change_of_frame_rate_is_followed() -> None:
+def test_timeline_follows_a_change_of_frame_rate() -> None:
     """From 30 frames a second to 5 and back, times stay close to the camera's."""
     times = [at / 30 for at in range(90)]
     times += [times[-1] + (at + 1) / 5 for at in range(50)]
@@ -45,7 +45,7 @@ def test_change_of_frame_rate_is_followed() -> None:
     assert abs(off[-1]) < 0.05
 
 
-def test_times_skip_what_was_skipped() -> None:
+def test_pause_in_the_pictures_is_kept() -> None:
     """After three seconds without pictures, the next is shown three seconds later."""
     times = [at / 25 for at in range(50)] + [4.96 + at / 25 for at in range(50)]
 
@@ -55,7 +55,7 @@ def test_times_skip_what_was_skipped() -> None:
     assert abs(placed[99][0] - 6.92) < 0.05
 
 
-def test_clock_that_is_set_back_stops_nothing() -> None:
+def test_times_keep_growing_when_the_clock_is_set_back() -> None:
     """Times in the file only grow, whatever the camera's clock does."""
     times = [at / 25 for at in range(50)] + [at / 25 - 3600 for at in range(50, 100)]
 
@@ -65,7 +65,7 @@ def test_clock_that_is_set_back_stops_nothing() -> None:
     assert abs(placed[99][0] - 99 / 25) < 0.05
 
 
-def test_pictures_to_catch_up_take_no_time() -> None:
+def test_catch_up_pictures_take_almost_no_time() -> None:
     """A viewer that joins gets the group so far, and must not stay a group behind."""
     timeline = Timeline()
     before = [timeline.place(START + at / 25, catch_up=True) for at in range(50)]
@@ -77,8 +77,8 @@ def test_pictures_to_catch_up_take_no_time() -> None:
     assert abs(placed[-1][0] - (0.05 + 9 / 25)) < 0.001
 
 
-def test_a_pause_after_a_hurry_is_no_frame_rate() -> None:
-    """The first pictures after one lasted half of the pause each, and then the others hurried.
+def test_pause_after_catching_up_does_not_change_the_rate() -> None:
+    """The first pictures after the pause used to last half of it each, and the others hurried.
 
     A file without viewers pauses: a new viewer gets what is there, and the next picture a second
     later.
@@ -96,8 +96,8 @@ def test_a_pause_after_a_hurry_is_no_frame_rate() -> None:
     assert max(abs(begin - at / 25) for at, begin in enumerate(begins)) < 0.06
 
 
-def test_b_frames_stay_in_order_in_a_hurry_although_times_jitter() -> None:
-    """A rate learned meanwhile applies to later pictures only."""
+def test_b_frames_stay_in_order_while_catching_up() -> None:
+    """Even if times jitter, a rate learned meanwhile applies to later pictures only."""
     dice = random.Random(1)
     timeline = Timeline(0.08)
     shown = []

@@ -30,10 +30,10 @@ def begin(storage: Storage, film: list[Unit], tmp_path: Path) -> float:
     return begin
 
 
-def test_an_index_is_made_of_the_heads_of_files(
+def test_index_is_built_from_file_headers(
     storage: Storage, begin: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each head is read once, whatever the file's length, and not at all if the index has it."""
+    """Each header is read once, however long the file, and not at all if the index has it."""
     read = os.pread
     sizes: list[int] = []
 
@@ -58,8 +58,10 @@ def test_an_index_is_made_of_the_heads_of_files(
         assert assert_plays(path) == pytest.approx(FILE_S)
 
 
-def test_half_a_day_is_deleted_file_by_file(storage: Storage, begin: float, tmp_path: Path) -> None:
-    """One camera's old files go, with their events; the rest stays, and the index shows it."""
+def test_overdue_files_are_deleted_with_their_events(
+    storage: Storage, begin: float, tmp_path: Path
+) -> None:
+    """All others stay, and the index matches the files."""
     check(storage.media, storage.index)
     half_day = SECONDS / 2 / 86400
     policy = Policy(0.0, Limits(), {"door": Limits(half_day)})

@@ -60,7 +60,7 @@ def assert_intact(storage: Storage, aside: Path) -> None:
     assert rows_of(storage.index) == rebuilt(storage.media, aside)
 
 
-def test_others_that_fill_the_disk_cost_no_file(
+def test_disk_filled_by_other_programs_damages_no_file(
     writer: Writer, storage: Storage, disk: SmallDisk, film: list[Unit], tmp_path: Path
 ) -> None:
     """The oldest files go, then recording pauses and resumes by itself; finished files stay whole.
@@ -105,7 +105,7 @@ def test_others_that_fill_the_disk_cost_no_file(
     assert_intact(storage, tmp_path / "aside")
 
 
-def test_an_index_on_a_full_disk_is_not_a_damaged_one(
+def test_index_on_a_full_disk_is_not_discarded(
     writer: Writer, storage: Storage, disk: SmallDisk, film: list[Unit], tmp_path: Path
 ) -> None:
     """After a restart it cannot even be opened: it was once discarded, and nothing freed space."""
@@ -132,7 +132,7 @@ def test_an_index_on_a_full_disk_is_not_a_damaged_one(
     again.index.close()
 
 
-def test_deleting_ends_though_the_index_cannot_follow(
+def test_deletion_ends_if_the_index_cannot_be_written(
     writer: Writer, storage: Storage, disk: SmallDisk, film: list[Unit], tmp_path: Path
 ) -> None:
     """A deleted file counts as gone, though the full disk keeps it in the index."""
@@ -149,7 +149,7 @@ def test_deleting_ends_though_the_index_cannot_follow(
     assert_intact(storage, tmp_path / "aside")
 
 
-def test_a_read_only_disk_pauses_and_goes_on(
+def test_read_only_disk_pauses_recording_until_it_is_writable(
     media: Path, disk: SmallDisk, film: list[Unit], tmp_path: Path
 ) -> None:
     """A disk may become read-only after an error; recording says so, and resumes when that ends."""

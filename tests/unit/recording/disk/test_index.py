@@ -79,7 +79,7 @@ QUESTIONS: dict[str, Callable[[Index, float], object]] = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_of_a_day_costs_the_same_after_a_month(
+def test_cost_of_a_day_query_does_not_grow_with_history(
     indexes: tuple[Index, Index], question: str
 ) -> None:
     """Ten times as many recordings used to be scanned for it."""
@@ -91,8 +91,8 @@ def test_a_question_of_a_day_costs_the_same_after_a_month(
     assert many <= 1.2 * few + 5 * STEPS
 
 
-def test_a_month_costs_the_same_after_a_year(indexes: tuple[Index, Index]) -> None:
-    """Other months are not scanned."""
+def test_month_query_scans_only_its_month(indexes: tuple[Index, Index]) -> None:
+    """A query for an empty month costs next to nothing."""
     _, index = indexes
 
     found = index.days("2026-11", None)
@@ -103,8 +103,8 @@ def test_a_month_costs_the_same_after_a_year(indexes: tuple[Index, Index]) -> No
     assert other <= 10 * STEPS
 
 
-def test_what_is_long_or_goes_on_is_found_by_its_end(tmp_path: Path) -> None:
-    """This holds however early it began: a film of a week, or a file written for hours."""
+def test_long_and_open_recordings_are_found_by_their_end(tmp_path: Path) -> None:
+    """They are found however early they began: a film of a week, or a file written for hours."""
 
     def day() -> set[str]:
         since = BEGIN + 7 * DAY_S

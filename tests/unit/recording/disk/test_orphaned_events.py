@@ -1,4 +1,4 @@
-"""When an event ended that a killed process left open."""
+"""When events ended that were left open by a killed process."""
 
 import pytest
 
@@ -36,10 +36,10 @@ def recorded(begin: float, end: float) -> Recorded:
         "and its camera was recorded since",
     ],
 )
-def test_it_ends_with_the_last_that_is_known(
+def test_orphaned_event_ends_at_the_last_known_moment(
     recordings: list[tuple[float, float]], alive: float, latest: float, end: float
 ) -> None:
-    """It is never after the restart, and never before the event began."""
+    """The end is never after the restart, and never before the event began."""
     found = [recorded(*one) for one in recordings]
 
     assert estimate_end(EVENT, found, AT + alive, AT + latest) == AT + end

@@ -52,7 +52,7 @@ def probe(path: Path, *more: str) -> dict[str, Any]:
     return found
 
 
-def test_it_plays_while_it_is_written(film: list[Unit], tmp_path: Path) -> None:
+def test_open_file_is_playable(film: list[Unit], tmp_path: Path) -> None:
     """An open file has every picture, its length, and its capture times."""
     path = tmp_path / "one.mp4"
     file = write(path, film)
@@ -95,7 +95,7 @@ def test_b_frames_are_shown_at_their_times(tmp_path: Path) -> None:
     assert read_facts(path).begin_unix == units[0].shown_unix
 
 
-def test_players_seek_by_its_index(film: list[Unit], tmp_path: Path) -> None:
+def test_players_seek_by_the_file_index(film: list[Unit], tmp_path: Path) -> None:
     """FFmpeg finds the key frame before a moment without reading what precedes it."""
     path = tmp_path / "one.mp4"
     write(path, film).close()
@@ -109,7 +109,7 @@ def test_players_seek_by_its_index(film: list[Unit], tmp_path: Path) -> None:
     assert packet["flags"].startswith("K")
 
 
-def test_it_knows_what_it_is(film: list[Unit], tmp_path: Path) -> None:
+def test_file_describes_itself(film: list[Unit], tmp_path: Path) -> None:
     """All that the index needs is in the file itself, including its lock."""
     path = tmp_path / "one.mp4"
     write(path, film).close()
@@ -146,7 +146,7 @@ def test_a_torn_end_is_cut_off(film: list[Unit], tmp_path: Path, cut: int) -> No
     assert frames == round((mended.end_unix - mended.begin_unix) * 25)
 
 
-def test_fragments_beyond_its_index_are_found(film: list[Unit], tmp_path: Path) -> None:
+def test_fragments_beyond_the_file_index_are_found(film: list[Unit], tmp_path: Path) -> None:
     """The process may be killed after a fragment and before the index is updated."""
     path, older = tmp_path / "one.mp4", tmp_path / "older.mp4"
     write(older, film[:60]).close()
@@ -168,7 +168,7 @@ def test_fragments_beyond_its_index_are_found(film: list[Unit], tmp_path: Path) 
     assert float(probe(path)["streams"][0]["duration"]) == pytest.approx(4.0, abs=0.001)
 
 
-def test_a_fragment_that_cannot_be_listed_is_not_there(
+def test_fragment_that_cannot_be_indexed_is_removed(
     film: list[Unit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full copy-on-write disk may have space for it, but not for the file's own index.
@@ -202,7 +202,7 @@ def test_a_fragment_that_cannot_be_listed_is_not_there(
     assert read_facts(path).whole
 
 
-def test_what_is_no_recording_is_left_alone(film: list[Unit], tmp_path: Path) -> None:
+def test_file_that_is_not_a_recording_is_left_alone(film: list[Unit], tmp_path: Path) -> None:
     """Other files, and those without a picture, are not taken for recordings."""
     other = tmp_path / "other.mp4"
     for content in (b"", b"\0" * 5000, b"not at all"):

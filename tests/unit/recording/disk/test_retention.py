@@ -60,7 +60,7 @@ ALL = [
         (Policy(gb=0.5, cameras={"door": Limits(0, 0.4), "yard": Limits(5)}), ["door-8", "yard-6"]),
     ],
 )
-def test_the_oldest_go_first(
+def test_oldest_recordings_are_deleted_first(
     policy: Policy, gone: list[str], index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By age, by a camera's total, and by the overall total; never the locked or the open one."""
@@ -70,8 +70,8 @@ def test_the_oldest_go_first(
     assert overdue(index, policy, CLOCK, lambda one: one) == gone
 
 
-def test_what_is_being_written_counts_as_it_is_now(index: Index) -> None:
-    """The index only has its beginning."""
+def test_open_file_counts_with_its_current_size(index: Index) -> None:
+    """The index only has its size from when it began."""
     index.put(*ALL)
 
     def now_of(one: Recorded) -> Recorded:
@@ -82,7 +82,7 @@ def test_what_is_being_written_counts_as_it_is_now(index: Index) -> None:
     ]
 
 
-def test_only_what_may_have_to_go_is_looked_at(
+def test_only_candidates_for_deletion_are_loaded(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Six cameras make fifty thousand recordings a month. Loading them took a second of CPU time
@@ -107,7 +107,7 @@ def test_only_what_may_have_to_go_is_looked_at(
     assert sum(loaded) < 2 * module.PAGE
 
 
-def test_old_events_go(index: Index) -> None:
+def test_old_events_are_deleted(index: Index) -> None:
     """Locked ones and those that are still going on stay."""
     index.put_event(
         Event("a", "door", "motion", NOW - 9 * DAY_S, NOW - 8 * DAY_S),

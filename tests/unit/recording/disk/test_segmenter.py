@@ -30,7 +30,7 @@ def stretched(film: list[Unit], times: int, gap_s: float = 0.0) -> list[Unit]:
 
 
 def test_each_second_is_a_fragment(film: list[Unit]) -> None:
-    """A killed process loses what is not in a fragment; most begin with a key frame."""
+    """A killed process loses at most a second; here each fragment begins with a key frame."""
     segmenter = Segmenter()
     steps = [*run(segmenter, film), *segmenter.end()]
     fragments = [one for one in steps if isinstance(one, Fragment)]
@@ -51,8 +51,8 @@ def test_a_long_group_is_split(film: list[Unit]) -> None:
     assert [one.key for one in fragments] == [True, False, False]
 
 
-def test_nothing_begins_without_a_key_frame(film: list[Unit]) -> None:
-    """What precedes it cannot be decoded and is counted. JPEG is not video."""
+def test_file_begins_only_at_a_key_frame(film: list[Unit]) -> None:
+    """Units before it cannot be decoded and are counted as skipped, and so is JPEG."""
     segmenter = Segmenter()
 
     assert run(segmenter, film[1:10]) == []
@@ -95,8 +95,8 @@ def test_a_file_ends_where_pictures_are_missing(film: list[Unit]) -> None:
     assert segmenter.skipped == 3
 
 
-def test_what_cannot_be_written_is_skipped(film: list[Unit]) -> None:
-    """After an abandoned file, the next begins with a key frame."""
+def test_units_of_an_abandoned_file_count_as_skipped(film: list[Unit]) -> None:
+    """The next file begins with a key frame."""
     segmenter = Segmenter()
     run(segmenter, film[:5])
     segmenter.abandon()

@@ -28,7 +28,7 @@ KEY = event_id("door", AT)
 EVENT = Event(KEY, "door", "motion", AT, AT + 5)
 
 
-def test_a_check_that_was_impossible_is_done_again(storage: Storage) -> None:
+def test_failed_check_is_retried(storage: Storage) -> None:
     """A full disk, or another process holding the index, may prevent a check. Until the next start,
     half of the recordings used to be unlisted, and only the others were candidates for deletion."""
     storage.write_event(EVENT)
@@ -44,8 +44,8 @@ def test_a_check_that_was_impossible_is_done_again(storage: Storage) -> None:
     wait_until(lambda: storage.index.all_events() == [EVENT], every_s=0.01)
 
 
-def test_an_index_that_is_locked_keeps_nobody_waiting(storage: Storage) -> None:
-    """What is written meanwhile is in the files, and enters the index afterwards."""
+def test_locked_index_blocks_no_write(storage: Storage) -> None:
+    """Events written meanwhile are in the files, and enter the index afterwards."""
     storage.write_event(EVENT)
     other = sqlite3.connect(storage.index.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -59,7 +59,7 @@ def test_an_index_that_is_locked_keeps_nobody_waiting(storage: Storage) -> None:
     assert storage.index.all_events() == [later]
 
 
-def test_a_check_undoes_nothing_that_changed_meanwhile(
+def test_check_does_not_undo_concurrent_changes(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An event ended just after its file was read: the index had it as going on. The next check
@@ -79,7 +79,7 @@ def test_a_check_undoes_nothing_that_changed_meanwhile(
     assert storage.index.all_events() == [EVENT]
 
 
-def test_a_file_that_cannot_be_read_hides_no_other(
+def test_unreadable_file_hides_no_others(
     storage: Storage, writer: Writer, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One bad sector silently ended the whole check: no later file was in the index."""
@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_read_hides_no_other(
     assert [one.camera for one in storage.index.all_recordings()] == ["door", "yard"]
 
 
-def test_an_hour_to_and_fro_by_the_clock_loses_nothing(
+def test_clock_set_forward_and_back_loses_nothing(
     storage: Storage, writer: Writer, film: list[Unit], tmp_path: Path
 ) -> None:
     """Each step of the clock begins a file with its own wall-clock time, and all play."""

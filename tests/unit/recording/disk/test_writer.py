@@ -33,7 +33,7 @@ def record(writer: Writer, film: list[Unit], camera: str = "door") -> None:
     writer.call(lambda: None)
 
 
-def test_files_are_where_people_look_for_them(
+def test_files_are_sorted_by_camera_and_day(
     writer: Writer, storage: Storage, film: list[Unit], media: Path
 ) -> None:
     """A file is in its camera's and day's folder and in the index; only its owner can read it."""
@@ -50,7 +50,7 @@ def test_files_are_where_people_look_for_them(
     assert media.stat().st_mode & 0o777 == path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_is_being_written_is_known(writer: Writer, film: list[Unit]) -> None:
+def test_open_file_is_listed_while_it_is_written(writer: Writer, film: list[Unit]) -> None:
     """A file that is being written is as long as its fragments, and complete once it ends."""
     writer.put("door", film, "always")
     writer.call(lambda: None)
@@ -64,10 +64,10 @@ def test_what_is_being_written_is_known(writer: Writer, film: list[Unit]) -> Non
     assert writer.open == {}
 
 
-def test_two_files_of_a_second_have_two_names(
+def test_files_begun_in_one_second_get_different_names(
     writer: Writer, storage: Storage, film: list[Unit]
 ) -> None:
-    """A size that changes within a second does not overwrite the file before."""
+    """A change of size within a second does not overwrite the previous file."""
     record(writer, film[:10])
     record(writer, film[10:20])
 
@@ -76,8 +76,8 @@ def test_two_files_of_a_second_have_two_names(
     assert second == f"{first}-1"
 
 
-def test_another_reason_is_another_file(writer: Writer, storage: Storage, film: list[Unit]) -> None:
-    """What was recorded for motion is kept apart from continuous recording."""
+def test_each_reason_gets_its_own_file(writer: Writer, storage: Storage, film: list[Unit]) -> None:
+    """Motion recordings are kept apart from continuous ones."""
     writer.put("door", film[:50], "motion")
     writer.put("door", film[50:], "always")
     writer.end("door")
@@ -86,10 +86,10 @@ def test_another_reason_is_another_file(writer: Writer, storage: Storage, film: 
     assert [one.reason for one in storage.index.all_recordings()] == ["motion", "always"]
 
 
-def test_a_slow_disk_drops_and_goes_on(
+def test_slow_disk_drops_units_and_recovers(
     writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What does not fit into the queue is dropped and counted; nobody waits for the disk."""
+    """Units that do not fit into the queue are dropped and counted; nobody waits for the disk."""
     monkeypatch.setattr(module, "MAX_QUEUED_BYTES", sum(len(one.data) for one in film[:50]))
     goes_on = threading.Event()
     writer.do(lambda: goes_on.wait(10))
@@ -122,7 +122,7 @@ def full_after(monkeypatch: pytest.MonkeyPatch, nbytes: list[int]) -> None:
     monkeypatch.setattr(RecordingFile, "append", limited)
 
 
-def test_a_full_disk_loses_the_oldest_first(
+def test_full_disk_deletes_the_oldest_first(
     writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The older of two recordings makes room, and the new one is whole; a locked one stays."""
@@ -147,7 +147,7 @@ def test_a_full_disk_loses_the_oldest_first(
     assert (storage.removed, writer.problem, writer.dropped) == (1, "", {})
 
 
-def test_a_full_disk_pauses_and_goes_on(
+def test_full_disk_pauses_recording_until_there_is_space(
     writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If nothing may be deleted, recording pauses and says so, and resumes by itself."""
@@ -174,7 +174,7 @@ def test_a_full_disk_pauses_and_goes_on(
     assert storage.index.all_recordings()[-1].end == film[0].at_unix + 14
 
 
-def test_room_is_left_for_others(media: Path, film: list[Unit]) -> None:
+def test_space_is_left_for_other_programs(media: Path, film: list[Unit]) -> None:
     """Recording stops before the disk is full: with 200 MB or 2 % left, whichever is less."""
     for free, total, fits in [
         (199_000_000, 1 << 40, False),
@@ -186,7 +186,7 @@ def test_room_is_left_for_others(media: Path, film: list[Unit]) -> None:
         assert storage.make_room() is fits
 
 
-def test_deleting_a_lot_delays_nothing(
+def test_bulk_deletion_does_not_block_writing(
     writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Overdue files go one by one, and new data is written in between.
@@ -213,10 +213,10 @@ def test_deleting_a_lot_delays_nothing(
     assert [one.id for one in storage.index.all_recordings()] == [locked]
 
 
-def test_an_operator_keeps_and_deletes(
+def test_open_file_can_be_locked_and_deleted(
     writer: Writer, storage: Storage, film: list[Unit], media: Path
 ) -> None:
-    """An open file too: the lock is stored in it, and after deleting, a new one begins."""
+    """The lock is stored in the file; after it is deleted, recording goes on in a new one."""
     writer.put("door", film, "always")
     key = writer.call(lambda: writer.open["door"].id)
     path = recording_path(media, key)
@@ -237,7 +237,7 @@ def test_an_operator_keeps_and_deletes(
     assert writer.call(lambda: writer.remove("door_20200101_000000")) is None
 
 
-def test_a_lost_index_is_made_anew(writer: Writer, storage: Storage, film: list[Unit]) -> None:
+def test_lost_index_is_rebuilt(writer: Writer, storage: Storage, film: list[Unit]) -> None:
     """A missing, damaged or outdated index is rebuilt from the files exactly as it was."""
     for at in (0, 10, 20):
         record(writer, later(film, at), "door" if at else "yard")
@@ -263,7 +263,7 @@ def test_a_lost_index_is_made_anew(writer: Writer, storage: Storage, film: list[
     assert index.all_recordings() == before
 
 
-def test_a_check_leaves_alone_what_is_written(
+def test_check_leaves_the_open_file_alone(
     writer: Writer, storage: Storage, film: list[Unit]
 ) -> None:
     """The open file is neither truncated nor marked complete, even by another process."""

@@ -75,7 +75,7 @@ def shown(file: bytes, form: str = "mp4") -> list[str]:
     return [line.rpartition(",")[2].strip() for line in lines if not line.startswith("#")]
 
 
-def test_clip_shows_the_pictures_from_a_moment_on(units: list[Unit]) -> None:
+def test_clip_starts_at_the_requested_picture(units: list[Unit]) -> None:
     """Earlier pictures are in the file for the decoder, but not shown."""
     form = "h264" if units[0].codec.startswith("avc1") else "hevc"
     every = shown(b"".join(unit.data for unit in units), form)
@@ -89,8 +89,8 @@ def test_clip_shows_the_pictures_from_a_moment_on(units: list[Unit]) -> None:
 
 @pytest.mark.parametrize("timed", [False, True])
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-def test_b_frames_are_shown_in_their_order(codec: str, timed: bool, tmp_path: Path) -> None:
-    """Recordings too; each picture is shown for its time, and the first one at the start."""
+def test_b_frames_are_shown_in_order(codec: str, timed: bool, tmp_path: Path) -> None:
+    """Also from recordings; each picture has its own time, and the first is at the start."""
     options = ("-c:v", codec, "-bf", "3", "-g", "12", "-x265-params", "log-level=0", *QUICKLY)
     if codec == "libx264":
         options = ("-c:v", codec, "-bf", "3", "-b-pyramid", "normal", "-g", "12", *QUICKLY)
@@ -116,8 +116,8 @@ def test_b_frames_are_shown_in_their_order(codec: str, timed: bool, tmp_path: Pa
     assert shown(whole(Clip(part, BEGIN + 0.04 * 17 + 0.01)))[:complete] == every[17:][:complete]
 
 
-def test_parts_of_a_clip_fit_together(units: list[Unit]) -> None:
-    """Any range of bytes equals that of the whole clip."""
+def test_byte_ranges_match_the_whole_clip(units: list[Unit]) -> None:
+    """A player may request any range of bytes."""
     clip = Clip(units, BEGIN)
     data = whole(clip)
 
@@ -127,7 +127,7 @@ def test_parts_of_a_clip_fit_together(units: list[Unit]) -> None:
             assert b"".join(clip.read(begin, end)) == data[begin:end], (begin, end)
 
 
-def test_units_come_back_out_of_a_recording(units: list[Unit], tmp_path: Path) -> None:
+def test_units_are_read_back_from_a_recording(units: list[Unit], tmp_path: Path) -> None:
     """Each is what was written, with its parameter sets, size and time."""
     path = record(tmp_path / "one.mp4", units)
 
@@ -154,7 +154,7 @@ def test_clip_spans_disk_and_memory(units: list[Unit], tmp_path: Path) -> None:
     assert whole(mixed) == whole(Clip(units, BEGIN + 0.3))
 
 
-def test_changed_parameter_sets_come_back(tmp_path: Path) -> None:
+def test_changed_parameter_sets_are_read_back(tmp_path: Path) -> None:
     """A camera may change them within a file; each key frame gets its own back."""
     before = make_units(tmp_path, 0.4, *CODECS["h264"], *QUICKLY, source=SOURCE)
     after = make_units(
@@ -172,8 +172,8 @@ def test_changed_parameter_sets_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [700, -1, -200])
-def test_a_torn_recording_is_read_as_far_as_it_goes(cut: int, tmp_path: Path) -> None:
-    """What was being written when the power failed is left out."""
+def test_torn_recording_is_read_up_to_the_tear(cut: int, tmp_path: Path) -> None:
+    """The fragment that was being written when the power failed is left out."""
     units = make_units(tmp_path, 1, *CODECS["h264"], *QUICKLY, source=SOURCE)
     path = record(tmp_path / "one.mp4", units)
     data = path.read_bytes()
@@ -184,8 +184,8 @@ def test_a_torn_recording_is_read_as_far_as_it_goes(cut: int, tmp_path: Path) ->
     assert len(read) == (24 if cut < 0 else 0)
 
 
-def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
-    """The beginning of one alone is rejected as well."""
+def test_truncated_header_is_rejected(tmp_path: Path) -> None:
+    """The first bytes of a recording alone are not a recording."""
     path = tmp_path / "one.mp4"
     path.write_bytes(b"\0\0\0\x20ftyp")
 
@@ -193,7 +193,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
         read_units(path, BEGIN)
 
 
-def test_a_file_that_shrinks_is_noticed(tmp_path: Path) -> None:
+def test_shrunken_file_is_detected(tmp_path: Path) -> None:
     """A clip must not end in mid-picture as if nothing had happened."""
     units = make_units(tmp_path, 1, *CODECS["h264"], *QUICKLY, source=SOURCE)
     path = record(tmp_path / "one.mp4", units)
@@ -205,8 +205,8 @@ def test_a_file_that_shrinks_is_noticed(tmp_path: Path) -> None:
         _ = read[-1].data
 
 
-def test_only_one_kind_of_video_is_copied() -> None:
-    """A part in which codec or size changes is encoded, and so is JPEG."""
+def test_only_uniform_video_is_copied() -> None:
+    """Units whose codec or size changes are re-encoded, and so is JPEG."""
     unit = Unit(b"", True, 1, BEGIN, "avc1.64001f", 320, 180)
 
     assert can_be_copied([unit, replace(unit, codec="avc1.4d401f")])
@@ -215,7 +215,7 @@ def test_only_one_kind_of_video_is_copied() -> None:
     assert not can_be_copied([replace(unit, codec=JPEG)])
 
 
-def test_first_shown_is_the_newest_that_is_not_later() -> None:
+def test_first_picture_shown_is_the_newest_not_later() -> None:
     """If there is none, it is the first picture."""
     units = [Unit(b"", True, n, BEGIN + n, JPEG, 3, 2) for n in range(3)]
 

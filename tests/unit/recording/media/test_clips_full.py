@@ -41,7 +41,7 @@ def media() -> Iterator[MediaProcess]:
 
 
 @pytest.mark.parametrize("how", ["copied", "encoded"])
-def test_a_clip_says_that_the_disk_is_full(
+def test_clip_reports_a_full_disk(
     how: str,
     units: dict[str, list[Unit]],
     media: MediaProcess,

@@ -46,7 +46,7 @@ class Recorded:
             now = max(now, began + ROUND_S)
 
 
-def test_all_is_encoded_gently_where_there_is_time() -> None:
+def test_everything_is_encoded_at_low_priority_given_time() -> None:
     """On a machine that is not overloaded, low priority is enough: live encoding goes first."""
     camera = Recorded(lambda _, urgent: 0.007)
     camera.run(30)
@@ -56,9 +56,9 @@ def test_all_is_encoded_gently_where_there_is_time() -> None:
 
 
 @pytest.mark.parametrize("usual_s", [0.012, 0.05, 0.3])
-def test_what_is_not_encoded_is_never_old(usual_s: float) -> None:
+def test_overload_leaves_no_old_pictures_waiting(usual_s: float) -> None:
     """A killed server once lost 7 s of a camera without video. On an overloaded machine its encoder
-    had a low priority, and up to 150 pictures waited for it."""
+    ran at low priority, and up to 150 pictures waited for it."""
 
     def cost_s(now: float, urgent: bool) -> float:
         busy = 10 < now < 40
@@ -79,8 +79,8 @@ def test_what_is_not_encoded_is_never_old(usual_s: float) -> None:
     assert sum(at > 60 for at in camera.encoded) >= 19 * FPS
 
 
-def test_those_that_are_encoded_are_as_far_apart_as_possible() -> None:
-    """An evenly jumping film shows more than one that stands still in between."""
+def test_encoded_pictures_are_spread_evenly() -> None:
+    """A film that jumps evenly shows more than one that freezes in between."""
     assert spread(range(10), 10) == list(range(10))
     assert spread(range(10), 5) == [1, 3, 5, 7, 9]
     assert spread(range(10), 1) == [9]

@@ -93,8 +93,8 @@ def film_of(path: Path) -> list[tuple[float, float]]:
     return list(zip(times, levels.tolist(), strict=True))
 
 
-def test_picture_of_a_video_is_its_last(media: MediaProcess, units: list[Unit]) -> None:
-    """It is decoded from the key frame on, and as narrow as requested."""
+def test_picture_of_video_units_is_the_last_one(media: MediaProcess, units: list[Unit]) -> None:
+    """It is decoded from the key frame on, and scaled to the requested width."""
     pictures = PictureMaker(media)
 
     early, late = (brightness(pictures.picture_of(units[:count], 32)) for count in (3, 9))
@@ -109,7 +109,7 @@ def test_picture_of_a_video_is_its_last(media: MediaProcess, units: list[Unit]) 
 
 
 def test_picture_of_jpeg_needs_no_process() -> None:
-    """It is passed on unchanged, or scaled here."""
+    """It is passed on unchanged, or scaled in the calling process."""
     process = MediaProcess()
     pictures = PictureMaker(process)
 
@@ -123,7 +123,7 @@ def test_picture_of_jpeg_needs_no_process() -> None:
         pictures.picture_of([Unit(b"\xff\xd8rubbish\xff\xd9", True, 1, 1.0, JPEG, 64, 48)], 32)
 
 
-def test_film_shows_each_picture_for_its_time(media: MediaProcess, tmp_path: Path) -> None:
+def test_film_keeps_the_timing_of_its_pictures(media: MediaProcess, tmp_path: Path) -> None:
     """It starts at the requested picture; the reported progress grows to 1."""
     path, shares = tmp_path / "film.mp4", []
 
@@ -147,7 +147,7 @@ def test_film_shows_each_picture_for_its_time(media: MediaProcess, tmp_path: Pat
 def test_codecs_and_sizes_can_be_mixed(
     media: MediaProcess, units: list[Unit], tmp_path: Path
 ) -> None:
-    """Video that became JPEG, and another size, go into one film of the first size."""
+    """Units that change from video to JPEG, or in size, go into one film of the first size."""
     jpeg = [grey(200, 20 + number, (65, 49)) for number in range(5)]
     path = tmp_path / "film.mp4"
 
@@ -183,8 +183,8 @@ def test_crash_fails_one_request_only(media: MediaProcess, units: list[Unit]) ->
     assert media.pid != pid
 
 
-def test_process_that_hangs_is_killed(units: list[Unit]) -> None:
-    """Whoever waits gets an error, and the next request is served."""
+def test_hung_process_is_killed(units: list[Unit]) -> None:
+    """The waiting request fails with an error, and nothing is left of the process."""
     media = MediaProcess(stuck_after_s=2.0)
     try:
         media.ask("picture", units[:3], width=0)
@@ -202,8 +202,8 @@ def test_process_that_hangs_is_killed(units: list[Unit]) -> None:
         media.close()
 
 
-def test_what_is_live_goes_first(media: MediaProcess, units: list[Unit]) -> None:
-    """Requests run at low priority, urgent work does not: live encoding must keep up."""
+def test_urgent_encoding_runs_at_normal_priority(media: MediaProcess, units: list[Unit]) -> None:
+    """Other requests run at low priority, so that live encoding keeps up."""
 
     def used_s() -> dict[int, float]:
         """Return the CPU time of the process's threads by niceness relative to ours."""
@@ -225,8 +225,8 @@ def test_what_is_live_goes_first(media: MediaProcess, units: list[Unit]) -> None
     media.end_video("first")
 
 
-def test_encoding_ends_when_its_time_is_over(media: MediaProcess) -> None:
-    """The rest is planned again: on a suddenly busy machine it would take seconds."""
+def test_encoding_stops_at_its_time_limit(media: MediaProcess) -> None:
+    """The rest is left for the next call: on a suddenly busy machine it would take seconds."""
     pictures = [grey(100, seq, (1280, 720)) for seq in range(30)]
 
     units, done = media.encode("late", pictures, 20, limit_s=1e-6)
@@ -237,7 +237,7 @@ def test_encoding_ends_when_its_time_is_over(media: MediaProcess) -> None:
     media.end_video("late")
 
 
-def test_process_ends_after_a_rest(units: list[Unit]) -> None:
+def test_idle_process_exits(units: list[Unit]) -> None:
     """It costs nothing while it is not needed."""
     media = MediaProcess(idle_s=0.2)
     media.ask("picture", units[:3], width=0)
@@ -257,7 +257,7 @@ def green(condition: object, patience_s: float = 20.0) -> bool:
     return False
 
 
-def test_jobs_are_made_in_turn_and_belong_to_their_makers(jobs: ClipJobs) -> None:
+def test_jobs_are_private_to_their_users(jobs: ClipJobs) -> None:
     """Nobody sees other users' clips, and a repeated request is not a second job."""
     one = jobs.begin("ada", "door", WHOLE, greys())
     other = jobs.begin("bob", "door", WHOLE, greys())
@@ -272,7 +272,7 @@ def test_jobs_are_made_in_turn_and_belong_to_their_makers(jobs: ClipJobs) -> Non
     assert len(film_of(one.path)) == 10
 
 
-def test_only_so_many_jobs_wait(jobs: ClipJobs) -> None:
+def test_job_queue_is_bounded(jobs: ClipJobs) -> None:
     """One more is rejected; a cancelled job makes room, and leaves nothing behind."""
     made = [
         jobs.begin("ada", "door", (BEGIN, BEGIN + at + 1), greys(200)) for at in range(MAX_WAITING)
@@ -291,8 +291,8 @@ def test_only_so_many_jobs_wait(jobs: ClipJobs) -> None:
     assert not list(last.path.parent.glob("*.part"))
 
 
-def test_video_is_copied_by_a_job_too(jobs: ClipJobs, units: list[Unit]) -> None:
-    """Whoever requests a job need not know what the camera sends."""
+def test_job_makes_a_clip_of_video_too(jobs: ClipJobs, units: list[Unit]) -> None:
+    """A caller need not know what the camera sends."""
     job = jobs.begin("ada", "door", (BEGIN + 0.2, BEGIN + 1), units)
 
     assert job.wait(30)
@@ -301,7 +301,7 @@ def test_video_is_copied_by_a_job_too(jobs: ClipJobs, units: list[Unit]) -> None
     assert levels[0] == pytest.approx(16 + 8 * 5, abs=6)
 
 
-def test_job_that_fails_says_why(jobs: ClipJobs) -> None:
+def test_failed_job_reports_its_error(jobs: ClipJobs) -> None:
     """It does not stop the next one."""
     rubbish = [Unit(b"rubbish", True, 1, BEGIN, "avc1.64001f", 64, 48)]
 
@@ -315,8 +315,8 @@ def test_job_that_fails_says_why(jobs: ClipJobs) -> None:
     assert good.done
 
 
-def test_what_is_left_of_the_last_run_is_removed(media: MediaProcess, tmp_path: Path) -> None:
-    """Nobody could request it any more."""
+def test_clips_of_the_last_run_are_removed(media: MediaProcess, tmp_path: Path) -> None:
+    """Nobody could request them any more."""
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "clip_1.mp4").write_bytes(b"1")
 
@@ -325,8 +325,8 @@ def test_what_is_left_of_the_last_run_is_removed(media: MediaProcess, tmp_path: 
     assert not (tmp_path / "clips").exists()
 
 
-def test_rate_is_that_of_most_pictures() -> None:
-    """A pause does not count."""
+def test_frame_rate_ignores_pauses() -> None:
+    """The rate is that of most pictures; for a single one it is 1."""
     some = greys(5)
     pause = [Unit(b"", True, 9, BEGIN + 60, JPEG, 64, 48)]
 
@@ -334,8 +334,8 @@ def test_rate_is_that_of_most_pictures() -> None:
     assert frames_a_second(some[:1]) == 1
 
 
-def test_recent_values_are_kept_for_a_while() -> None:
-    """They are kept until they expire, or are too large together; then the oldest goes."""
+def test_recent_values_expire() -> None:
+    """The oldest also go when all of them together exceed the size limit."""
     clock = FakeClock()
     recent: Recent[str] = Recent(10.0, 100, clock)
     recent.put("one", "1", 60)

@@ -23,7 +23,7 @@ def test_without_users_everybody_is_operator(make_site: Callable[..., Site]) -> 
     assert OPEN.role == "operator"
 
 
-def test_security_headers(site: Site) -> None:
+def test_every_response_has_security_headers(site: Site) -> None:
     """Every answer says what a page may do, and that no page may frame it."""
     for path in ("/login", "/nowhere", "/healthz"):
         with site.client().get(path) as answer:
@@ -38,7 +38,7 @@ def test_security_headers(site: Site) -> None:
         assert "camera=()" in headers["Permissions-Policy"]
 
 
-def test_a_browser_stays_with_tls(site: Site) -> None:
+def test_hsts_is_sent_only_over_tls(site: Site) -> None:
     """A browser that came over TLS must return over TLS; plain HTTP must not claim that."""
     client = site.client()
     secure = client.get("/login", base_url="https://localhost").headers
@@ -50,7 +50,7 @@ def test_a_browser_stays_with_tls(site: Site) -> None:
     assert "Strict-Transport-Security" not in forged
 
 
-def test_a_host_cannot_write_the_policy(site: Site) -> None:
+def test_host_header_cannot_change_the_policy(site: Site) -> None:
     """The Host header is under the client's control."""
     answer = site.client().get("/healthz", headers={"Host": "x; script-src *"})
 
@@ -67,7 +67,7 @@ def test_a_host_cannot_write_the_policy(site: Site) -> None:
     ],
     ids=["passwd", "role", "cameras", "remove"],
 )
-def test_a_change_ends_logins_and_connections(
+def test_user_change_ends_logins_and_connections(
     site: Site, change: Callable[[UsersFile], None]
 ) -> None:
     """Within a second of the command, the user's sessions end, and others continue."""
@@ -105,8 +105,8 @@ def test_the_first_user_closes_an_open_server(make_site: Callable[..., Site]) ->
     assert site.client().get("/").status_code == 303
 
 
-def test_the_last_user_does_not_open_it(site: Site) -> None:
-    """Removing all users lets nobody in."""
+def test_removing_the_last_user_does_not_open_the_server(site: Site) -> None:
+    """A server whose users were all removed still requires a login."""
     site.file.remove_user("ada")
     until(lambda: not site.auth.people)
 
@@ -114,8 +114,8 @@ def test_the_last_user_does_not_open_it(site: Site) -> None:
     assert site.client().get("/").status_code == 303
 
 
-def test_a_list_that_breaks_changes_nothing(site: Site) -> None:
-    """A running server keeps the users it knew."""
+def test_broken_list_keeps_the_known_users(site: Site) -> None:
+    """A running server continues with the users that it knew."""
     client = site.client()
     log_in(client)
 
@@ -125,7 +125,7 @@ def test_a_list_that_breaks_changes_nothing(site: Site) -> None:
     assert client.get("/").status_code == 200
 
 
-def test_presence_ends_each_once() -> None:
+def test_sweep_ends_each_connection_once() -> None:
     """A user who lost the right is disconnected once; one who has left is not."""
     connections = Connections()
     ended: list[str] = []
@@ -140,24 +140,24 @@ def test_presence_ends_each_once() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1"])
-def test_others_reach_no_server_without_users(make_site: Callable[..., Site], host: str) -> None:
+def test_public_address_requires_users(make_site: Callable[..., Site], host: str) -> None:
     """The error is one line with the command that creates a user."""
     with pytest.raises(ConfigError, match=r"python manage\.py user add NAME --role admin"):
         require_users(host, make_site().auth)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_this_machine_reaches_one(make_site: Callable[..., Site], host: str) -> None:
+def test_loopback_requires_no_users(make_site: Callable[..., Site], host: str) -> None:
     """Loopback stays open without users."""
     require_users(host, make_site().auth)
 
 
-def test_users_open_every_address(site: Site) -> None:
-    """With users, any address is allowed."""
+def test_any_address_is_allowed_with_users(site: Site) -> None:
+    """A server with users may listen to other machines."""
     require_users("0.0.0.0", site.auth)
 
 
-def test_logins_and_refusals_are_noted(site: Site) -> None:
+def test_logins_and_refusals_are_logged(site: Site) -> None:
     """Users are logged by name, but no other text typed as one ever is."""
     client = site.client()
     log_in(client, "ada", "wrong password")

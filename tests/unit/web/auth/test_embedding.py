@@ -23,8 +23,8 @@ EMBED = Person("panel", "viewer", frozenset({"door"}), "embed")
 # Uses of an embed token.
 
 
-def test_an_embed_token_is_for_pictures_of_one_camera() -> None:
-    """It may do exactly what a kiosk of that camera needs."""
+def test_embed_token_allows_only_what_a_kiosk_needs() -> None:
+    """It may watch its one camera, and nothing else."""
     needs_somebody = {what for what, need in NEEDS.items() if need is not Need.NOTHING}
     allowed = {what for what in needs_somebody if may(EMBED, what)}
 
@@ -35,7 +35,7 @@ def test_an_embed_token_is_for_pictures_of_one_camera() -> None:
     assert {"start", "stop", "notices", "quit", "/metrics", "/readyz"}.isdisjoint(allowed)
 
 
-def test_an_embed_token_with_clips_has_no_more_than_those() -> None:
+def test_embed_token_with_clips_adds_only_clips() -> None:
     """Clips and pictures of one camera's past, but no recordings, events, jobs or other lists."""
     clips = replace(EMBED, clips=True)
 
@@ -50,7 +50,7 @@ def test_an_embed_token_with_clips_has_no_more_than_those() -> None:
     }
 
 
-def test_an_embed_token_counts_in_an_address(site: Site) -> None:
+def test_embed_token_is_accepted_in_the_url(site: Site) -> None:
     """``?token=`` opens pictures and the kiosk for it, and nothing for other tokens."""
     embed = site.file.add_token("panel", "viewer", ["door"], embed=True)
     whole = site.file.add_token("octo", "viewer", None)
@@ -70,7 +70,7 @@ def test_an_embed_token_counts_in_an_address(site: Site) -> None:
     assert client.get(f"/api/cameras?token={embed}", headers=bearer).json["name"] == "octo"
 
 
-def test_an_embed_token_is_passed_on_to_nobody(site: Site) -> None:
+def test_embed_token_is_not_leaked(site: Site) -> None:
     """No referrer, cache, redirect or audit entry reveals it."""
     embed = site.file.add_token("panel", "viewer", ["door"], embed=True)
     until(lambda: site.auth.people.tokens)
@@ -99,7 +99,7 @@ def test_an_embed_token_ends_when_it_is_removed(site: Site) -> None:
     assert not site.file.load().has(person)
 
 
-def test_a_list_without_embed_tokens_is_as_it_was(tmp_path: Path) -> None:
+def test_list_without_embed_tokens_keeps_the_old_format(tmp_path: Path) -> None:
     """Nodes of an older version share the list, and reject unknown keys."""
     file = UsersFile(tmp_path)
     file.add_token("octo", "viewer", None)
@@ -110,7 +110,7 @@ def test_a_list_without_embed_tokens_is_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cameras", [[], ["door", "yard"]])
-def test_an_embed_token_needs_one_camera(tmp_path: Path, cameras: list[str]) -> None:
+def test_embed_token_needs_exactly_one_camera(tmp_path: Path, cameras: list[str]) -> None:
     """All cameras in somebody's page would be a mistake."""
     with pytest.raises(ConfigError, match="accepted: --embed with one --camera"):
         UsersFile(tmp_path).add_token("panel", "viewer", cameras, embed=True)
@@ -118,7 +118,7 @@ def test_an_embed_token_needs_one_camera(tmp_path: Path, cameras: list[str]) -> 
         UsersFile(tmp_path).add_token("panel", "operator", ["door"], embed=True)
 
 
-def test_the_command_prints_addresses(tmp_path: Path) -> None:
+def test_token_command_prints_embed_addresses(tmp_path: Path) -> None:
     """There are three addresses to paste; the list describes the token without showing it."""
     state = ["--state", str(tmp_path)]
     run = CliRunner().invoke
@@ -170,7 +170,7 @@ def test_only_named_pages_may_frame_the_dashboard(make_site: Callable[..., Site]
         "ftp://a",
     ],
 )
-def test_what_is_no_origin_may_frame_nothing(origin: str, tmp_path: Path) -> None:
+def test_invalid_frame_ancestor_is_rejected(origin: str, tmp_path: Path) -> None:
     """A mistake is named, stops the start, and never enters the policy."""
     flags = {"frame_ancestors": origin}
     with pytest.raises(ConfigError, match="accepted: a list of origins") as refused:

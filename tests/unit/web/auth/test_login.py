@@ -8,14 +8,14 @@ from tests.support.fakes import until
 from tests.unit.web.auth.site import PASSWORD, Site, csrf_of, log_in, log_out
 
 
-def test_a_page_leads_to_the_login(site: Site) -> None:
+def test_page_redirects_to_the_login(site: Site) -> None:
     """A browser is redirected by a relative address, which works under any prefix."""
     answer = site.client().get("/")
 
     assert (answer.status_code, answer.headers["Location"]) == (303, "login")
 
 
-def test_logging_in_and_out(site: Site) -> None:
+def test_logout_invalidates_the_cookie(site: Site) -> None:
     """The right password opens, logging out closes, and the old cookie stays invalid."""
     client = site.client()
 
@@ -34,7 +34,7 @@ def test_logging_in_and_out(site: Site) -> None:
     assert thief.get("/").status_code == 303
 
 
-def test_logging_in_anew_ends_the_login_before(site: Site) -> None:
+def test_second_login_replaces_the_first(site: Site) -> None:
     """A browser has one login; the previous one's cookie is invalid."""
     client = site.client()
     name = site.flask.config["SESSION_COOKIE_NAME"]
@@ -56,7 +56,7 @@ def test_logging_in_anew_ends_the_login_before(site: Site) -> None:
     ("name", "password"),
     [("ada", ""), ("ada", PASSWORD + " "), ("bob", PASSWORD), ("", PASSWORD), ("ada\0", PASSWORD)],
 )
-def test_wrong_is_wrong_in_one_way(site: Site, name: str, password: str) -> None:
+def test_failed_login_does_not_reveal_names(site: Site, name: str, password: str) -> None:
     """The answer does not reveal whether the name exists."""
     answer = log_in(site.client(), name, password)
 
@@ -65,14 +65,14 @@ def test_wrong_is_wrong_in_one_way(site: Site, name: str, password: str) -> None
 
 
 def test_a_name_is_escaped(site: Site) -> None:
-    """The typed text comes back as text."""
+    """The form shows it again as text, not as HTML."""
     answer = log_in(site.client(), '"><script>alert(1)</script>')
 
     assert "<script>alert" not in answer.text
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "ü"])
-def test_a_form_without_its_token_does_nothing(site: Site, token: str) -> None:
+def test_form_without_its_csrf_token_is_rejected(site: Site, token: str) -> None:
     """Another site cannot log a browser in or out."""
     client = site.client()
     assert log_in(client, csrf=token).status_code == 400
@@ -92,7 +92,7 @@ def test_a_form_without_its_token_does_nothing(site: Site, token: str) -> None:
     ],
     ids=["many fields", "nine fields", "json", "multipart"],
 )
-def test_only_a_small_form_is_read(site: Site, kind: str, body: str) -> None:
+def test_only_a_small_form_is_parsed(site: Site, kind: str, body: str) -> None:
     """Anything other than a login form gets an error and is not parsed."""
     answer = site.client().post("/login", data=body, content_type=kind)
 
@@ -100,7 +100,7 @@ def test_only_a_small_form_is_read(site: Site, kind: str, body: str) -> None:
     assert "fields name, password and csrf" in answer.text
 
 
-def test_a_planted_session_does_not_live_on(site: Site) -> None:
+def test_login_replaces_a_planted_session(site: Site) -> None:
     """Logging in starts a new session: one planted in the browser before is useless."""
     client = site.client()
     planted = csrf_of(client)
@@ -111,7 +111,7 @@ def test_a_planted_session_does_not_live_on(site: Site) -> None:
         assert session.get("csrf") != planted
 
 
-def test_cookie_flags(site: Site) -> None:
+def test_login_cookie_is_protected(site: Site) -> None:
     """Scripts cannot read it, other sites cannot send it, and over TLS it stays on TLS."""
     plain = log_in(site.client()).headers["Set-Cookie"]
     client = site.client()
@@ -139,7 +139,7 @@ def test_cookie_flags(site: Site) -> None:
         ("", None),
     ],
 )
-def test_the_login_says_why_one_is_asked(site: Site, why: str, said: str | None) -> None:
+def test_login_page_gives_the_reason(site: Site, why: str, said: str | None) -> None:
     """The reason is in our own words; the login returns to the page without them."""
     text = site.client().get(f"/login?camera=door&why={why}").text
 
@@ -148,7 +148,7 @@ def test_the_login_says_why_one_is_asked(site: Site, why: str, said: str | None)
     assert 'action="login?camera=door"' in text
 
 
-def test_a_login_that_ended_is_called_that(site: Site) -> None:
+def test_ended_login_is_explained(site: Site) -> None:
     """This works without scripts, too: the browser still sends the expired login."""
     client = site.client()
     log_in(client)

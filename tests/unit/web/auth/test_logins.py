@@ -35,8 +35,8 @@ def test_logins_survive_a_restart(make_site: Callable[..., Site]) -> None:
     assert client.get("/").status_code == 303
 
 
-def test_the_file_of_logins_logs_nobody_in(site: Site) -> None:
-    """It contains digests, not the cookies' values."""
+def test_login_file_contains_no_cookie_values(site: Site) -> None:
+    """It contains digests, and only its owner can read it."""
     secret = site.auth.logins.open(Person("ada", "viewer", generation="x"))
     site.auth.logins.save()
 
@@ -61,9 +61,7 @@ def test_a_login_ends_after_a_month(tmp_path: Path, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("step_s", [3600, -3600, -3 * 86400, 40 * 86400])
-def test_a_login_outlives_a_clock_that_is_set(
-    tmp_path: Path, clock: FakeClock, step_s: float
-) -> None:
+def test_login_survives_a_clock_change(tmp_path: Path, clock: FakeClock, step_s: float) -> None:
     """A board without a battery sets its clock after its start, which logs nobody out.
 
     A login's age is the time that passes meanwhile: a month later it still ends.
@@ -85,7 +83,7 @@ def test_a_login_outlives_a_clock_that_is_set(
     assert logins.find(secret, people) is None
 
 
-def test_the_oldest_login_makes_room(tmp_path: Path) -> None:
+def test_oldest_login_is_dropped_at_the_limit(tmp_path: Path) -> None:
     """Browsers that never log out do not accumulate."""
     UsersFile(tmp_path).add_user("ada", "viewer", None, PASSWORD)
     people = UsersFile(tmp_path).load()
@@ -103,7 +101,7 @@ def test_the_oldest_login_makes_room(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"logins": 1}', '{"logins": {"x": ["ada", 1, 2]}}', '{"logins": {"x": 1}}']
 )
-def test_broken_logins_are_forgotten(tmp_path: Path, text: str) -> None:
+def test_broken_login_file_is_ignored(tmp_path: Path, text: str) -> None:
     """Everybody has to log in again, and nothing else happens."""
     path = tmp_path / "logins.json"
     path.write_text(text)

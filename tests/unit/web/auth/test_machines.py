@@ -8,7 +8,7 @@ from tests.support.fakes import until
 from tests.unit.web.auth.site import PASSWORD, PROXIED, Site, basic, log_in
 
 
-def test_a_token_opens(site: Site) -> None:
+def test_bearer_token_grants_access(site: Site) -> None:
     """A bearer token identifies its machine on every path; a wrong one is rejected."""
     token = site.file.add_token("octo", "viewer", None)
     until(lambda: site.auth.people.tokens)
@@ -22,7 +22,7 @@ def test_a_token_opens(site: Site) -> None:
     assert wrong.status_code == 401
 
 
-def test_basic_opens_machine_paths_only(site: Site) -> None:
+def test_basic_auth_opens_only_machine_paths(site: Site) -> None:
     """A camera program may log in with every request, but not to the dashboard."""
     client = site.client()
 
@@ -34,7 +34,7 @@ def test_basic_opens_machine_paths_only(site: Site) -> None:
     assert client.get("/readyz", headers=basic("ada", PASSWORD) | PROXIED).status_code == 401
 
 
-def test_a_password_is_asked_for_where_it_counts(site: Site) -> None:
+def test_password_dialog_is_limited_to_machine_paths(site: Site) -> None:
     """Machine paths ask for one; our own page's scripts never open the browser's dialog."""
     client = site.client()
 
@@ -45,7 +45,7 @@ def test_a_password_is_asked_for_where_it_counts(site: Site) -> None:
     assert "WWW-Authenticate" not in client.get("/metrics", headers=PROXIED).headers
 
 
-def test_basic_costs_one_hash(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_basic_auth_costs_one_hash(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that asks every second is hashed once, and so are nine at the same time."""
     checks: list[str] = []
     check = site.auth.check
@@ -67,8 +67,8 @@ def test_basic_costs_one_hash(site: Site, monkeypatch: pytest.MonkeyPatch) -> No
     assert checks == ["ada"]
 
 
-def test_a_proved_password_ends_with_the_old_one(site: Site) -> None:
-    """A remembered password is invalid once it is changed."""
+def test_remembered_password_ends_when_it_is_changed(site: Site) -> None:
+    """The next request with the old one is denied."""
     client = site.client()
     assert client.get("/api/cameras", headers=basic("ada", PASSWORD)).status_code == 200
     before = site.auth.people
@@ -80,7 +80,7 @@ def test_a_proved_password_ends_with_the_old_one(site: Site) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_a_password_with_umlauts_is_read_in_either_encoding(site: Site, encoding: str) -> None:
+def test_basic_password_may_be_utf8_or_latin1(site: Site, encoding: str) -> None:
     """In Basic, browsers and curl send UTF-8, aiohttp and requests Latin-1."""
     site.file.add_user("bob", "viewer", None, "grüße, Jürgen")
     until(lambda: site.auth.people.user("bob"))
@@ -90,7 +90,7 @@ def test_a_password_with_umlauts_is_read_in_either_encoding(site: Site, encoding
     assert answer.status_code == 200
 
 
-def test_a_token_is_taken_as_basic_password(site: Site) -> None:
+def test_token_is_accepted_as_basic_password(site: Site) -> None:
     """A player can only send a name and a password; any name will do.
 
     It was rejected, and ten requests of such a player locked out its whole address.
@@ -107,7 +107,7 @@ def test_a_token_is_taken_as_basic_password(site: Site) -> None:
 
 
 def test_a_removed_token_locks_nobody_out(site: Site) -> None:
-    """A player that keeps using it gets an error, and costs neither hashes nor tries."""
+    """A player that keeps using it gets an error, and costs neither hashes nor login attempts."""
     client = site.client()
     gone = basic("octo", "porthole_" + "x" * 43)
 
@@ -119,7 +119,7 @@ def test_a_removed_token_locks_nobody_out(site: Site) -> None:
     assert client.get("/api/cameras", headers=basic("ada", PASSWORD)).status_code == 200
 
 
-def test_a_refusal_says_what_was_wrong(site: Site) -> None:
+def test_refusal_says_what_was_wrong(site: Site) -> None:
     """A client with a token is not told to log in first, wherever the token is sent."""
     client = site.client()
     token = site.file.add_token("octo", "viewer", None)
@@ -140,7 +140,7 @@ def test_a_refusal_says_what_was_wrong(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["Ada", "ADA", "ada"])
-def test_a_name_may_be_capitalized(site: Site, name: str) -> None:
+def test_login_name_is_case_insensitive(site: Site, name: str) -> None:
     """Phones capitalize names; the user is the same."""
     client = site.client()
     log_in(client, name)
@@ -151,7 +151,7 @@ def test_a_name_may_be_capitalized(site: Site, name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Basic", "Basic !!!", "Basic YQ==", "Bearer", "x" * 5000])
-def test_rubbish_is_nobody(site: Site, text: str) -> None:
+def test_malformed_authorization_is_rejected(site: Site, text: str) -> None:
     """A malformed Authorization header is answered 401 and nothing else."""
     answer = site.client().get("/api/cameras", headers={"Authorization": text})
 
@@ -159,7 +159,7 @@ def test_rubbish_is_nobody(site: Site, text: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/metrics"])
-def test_this_machine_may_ask_how_it_is(site: Site, path: str) -> None:
+def test_local_monitor_needs_no_login(site: Site, path: str) -> None:
     """A monitor on this machine needs no login; one behind a proxy, or elsewhere, does."""
     site.flask.wsgi_app = Forwarded(site.flask.wsgi_app, [])  # type: ignore[method-assign]
     client = site.client()

@@ -52,7 +52,7 @@ PUBLIC = ("/healthz", "/login", "/logout")
 
 
 @pytest.mark.parametrize("what", SEEING)
-def test_everybody_known_may_see(what: str) -> None:
+def test_known_users_may_view(what: str) -> None:
     """Viewers and operators may see; unknown people may not."""
     assert may(VIEWER, what)
     assert may(OPERATOR, what)
@@ -61,7 +61,7 @@ def test_everybody_known_may_see(what: str) -> None:
 
 
 @pytest.mark.parametrize("what", CONTROLLING)
-def test_only_operators_control(what: str) -> None:
+def test_only_operators_may_control_cameras(what: str) -> None:
     """A viewer controls nothing; an operator, or anyone on an open server, everything."""
     assert not may(VIEWER, what, "door")
     assert may(OPERATOR, what, "door")
@@ -81,21 +81,21 @@ def test_only_admins_change_cameras_and_people(what: str) -> None:
 
 
 @pytest.mark.parametrize("what", PUBLIC)
-def test_some_paths_are_for_everybody(what: str) -> None:
+def test_public_paths_need_no_login(what: str) -> None:
     """Anyone may get what a login page needs, and whether the server is alive."""
     assert may(None, what)
     assert may(BLIND, what)
 
 
 @pytest.mark.parametrize("what", [*SEEING[1:3], *CONTROLLING, "/video_feed", "/snapshot"])
-def test_a_list_of_cameras_hides_the_others(what: str) -> None:
+def test_users_are_limited_to_their_cameras(what: str) -> None:
     """An operator of one camera cannot touch another."""
     assert may(DOOR_OPERATOR, what, "door")
     assert not may(DOOR_OPERATOR, what, "yard")
     assert not may(BLIND, what, "door")
 
 
-def test_what_touches_every_camera_needs_every_camera() -> None:
+def test_server_wide_actions_need_every_camera() -> None:
     """Shutting down, and all cameras' figures, are not for users who see only some."""
     assert may(OPERATOR, "quit")
     assert not may(DOOR_OPERATOR, "quit")
@@ -105,8 +105,8 @@ def test_what_touches_every_camera_needs_every_camera() -> None:
 
 
 @pytest.mark.parametrize("what", ["", NOWHERE, "delete", "/admin", "FPS", "watch "])
-def test_what_is_not_in_the_table_nobody_may(what: str) -> None:
-    """Anything new is denied until the table lists it."""
+def test_unlisted_actions_are_denied(what: str) -> None:
+    """A new action is denied until the table lists it."""
     assert not may(OPEN, what)
     assert not may(OPERATOR, what)
 
@@ -130,7 +130,7 @@ def test_the_table_has_every_event_and_route() -> None:
     assert {*answered, *map(area_of, routes)} <= set(NEEDS)
 
 
-def test_control_is_what_viewers_may_not() -> None:
+def test_exactly_the_commands_need_an_operator() -> None:
     """The audit log covers exactly the events that need an operator."""
     operators = {
         what for what, need in NEEDS.items() if need in (Need.OPERATOR, Need.OPERATOR_OF_ALL)
@@ -158,11 +158,11 @@ def test_control_is_what_viewers_may_not() -> None:
         ("//api/cameras", None, "/api"),
     ],
 )
-def test_area_of_a_path(path: str, action: str | None, area: str) -> None:
+def test_path_is_mapped_to_its_area(path: str, action: str | None, area: str) -> None:
     """A path belongs to its first part; mjpg-streamer's queries to what they mean."""
     assert area_of(path, action) == area
 
 
-def test_basic_is_asked_for_by_machine_paths_only() -> None:
+def test_only_machine_paths_ask_for_basic_auth() -> None:
     """The dashboard's own page never makes a browser ask for a password."""
     assert {"/video_feed", "/stream", "/snapshot", "/clip", "/api"} == ASKS_FOR_BASIC

@@ -55,10 +55,10 @@ def test_guesses_are_limited_per_address(site: Site) -> None:
     assert client.get("/healthz").status_code == 200
 
 
-def test_attempts_of_a_clock_that_was_ahead_lock_nobody_out(
+def test_attempts_from_the_future_lock_nobody_out(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They counted until the clock was that late again: for a year, or up to a restart."""
+    """Those of a clock that was ahead used to count for a year, or until a restart."""
     right = time.time
     ahead_s = 365 * 86400.0
     monkeypatch.setattr(time, "time", lambda: right() + ahead_s)
@@ -87,11 +87,11 @@ def test_guesses_are_limited_per_name(site: Site) -> None:
         assert codes == [401] * 30 + [429]
 
 
-def test_past_the_limit_no_answer_tells(site: Site) -> None:
+def test_answers_past_the_limit_reveal_nothing(site: Site) -> None:
     """Five hundred guesses, and then the right one, look the same from the eleventh on.
 
-    If the password was already proved elsewhere by Basic, it was let in immediately and uncounted:
-    a guesser could learn it at a thousand guesses a second.
+    If the password was already proved elsewhere by Basic, it was accepted immediately, and not
+    counted: a guesser could learn it at a thousand guesses a second.
     """
     counted: list[str] = []
     site.auth.count_refusal = counted.append
@@ -116,7 +116,7 @@ def test_past_the_limit_no_answer_tells(site: Site) -> None:
     assert (first["from"], last["repeated"]) == ("10.0.0.2", 494)
 
 
-def test_past_the_limit_a_proof_is_worth_nothing_where_it_was_made(site: Site) -> None:
+def test_remembered_password_is_not_exempt_from_the_limit(site: Site) -> None:
     """An attacker at a player's address cannot learn the player's password either."""
     client = site.client()
     right = basic("ada", PASSWORD)
@@ -159,7 +159,7 @@ def test_a_known_browser_is_not_locked_out(site: Site) -> None:
     assert log_in(client).status_code == 429, "its own tries are counted, too"
 
 
-def test_a_known_browser_is_known_for_its_owner_only(site: Site) -> None:
+def test_known_browser_is_exempt_for_its_owner_only(site: Site) -> None:
     """A browser that a user logged in from gives no extra tries at other names."""
     site.file.add_user("eve", "viewer", None, PASSWORD)
     until(lambda: site.auth.people.user("eve"))
@@ -188,7 +188,7 @@ def test_a_known_player_is_not_locked_out(site: Site) -> None:
     assert elsewhere.status_code == 429
 
 
-def test_one_address_cannot_lock_a_name() -> None:
+def test_one_address_cannot_lock_out_a_name() -> None:
     """One address has fewer tries than lock a name for everybody."""
     per_address, per_name = guesses.PER_ADDRESS, guesses.PER_NAME
     tries = per_address.amount * per_name.get_expiry() / per_address.get_expiry()
@@ -196,7 +196,7 @@ def test_one_address_cannot_lock_a_name() -> None:
     assert tries < per_name.amount
 
 
-def test_a_login_that_is_known_is_not_limited(site: Site) -> None:
+def test_existing_login_is_not_limited(site: Site) -> None:
     """Guesses from the same address do not end a login."""
     client = site.client()
     log_in(client)
@@ -218,13 +218,13 @@ def test_a_login_that_is_known_is_not_limited(site: Site) -> None:
         ("somewhere", "somewhere"),
     ],
 )
-def test_tries_are_counted_for_a_household(address: str, network: str) -> None:
+def test_attempts_are_counted_per_network(address: str, network: str) -> None:
     """One IPv6 network has more addresses than there are tries."""
     assert network_of(address) == network
 
 
 @pytest.mark.usefixtures("ordinary_passwords")
-def test_an_unknown_name_takes_as_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_name_takes_as_long_to_check(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Timing does not reveal names: an equally strong hash is checked for unknown ones."""
     verify, checked = HASHER.verify, []
 
@@ -244,7 +244,7 @@ def test_an_unknown_name_takes_as_long(site: Site, monkeypatch: pytest.MonkeyPat
     assert known == unknown
 
 
-def test_logins_in_flight_are_answered_in_time(
+def test_parallel_logins_are_answered_in_time(
     make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With 64 in parallel an honest login waited 5 to 12 s; now it gets a yes, a no, or a 429."""

@@ -10,7 +10,7 @@ LOOPBACK, ONE, OTHER = "127.0.0.1", "192.0.2.1", "192.0.2.2"
 
 
 class Entrance:
-    """A limiter with room for four half requests, and a record of those that gave way."""
+    """A limiter with room for four incomplete requests, and a record of those that gave way."""
 
     def __init__(self) -> None:
         self.refused: Counter[str] = Counter()
@@ -30,8 +30,8 @@ def entrance() -> Entrance:
     return Entrance()
 
 
-def test_oldest_half_request_gives_way(entrance: Entrance) -> None:
-    """A proxy's address has no limit of its own, but its oldest half request ends."""
+def test_oldest_incomplete_request_gives_way(entrance: Entrance) -> None:
+    """A proxy's address has no limit of its own, but its oldest incomplete request is ended."""
     entrance.come("a", "b", "c", "d", "e")
 
     assert entrance.gone == ["a"]
@@ -40,8 +40,8 @@ def test_oldest_half_request_gives_way(entrance: Entrance) -> None:
     assert entrance.limiter.admit("b") is None
 
 
-def test_whole_requests_make_no_room_for_half_ones(entrance: Entrance) -> None:
-    """Whole requests stay, however many half ones come."""
+def test_complete_requests_never_give_way(entrance: Entrance) -> None:
+    """They stay, however many incomplete ones come."""
     entrance.come("a", "b")
     assert entrance.limiter.admit("a") is None
 
@@ -50,7 +50,7 @@ def test_whole_requests_make_no_room_for_half_ones(entrance: Entrance) -> None:
     assert entrance.gone == ["b"]
 
 
-def test_most_crowded_network_gives_way(entrance: Entrance) -> None:
+def test_network_with_most_connections_gives_way(entrance: Entrance) -> None:
     """A client that opens many connections ends its own, not other people's."""
     entrance.come("a", address=ONE)
     entrance.come("b", "c", "d")
@@ -60,8 +60,8 @@ def test_most_crowded_network_gives_way(entrance: Entrance) -> None:
     assert entrance.gone == ["b"]
 
 
-def test_one_address_has_a_bound(entrance: Entrance) -> None:
-    """It holds for half requests as for whole ones."""
+def test_connections_per_address_are_limited(entrance: Entrance) -> None:
+    """The limit applies to incomplete requests as to complete ones."""
     entrance.come("a", "b", "c", address=ONE)
     assert entrance.gone == ["a"]
     assert entrance.limiter.admit("b") is None
@@ -71,7 +71,7 @@ def test_one_address_has_a_bound(entrance: Entrance) -> None:
     assert (entrance.limiter.admit("d") or b"").startswith(b"HTTP/1.1 429 ")
 
 
-def test_who_awaits_the_next_request_is_the_newest(entrance: Entrance) -> None:
+def test_idle_connection_gives_way_last(entrance: Entrance) -> None:
     """An idle kept-alive connection gives way like one that has sent nothing, but last."""
     entrance.come("a")
     assert entrance.limiter.admit("a") is None
@@ -83,8 +83,8 @@ def test_who_awaits_the_next_request_is_the_newest(entrance: Entrance) -> None:
     assert entrance.gone == ["b"]
 
 
-def test_nothing_is_left_of_who_leaves(entrance: Entrance) -> None:
-    """Its counts are removed, whatever they were."""
+def test_closed_connections_are_forgotten(entrance: Entrance) -> None:
+    """Their counts are removed, whatever they were."""
     for _ in range(10):
         entrance.come("a", "b", address=ONE)
         assert entrance.limiter.admit("a") is None

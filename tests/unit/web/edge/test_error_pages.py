@@ -72,7 +72,7 @@ ERRORS = [
 @pytest.mark.parametrize(
     ("path", "more", "status", "title"), ERRORS, ids=[one[0][:24] for one in ERRORS]
 )
-def test_an_error_is_a_page_to_people_and_text_to_programs(
+def test_errors_are_html_for_browsers_and_text_for_programs(
     open_app: App, path: str, more: dict[str, Any], status: int, title: str
 ) -> None:
     """A mistyped address, a deleted clip, a wrong name: a browser used to show one bare line."""
@@ -86,7 +86,7 @@ def test_an_error_is_a_page_to_people_and_text_to_programs(
     assert "<" not in text.text
 
 
-def test_the_page_needs_no_other_file(open_app: App) -> None:
+def test_error_page_is_self_contained(open_app: App) -> None:
     """Under a foreign name no other file is served, so the page may only use its own style."""
     for base in ("http://evil.example/", "http://localhost/"):
         page = ask(open_app, "/nothing", base_url=base)
@@ -103,22 +103,22 @@ def test_the_page_needs_no_other_file(open_app: App) -> None:
 @pytest.mark.parametrize(
     ("path", "home"), [("/nothing", "./"), ("/a/b/c", "../../"), ("/video_feed/a%2Fb", "../")]
 )
-def test_the_way_back_is_relative(open_app: App, path: str, home: str) -> None:
+def test_link_to_the_dashboard_is_relative(open_app: App, path: str, home: str) -> None:
     """A proxy may serve everything below a prefix that we do not know."""
     page = ask(open_app, path, environ_overrides={"RAW_PATH_INFO": path})
 
     assert f'href="{home}">Open the dashboard</a>' in page.text
 
 
-def test_what_was_asked_for_is_text_on_the_page(open_app: App) -> None:
-    """The author of a link chooses its address."""
+def test_requested_path_is_escaped_on_the_page(open_app: App) -> None:
+    """The author of a link controls the path."""
     page = ask(open_app, "/video_feed/<img src=x>")
 
     assert "&lt;img src=x&gt;" in page.text
     assert "<img" not in page.text
 
 
-def test_a_fault_of_the_server_is_a_page_too(
+def test_server_error_is_a_page_without_details(
     open_app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It can be retried; the log has the details that clients do not get."""
@@ -138,9 +138,9 @@ def test_a_fault_of_the_server_is_a_page_too(
     assert "a secret" in caplog.text
 
 
-def test_people_who_may_not_are_told_what_to_do(closed_app: App) -> None:
-    """They must log in, or, if known, learn that they may not. An expired embed link leads nowhere,
-    since its users have no password."""
+def test_denied_requests_explain_what_to_do(closed_app: App) -> None:
+    """Strangers are asked to log in; to a user, a hidden camera does not exist. The page for an
+    expired embed link has no link, since its users have no password."""
     proof = base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
     known = {"HTTP_AUTHORIZATION": f"Basic {proof}"}
 
@@ -159,7 +159,7 @@ def test_people_who_may_not_are_told_what_to_do(closed_app: App) -> None:
     assert "<a " not in framed.text
 
 
-def test_the_login_page_stays_itself(closed_app: App) -> None:
+def test_failed_login_keeps_the_login_page(closed_app: App) -> None:
     """It answers a wrong password with 401 and a form, which must not become an error page."""
     client = Client(closed_app._front)
     options = {"base_url": "http://localhost/", "headers": {"Accept": BROWSER}}
@@ -175,7 +175,7 @@ def test_the_login_page_stays_itself(closed_app: App) -> None:
     assert 'class="login-form"' in answer.text
 
 
-def test_all_headers_of_the_answer_stay() -> None:
+def test_error_page_keeps_all_response_headers() -> None:
     """Two cookies are two headers of one name; only the text's length is replaced."""
 
     def refuse(_environ: object, start_response: Any) -> list[bytes]:
@@ -193,7 +193,7 @@ def test_all_headers_of_the_answer_stay() -> None:
     assert answer.headers.getlist("Content-Length") == [str(len(answer.data))]
 
 
-def test_words_for_programs_become_sentences() -> None:
+def test_error_text_becomes_sentences() -> None:
     """Unix seconds become a time of day; names stay as they are."""
     assert say("there is no camera 'x'; cameras here: none") == (
         "There is no camera 'x'; cameras here: none."

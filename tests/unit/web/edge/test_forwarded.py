@@ -22,7 +22,7 @@ from server.web.edge.forwarded import Forwarded, asked_from_here
         ("10.0.0.0/8", "", "192.0.2.1", ""),
     ],
 )
-def test_trusted_proxies_are_believed(trusted: str, peer: str, said: str, client: str) -> None:
+def test_trusted_proxies_are_recognized(trusted: str, peer: str, said: str, client: str) -> None:
     """Any notation of an address counts; a ``::`` listener sees IPv4 mapped to IPv6."""
     seen: list[str] = []
 
@@ -47,8 +47,8 @@ def test_trusted_proxies_are_believed(trusted: str, peer: str, said: str, client
         ("192.0.2.5", "127.0.0.1", "192.0.2.5"),
     ],
 )
-def test_only_a_trusted_proxy_is_believed(remote: str, said: str, address: str) -> None:
-    """The client is the last hop that is not a trusted proxy; anyone can forge those before it."""
+def test_client_is_the_last_untrusted_hop(remote: str, said: str, address: str) -> None:
+    """Anyone can forge the hops before it; the scheme counts only from a trusted proxy."""
     seen: dict[str, Any] = {}
     layer = Forwarded(lambda environ, _: (seen.update(environ), [])[1], ["10.0.0.0/24"])
     environ = {
@@ -65,7 +65,7 @@ def test_only_a_trusted_proxy_is_believed(remote: str, said: str, address: str) 
     assert not asked_from_here(seen)
 
 
-def test_a_wrong_proxy_is_refused() -> None:
+def test_invalid_trusted_proxy_is_rejected() -> None:
     """The error is one line with what is accepted."""
     with pytest.raises(ConfigError, match="trusted_proxies: 'proxy'"):
         Forwarded(lambda *_: [], ["proxy"])

@@ -30,14 +30,16 @@ NAMES = {
         ("fd00::2", False, ["[fd00::2]", "pi.lan"]),
     ],
 )
-def test_only_what_leads_here_is_listed(bound: str, takes_ipv4: bool, hosts: list[str]) -> None:
+def test_only_names_that_reach_this_machine_are_listed(
+    bound: str, takes_ipv4: bool, hosts: list[str]
+) -> None:
     """A name that resolves to nothing, or also to another machine, is left out."""
     names = {} if bound in ("127.0.0.1", "::1") else NAMES
 
     assert reachable_at(bound, takes_ipv4, ADDRESSES, names) == hosts
 
 
-def test_addresses_are_those_of_the_interfaces() -> None:
+def test_addresses_match_the_network_interfaces() -> None:
     """Without netlink, which the shipped units deny, the list is the same."""
     families = (socket.AF_INET, socket.AF_INET6)
     expected = {
@@ -54,7 +56,7 @@ def test_addresses_are_those_of_the_interfaces() -> None:
     assert {one for one in own_addresses() if "." in one} == {one for one in expected if "." in one}
 
 
-def test_a_machine_goes_by_its_name_short_and_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_names_include_the_short_and_the_full_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are in lower case, with the mDNS name, and without names that every machine has."""
     found = {"host": "Pi.Lan", "full": "pi.lan.example."}
 
@@ -71,7 +73,7 @@ def test_a_machine_goes_by_its_name_short_and_in_full(monkeypatch: pytest.Monkey
     assert not own_names()
 
 
-def test_a_name_server_that_is_dead_does_not_hold_up_the_start(
+def test_dead_name_server_does_not_delay_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The names are known anyway; only their addresses are not."""

@@ -30,12 +30,12 @@ def inside(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
         *(("pi..", "421"), ("", "421"), ("a b", "421"), (".", "421")),
     ],
 )
-def test_own_names_and_addresses_are_answered_to(host: str, status: str) -> None:
+def test_own_names_and_addresses_are_accepted(host: str, status: str) -> None:
     """They match in any case and on any port; a name that merely starts like one is foreign."""
     assert ask(OriginCheck(inside, ["pi", "pi.local"], []), host)[0] == status
 
 
-def test_a_refused_name_is_told_the_way_in(caplog: pytest.LogCaptureFixture) -> None:
+def test_rejection_names_the_option_to_set(caplog: pytest.LogCaptureFixture) -> None:
     """The answer has the option to paste; the log has it too, once per name."""
     check = OriginCheck(inside, [], [])
 
@@ -48,7 +48,7 @@ def test_a_refused_name_is_told_the_way_in(caplog: pytest.LogCaptureFixture) -> 
     assert [record.message.count("--allowed-hosts cam.example") for record in caplog.records] == [1]
 
 
-def test_ever_new_names_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_changing_host_names_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """Nor does an invalid or overlong name."""
     check = OriginCheck(inside, [], [])
 

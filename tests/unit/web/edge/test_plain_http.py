@@ -32,7 +32,9 @@ def ask(method: str, path: str = "/", query: str = "") -> tuple[str, dict[str, s
         ("/\r\nSet-Cookie: a=b", "", "/%0D%0ASet-Cookie:%20a=b"),
     ],
 )
-def test_who_looks_is_led_to_the_same_place(method: str, path: str, query: str, place: str) -> None:
+def test_get_is_redirected_to_the_same_path_over_tls(
+    method: str, path: str, query: str, place: str
+) -> None:
     """The target is on this server, whatever the path, and not cached: TLS may be turned off."""
     status, headers, _ = ask(method, path, query)
 
@@ -41,7 +43,7 @@ def test_who_looks_is_led_to_the_same_place(method: str, path: str, query: str, 
     assert headers["Cache-Control"] == "no-store"
 
 
-def test_what_was_sent_in_the_clear_is_refused() -> None:
+def test_post_in_the_clear_is_rejected() -> None:
     """A password sent in the clear must not work as if nothing had happened."""
     status, headers, body = ask("POST", "/login")
 

@@ -59,8 +59,8 @@ def choose(cert: Path | None, key: Path | None, folder: Path) -> Tls | None:
 # Certificates from the settings.
 
 
-def test_both_files_may_be_one(certified: Certified, tmp_path: Path) -> None:
-    """Certificate and key may be in two files or in one."""
+def test_certificate_and_key_may_share_a_file(certified: Certified, tmp_path: Path) -> None:
+    """They may be in two files or in one."""
     both = tmp_path / "both.pem"
     both.write_bytes(certified.cert.read_bytes() + certified.key.read_bytes())
 
@@ -70,8 +70,8 @@ def test_both_files_may_be_one(certified: Certified, tmp_path: Path) -> None:
         assert found.certificate.hosts == set(HOSTS)
 
 
-def test_nothing_set_is_no_tls(tmp_path: Path) -> None:
-    """And no file is created."""
+def test_tls_is_off_by_default(tmp_path: Path) -> None:
+    """No file is created."""
     assert choose(None, None, tmp_path) is None
     assert not list(tmp_path.iterdir())
 
@@ -132,7 +132,9 @@ WRONG: dict[str, tuple[Callable[[Certified, Path], Files], str, str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_cannot_be_used_is_named(what: str, certified: Certified, tmp_path: Path) -> None:
+def test_unusable_file_is_named_in_the_error(
+    what: str, certified: Certified, tmp_path: Path
+) -> None:
     """The error is one line with the setting, its value, the fault, and what is accepted."""
     make, value, reason = WRONG[what]
 
@@ -145,7 +147,7 @@ def test_what_cannot_be_used_is_named(what: str, certified: Certified, tmp_path:
     assert "\n" not in str(caught.value)
 
 
-def test_settings_that_cannot_be_used_end_the_start(certified: Certified, tmp_path: Path) -> None:
+def test_invalid_tls_settings_prevent_the_start(certified: Certified, tmp_path: Path) -> None:
     """This happens before anything listens; the command line prints a line and exits with 2."""
     flags = {"tls_cert": str(certified.cert)}
 
@@ -167,7 +169,7 @@ def test_an_expired_certificate_is_used_with_a_warning(
 # Our own certificate.
 
 
-def test_it_is_kept(own: Own) -> None:
+def test_own_certificate_is_reused(own: Own) -> None:
     """A browser's exception lasts: the next start uses the same certificate."""
     first, second = Tls(own.start()), Tls(own.start())
 
@@ -176,7 +178,7 @@ def test_it_is_kept(own: Own) -> None:
     assert first.certificate.hosts == set(HOSTS)
 
 
-def test_its_files_are_private(own: Own) -> None:
+def test_own_certificate_files_are_private(own: Own) -> None:
     """Only the owner of the state folder reads the key."""
     Tls(own.start())
 
@@ -184,7 +186,7 @@ def test_its_files_are_private(own: Own) -> None:
         assert stat.S_IMODE((own.folder / name).stat().st_mode) == 0o600
 
 
-def test_it_is_renewed_before_it_expires(own: Own) -> None:
+def test_own_certificate_is_renewed_before_it_expires(own: Own) -> None:
     """This happens a month before; the key stays, for clients that pinned it."""
     source = own.start()
     first, key = Tls(source).certificate, own.key()
@@ -200,9 +202,9 @@ def test_it_is_renewed_before_it_expires(own: Own) -> None:
     assert own.key() == key
 
 
-def test_one_that_is_not_valid_yet_is_made_again_a_day_later(own: Own) -> None:
-    """It was made while the clock was years ahead, and all clients rejected it until then. A clock
-    that is behind for a minute, as after a boot without a battery, is no reason for a new one."""
+def test_certificate_from_the_future_is_replaced_after_a_day(own: Own) -> None:
+    """It was made while the clock was years ahead, and all clients rejected it. A clock that is
+    behind for a minute, as after a boot without a battery, does not cause a new one."""
     source = own.start()
     Tls(source)
     own.now -= 3000 * DAY
@@ -220,8 +222,8 @@ def test_one_that_is_not_valid_yet_is_made_again_a_day_later(own: Own) -> None:
     assert certificate.begins < own.now < certificate.ends
 
 
-def test_a_new_address_is_added(own: Own) -> None:
-    """It keeps the old ones: a laptop that comes back needs no third certificate."""
+def test_new_address_is_added_to_the_certificate(own: Own) -> None:
+    """The old ones stay, so that a laptop that comes back needs no new certificate."""
     source = own.start()
     first = Tls(source).certificate
 
@@ -237,8 +239,8 @@ def test_a_new_address_is_added(own: Own) -> None:
     assert first.hosts < second.hosts < third.hosts
 
 
-def test_hosts_without_end_do_not_make_it_grow_without_end(own: Own) -> None:
-    """The current ones are always in it, and as many of the others as fit."""
+def test_number_of_hosts_in_the_certificate_is_limited(own: Own) -> None:
+    """The current hosts are always in it, and as many of the earlier ones as fit."""
     source = own.start()
     for number in range(100):
         own.hosts = (*HOSTS, f"10.0.0.{number}")
@@ -251,7 +253,7 @@ def test_hosts_without_end_do_not_make_it_grow_without_end(own: Own) -> None:
 
 @pytest.mark.parametrize("length", [0, 100, 10_000])
 @pytest.mark.parametrize("name", ["tls-key.pem", "tls-cert.pem"])
-def test_a_file_that_is_broken_is_made_again(own: Own, name: str, length: int) -> None:
+def test_broken_certificate_files_are_replaced(own: Own, name: str, length: int) -> None:
     """For half a file, or one with another key, a working pair is generated."""
     Tls(own.start())
     other = Own(own.folder / "other")
@@ -264,15 +266,15 @@ def test_a_file_that_is_broken_is_made_again(own: Own, name: str, length: int) -
     assert again.certificate.hosts == set(HOSTS)
 
 
-def test_a_file_that_cannot_be_used_is_told(own: Own) -> None:
-    """And it is left alone."""
+def test_unusable_key_file_is_an_error(own: Own) -> None:
+    """The message names the setting and the path."""
     (own.folder / "tls-key.pem").mkdir()
 
     with pytest.raises(ConfigError, match=r"--state: .*tls-key\.pem"):
         Tls(own.start())
 
 
-def test_a_full_disk_does_not_keep_the_server_from_starting(
+def test_full_disk_does_not_prevent_the_start(
     own: Own, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The old certificate still works for clients that use its old address."""
@@ -300,7 +302,7 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certified:
     return Certified(tmp_path / "shown")
 
 
-def test_changed_files_are_read_again(
+def test_changed_certificate_files_are_reloaded(
     watched: Certified, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fault in them is reported once, and the old pair stays in use until it is fixed."""
@@ -330,8 +332,8 @@ def test_changed_files_are_read_again(
     assert used.certificate.fingerprint in caplog.text
 
 
-def test_a_link_that_leads_elsewhere_is_followed(watched: Certified, tmp_path: Path) -> None:
-    """As certbot renews: the old files stay, and the link leads to new ones."""
+def test_retargeted_symlink_is_followed(watched: Certified, tmp_path: Path) -> None:
+    """Certbot renews this way: the old files stay, and the link leads to new ones."""
     new = Certified(tmp_path / "new")
     link = tmp_path / "live"
     link.symlink_to(watched.cert.parent)

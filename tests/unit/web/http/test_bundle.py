@@ -12,7 +12,7 @@ def read(path: str) -> str:
     return (STATIC / path).read_text()
 
 
-def test_modules_run_once_and_before_those_that_import_them() -> None:
+def test_modules_run_once_and_before_their_importers() -> None:
     """Imports become constants, exports a function's result; the entry keeps its own."""
     files = {
         "js/main.js": "import { two } from './a/two.js';\nimport { ONE } from './a/one.js';\n"
@@ -32,7 +32,7 @@ def test_modules_run_once_and_before_those_that_import_them() -> None:
     )
 
 
-def test_what_is_loaded_late_is_found_from_where_the_joined_module_is() -> None:
+def test_late_imports_are_relative_to_the_joined_module() -> None:
     """A worker, a module that few need, and vendored files are loaded late."""
     files = {
         "js/main.js": "import { go } from './a/b/go.js';\ngo();\n",
@@ -51,7 +51,7 @@ def test_what_is_loaded_late_is_found_from_where_the_joined_module_is() -> None:
     assert "import(`../vendor/plot.js${again}`)" in joined
 
 
-def test_modules_keep_to_the_forms_that_can_be_joined() -> None:
+def test_modules_use_only_joinable_syntax() -> None:
     """Named imports and exports at the top level; only the entry may await there."""
     for path in SCRIPTS:
         text = path.read_text()
@@ -64,8 +64,8 @@ def test_modules_keep_to_the_forms_that_can_be_joined() -> None:
         assert waits == [] or path.name == "main.js", path
 
 
-def test_all_of_the_page_is_in_one_file() -> None:
-    """Except for vendored files and those that are loaded late."""
+def test_whole_page_is_in_one_file() -> None:
+    """Only vendored files and those that are loaded late are separate."""
     joined = join_modules("js/main.js", read)
 
     missing = [

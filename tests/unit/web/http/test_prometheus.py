@@ -16,7 +16,7 @@ from server.web.statistics import REFUSALS
 ROOT = Path(__file__).resolve().parents[4]
 
 
-def test_every_reason_is_told_before_it_first_counts(tmp_path: Path) -> None:
+def test_reason_counters_start_at_zero(tmp_path: Path) -> None:
     """A counter that first appears with its first event has no rate: the panel stayed empty."""
     app = create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
 
@@ -35,7 +35,7 @@ def test_every_reason_is_told_before_it_first_counts(tmp_path: Path) -> None:
     }
 
 
-def test_every_reason_that_is_counted_is_listed() -> None:
+def test_every_counted_reason_is_listed() -> None:
     """A new reason must be added to the list that is exported from the start."""
     refused, dropped = set(get_args(ErrorCode)), set()
     for file in (ROOT / "server").rglob("*.py"):

@@ -91,10 +91,10 @@ def test_snapshot_is_one_fresh_jpeg(client: FlaskClient, source: FakeSource, pat
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-def test_snapshot_leaves_nobody_behind(
+def test_snapshot_leaves_no_viewer_behind(
     client: FlaskClient, source: FakeSource, camera: Camera
 ) -> None:
-    """After a snapshot no viewer is left."""
+    """The camera is released when the answer is complete."""
     source.give()
 
     client.get("/snapshot")
@@ -114,10 +114,10 @@ def test_snapshot_of_a_lost_camera_says_why(lost_app: App, monkeypatch: pytest.M
     assert lost_app.cameras["door"].describe()["viewers"] == 0
 
 
-def test_snapshot_of_a_camera_that_failed_before_is_tried(
+def test_snapshot_retries_a_failed_camera(
     client: FlaskClient, source: FakeSource, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An old failure is no answer: the camera may be back, so it is opened first."""
+    """An old failure is not an answer: the camera may be back, so it is opened first."""
     monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
     camera._fail("gone an hour ago")
     assert camera.state == "retrying"
@@ -127,9 +127,7 @@ def test_snapshot_of_a_camera_that_failed_before_is_tried(
     assert camera.state in ("live", "idle")
 
 
-def test_snapshot_waits_no_longer_than_people_do(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_snapshot_times_out(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the source delivers nothing, the answer is 503 when the time is up."""
     monkeypatch.setattr(first_picture, "FIRST_FRAME_S", 0.02)
     monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
@@ -137,7 +135,7 @@ def test_snapshot_waits_no_longer_than_people_do(
     assert client.get("/snapshot").status_code == 503
 
 
-def test_a_slow_source_is_waited_for(
+def test_snapshot_waits_for_a_slow_source(
     make_app: Callable[..., App], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source with a picture every ten seconds got 503 after eight, although it worked.
@@ -315,7 +313,7 @@ def test_unknown_path_is_not_found(client: FlaskClient, path: str) -> None:
     assert answer.content_type.startswith("text/plain")
 
 
-def test_unknown_camera_names_those_there_are(client: FlaskClient) -> None:
+def test_unknown_camera_lists_the_known_ones(client: FlaskClient) -> None:
     """The answer to a mistyped name lists the cameras."""
     assert "cameras here: door" in client.get("/video_feed/yard").text
 
@@ -336,13 +334,13 @@ def test_cameras_are_listed(client: FlaskClient, camera: Camera) -> None:
     assert client.get("/api/cameras").json == [camera.describe()]
 
 
-def test_health_and_readiness(client: FlaskClient) -> None:
+def test_idle_server_is_healthy_and_ready(client: FlaskClient) -> None:
     """A server whose cameras are idle is alive and ready."""
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 200
 
 
-def test_lost_camera_is_not_ready(lost_app: App) -> None:
+def test_lost_camera_makes_the_server_unready(lost_app: App) -> None:
     """A camera that should be live but is not makes the server not ready, with its reason."""
     lost, client = lost_app.cameras["door"], lost_app.flask.test_client()
     lost.set_viewers(1)
@@ -383,7 +381,7 @@ def width_seen(app: App, user: str, path: str) -> int:
     return image.shape[1]
 
 
-def test_mjpg_streamers_queries_name_a_camera(pair: App) -> None:
+def test_mjpg_streamer_queries_select_a_camera(pair: App) -> None:
     """``?action=snapshot&camera=yard`` and ``snapshot_1`` always showed the first camera.
 
     Numbers count only the cameras that the user may see, so that they reveal no others.
@@ -400,7 +398,7 @@ def test_mjpg_streamers_queries_name_a_camera(pair: App) -> None:
     assert width_seen(pair, "yves", "/?action=snapshot&camera=door") == 404
 
 
-def test_an_action_that_there_is_not_is_not_found(pair: App) -> None:
+def test_unknown_action_is_not_found(pair: App) -> None:
     """``/?action=foo`` gave the dashboard with 200; now it is 404, for everybody."""
     answer = pair.flask.test_client().get("/?action=foo")
 
@@ -413,7 +411,7 @@ def test_an_action_that_there_is_not_is_not_found(pair: App) -> None:
     "action",
     ["stream", "snapshot", "stream_1", "snapshot_1", "stream_9", "Stream", "foo", "", "stream_x"],
 )
-def test_the_permission_asked_is_that_of_what_is_done(pair: App, action: str) -> None:
+def test_action_query_cannot_bypass_permissions(pair: App, action: str) -> None:
     """Whatever the query says, unknown users only get a refusal."""
     answer = pair.flask.test_client().get("/", query_string={"action": action})
 
@@ -422,8 +420,8 @@ def test_the_permission_asked_is_that_of_what_is_done(pair: App, action: str) ->
     assert all(camera.meter.opened == 0 for camera in pair.cameras.values())
 
 
-def test_lost_camera_that_nobody_watches_is_told_and_not_missed(lost_app: App) -> None:
-    """Its failure shows in what machines read, but the server stays ready."""
+def test_unwatched_lost_camera_keeps_the_server_ready(lost_app: App) -> None:
+    """Its failure still shows in the list of cameras and in the metrics."""
     lost, client = lost_app.cameras["door"], lost_app.flask.test_client()
     lost.set_viewers(1)
     until(lambda: lost.state == "retrying")

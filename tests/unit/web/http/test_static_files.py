@@ -55,7 +55,7 @@ def ask(client: Client, path: str, **headers: str) -> TestResponse:
     return client.get(f"/static/{path}", headers=headers)
 
 
-def test_a_page_gets_joined_files_and_keeps_them(client: Client, library: Library) -> None:
+def test_versioned_files_are_joined_and_cached(client: Client, library: Library) -> None:
     """Under the version, all imports are in one file, which is cached for good."""
     script = ask(client, f"{library.version}/js/main.js")
     sheet = ask(client, f"{library.version}/css/all.css")
@@ -68,7 +68,7 @@ def test_a_page_gets_joined_files_and_keeps_them(client: Client, library: Librar
     assert others.text == "import x from './y.js';\n"
 
 
-def test_files_as_they_are_written_are_asked_for_again(client: Client) -> None:
+def test_unversioned_files_are_revalidated(client: Client) -> None:
     """Without a version browsers revalidate each time, and get 304."""
     first = ask(client, "js/main.js")
     again = ask(client, "js/main.js", **{"If-None-Match": f'W/{first.headers["ETag"]}, "other"'})
@@ -80,15 +80,15 @@ def test_files_as_they_are_written_are_asked_for_again(client: Client) -> None:
     assert client.head("/static/js/one.js").headers["Content-Length"] == "28"
 
 
-def test_a_page_of_another_version_works_and_keeps_nothing(client: Client) -> None:
-    """It may have been opened before an upgrade, or come from another node."""
+def test_other_versions_are_served_without_caching(client: Client) -> None:
+    """The page may have been opened before an upgrade, or come from another node."""
     answer = ask(client, "0123456789ab/js/main.js")
 
     assert answer.text.startswith("// js/one.js\n")
     assert answer.headers["Cache-Control"] == "no-cache"
 
 
-def test_a_changed_file_is_a_new_version(client: Client, library: Library, root: Path) -> None:
+def test_changed_file_changes_the_version(client: Client, library: Library, root: Path) -> None:
     """The next page opened has it, without a restart of the server."""
     before = library.version
     (root / "js" / "one.js").write_text("export const one = () => 2;\n")
@@ -100,7 +100,8 @@ def test_a_changed_file_is_a_new_version(client: Client, library: Library, root:
     assert "() => 2" in ask(client, f"{after}/js/main.js").text
 
 
-def test_large_texts_are_packed_for_who_can_unpack_them(client: Client) -> None:
+def test_large_texts_are_compressed_if_accepted(client: Client) -> None:
+    """Only large files, and only for browsers that accept gzip."""
     packed = ask(client, "js/main.js", **{"Accept-Encoding": "br, gzip"})
 
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -121,7 +122,8 @@ def test_large_texts_are_packed_for_who_can_unpack_them(client: Client) -> None:
         ("identity", False),
     ],
 )
-def test_who_can_unpack(text: str, accepted: bool) -> None:
+def test_accept_encoding_is_parsed(text: str, accepted: bool) -> None:
+    """An encoding with quality 0 is not accepted."""
     assert accepts_gzip(text) is accepted
 
 
@@ -129,13 +131,13 @@ def test_who_can_unpack(text: str, accepted: bool) -> None:
     "path",
     ["js/two.js", "../secret", "..%2fsecret", "js", "", "0123456789ab/", "0123456789ab/../secret"],
 )
-def test_nothing_else_is_a_file(client: Client, path: str) -> None:
-    """What is not below the folder is left to the application behind."""
+def test_other_paths_are_passed_on(client: Client, path: str) -> None:
+    """Anything outside of the folder is left to the application behind."""
     assert ask(client, path).text == "elsewhere"
     assert client.post("/static/js/one.js").text == "elsewhere"
 
 
-def test_files_have_the_headers_of_pages(client: Client) -> None:
+def test_files_have_security_headers(client: Client) -> None:
     """A worker uses its own file's policy; only over TLS is a browser told to stay there."""
     answer = ask(client, "js/one.js", Host="cams.example:8000")
     secure = client.get("/static/js/one.js", base_url="https://cams.example")

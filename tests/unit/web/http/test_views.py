@@ -69,7 +69,7 @@ def site(tmp_path: Path) -> Site:
 NIGHT = {"name": "Night", "query": "layout=2x2&order=door,safe", "shared": True}
 
 
-def test_shared_views_are_changed_by_operators_of_every_camera(site: Site) -> None:
+def test_shared_views_need_an_operator_of_every_camera(site: Site) -> None:
     """Everybody sees them; a user of some cameras would remove the others from them."""
     answers = {by: site.ask("POST", "/api/views", NIGHT | {"name": by}, by) for by in site.tokens}
     key = answers["admin"].json["id"]  # type: ignore[index]
@@ -88,8 +88,8 @@ def test_shared_views_are_changed_by_operators_of_every_camera(site: Site) -> No
     assert seen["may_share"] is seen["keeps_own"] is False  # type: ignore[index]
 
 
-def test_who_sees_some_cameras_sees_views_of_those(site: Site) -> None:
-    """No name of another camera, and no view of a group without a visible camera."""
+def test_users_see_only_views_of_their_cameras(site: Site) -> None:
+    """They get no name of another camera, and no view of a group without a visible camera."""
     site.ask("POST", "/api/views", NIGHT)
     site.ask("POST", "/api/views", {"name": "Vault", "query": "group=Vault", "shared": True})
     site.ask("POST", "/api/views", {"name": "Outside", "query": "group=Outside", "shared": True})
@@ -102,7 +102,7 @@ def test_who_sees_some_cameras_sees_views_of_those(site: Site) -> None:
     ]
 
 
-def test_own_views_are_for_people_with_a_login(site: Site) -> None:
+def test_personal_views_need_a_login(site: Site) -> None:
     """Like every change they need the page's token; machines have none, and Basic will not do."""
     client = site.flask.test_client()
     body = {"name": "Mine", "query": "camera=door"}
@@ -147,7 +147,7 @@ def test_a_change_of_shared_views_is_audited(site: Site) -> None:
     assert list(wrong.json["fields"]) == ["name"]  # type: ignore[index]
 
 
-def test_half_a_character_is_refused(site: Site) -> None:
+def test_lone_surrogate_is_rejected(site: Site) -> None:
     """JSON can contain half a surrogate pair, which files and addresses cannot: 400, no crash."""
     answer = site.ask("POST", "/api/views", NIGHT | {"query": "camera=\ud83d"})
     whole = site.ask("POST", "/api/views", NIGHT | {"query": "camera=\U0001f4f7"})

@@ -63,7 +63,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.jobs.close()
 
 
-def test_pictures_are_for_those_who_see_the_camera(site: Site) -> None:
+def test_pictures_need_permission_for_the_camera(site: Site) -> None:
     """A user of one camera gets no pictures of another, nor learns that it exists."""
     path = f"/api/cameras/{{}}/picture?at={BEGIN + 1}"
 
@@ -77,8 +77,8 @@ def test_pictures_are_for_those_who_see_the_camera(site: Site) -> None:
     assert site.ask("GET", "/clip/door.mp4?from=1&to=2", by="embed").status_code == 403
 
 
-def test_embed_tokens_have_clips_if_they_say_so(site: Site) -> None:
-    """They get clips of their one camera, in a link that needs no script; they start no jobs."""
+def test_embed_tokens_with_clips_may_fetch_clips(site: Site) -> None:
+    """They get clips of their one camera, by a link that needs no script, but start no jobs."""
     token = site.tokens["clips"]
     times = f"from={BEGIN}&to={BEGIN + 1}&token={token}"
     client = site.flask.test_client()
@@ -90,7 +90,7 @@ def test_embed_tokens_have_clips_if_they_say_so(site: Site) -> None:
     assert site.ask("POST", "/api/clips", {"camera": "door", **SPAN}, by="clips").status_code == 403
 
 
-def test_jobs_are_for_their_makers(site: Site) -> None:
+def test_clip_jobs_are_private_to_their_users(site: Site) -> None:
     """Nobody else can see, cancel or download a clip; to them it does not exist."""
     made = site.ask("POST", "/api/clips", {"camera": "door", **SPAN})
     assert made.status_code == 201
@@ -111,8 +111,8 @@ def test_jobs_are_for_their_makers(site: Site) -> None:
     assert site.ask("GET", f"/clip/{key}.mp4").status_code == 404
 
 
-def test_no_job_of_a_camera_that_is_not_seen(site: Site) -> None:
-    """The answer is that for a camera that does not exist."""
+def test_job_for_a_hidden_camera_is_rejected(site: Site) -> None:
+    """The answer is the same as for a camera that does not exist."""
     answers = [
         site.ask("POST", "/api/clips", {"camera": name, **SPAN}, by="some")
         for name in ("safe", "none")
@@ -122,7 +122,7 @@ def test_no_job_of_a_camera_that_is_not_seen(site: Site) -> None:
     assert {one.json["error"] for one in answers} == {"unknown_camera"}  # type: ignore[index]
 
 
-def test_a_form_of_another_page_makes_no_job(site: Site) -> None:
+def test_form_of_another_page_cannot_start_a_job(site: Site) -> None:
     """Only JSON is accepted, which no form can send."""
     headers = {"Authorization": f"Bearer {site.tokens['ada']}"}
 

@@ -43,7 +43,7 @@ def libraries(here: Shelf, there: Shelf | None) -> Libraries:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 9])
-def test_pages_of_two_lists_leave_nothing_out(limit: int) -> None:
+def test_paging_over_two_libraries_skips_nothing(limit: int) -> None:
     """This holds for any page size, and wherever the rows are."""
     here = Shelf(*(row("yard", at) for at in (1, 2, 3, 7)))
     there = Shelf(*(row("door", at) for at in (4, 5, 8)), missing=(Missing("attic", ["gate"]),))
@@ -60,7 +60,7 @@ def test_pages_of_two_lists_leave_nothing_out(limit: int) -> None:
     assert found.missing == there.missing
 
 
-def test_what_two_nodes_have_is_told_once() -> None:
+def test_recording_on_two_nodes_is_listed_once() -> None:
     """Two nodes on one machine may share their folder; the camera's own node takes precedence."""
     both = libraries(Shelf(row("door", 1, nbytes=10)), Shelf(row("door", 1, nbytes=20)))
 
@@ -70,7 +70,7 @@ def test_what_two_nodes_have_is_told_once() -> None:
     assert held.row.bytes == 20
 
 
-def test_what_was_recorded_here_before_is_found() -> None:
+def test_recordings_of_a_moved_camera_are_found() -> None:
     """A camera moved to another node leaves its recordings here, also while that node is away."""
     here, there = Shelf(row("door", 1)), Shelf(row("door", 2))
     both = libraries(here, there)

@@ -101,7 +101,7 @@ def change(client: FlaskClient, method: str, path: str, **values: Any) -> Any:
 
 
 def test_recordings_are_listed_newest_first(ada: FlaskClient) -> None:
-    """Between two times, by camera, and in pages."""
+    """They can be filtered by time and camera, and come in pages."""
     ids = listed(ada, "/api/recordings", "recordings")
 
     assert ids == ["door_20261126_120000", "door_20261126_110000", "yard_20261125_120000"]
@@ -126,7 +126,7 @@ def test_recordings_are_listed_newest_first(ada: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "since=-1", "before=nan"])
-def test_what_makes_no_sense_is_refused(ada: FlaskClient, query: str) -> None:
+def test_invalid_query_is_rejected(ada: FlaskClient, query: str) -> None:
     """The answer says what is accepted."""
     answer = ada.get(f"/api/recordings?{query}")
 
@@ -134,7 +134,9 @@ def test_what_makes_no_sense_is_refused(ada: FlaskClient, query: str) -> None:
     assert "accepted" in answer.text
 
 
-def test_people_see_what_they_see_live(ada: FlaskClient, dora: FlaskClient, app: App) -> None:
+def test_recordings_need_permission_for_the_camera(
+    ada: FlaskClient, dora: FlaskClient, app: App
+) -> None:
     """A user limited to the door gets nothing of the yard: no list, file, picture, day or event."""
     yard = "yard_20261125_120000"
 
@@ -149,7 +151,7 @@ def test_people_see_what_they_see_live(ada: FlaskClient, dora: FlaskClient, app:
     assert app.flask.test_client().get(f"/recording/{yard}.mp4").status_code == 401
 
 
-def test_a_recording_is_sent_in_parts(ada: FlaskClient) -> None:
+def test_recording_supports_byte_ranges(ada: FlaskClient) -> None:
     """Players seek by byte ranges."""
     path = "/recording/door_20261126_120000.mp4"
     whole = fetch(ada, path)
@@ -164,14 +166,14 @@ def test_a_recording_is_sent_in_parts(ada: FlaskClient) -> None:
 
 
 def test_unknown_recordings_are_not_found(ada: FlaskClient) -> None:
-    """Nor can an id lead out of the folder."""
+    """An id cannot lead out of the folder either."""
     for key in ("door_20200101_000000", "..%2f..%2fsecret", "x"):
         for path in (f"/recording/{key}.mp4", f"/recording/{key}.jpg", f"/event/{key}.jpg"):
             assert ada.get(path).status_code == 404, path
 
 
-def test_days_say_what_there_is(ada: FlaskClient) -> None:
-    """They cover each day of a month, by camera."""
+def test_days_summarize_recordings_and_events(ada: FlaskClient) -> None:
+    """Each day of a month has its counts by camera."""
     days = ada.get("/api/days?month=2026-11").json["days"]
 
     assert days == {
@@ -185,7 +187,9 @@ def test_days_say_what_there_is(ada: FlaskClient) -> None:
     assert ada.get("/api/days?month=2026-13").status_code == 404
 
 
-def test_operators_lock_and_delete(ada: FlaskClient, dora: FlaskClient, app: App) -> None:
+def test_operators_lock_and_delete_recordings(
+    ada: FlaskClient, dora: FlaskClient, app: App
+) -> None:
     """Others may not; both are in the audit log, and deleting gives a notice."""
     path = "/api/recordings/door_20261126_120000"
     notices = []
@@ -211,7 +215,7 @@ def test_operators_lock_and_delete(ada: FlaskClient, dora: FlaskClient, app: App
 
 
 def test_events_are_listed(ada: FlaskClient) -> None:
-    """They are listed like recordings, and by label; one that is going on has no end."""
+    """They can be filtered like recordings, and by label; one that is going on has no end."""
     answer = ada.get("/api/events").json
 
     assert answer["events"][0] == {
@@ -246,7 +250,7 @@ def test_an_event_is_found_by_its_id(ada: FlaskClient, dora: FlaskClient) -> Non
 
 
 def test_operators_lock_and_delete_events(ada: FlaskClient, dora: FlaskClient) -> None:
-    """They do so as with recordings."""
+    """As with recordings, viewers may not."""
     path = "/api/events/door_20261126_120000000"
 
     assert change(dora, "DELETE", path).status_code == 403

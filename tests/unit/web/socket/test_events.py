@@ -173,7 +173,7 @@ def test_watching_brings_frames_in_order(dashboard: Dashboard) -> None:
     assert set(dashboard.frames[0][0]) == {"camera", "seq", "at", "width", "height", "rendition"}
 
 
-def test_without_acknowledgement_two_frames_come(dashboard: Dashboard) -> None:
+def test_viewer_without_acks_gets_two_frames(dashboard: Dashboard) -> None:
     """A viewer that does not acknowledge gets the window, and control events continue."""
     dashboard.ask("watch", {"camera": "door"})
     until(lambda: len(dashboard.frames) == 2)
@@ -184,8 +184,8 @@ def test_without_acknowledgement_two_frames_come(dashboard: Dashboard) -> None:
     assert len(dashboard.frames) == 2
 
 
-def test_connected_is_not_watching(connect: Callable[[], Dashboard]) -> None:
-    """Only viewers get frames; a connection that watches nothing, or another camera, does not."""
+def test_only_viewers_get_frames(connect: Callable[[], Dashboard]) -> None:
+    """A connection that watches nothing gets none."""
     watching, neighbour = connect(), connect()
     watching.ask("watch", {"camera": "door"})
     until(lambda: len(watching.frames) == 2)
@@ -195,8 +195,8 @@ def test_connected_is_not_watching(connect: Callable[[], Dashboard]) -> None:
     assert neighbour.frames == []
 
 
-def test_unwatching_ends_the_frames(dashboard: Dashboard) -> None:
-    """After ``unwatch`` the camera has no viewer."""
+def test_unwatch_removes_the_viewer(dashboard: Dashboard) -> None:
+    """Its answer says that the camera has no viewer any more."""
     dashboard.ask("watch", {"camera": "door"})
 
     answer = dashboard.ask("unwatch", {"camera": "door"})
@@ -227,7 +227,7 @@ def test_unwatching_ends_the_frames(dashboard: Dashboard) -> None:
         ("message", [{}], "bad_request"),
     ],
 )
-def test_wrong_event_is_refused(
+def test_invalid_event_is_rejected_with_a_reason(
     dashboard: Dashboard, event: str, arguments: list[object], error: str
 ) -> None:
     """Every event that fails is answered with its code and a reason."""
@@ -238,7 +238,7 @@ def test_wrong_event_is_refused(
     assert dashboard.ask("clock", {"t": 0})["ok"], "the connection stays open"
 
 
-def test_controls_reach_the_camera_and_everybody(
+def test_controls_reach_the_camera_and_all_dashboards(
     server: Server, connect: Callable[[], Dashboard]
 ) -> None:
     """The other dashboard gets one dashboard's change as a notice and as STATE."""
@@ -252,7 +252,7 @@ def test_controls_reach_the_camera_and_everybody(
     assert (server.app.cameras["door"].fps, server.app.cameras["door"].quality) == (5, 33)
 
 
-def test_stop_and_start(dashboard: Dashboard) -> None:
+def test_restarted_camera_continues_with_larger_numbers(dashboard: Dashboard) -> None:
     """A stopped camera sends nothing; restarted, it continues with larger numbers."""
     dashboard.ask("watch", {"camera": "door"})
     until(lambda: len(dashboard.frames) == 2)
@@ -274,7 +274,7 @@ def test_clock_answers_both_times(dashboard: Dashboard) -> None:
     assert answer["server"] > 1.6e9
 
 
-def test_notices_are_told_again(dashboard: Dashboard, connect: Callable[[], Dashboard]) -> None:
+def test_notices_are_replayed(dashboard: Dashboard, connect: Callable[[], Dashboard]) -> None:
     """A later client gets earlier notices as they were sent."""
     dashboard.ask("fps", {"camera": "door", "fps": 5})
     until(lambda: dashboard.seen("notice"))
@@ -292,7 +292,9 @@ def test_notices_are_told_again(dashboard: Dashboard, connect: Callable[[], Dash
     assert late.ask("notices", {"camera": "door"})["notices"] == [notice]
 
 
-def test_viewer_that_vanishes_is_gone(server: Server, connect: Callable[[], Dashboard]) -> None:
+def test_vanished_viewer_is_no_longer_counted(
+    server: Server, connect: Callable[[], Dashboard]
+) -> None:
     """A closed connection no longer counts as a viewer."""
     leaving = connect()
     leaving.ask("watch", {"camera": "door"})
@@ -303,7 +305,9 @@ def test_viewer_that_vanishes_is_gone(server: Server, connect: Callable[[], Dash
 
 
 @pytest.mark.parametrize("text", ["430[]", "x", '451-["frame",{}]', "6"])
-def test_bad_packet_ends_its_sender_only(connect: Callable[[], Dashboard], text: str) -> None:
+def test_bad_packet_disconnects_only_its_sender(
+    connect: Callable[[], Dashboard], text: str
+) -> None:
     """A client that breaks the protocol is disconnected cleanly; the others notice nothing."""
     bad, good = connect(), connect()
     bad.ask("watch", {"camera": "door"})
@@ -323,7 +327,7 @@ def test_quit_answers_and_ends_the_server(server: Server, dashboard: Dashboard) 
     assert server.app.cameras["door"].closed
 
 
-def test_one_message_to_all_is_built_once(
+def test_broadcast_is_built_once(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A notice was encoded once per dashboard, a thousand times, and held up all frames."""
@@ -336,12 +340,12 @@ def test_one_message_to_all_is_built_once(
 
     monkeypatch.setattr(broadcast, "websocket_frame", note)
     server.app.runtime.notify("info", "once", None)
-    until(lambda: all(is_told(one, "once") for one in dashboards))
+    until(lambda: all(has_notice(one, "once") for one in dashboards))
 
     assert sum(b'"once"' in payload for payload in built) == 1
 
 
-def test_message_to_all_is_written_in_turns(
+def test_broadcast_is_written_in_batches(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A notice to a thousand dashboards held up all cameras' frames until it was sent."""
@@ -363,7 +367,7 @@ def test_message_to_all_is_written_in_turns(
     monkeypatch.setattr(WebSocket, "send_built", note)
     task = hub.spawn(others)
     server.app.runtime.notify("info", "in turns", None)
-    until(lambda: all(is_told(one, "in turns") for one in dashboards))
+    until(lambda: all(has_notice(one, "in turns") for one in dashboards))
     task.kill()
 
     begin, end = order.index("sent"), len(order) - order[::-1].index("sent")
@@ -385,15 +389,15 @@ def test_a_state_is_written_with_the_next_frame(
 
     other.ask("quality", {"camera": "door", "quality": 33})
     server.app.runtime.notify("info", "the news", None)
-    until(lambda: quality(other) == 33 and is_told(other, "the news"))
+    until(lambda: quality(other) == 33 and has_notice(other, "the news"))
     settle(3)
     assert quality(watching) != 33
-    assert not is_told(watching, "the news")
+    assert not has_notice(watching, "the news")
     watching.raw(f'42["ack","door",{watching.frames[-1][0]["seq"]}]')
     until(lambda: len(watching.frames) > 2)
 
     assert quality(watching) == 33
-    assert is_told(watching, "the news")
+    assert has_notice(watching, "the news")
 
 
 def test_a_state_does_not_wait_long_for_a_frame(
@@ -417,7 +421,7 @@ def quality(dashboard: Dashboard) -> int | None:
     return states[-1]["quality"] if states else None
 
 
-def test_messages_that_wait_are_sent_before_the_end(
+def test_waiting_messages_are_sent_before_shutdown(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last notice before a shutdown is the one that people want to see."""
@@ -428,9 +432,9 @@ def test_messages_that_wait_are_sent_before_the_end(
     server.app.shut_down()
     until(lambda: all(one.ended for one in dashboards))
 
-    assert all(is_told(one, "the last word") for one in dashboards)
+    assert all(has_notice(one, "the last word") for one in dashboards)
 
 
-def is_told(dashboard: Dashboard, message: str) -> bool:
+def has_notice(dashboard: Dashboard, message: str) -> bool:
     """Return whether a dashboard has received a notice."""
     return message in [notice["message"] for notice in dashboard.seen("notice")]

@@ -129,7 +129,7 @@ def feed(data: bytes, cuts: list[int]) -> Line:
     return line
 
 
-def test_reading_survives_frames_valid_and_not(capfd: pytest.CaptureFixture[str]) -> None:
+def test_reading_survives_random_frames(capfd: pytest.CaptureFixture[str]) -> None:
     """For any frames, split anywhere, the reader ends cleanly and only passes valid text on."""
 
     @FUZZ
@@ -185,7 +185,7 @@ def test_reading_survives_mutated_frames(capfd: pytest.CaptureFixture[str]) -> N
         lambda pair: pair[0] + Json.dumps(pair[1])
     )
 )
-def test_judging_knows_a_verdict_for_everything(message: str) -> None:
+def test_any_text_gets_a_verdict(message: str) -> None:
     """No text raises; an accepted event is a list whose name is text and not reserved."""
     verdict = check_message(message)
 
@@ -198,7 +198,7 @@ def test_judging_knows_a_verdict_for_everything(message: str) -> None:
 
 @FUZZ
 @given(st.text(alphabet='[]{}",:0123456789.eE+-truefalsnNaInity \\u', max_size=60))
-def test_json_parses_or_refuses(text: str) -> None:
+def test_json_parses_or_raises_value_error(text: str) -> None:
     """Text that is nearly JSON gives a value or a ValueError, and nothing else."""
     try:
         Json.loads(text)
@@ -221,7 +221,7 @@ def draw_arguments() -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("kind", PAYLOADS, ids=lambda kind: kind.__name__)
-def test_payloads_are_exact_or_refused(kind: type[protocol.Payload]) -> None:
+def test_payloads_are_exact_or_rejected(kind: type[protocol.Payload]) -> None:
     """For any arguments, a payload has its declared types, or the error says why not."""
     refusals: list[RequestError] = []
 
@@ -247,7 +247,7 @@ def test_payloads_are_exact_or_refused(kind: type[protocol.Payload]) -> None:
     assert all(error.code == "bad_request" and str(error) for error in refusals)
 
 
-def test_an_ack_of_anything_is_harmless() -> None:
+def test_arbitrary_acks_are_harmless() -> None:
     """Acknowledgements bypass the event parsers, so they are tried with anything too."""
     websocket: Any = SimpleNamespace(admitted=False, busy=False, offer=lambda packet: True)
     session = Session("sid", websocket, "ann", "operator", 2)

@@ -48,7 +48,7 @@ def test_pings_follow_answers(heartbeat: Heartbeat, line: FakeLine) -> None:
     assert line.pings == 3
 
 
-def test_who_does_not_answer_is_given_up(heartbeat: Heartbeat, line: FakeLine) -> None:
+def test_unanswered_ping_times_out(heartbeat: Heartbeat, line: FakeLine) -> None:
     """This holds for the first ping and for any later one."""
     assert not heartbeat.beat(120.0)
     assert line.pings == 1
@@ -58,8 +58,8 @@ def test_who_does_not_answer_is_given_up(heartbeat: Heartbeat, line: FakeLine) -
     assert line.pings == 2
 
 
-def test_engineio_waits_without_end_for_something_to_send() -> None:
-    """It would close a connection that is only sent frames, since these bypass its queue.
+def test_engineio_queue_never_times_out() -> None:
+    """Otherwise it would close connections that are only sent frames, which bypass its queue.
 
     Our pings used to pass through it just for that, and cost a green thread's turn each.
     """
@@ -77,8 +77,8 @@ def test_engineio_waits_without_end_for_something_to_send() -> None:
     until(lambda: taken == ["news"])
 
 
-def test_engineio_pings_nobody() -> None:
-    """It kept a green thread on each connection for 10 s, at more cost than all its frames."""
+def test_engineio_sends_no_pings() -> None:
+    """Its pings kept a green thread per connection waiting, which cost more than all frames."""
     engine = make_socketio(flask.Flask("test"), lambda reason: None).server.eio
     engine.ping_interval = 0.001
     connection = Socket(engine, "id")

@@ -87,7 +87,7 @@ def test_seek_shows_the_past_and_nothing_live(desk: Desk, camera: Camera, fanout
     assert other.line.seqs[-1] == 2
 
 
-def test_camera_is_never_without_a_viewer(
+def test_seeking_never_leaves_the_camera_without_viewers(
     desk: Desk, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without one, it would drop its newest frame, and be closed after a while."""
@@ -103,8 +103,8 @@ def test_camera_is_never_without_a_viewer(
     assert told[-1] == 0
 
 
-def test_live_again_is_newer_than_all_before(desk: Desk, camera: Camera) -> None:
-    """It is also newer than what was shown of the past."""
+def test_return_to_live_shows_only_newer_frames(desk: Desk, camera: Camera) -> None:
+    """They are also newer than those shown of the past."""
     desk.seek(0.5)
     desk.expect(1, SEEN[5].seq)
     answer = desk.seek(None)
@@ -117,7 +117,7 @@ def test_live_again_is_newer_than_all_before(desk: Desk, camera: Camera) -> None
     assert "live" not in desk.line.headers[-1]
 
 
-def test_numbers_go_back_and_each_is_acknowledged(desk: Desk) -> None:
+def test_past_frames_are_acknowledged_in_sending_order(desk: Desk) -> None:
     """The newest seek waits for credit. An acknowledgement covers the frame it names and those sent
     before it, not those with smaller numbers."""
     seqs = [one.seq for one in SEEN]
@@ -137,7 +137,7 @@ def test_numbers_go_back_and_each_is_acknowledged(desk: Desk) -> None:
     desk.expect(1, seqs[9], seqs[5], seqs[1], seqs[2])
 
 
-def test_busy_line_is_offered_nothing(desk: Desk) -> None:
+def test_seek_waits_for_a_busy_line(desk: Desk) -> None:
     """The newest seek follows as soon as the line has drained."""
     desk.line.busy = True
     desk.seek(0.3)
@@ -151,8 +151,8 @@ def test_busy_line_is_offered_nothing(desk: Desk) -> None:
     desk.expect(1, SEEN[1].seq)
 
 
-def test_who_acknowledges_nothing_of_the_past_is_owing(desk: Desk) -> None:
-    """It is disconnected in the end, as with live frames; a pause owes nothing."""
+def test_unacknowledged_past_frames_are_owed(desk: Desk) -> None:
+    """As with live frames, the viewer is disconnected in the end; a pause owes nothing."""
     now = time.monotonic()
     desk.seek(0.3)
     desk.expect(1, SEEN[3].seq)
@@ -163,8 +163,8 @@ def test_who_acknowledges_nothing_of_the_past_is_owing(desk: Desk) -> None:
     assert desk.session.owing_s(now + 100) == 0
 
 
-def test_live_frame_on_its_way_is_not_owed_for_ever(desk: Desk, camera: Camera) -> None:
-    """It was never acknowledged because the past came; a return to live must not count it."""
+def test_live_frame_in_flight_is_not_owed_for_ever(desk: Desk, camera: Camera) -> None:
+    """A seek came before its acknowledgement; a return to live must not count it."""
     put_frame(camera, 2)
     desk.expect(1, 2)
     desk.seek(0.3)
@@ -177,7 +177,7 @@ def test_live_frame_on_its_way_is_not_owed_for_ever(desk: Desk, camera: Camera) 
 
 
 @pytest.mark.parametrize("how", ["watch", "unwatch", "leave"])
-def test_whatever_ends_watching_ends_the_past(desk: Desk, fanout: Fanout, how: str) -> None:
+def test_end_of_watching_ends_the_past(desk: Desk, fanout: Fanout, how: str) -> None:
     """No frame of the past follows."""
     desk.seek(0.3)
     desk.expect(1, SEEN[3].seq)
@@ -195,8 +195,8 @@ def test_whatever_ends_watching_ends_the_past(desk: Desk, fanout: Fanout, how: s
     assert len(fanout) == (how == "watch")
 
 
-def test_camera_that_is_replaced_can_still_be_looked_back_at(desk: Desk, fanout: Fanout) -> None:
-    """A new address does not erase the past; live is the new source then."""
+def test_replaced_camera_keeps_its_past(desk: Desk, fanout: Fanout) -> None:
+    """A new address does not erase the past; live frames come from the new source."""
     desk.seek(0.3)
     desk.expect(1, SEEN[3].seq)
     other = offline_camera()
@@ -214,8 +214,8 @@ def test_camera_that_is_replaced_can_still_be_looked_back_at(desk: Desk, fanout:
     assert len(fanout) == 1
 
 
-def test_playing_to_the_end_goes_on_live(desk: Desk, camera: Camera) -> None:
-    """This happens by itself."""
+def test_playback_continues_live_at_the_end(desk: Desk, camera: Camera) -> None:
+    """The viewer need not ask for it."""
     desk.seek(1.8)
     desk.expect(1, SEEN[18].seq)
     desk.ack(SEEN[18].seq)
@@ -237,8 +237,8 @@ def test_live_can_be_paused(desk: Desk) -> None:
     desk.expect(1, SEEN[-1].seq)
 
 
-def test_who_decodes_no_video_is_sent_jpeg(camera: Camera, fanout: Fanout) -> None:
-    """The JPEG is made from the picture and those that it needs."""
+def test_viewer_without_a_decoder_is_sent_jpeg(camera: Camera, fanout: Fanout) -> None:
+    """The JPEG is made from the group up to the picture."""
     units = video(3)
     desk = Desk(camera, fanout, units)
 
@@ -251,8 +251,8 @@ def test_who_decodes_no_video_is_sent_jpeg(camera: Camera, fanout: Fanout) -> No
     assert b"made" in desk.line.packets[-1]
 
 
-def test_who_decodes_video_is_sent_its_group(camera: Camera, fanout: Fanout) -> None:
-    """Only the last one is painted."""
+def test_viewer_with_a_decoder_is_sent_the_group(camera: Camera, fanout: Fanout) -> None:
+    """Only its last unit is painted."""
     units = video(3)
     desk = Desk(camera, fanout, units)
     desk.session.watch(fanout, codecs=frozenset({"h264"}))
@@ -265,7 +265,7 @@ def test_who_decodes_video_is_sent_its_group(camera: Camera, fanout: Fanout) -> 
     assert desk.line.headers[0]["codec"] == units[0].codec
 
 
-def test_who_asks_for_it_is_sent_a_group_in_few_frames(camera: Camera, fanout: Fanout) -> None:
+def test_group_is_packed_into_few_frames_on_request(camera: Camera, fanout: Fanout) -> None:
     """A message costs a browser more than a unit: a seek on four cameras took 240. A frame's bytes
     are limited, so that a decoder can start before all has arrived."""
     units = video(3)
@@ -286,15 +286,15 @@ def test_who_asks_for_it_is_sent_a_group_in_few_frames(camera: Camera, fanout: F
     assert desk.line.packets[-1].endswith(units[14].data + units[15].data)
 
 
-def test_no_frame_goes_on_behind_a_key_frame() -> None:
-    """Its header says only of the first unit whether it is a key frame."""
+def test_key_frame_always_starts_a_new_pack() -> None:
+    """A frame's header says only of its first unit whether it is a key frame."""
     assert [[one.key for one in pack] for pack in packs(video(2))] == [[True] + [False] * 9] * 2
     assert list(packs(SEEN[:2])) == [[SEEN[0]], [SEEN[1]]]
     assert not list(packs([]))
 
 
-def test_nothing_kept_is_live(desk: Desk) -> None:
-    """As with a camera that was never open before."""
+def test_seek_without_a_past_stays_live(desk: Desk) -> None:
+    """A camera that was never open before has nothing to show."""
     desk.rewind = filled()
 
     answer = desk.seek(0.5)
@@ -303,7 +303,7 @@ def test_nothing_kept_is_live(desk: Desk) -> None:
     assert desk.session.past_viewer_of("door") is None
 
 
-def test_picture_that_cannot_be_made_changes_nothing(camera: Camera, fanout: Fanout) -> None:
+def test_failed_seek_changes_nothing(camera: Camera, fanout: Fanout) -> None:
     """The answer is the error."""
     desk = Desk(camera, fanout, video(1))
 
@@ -317,7 +317,7 @@ def test_picture_that_cannot_be_made_changes_nothing(camera: Camera, fanout: Fan
     assert desk.session.past_viewer_of("door") is None
 
 
-def test_who_cannot_decode_a_moment_asks_for_jpeg(camera: Camera, fanout: Fanout) -> None:
+def test_client_can_request_jpeg_for_one_seek(camera: Camera, fanout: Fanout) -> None:
     """A failing decoder is not given the same group for ever; the next seek is video again."""
     units = video(3)
     desk = Desk(camera, fanout, units)

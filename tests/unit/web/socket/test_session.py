@@ -79,7 +79,7 @@ def test_silent_viewer_gets_exactly_the_window(
     assert camera.meter.encoded == 2
 
 
-def test_acknowledgement_brings_the_newest(
+def test_acknowledgement_brings_the_newest_frame(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
     """Returned credit is spent on the newest frame; missed frames stay missed."""
@@ -96,7 +96,7 @@ def test_acknowledgement_brings_the_newest(
     wait_sent(line, 1, 2, 9)
 
 
-def test_acknowledgement_takes_the_short_way(
+def test_acknowledgement_bypasses_engineio(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
     """An ``ack`` or a pong is handled before Engine.IO, without a Flask context."""
@@ -117,7 +117,7 @@ def test_acknowledgement_takes_the_short_way(
     "message",
     ['42["ack",', '42["ack","door"]', '42["ack","door",1,2,3]', '42["ack","door",' + "[" * 3000],
 )
-def test_malformed_acknowledgement_changes_nothing(
+def test_malformed_acknowledgement_gives_no_credit(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout, message: str
 ) -> None:
     """A malformed ``ack`` is left to the validation of messages, and gives no credit."""
@@ -144,10 +144,10 @@ def test_malformed_acknowledgement_changes_nothing(
         ({}, {}),
     ],
 )
-def test_senseless_acknowledgement_changes_nothing(
+def test_invalid_acknowledgement_gives_no_credit(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout, name: object, seq: object
 ) -> None:
-    """One that acknowledges nothing, or has wrong types, gives no credit and raises nothing."""
+    """One for another camera, or with wrong types, raises nothing either."""
     session.watch(fanout)
     put_frame(camera, 1)
     wait_sent(line, 1)
@@ -158,7 +158,7 @@ def test_senseless_acknowledgement_changes_nothing(
     assert viewer.credit.in_flight == 1
 
 
-def test_busy_line_is_offered_nothing(
+def test_busy_line_skips_to_the_newest_frame(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
     """While earlier bytes wait nothing is added; then the newest frame follows."""
@@ -177,7 +177,7 @@ def test_busy_line_is_offered_nothing(
     wait_sent(line, 1, 3)
 
 
-def test_watching_anew_brings_no_frame_twice(
+def test_watching_again_repeats_no_frame(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
     """Looking away for a moment does not repeat frames."""
@@ -194,7 +194,7 @@ def test_watching_anew_brings_no_frame_twice(
     wait_sent(line, 1, 2)
 
 
-def test_watching_twice_is_one_viewer(session: Session, fanout: Fanout) -> None:
+def test_watching_twice_counts_as_one_viewer(session: Session, fanout: Fanout) -> None:
     """A repeated watch replaces the first."""
     session.watch(fanout)
     session.watch(fanout)
@@ -213,7 +213,9 @@ def test_leaving_ends_all_watching(session: Session, fanout: Fanout) -> None:
     assert len(fanout) == 0
 
 
-def test_packet_is_shared(session: Session, line: FakeLine, camera: Camera, fanout: Fanout) -> None:
+def test_viewers_share_one_packet(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
     """Two connections are offered the very same bytes."""
     other_line = FakeLine()
     other = Session("other", other_line, "127.0.0.1", "viewer", 2)  # type: ignore[arg-type]
@@ -227,10 +229,10 @@ def test_packet_is_shared(session: Session, line: FakeLine, camera: Camera, fano
     assert line.packets[0] != encoded(1).packet.data
 
 
-def test_what_fits_begins_small_and_grows_on_a_quick_link(
+def test_automatic_rendition_grows_on_a_fast_link(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """A viewer of what fits is sent the smallest first, and then what fills its tile."""
+    """The smallest is sent first, and then one that fills the tile."""
     shown = picture(1280, 720)
     choice = session.watch_auto(fanout, 900).choice
     put_frame(camera, 1, shown)
@@ -247,7 +249,7 @@ def test_what_fits_begins_small_and_grows_on_a_quick_link(
     assert line.texts == [f"42{said}"]
 
 
-def test_tile_that_changes_keeps_what_is_known_of_the_link(
+def test_resized_tile_keeps_the_link_estimate(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
     """With another width the same choice continues, and the next frame fits."""
@@ -265,7 +267,7 @@ def test_tile_that_changes_keeps_what_is_known_of_the_link(
     assert choice.reason == "tile"
 
 
-def test_named_rendition_stays(
+def test_named_rendition_never_changes(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
     """A rendition requested by name is sent, whatever the link does."""
@@ -305,7 +307,7 @@ def test_video_is_acknowledged_like_any_frame(
     assert (header["codec"], header["key"], "catch_up" in header) == ("avc1.64001f", True, False)
 
 
-def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
+def test_fast_link_is_sent_the_cameras_own_video(
     session: Session, line: FakeLine, camera: Camera
 ) -> None:
     """A small JPEG comes first; once it arrived quickly, the video follows from its key frame."""
@@ -330,7 +332,7 @@ def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
 
 
 @pytest.mark.parametrize("fits", [True, False])
-def test_what_is_known_of_the_link_holds_for_the_next_camera(
+def test_link_estimate_carries_over_to_the_next_camera(
     session: Session, line: FakeLine, camera: Camera, fits: bool
 ) -> None:
     """A tile shown again began with a JPEG each time, for which a group had to be decoded. Its link
@@ -358,7 +360,7 @@ def test_what_is_known_of_the_link_holds_for_the_next_camera(
     assert (viewer.choice.video, viewer.choice.reason) == ("full", "tile" if fits else "fixed")
 
 
-def test_a_fixed_rendition_turns_to_video_when_there_is_one(
+def test_fixed_rendition_switches_to_video_when_available(
     session: Session, line: FakeLine, camera: Camera
 ) -> None:
     """A closed camera learns its codec only after it is watched."""

@@ -91,10 +91,10 @@ def test_upgrade_opens_a_websocket(upgrade: Callable[..., tuple[bytes, Peer]]) -
     assert peer.frames()[0].data == b"3"
 
 
-def test_nobody_is_pinged_whose_connection_has_ended(
+def test_closed_connection_is_not_pinged(
     upgrade: Callable[..., tuple[bytes, Peer]], handler: Handler
 ) -> None:
-    """A session ends a moment after its connection: a ping raised, and ended all other pings."""
+    """A session ends a moment after its connection: a ping in between ended all other pings."""
     _, peer = upgrade()
     (websocket,) = handler.websockets
     heartbeat = Heartbeat(websocket, 0.0)
@@ -109,7 +109,7 @@ def test_nobody_is_pinged_whose_connection_has_ended(
     assert peer.frames()[0].opcode is Opcode.CLOSE
 
 
-def test_compression_is_never_agreed_to(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:
+def test_compression_is_declined(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:
     """The browser's permessage-deflate is declined: it would compress every JPEG again."""
     offer = ClientPerMessageDeflateFactory().get_request_params()
     offered = "; ".join(["permessage-deflate", *(name for name, _ in offer)])
@@ -121,17 +121,17 @@ def test_compression_is_never_agreed_to(upgrade: Callable[..., tuple[bytes, Peer
 
 
 @pytest.mark.parametrize(("version", "key"), [("8", None), ("", None), ("13", "")])
-def test_other_versions_are_told_which_is_spoken(
+def test_unsupported_version_is_answered_with_ours(
     upgrade: Callable[..., tuple[bytes, Peer]], version: str, key: str | None
 ) -> None:
-    """A request other than for WebSocket version 13 is answered with that version."""
+    """Any request other than for WebSocket version 13 gets status 426 and that version."""
     head, _ = upgrade(version=version, key=key)
 
     assert head.startswith(b"HTTP/1.1 426 ")
     assert b"sec-websocket-version: 13\r\n" in head.lower()
 
 
-def test_handler_that_fails_leaves_no_ghost(
+def test_failed_handler_leaves_no_session_behind(
     upgrade: Callable[..., tuple[bytes, Peer]], handler: Handler
 ) -> None:
     """If Engine.IO raises, its session and the connection are closed."""
@@ -143,7 +143,7 @@ def test_handler_that_fails_leaves_no_ghost(
     assert handler.closed_with == [{"wait": False, "abort": True, "reason": "transport error"}]
 
 
-def test_deadline_of_the_http_server_leaves_no_ghost(
+def test_timed_out_upgrade_leaves_no_session_behind(
     upgrade: Callable[..., tuple[bytes, Peer]],
     handler: Handler,
     monkeypatch: pytest.MonkeyPatch,

@@ -24,13 +24,13 @@ from server.web.socket.validation import Json, Verdict, check_message
         '42/admin,3["watch",{}]',
     ],
 )
-def test_sound_message_passes(message: str) -> None:
+def test_valid_message_passes(message: str) -> None:
     """Messages that dashboards and standard clients send are passed."""
     assert check_message(message) is Verdict.PASS
 
 
 @pytest.mark.parametrize("message", ["1", "41", "41/,", "41/admin,"])
-def test_goodbye_ends_the_connection(message: str) -> None:
+def test_disconnect_message_ends_the_connection(message: str) -> None:
     """Engine.IO's or Socket.IO's: there is one namespace, and no reason to stay."""
     assert check_message(message) is Verdict.LEAVE
 
@@ -50,7 +50,7 @@ def test_goodbye_ends_the_connection(message: str) -> None:
         '42["connect_error"]',
     ],
 )
-def test_senseless_event_is_dropped(message: str) -> None:
+def test_malformed_event_is_dropped(message: str) -> None:
     """A malformed event, or one with a name reserved for the server, is ignored."""
     assert check_message(message) is Verdict.DROP
 
@@ -59,18 +59,18 @@ def test_senseless_event_is_dropped(message: str) -> None:
     "message",
     ["", "0", "5", "6", "x", "4", "43[]", "430[1]", "44", '451-["a",{}]', "46", b"", b"\x00x"],
 )
-def test_message_against_the_protocol_ends_the_connection(message: str | bytes) -> None:
+def test_protocol_violation_ends_the_connection(message: str | bytes) -> None:
     """Messages that our clients never send end the connection: binary, with attachments, acks."""
     assert check_message(message) is Verdict.END
 
 
 @given(st.text() | st.binary() | st.text().map(lambda text: "42" + text))
-def test_any_message_is_judged(message: str | bytes) -> None:
+def test_any_message_gets_a_verdict(message: str | bytes) -> None:
     """No message makes the check raise."""
     assert check_message(message) in Verdict
 
 
-def test_endless_integer_is_no_integer() -> None:
+def test_huge_integer_is_parsed_as_infinity() -> None:
     """A number of thousands of digits costs nothing and is out of every range."""
     assert Json.loads('{"fps":' + "9" * 6000 + "}") == {"fps": float("inf")}
     assert check_message('42["fps",' + "9" * 6000 + "]") is Verdict.PASS
@@ -78,6 +78,6 @@ def test_endless_integer_is_no_integer() -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), st.lists))
-def test_json_is_the_standard_one(value: object) -> None:
+def test_json_behaves_like_the_standard_module(value: object) -> None:
     """Ordinary values survive the round trip."""
     assert Json.loads(Json.dumps(value)) == json.loads(json.dumps(value)) == value

@@ -105,7 +105,7 @@ def test_ping_is_answered(link: Link) -> None:
     assert (frame.opcode, frame.data) == (Opcode.PONG, b"hello")
 
 
-def test_first_look_belongs_to_the_session(link: Link) -> None:
+def test_session_sees_messages_first(link: Link) -> None:
     """Engine.IO does not see a message that the session handles."""
     websocket, peer = link
     seen: list[Any] = []
@@ -117,7 +117,7 @@ def test_first_look_belongs_to_the_session(link: Link) -> None:
     assert seen == ["3", "40"]
 
 
-def test_senseless_event_is_counted_and_forgotten(link: Link) -> None:
+def test_malformed_event_is_counted_and_dropped(link: Link) -> None:
     """A malformed event costs its sender only that event."""
     websocket, peer = link
 
@@ -141,7 +141,7 @@ def test_senseless_event_is_counted_and_forgotten(link: Link) -> None:
         b"GET / HTTP/1.1\r\n\r\n",
     ],
 )
-def test_bytes_against_the_protocol_end_the_connection(link: Link, data: bytes) -> None:
+def test_protocol_violation_ends_the_connection(link: Link, data: bytes) -> None:
     """A violation of RFC 6455 or the contract ends this connection only."""
     websocket, peer = link
     got = read(websocket)
@@ -163,7 +163,7 @@ def test_message_too_long_ends_the_connection(link: Link) -> None:
     until(lambda: got == [None])
 
 
-def test_fragments_without_end_end_the_connection(link: Link) -> None:
+def test_endless_fragments_end_the_connection(link: Link) -> None:
     """The limit covers all fragments of a message together."""
     websocket, peer = link
     got = read(websocket)
@@ -181,7 +181,7 @@ def test_fragments_without_end_end_the_connection(link: Link) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(data=st.binary(max_size=200))
-def test_any_bytes_do_no_harm(connect: Callable[..., Link], data: bytes) -> None:
+def test_arbitrary_bytes_do_no_harm(connect: Callable[..., Link], data: bytes) -> None:
     """For any bytes, reading ends or continues; it never raises."""
     websocket, peer = connect()
     got = read(websocket)
@@ -193,7 +193,7 @@ def test_any_bytes_do_no_harm(connect: Callable[..., Link], data: bytes) -> None
     assert all(isinstance(message, str) for message in got[:-1])
 
 
-def test_peer_that_closes_is_answered(link: Link) -> None:
+def test_close_frame_is_answered(link: Link) -> None:
     """A closing handshake is completed."""
     websocket, peer = link
     got = read(websocket)
@@ -206,7 +206,7 @@ def test_peer_that_closes_is_answered(link: Link) -> None:
     until(lambda: got == [None])
 
 
-def test_peer_that_vanishes_ends_the_wait(link: Link) -> None:
+def test_vanished_peer_ends_the_wait(link: Link) -> None:
     """A broken connection is noticed."""
     websocket, peer = link
 
@@ -235,7 +235,7 @@ def packet(fill: int, size: int = 500_000) -> Packet:
     return Packet(b"".join(websocket_frame(BINARY, bytes([fill]) * size)))
 
 
-def test_offer_does_not_wait(link: Link) -> None:
+def test_offer_does_not_block(link: Link) -> None:
     """What the kernel does not take follows later, while the caller continues."""
     websocket, peer = link
     drained: list[bool] = []
@@ -250,7 +250,7 @@ def test_offer_does_not_wait(link: Link) -> None:
     until(lambda: drained == [False])
 
 
-def test_small_packet_is_out_at_once(link: Link) -> None:
+def test_small_packet_is_sent_immediately(link: Link) -> None:
     """A packet that the kernel takes leaves the line free."""
     websocket, _ = link
 
@@ -260,7 +260,7 @@ def test_small_packet_is_out_at_once(link: Link) -> None:
 
 
 @pytest.mark.parametrize("last", ["packet", "large packet", "text", "nothing", "the end"])
-def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> None:
+def test_held_messages_are_sent_before_the_next_packet(link: Link, last: str) -> None:
     """They are sent in order and only once: before a packet, a message or the end."""
     websocket, peer = link
     websocket.hold(b"".join(websocket_frame(TEXT, b"first")), 1.0)
@@ -289,8 +289,8 @@ def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> 
     assert [bytes(frame.data) for frame in peer.frames(len(expected))] == expected
 
 
-def test_what_was_held_since_waits_on(link: Link) -> None:
-    """One message's timeout used to flush all: others left before their frame, each by a write."""
+def test_release_keeps_messages_held_later(link: Link) -> None:
+    """One message's timeout used to flush the others too, ahead of the frame they waited for."""
     websocket, peer = link
     websocket.hold(b"".join(websocket_frame(TEXT, b"first")), 1.0)
     assert websocket.release(1.0)
@@ -304,8 +304,8 @@ def test_what_was_held_since_waits_on(link: Link) -> None:
     assert not websocket.release()
 
 
-def test_held_messages_do_not_overtake(link: Link) -> None:
-    """Behind an unfinished packet there is no reason to hold a message."""
+def test_held_message_follows_an_unfinished_packet(link: Link) -> None:
+    """There is no reason to hold it until the next packet."""
     websocket, peer = link
     websocket.offer(packet(7))
 
@@ -315,7 +315,7 @@ def test_held_messages_do_not_overtake(link: Link) -> None:
     assert (len(big.data), bytes(held.data)) == (500_000, b"held")
 
 
-def test_messages_do_not_mix(link: Link) -> None:
+def test_messages_do_not_interleave(link: Link) -> None:
     """A message sent during a packet follows it whole."""
     websocket, peer = link
     websocket.offer(packet(7))
@@ -329,7 +329,7 @@ def test_messages_do_not_mix(link: Link) -> None:
     assert task.join(1)
 
 
-def test_slow_peer_holds_one_packet(link: Link) -> None:
+def test_slow_peer_has_one_packet_waiting(link: Link) -> None:
     """A viewer that does not read has one packet waiting; the line reports that it is busy."""
     websocket, _ = link
 
@@ -340,15 +340,15 @@ def test_slow_peer_holds_one_packet(link: Link) -> None:
     assert websocket.offer(packet(2)) == "unsent"
 
 
-def test_offer_to_an_ended_connection_is_refused(link: Link) -> None:
-    """An offer to a closed connection returns so, and does not raise."""
+def test_offer_to_a_closed_connection_returns_gone(link: Link) -> None:
+    """It does not raise."""
     websocket, _ = link
     websocket.close()
 
     assert websocket.offer(packet(1, 1)) == "gone"
 
 
-def test_send_to_an_ended_connection_raises(link: Link) -> None:
+def test_send_to_a_closed_connection_raises(link: Link) -> None:
     """Engine.IO's writer learns by an exception that the connection has ended."""
     websocket, _ = link
     websocket.close()
@@ -357,9 +357,7 @@ def test_send_to_an_ended_connection_raises(link: Link) -> None:
         websocket.send("2")
 
 
-def test_send_to_a_peer_that_takes_nothing_gives_up(
-    link: Link, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_send_to_a_stalled_peer_times_out(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer does not wait for ever for a peer that never reads."""
     monkeypatch.setattr(transport, "WRITE_DEADLINE_S", 0.01)
     websocket, _ = link
@@ -371,7 +369,7 @@ def test_send_to_a_peer_that_takes_nothing_gives_up(
     assert websocket.closed
 
 
-def test_peer_that_vanishes_frees_the_writer(link: Link) -> None:
+def test_vanished_peer_wakes_the_writer(link: Link) -> None:
     """A writer in the middle of a packet is woken when the peer has gone."""
     websocket, peer = link
     websocket.offer(packet(1))
@@ -391,7 +389,7 @@ def test_peer_that_vanishes_frees_the_writer(link: Link) -> None:
     assert len(errors) == 1
 
 
-def test_close_says_good_bye_and_wakes_the_reader(link: Link) -> None:
+def test_close_sends_a_close_frame_and_wakes_the_reader(link: Link) -> None:
     """Closing tells the peer that the server is going away, and ends the wait."""
     websocket, peer = link
     got = read(websocket)

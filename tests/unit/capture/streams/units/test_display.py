@@ -40,7 +40,7 @@ def captured(groups: int, arrives: str, jump_s: float = 0.0) -> list[tuple[float
 
 
 @pytest.mark.parametrize("arrives", ["at once", "evenly"])
-def test_pictures_are_as_far_apart_as_they_were_captured(arrives: str) -> None:
+def test_pictures_keep_their_capture_intervals(arrives: str) -> None:
     """This holds however they arrive; what comes out of a decoder has the same times in order."""
     found = captured(4, arrives)[10:]
 
@@ -60,9 +60,9 @@ def test_pictures_in_order_are_left_alone() -> None:
         assert found == Captured(clock(), 0.0)
 
 
-def test_a_picture_that_was_read_late_does_not_make_the_next_earlier() -> None:
-    """Its time follows from the stream's clock, as it was not waited for. Times that went back by
-    up to 0.4 s put stored pictures out of order: a seek showed the wrong one."""
+def test_late_read_does_not_set_later_times_back() -> None:
+    """Times after a late read follow the stream's clock. Times that went back by up to 0.4 s put
+    stored pictures out of order: a seek showed the wrong one."""
     clock, times = FakeClock(), []
     display = DisplayClock()
     for number, late_s in enumerate([0.0, 0.0, 0.4, 0.0, 0.0, 0.0] + 20 * [0.0]):
@@ -75,7 +75,7 @@ def test_a_picture_that_was_read_late_does_not_make_the_next_earlier() -> None:
 
 
 @pytest.mark.parametrize("jump_s", [-3600.0, -3.0, 3600.0])
-def test_a_clock_that_jumps_is_followed(jump_s: float) -> None:
+def test_clock_jump_is_followed(jump_s: float) -> None:
     """Our times continue when the clock jumps, as when a film starts over."""
     times = [at for at, _ in captured(6, "at once", jump_s)]
 
@@ -83,7 +83,7 @@ def test_a_clock_that_jumps_is_followed(jump_s: float) -> None:
     assert times[-10:] == pytest.approx([(50 + at) * INTERVAL_S for at in range(10)])
 
 
-def test_pictures_of_a_film_come_out_when_they_are_taken() -> None:
+def test_film_times_follow_the_pace_of_decoding() -> None:
     """A film is taken at the pace of decoding; a round's first pictures once shared one time."""
     clock, found = FakeClock(), []
     begin = clock()

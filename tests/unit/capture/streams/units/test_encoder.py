@@ -51,7 +51,7 @@ def decode(units: list[Encoded]) -> list[Image]:
         (160, (320, 240), (160, 120)),
     ],
 )
-def test_a_video_is_what_was_promised(
+def test_video_matches_the_announced_encoding(
     width: int, size: tuple[int, int], expected: tuple[int, int], clock: FakeClock
 ) -> None:
     """Clients know the codec before a picture is encoded, and each picture comes out directly."""
@@ -68,7 +68,7 @@ def test_a_video_is_what_was_promised(
     assert cv2.PSNR(images[2], encoder.scale(scene(2, size))) > 24
 
 
-def test_a_key_frame_is_made_when_asked_for_and_at_most_once_a_second(clock: FakeClock) -> None:
+def test_requested_key_frames_are_limited_to_one_a_second(clock: FakeClock) -> None:
     """Each costs as much bandwidth as ten others, so a crowd that joins gets one."""
     size = (320, 180)
     encoder = VideoEncoder(encoding_of(320, size), FPS, clock)
@@ -83,8 +83,8 @@ def test_a_key_frame_is_made_when_asked_for_and_at_most_once_a_second(clock: Fak
     assert keys in ([0, 25, 60], [0, 26, 60])
 
 
-def test_the_bitrate_is_bounded_and_key_frames_are_small(clock: FakeClock) -> None:
-    """A link that is just wide enough carries it, and no single picture blocks it."""
+def test_bitrate_and_key_frame_size_are_bounded(clock: FakeClock) -> None:
+    """A link that is just wide enough carries the video, and no single picture blocks it."""
     size = (640, 360)
     encoder = VideoEncoder(encoding_of(640, size), FPS, clock)
     kbps = dict(BITRATES)[640]
@@ -96,7 +96,7 @@ def test_the_bitrate_is_bounded_and_key_frames_are_small(clock: FakeClock) -> No
     assert max(sizes) * 8 / 1000 < 0.35 * kbps
 
 
-def test_another_size_begins_anew(clock: FakeClock) -> None:
+def test_size_change_restarts_the_encoder(clock: FakeClock) -> None:
     """The encoder restarts when a camera's resolution changes while somebody watches."""
     encoder = VideoEncoder(encoding_of(320, (640, 360)), FPS, clock)
 

@@ -66,7 +66,7 @@ def test_units_decode_to_the_same_pictures(films: dict[str, Path], name: str) ->
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h264.mkv", "baseline.mp4"])
-def test_units_hold_what_ffmpeg_makes_of_them(
+def test_units_match_ffmpegs_bitstream_filter(
     films: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
     """The filter ``h264_mp4toannexb`` yields the same NAL units in the same order."""
@@ -83,7 +83,7 @@ def test_units_hold_what_ffmpeg_makes_of_them(
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h264.ts", "h265.mp4", "h265.ts", "baseline.mp4"])
-def test_codec_and_size_are_those_that_ffprobe_tells(films: dict[str, Path], name: str) -> None:
+def test_codec_and_size_match_ffprobe(films: dict[str, Path], name: str) -> None:
     """The codec string holds profile and level; the size excludes what is cropped."""
     shown = "stream=profile,level,width,height"
     told = subprocess.run(
@@ -104,8 +104,8 @@ def test_codec_and_size_are_those_that_ffprobe_tells(films: dict[str, Path], nam
         assert int(first.codec[9:], 16) == probed["level"]
 
 
-def test_parameter_sets_out_of_band_come_before_each_key_frame(films: dict[str, Path]) -> None:
-    """A session description may have them alone; a decoder needs them in the stream."""
+def test_out_of_band_parameter_sets_precede_key_frames(films: dict[str, Path]) -> None:
+    """They may be in the session description only, but a decoder needs them in the stream."""
     units = list(encoded_in(films["h264.mp4"]))
     sets = [one for one in units_of(units[0].data) if H264.kind(one) in (7, 8)]
     bare = annex_b.join(one for one in units_of(units[0].data) if H264.kind(one) == 5)
@@ -120,7 +120,7 @@ def test_parameter_sets_out_of_band_come_before_each_key_frame(films: dict[str, 
     assert [H264.kind(one) for one in units_of(made.data)] == [7, 8, 5]
 
 
-def test_a_key_frame_without_parameter_sets_is_not_passed_on(films: dict[str, Path]) -> None:
+def test_key_frame_without_parameter_sets_is_dropped(films: dict[str, Path]) -> None:
     """No decoder could start there."""
     units = list(encoded_in(films["h265.mp4"]))
     bare = annex_b.join(one for one in units_of(units[0].data) if H265.kind(one) < 32)
@@ -134,7 +134,7 @@ def test_a_key_frame_without_parameter_sets_is_not_passed_on(films: dict[str, Pa
     assert maker.make(bare) is not None
 
 
-def test_another_size_in_mid_stream_comes_with_its_key_frame(tmp_path: Path) -> None:
+def test_size_change_in_mid_stream_is_followed(tmp_path: Path) -> None:
     """A camera whose resolution was changed continues in the same stream."""
     films = [
         make_film(tmp_path / f"{size}.ts", "-t", "0.4", *X264, source=f"testsrc2=size={size}")
@@ -160,7 +160,7 @@ def test_another_size_in_mid_stream_comes_with_its_key_frame(tmp_path: Path) -> 
     ],
     ids=["interlaced", "anamorphic"],
 )
-def test_what_would_be_shown_wrongly_is_not_passed_on(
+def test_interlaced_and_anamorphic_video_is_not_passed_on(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """A browser's decoder shows interlaced fields as they are, and all pixels as square."""
@@ -184,10 +184,10 @@ def test_what_would_be_shown_wrongly_is_not_passed_on(
         (":scaling-list=default:no-sao=1:amp=1", (1, 1)),
     ],
 )
-def test_the_aspect_of_h265_is_found_behind_everything_else(
+def test_h265_pixel_aspect_ratio_is_found(
     tmp_path: Path, options: str, aspect: tuple[int, int]
 ) -> None:
-    """Otherwise cameras with non-square pixels would be shown distorted."""
+    """It comes after many optional fields; without it, non-square pixels would look distorted."""
     parameters = f"log-level=none:keyint=10{options}"
     sar = f"setsar={aspect[0]}/{aspect[1]}"
     encoder = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
@@ -201,7 +201,7 @@ def test_the_aspect_of_h265_is_found_behind_everything_else(
     assert H265.read(sequence).aspect == Fraction(*aspect)
 
 
-def test_an_intra_refresh_has_no_key_frame(tmp_path: Path) -> None:
+def test_intra_refresh_is_not_a_key_frame(tmp_path: Path) -> None:
     """Decoding may begin anywhere, but no decoder shows a whole picture right away."""
     options = (*X264, "-x264opts", "intra-refresh=1:keyint=10:bframes=0")
     made = list(encoded_in(make_film(tmp_path / "film.ts", "-t", "1", *options)))
@@ -210,7 +210,7 @@ def test_an_intra_refresh_has_no_key_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
-def test_lengths_of_each_size_are_understood(films: dict[str, Path], size: int) -> None:
+def test_length_fields_of_every_size_are_read(films: dict[str, Path], size: int) -> None:
     """Nearly all files use four-byte lengths; the standard allows fewer."""
     units = list(encoded_in(films["h264.ts"]))
     sets = [one for one in units_of(units[0].data) if H264.kind(one) in (7, 8)]
@@ -241,7 +241,7 @@ def broken(draw_from: list[bytes]) -> st.SearchStrategy[bytes]:
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h265.ts"])
-def test_a_broken_stream_never_fails(films: dict[str, Path], name: str) -> None:
+def test_broken_stream_raises_nothing(films: dict[str, Path], name: str) -> None:
     """Any input gives a unit or none; the next whole group is intact again."""
     whole = list(encoded_in(films[name]))
     pictures = [one.data for one in whole]

@@ -26,7 +26,7 @@ ENCODERS = {
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_pictures_are_numbered_as_they_are_shown(encoder: str, tmp_path: Path) -> None:
+def test_pictures_are_numbered_in_display_order(encoder: str, tmp_path: Path) -> None:
     """This holds across groups, and where the counter restarts."""
     film = make_film(
         *(tmp_path / "film.mp4", "-t", "4", *ENCODERS[encoder]),
@@ -57,8 +57,8 @@ def test_pictures_are_numbered_as_they_are_shown(encoder: str, tmp_path: Path) -
     assert (numbers == sorted(numbers)) == ("out" in encoder or encoder == "baseline")
 
 
-def test_what_cannot_be_read_is_shown_as_it_is_decoded() -> None:
-    """A damaged header costs no clip: its pictures are shown in decoding order."""
+def test_unreadable_units_keep_their_decoding_order() -> None:
+    """A damaged header does not cost the clip: its pictures are shown in decoding order."""
     order = DisplayOrder("avc1.64001f")
 
     numbers = [order.number([unit]) for unit in (b"\x67", b"\x41", b"\x01\xff\xff", b"\x65\0")]
