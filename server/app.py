@@ -22,7 +22,7 @@ from server.recording.media.jobs import ClipJobs
 from server.recording.media.process import MediaProcess
 from server.runtime import Runtime
 from server.views.views import Views
-from server.web.auth.auth import Auth, is_loopback, require_users
+from server.web.auth.auth import Auth, require_users, resolves_to_loopback
 from server.web.auth.guard import guard_requests
 from server.web.edge.connection_limiter import MAX_HEADS, ConnectionLimiter
 from server.web.edge.error_pages import ErrorPages
@@ -39,7 +39,7 @@ from server.web.http.headers import protect_pages
 from server.web.http.login import create_login
 from server.web.http.own_password import create_own_password
 from server.web.http.routes import create_routes
-from server.web.http.static_files import StaticFiles, open_library
+from server.web.http.static_files import StaticFiles, open_assets
 from server.web.http.views import ShownViews, create_views
 from server.web.past.clips import create_clips
 from server.web.past.libraries import Libraries
@@ -48,8 +48,8 @@ from server.web.past.past import create_past
 from server.web.past.timelapse import create_timelapse
 from server.web.socket.events import Events
 from server.web.socket.heartbeat import PING_PERIOD_S, PONG_DEADLINE_S, disable_engineio_pings
+from server.web.socket.message_filter import Json
 from server.web.socket.polling import RejectPolling
-from server.web.socket.validation import Json
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocketDriver
 from server.web.statistics import Statistics
 from server.web.url_rules import UrlRule
@@ -83,20 +83,21 @@ class App:
             "porthole", template_folder=str(ROOT / "templates"), static_folder=None
         )
         self.flask.url_rule_class = UrlRule
-        self._library = library = open_library(STATIC)
-        self.flask.context_processor(lambda: {"static": f"static/{library.version}"})
+        self._assets = assets = open_assets(STATIC)
+        self.flask.context_processor(lambda: {"static": f"static/{assets.version}"})
         self.runtime = runtime = Runtime(settings)
         server = settings.server
         self.cameras = runtime.cameras
         self.restarts = False
         views = Views(settings.state_dir)
         views.load()
-        common = share_common(runtime.bus, settings.state_dir, views) if runtime.bus else None
-        auth = Auth(self.flask, settings.state_dir, runtime.audit, common)
+        bus = runtime.bus
+        shared_state = share_state(bus, settings.state_dir, views) if bus else None
+        auth = Auth(self.flask, settings.state_dir, runtime.audit, shared_state)
         require_users(server.host, auth, settings.state_dir)
         # A server that only this machine can reach answers to localhost and to no other name:
         # a neighbour on the local network could claim this machine's name.
-        loopback_only = is_loopback(server.host)
+        loopback_only = resolves_to_loopback(server.host)
         names = {} if loopback_only and server.tls == "off" else own_names()
         self.names = {} if loopback_only else names
         self.tls = choose_certificate(
@@ -156,10 +157,10 @@ class App:
         self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
         self._build_front(server, statistics.count_refusal)
 
-        # Dashboards hear of the shutdown while the sources are being released. The timeline closes
-        # after control, so that it still records notices about saving the changes.
-        if common:
-            runtime.add(common, before=runtime.sources)
+        # Dashboards are notified of the shutdown while the sources are being released. The timeline
+        # closes after control, so that it still records notices about saving the changes.
+        if shared_state:
+            runtime.add(shared_state, before=runtime.sources)
         runtime.add(auth, self._events, clips, before=runtime.sources)
         runtime.add(timeline, before=runtime.control)
         timeline.restore()
@@ -175,7 +176,7 @@ class App:
         self._limiter = ConnectionLimiter(most, server.max_per_address, count, heads)
         hosts = (server.host, *self.names, *server.allowed_hosts)
         application = StaticFiles(
-            self._library, RejectPolling(self.flask.wsgi_app, count), self._stay_secure
+            self._assets, RejectPolling(self.flask.wsgi_app, count), self._stay_secure
         )
         origin_check = OriginCheck(application, hosts, server.allowed_origins, count)
         self._front = Forwarded(self._explain(origin_check), server.trusted_proxies)
@@ -188,7 +189,7 @@ class App:
             return self.flask.jinja_env.get_template("error.html").render(values)
 
         def sheet() -> bytes:
-            file = self._library.find("css/error.css", joined=True)
+            file = self._assets.find("css/error.css", joined=True)
             assert file is not None
             return file.body
 
@@ -266,8 +267,8 @@ def hosts_to_certify(server: ServerSettings, names: Iterable[str]) -> list[str]:
     Includes those on the network even while it listens on loopback only, so that the certificate
     stays the same when the server is opened to others.
     """
-    here = ("localhost", "127.0.0.1", "::1")
-    return [*here, server.host, *names, *server.allowed_hosts, *own_addresses()]
+    local = ("localhost", "127.0.0.1", "::1")
+    return [*local, server.host, *names, *server.allowed_hosts, *own_addresses()]
 
 
 def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]) -> SocketIO:
@@ -298,7 +299,7 @@ def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]
     return socketio
 
 
-def share_common(bus: "Bus", folder: Path, views: Views) -> "SharedState":
+def share_state(bus: "Bus", folder: Path, views: Views) -> "SharedState":
     """Share the key, the users, the logins and the saved views with other nodes."""
     from server.cluster.node import SharedState
 

@@ -16,11 +16,11 @@ from server.protocol import (
     ControlName,
     ControlValue,
     Fps,
+    FromSource,
     JobName,
     Payload,
     PresetName,
     Quality,
-    SourcesOwn,
 )
 from server.users.needs import Need
 
@@ -97,7 +97,7 @@ class SetFps(CameraCommand):
 
     event = "fps"
 
-    fps: Fps | SourcesOwn
+    fps: Fps | FromSource
 
     def details(self) -> dict[str, Any]:
         """Return its fields for the audit log."""
@@ -109,7 +109,7 @@ class SetQuality(CameraCommand):
 
     event = "quality"
 
-    quality: Quality | SourcesOwn
+    quality: Quality | FromSource
 
     def details(self) -> dict[str, Any]:
         """Return its fields for the audit log."""
@@ -161,7 +161,7 @@ class SetTimelapse(CameraCommand):
 class SetMotion(CameraCommand):
     """Set up a camera's motion detection; omitted fields keep their values.
 
-    ``sensitivity`` is 1 to 100, ``min_size`` in per cent of the picture, ``min_s`` in seconds, and
+    ``sensitivity`` is 1 to 100, ``min_size`` in percent of the picture, ``min_s`` in seconds, and
     ``zones`` are polygons with corners as fractions of the picture's width and height.
     """
 

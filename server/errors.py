@@ -19,7 +19,7 @@
 An error that is raised and caught within one room is defined where it is raised::
 
     capture/isolation/child.py         _CloseError         the server is done with the source
-    capture/isolation/reader.py        WouldBlock            the next step may block
+    capture/isolation/reader.py        WouldBlock          the next step may block
     capture/rtsp/client.py             _RedirectedError    a camera redirects to another address
     capture/rtsp/message.py            RtspError           FFmpeg may understand the camera
     capture/sources/http_client.py     NotHttpError        FFmpeg may understand the answer
@@ -31,7 +31,7 @@ An error that is raised and caught within one room is defined where it is raised
     cluster/bus/frame_message.py       FrameMessageError   bytes are not a valid frame
     loop/concurrency.py                LimitBusy           the limit was reached for too long
     manage/cameras.py                  Conflict            two admins changed the same camera
-    manage/form.py                     FormError           a form of the page is invalid
+    manage/form.py                     FormError           a form sent by the page is invalid
     manage/reach.py                    ReachError          an address may not be tried from the page
     recording/media/process.py         MediaError          a film or picture cannot be made
     web/auth/throttle.py               TooManyAttempts     passwords were tried too often
@@ -101,7 +101,7 @@ class AddressRefused(SourceError):
 
 
 class PictureError(SourceError):
-    """One picture cannot be decoded; it is dropped, and the source goes on."""
+    """One picture cannot be decoded; it is dropped, and the source continues."""
 
 
 class ControlError(PortholeError):

@@ -58,7 +58,7 @@ class Meter:
     """Frames sent, counted once per viewer."""
 
     sent_bytes: int = 0
-    """JPEG bytes sent, counted once per viewer."""
+    """Picture bytes sent, JPEG and video, counted once per viewer."""
 
     ready: int = 0
     """Frames put into the slot: captured, and processed if the camera has processors."""

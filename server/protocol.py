@@ -27,8 +27,8 @@ from server.ranges import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
 
 __all__ = [
     "BOUNDARY",
+    "FROM_SOURCE",
     "PROTOCOL_VERSION",
-    "SOURCES_OWN",
     "TEXT",
     "CameraName",
     "CameraPayload",
@@ -36,6 +36,7 @@ __all__ = [
     "ControlName",
     "ControlValue",
     "Fps",
+    "FromSource",
     "JobName",
     "NoticesPayload",
     "Payload",
@@ -43,7 +44,6 @@ __all__ = [
     "PresetName",
     "Quality",
     "SeekPayload",
-    "SourcesOwn",
     "WatchPayload",
     "check_value",
     "is_preset_name",
@@ -79,9 +79,9 @@ JobName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,118}[^\s\p{C}]
 
 Fps = Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)]
 Quality = Annotated[int, Field(ge=MIN_QUALITY, le=MAX_QUALITY)]
-SourcesOwn = Literal["source"]
+FromSource = Literal["source"]
 
-SOURCES_OWN: SourcesOwn = "source"
+FROM_SOURCE: FromSource = "source"
 """For fps and quality, instead of a number: the source's own value."""
 
 PRESET_NAME = TypeAdapter(PresetName, config=ConfigDict(strict=True, defer_build=True))

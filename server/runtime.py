@@ -151,7 +151,7 @@ class Runtime:
         for fault in find_faults(self.settings.state_dir):
             self.notify("warning", fault, None)
         for name, why in self.managed.catalog.problems.items():
-            self.notify("warning", f"The camera {name} of the page is not used: {why}", name)
+            self.notify("warning", f"Camera {name}, added on the page, is not used: {why}", name)
         for part in self._parts:
             part.open()
         self._stop.wait()

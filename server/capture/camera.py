@@ -50,7 +50,7 @@ class Camera:
 
     Args:
         settings: Its complete settings; ``fps`` and ``quality`` can be changed later.
-        server: The server's settings, for the time-outs.
+        server: The server's settings, for the timeouts.
         open_reader: Opens an address; a parameter so that tests need no device.
     """
 
@@ -268,7 +268,7 @@ class Camera:
             elif self.resting:
                 self._state.find()
             return
-        # After two time-outs the source itself has given up.
+        # After two timeouts the source itself has given up.
         self._check = check = Check(open_reader, 2 * self._server.read_timeout)
         self._demand.checked = True
         self._connection.interrupt()

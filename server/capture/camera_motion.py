@@ -114,12 +114,12 @@ class CameraMotion:
             self._sent = asked
             self._in_child = reader.set_motion(asked) and asked is not None
             self._forget()
-        here = wanted is not None and not self._in_child
-        watched = self.settings if here else None
+        searches = wanted is not None and not self._in_child
+        watched = self.settings if searches else None
         if watched != self._watch_settings:
             self._watch_settings = watched
             self._forget()
-            self._demand.set_looking(here)
+            self._demand.set_searching(searches)
             self._camera.follow_demand()
 
     def _announce(self) -> None:
@@ -150,9 +150,9 @@ class CameraMotion:
             return
         self._busy = True
         self._due = max(self._due + MOTION_INTERVAL_S, now + MOTION_INTERVAL_S / 2)
-        hub.spawn(self._look, now)
+        hub.spawn(self._search, now)
 
-    def _look(self, now: float) -> None:
+    def _search(self, now: float) -> None:
         try:
             frame, settings = self._output.slot.frame, self._watch_settings
             if frame is None or settings is None:

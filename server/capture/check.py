@@ -24,7 +24,7 @@ class Check:
         self._over = hub.Signal()
 
     def wait_for_picture(self) -> None:
-        """Start the time-out: the source is open."""
+        """Start the timeout: the source is open."""
         self._deadline = time.monotonic() + self._patience_s
 
     def enforce(self, broken: str, key_wait_s: float) -> None:

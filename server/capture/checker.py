@@ -29,7 +29,7 @@ class Checker:
     """Checks each camera that has not been watched or checked for its ``check_every`` seconds.
 
     Cameras may come and go at any time. Only one check runs at a time in the whole process,
-    so that the time-outs of dead cameras and the CPU time of healthy ones do not add up.
+    so that the timeouts of dead cameras and the CPU time of healthy ones do not add up.
     """
 
     def __init__(self, cameras: Collection[Camera]) -> None:

@@ -109,7 +109,7 @@ class Connection:
         """Forget the last picture, so that the next one is not compared with it.
 
         Args:
-            frozen: Whether the picture stood still; then it is kept for comparison.
+            frozen: Whether the picture was frozen; then it is kept for comparison.
         """
         if not frozen:  # Replaced, as the old one may be in use on a native thread.
             self._stillness = FreezeDetector()
@@ -134,7 +134,7 @@ class Connection:
     def _wait(self, timeout_s: float | None) -> bool:
         """Wait until the child process has sent something; return False if nothing came.
 
-        Without a time-out, :meth:`end_silent_read` ends the wait.
+        Without a timeout, :meth:`end_silent_read` ends the wait.
         """
         if self._watch is None:
             assert isinstance(self.reader, IsolatedReader)

@@ -12,7 +12,7 @@ from server.config.address import Address
 __all__ = ["OpenReader", "open_reader"]
 
 OpenReader = Callable[[Address, str, float], Reader]
-"""Opens a source, given its address, the camera's name and a time-out in seconds."""
+"""Opens a source, given its address, the camera's name and a timeout in seconds."""
 
 
 def open_reader(

@@ -9,7 +9,7 @@ from server.capture.frames.info import SourceInfo
 from server.capture.interface import State
 from server.capture.isolation.units import GATHER_S
 from server.capture.motion.change import KEEP_ALIVE_S
-from server.capture.pacing.demand import PROBE_S, UNSEEN_PROBE_S
+from server.capture.pacing.demand import SEEN_PROBE_S, UNSEEN_PROBE_S
 from server.capture.pacing.measured import Measured
 from server.capture.pacing.schedule import Schedule
 from server.capture.retry import REFUSED_S, Retry
@@ -35,10 +35,10 @@ UNKNOWN_GROUP_S = 30.0
 # limits still decide whether the source was silent.
 LEAVING_S = 0.1
 
-# While the last picture is younger than this, nothing is late. Every LOOKS-th call of may_be_late()
-# asks for a full check all the same.
+# While the last picture is younger than this, nothing is late. One in CALLS_PER_CHECK calls of
+# may_be_late() asks for a full check all the same.
 FRESH_S = 0.25
-LOOKS = 4
+CALLS_PER_CHECK = 4
 
 # A source that looks frozen is reopened after this many times the setting frozen_after.
 FROZEN_PATIENCE = 3
@@ -70,7 +70,7 @@ class CameraState:
         failure: Why it failed, watched or not; None if it has worked since.
         missing: Whether the failure is that there is no such device or file.
         broken: What was wrong with the last picture, if it could not be decoded.
-        frozen: Whether it was closed because its picture stood still, and has shown no other since.
+        frozen: Whether it was closed because its picture froze, and has shown no other since.
         left_silent: Why no picture was arriving when the last viewer left; empty if one was.
         retry: Knows when it may be tried again.
         current: The state as last announced.
@@ -123,7 +123,7 @@ class CameraState:
         self._was_left_over = False
         self._unwatched_since = 0.0
         self._still_s = 0.0
-        self._looks = 0
+        self._may_be_late_calls = 0
 
         self.current: State = "idle"
         self.reason = "nobody is watching"
@@ -226,7 +226,7 @@ class CameraState:
         return self._was_left_over
 
     def give_up_if_frozen(self) -> None:
-        """Raise SourceError if the picture has stood still for so long that only reopening helps.
+        """Raise SourceError if the picture has been frozen for so long that only reopening helps.
 
         If reopening does not help, the source is given the same time again.
         """
@@ -259,7 +259,7 @@ class CameraState:
         if refused:
             self.retry.refuse()
             minutes = REFUSED_S / 60
-            reason = f"{reason}; tried again every {minutes:g} min; Start tries at once"
+            reason = f"{reason}; retrying every {minutes:g} min; press Start to retry now"
         else:
             self.retry.refused = False
         first = self.failure is None
@@ -329,9 +329,9 @@ class CameraState:
 
         While new pictures arrive nothing is late, and announcing measurements can wait.
         """
-        self._looks += 1
+        self._may_be_late_calls += 1
         at = self._picture_at
-        if self._looks % LOOKS == 0 or at is None or self.current != "live":
+        if self._may_be_late_calls % CALLS_PER_CHECK == 0 or at is None or self.current != "live":
             return True
         return self._still_s > 0 or bool(self._withheld()) or time.monotonic() - at > FRESH_S
 
@@ -425,7 +425,7 @@ class CameraState:
         limit_s = max(self._arrival_limit_s, 3 / self._schedule.rate, LEAST_LIMIT_S)
         since = self._sparse_since
         if since is not None and time.monotonic() - since > LEAVING_S:
-            limit_s += PROBE_S if self.viewers else UNSEEN_PROBE_S
+            limit_s += SEEN_PROBE_S if self.viewers else UNSEEN_PROBE_S
             limit_s += GROUPS * self._source.group_s or UNKNOWN_GROUP_S
         return limit_s
 

@@ -157,17 +157,21 @@ class Tuning:
 
     def keep(self) -> dict[str, Any]:
         """Return what the next run needs, as JSON data for :meth:`restore`."""
-        ours = {c.name: c.value for c in _picture_controls(self._transform) if c.value != c.default}
+        changed = {
+            control.name: control.value
+            for control in _picture_controls(self._transform)
+            if control.value != control.default
+        }
         return {
-            "controls": self._wanted | ours,
+            "controls": self._wanted | changed,
             "presets": {name: dict(values) for name, values in self._presets.items()},
         }
 
     def restore(self, controls: object, presets: object) -> None:
         """Restore the values of an earlier run; invalid entries are skipped."""
-        ours = {control.name: control for control in _picture_controls(self._transform)}
+        picture_names = {control.name for control in _picture_controls(self._transform)}
         for name, value in _read_values(controls).items():
-            if name in ours:
+            if name in picture_names:
                 self._set_picture({name: value})
             else:
                 self._wanted[name] = value
@@ -254,8 +258,8 @@ class Tuning:
             except ValueError as error:
                 refused[name] = f"{known[name].title}: {error}"
         self._set_picture(fitting)
-        ours = {control.name for control in _picture_controls(self._transform)}
-        for_source = {name: value for name, value in fitting.items() if name not in ours}
+        picture_names = {control.name for control in _picture_controls(self._transform)}
+        for_source = {name: value for name, value in fitting.items() if name not in picture_names}
         if for_source:
             refused |= self._send_request(for_source)
             for name in for_source.keys() - refused.keys():

@@ -172,7 +172,7 @@ class CameraVideo:
         return wanted
 
     def _send(self, wanted: dict[str, Any]) -> None:
-        """Tell the child what is wanted, with a socket for the units if it has none."""
+        """Send the child the wanted videos, with a socket for the units if it has none."""
         for at, track in enumerate(self._order):
             same = str(at) in wanted["encode"] and str(at) in self._sent["encode"]
             if not same and not (at == 0 and wanted["pass"] and self._sent["pass"]):

@@ -24,7 +24,7 @@ from server.cluster.incoming.rpc import Requests
 from server.cluster.outgoing.exporter import Execute, Exporter, Note
 from server.cluster.outgoing.library_server import LibraryServer
 from server.cluster.outgoing.past_server import PastServer
-from server.cluster.outgoing.publisher import Rooms
+from server.cluster.outgoing.publisher import JoinableFanout
 from server.cluster.shared.file import SharedFile
 from server.cluster.shared.logins import SharedLogins
 from server.cluster.shared.secret import Secret
@@ -103,7 +103,7 @@ class Node:
     Args:
         bus: The Redis server.
         cameras: This process's cameras to share, by name.
-        rooms: Their fanouts, by name.
+        fanouts: Their fanouts, by name.
         execute: Carries out commands from operators on other nodes.
         on_notice: Shows a notice on this node's dashboards: level, message, camera, and who did it.
         note: Writes each request from another node to the audit log.
@@ -118,7 +118,7 @@ class Node:
         self,
         bus: Bus,
         cameras: Mapping[str, Camera],
-        rooms: Mapping[str, Rooms],
+        fanouts: Mapping[str, JoinableFanout],
         execute: Execute,
         on_notice: Callable[[str, str, str, str | None], None],
         note: Note,
@@ -146,7 +146,7 @@ class Node:
             self._id,
             socket.gethostname(),
             cameras,
-            rooms,
+            fanouts,
             self._outbox,
             execute,
             on_notice,
@@ -258,9 +258,9 @@ class Node:
         """Release the name of a removed camera."""
         self._exporter.release_one(name)
 
-    def share(self, camera: Camera, rooms: Rooms) -> None:
+    def share(self, camera: Camera, fanout: JoinableFanout) -> None:
         """Share a camera that was added or has replaced another."""
-        self._exporter.share(camera, rooms)
+        self._exporter.share(camera, fanout)
 
     def unshare(self, name: str) -> None:
         """Stop sharing a camera that is being removed or replaced."""

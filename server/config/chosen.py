@@ -43,7 +43,7 @@ class ChosenSettings:
         return ChosenSettings(self.before or {}, None, why)
 
     def text(self) -> bytes:
-        """Serialize it for the file."""
+        """Serialise it for the file."""
         stored = {"version": 1, "server": self.server, "before": self.before, "failed": self.failed}
         return json.dumps(stored, indent=1).encode()
 

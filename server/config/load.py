@@ -294,11 +294,11 @@ def camera_of(settings: CameraSettings, server: ServerSettings, folder: Path) ->
         server.check_every if settings.check_every is None else settings.check_every,
         settings.group,
         settings.video,
-        _keeping(settings, server),
+        _recording_settings(settings, server),
     )
 
 
-def _keeping(settings: CameraSettings, server: ServerSettings) -> RecordingSettings:
+def _recording_settings(settings: CameraSettings, server: ServerSettings) -> RecordingSettings:
     return RecordingSettings(
         server.rewind if settings.rewind is None else settings.rewind,
         settings.record,

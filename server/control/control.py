@@ -32,7 +32,7 @@ from server.config.nearest import suggest
 from server.config.recording_settings import RecordMode
 from server.errors import RequestError
 from server.loop import hub
-from server.protocol import SOURCES_OWN, Fps, JobName, Quality, SourcesOwn
+from server.protocol import FROM_SOURCE, Fps, FromSource, JobName, Quality
 from server.state import StateFile
 
 __all__ = ["Control", "unknown_camera"]
@@ -49,9 +49,9 @@ CLOSE_DEADLINE_S = 2.0
 T = TypeVar("T")
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-KEPT_FPS: TypeAdapter[float | SourcesOwn] = TypeAdapter(Fps | SourcesOwn, config=STRICT)
+KEPT_FPS: TypeAdapter[float | FromSource] = TypeAdapter(Fps | FromSource, config=STRICT)
 KEPT_MOTION = TypeAdapter(SetMotion)
-KEPT_QUALITY: TypeAdapter[int | SourcesOwn] = TypeAdapter(Quality | SourcesOwn, config=STRICT)
+KEPT_QUALITY: TypeAdapter[int | FromSource] = TypeAdapter(Quality | FromSource, config=STRICT)
 KEPT_JOB: TypeAdapter[str] = TypeAdapter(JobName, config=STRICT)
 KEPT_SINCE: TypeAdapter[float] = TypeAdapter(float, config=STRICT)
 KEPT_RECORD: TypeAdapter[RecordMode] = TypeAdapter(RecordMode, config=STRICT)
@@ -59,7 +59,7 @@ KEPT_RECORD: TypeAdapter[RecordMode] = TypeAdapter(RecordMode, config=STRICT)
 RECORDED = {
     "off": "is no longer recorded",
     "motion": "is recorded around motion",
-    "always": "is recorded always",
+    "always": "is always recorded",
 }
 
 
@@ -133,10 +133,10 @@ class Control:
         own = self._kept.setdefault(camera.name, {})
         if (fps := _read(KEPT_FPS, values.get("fps"))) is not None:
             own["fps"] = fps
-            camera.set_fps(None if fps == SOURCES_OWN else fps)
+            camera.set_fps(None if fps == FROM_SOURCE else fps)
         if (quality := _read(KEPT_QUALITY, values.get("quality"))) is not None:
             own["quality"] = quality
-            camera.quality = None if quality == SOURCES_OWN else quality
+            camera.quality = None if quality == FROM_SOURCE else quality
         if (mode := _read(KEPT_RECORD, values.get("record"))) is not None:
             own["record"] = mode
             camera.recording_settings = replace(camera.recording_settings, record=mode)
@@ -167,12 +167,12 @@ class Control:
         if self._saver is None:
             self._write()
             return
-        # Do not kill the saver: its write would go on in a native thread, and a second write would
-        # corrupt the file.
+        # Do not kill the saver: its write would continue in a native thread, and a second write
+        # would corrupt the file.
         self._closing = True
         self._changed.set()
         if not self._saver.join(CLOSE_DEADLINE_S):
-            log.error("changes cannot be kept: the disk does not answer")
+            log.error("changes cannot be saved: the disk is not responding")
 
     def camera(self, name: str) -> CameraInterface:
         """Return the camera with this name.
@@ -229,7 +229,7 @@ class Control:
     @_handle.register
     def _set_fps(self, command: SetFps, who: str) -> None:
         camera = self._own(command)
-        fps = None if command.fps == SOURCES_OWN else command.fps
+        fps = None if command.fps == FROM_SOURCE else command.fps
         if fps != camera.fps:
             camera.set_fps(fps)
             self._keep(camera, "fps", command.fps)
@@ -239,7 +239,7 @@ class Control:
     @_handle.register
     def _set_quality(self, command: SetQuality, who: str) -> None:
         camera = self._own(command)
-        quality = None if command.quality == SOURCES_OWN else command.quality
+        quality = None if command.quality == FROM_SOURCE else command.quality
         if quality != camera.quality:
             camera.set_quality(quality)
             self._keep(camera, "quality", command.quality)
@@ -389,7 +389,7 @@ class Control:
             # RecursionError: an earlier file may have held deeply nested values.
             self._unsaved = True  # Tried again with the next change and at the end.
             why = getattr(error, "strerror", None) or str(error)
-            log.error("changes cannot be kept: %s", error)
+            log.error("changes cannot be saved: %s", error)
             self._notify("error", f"Changes will not survive a restart: {why}", None, None)
 
 

@@ -25,9 +25,9 @@ RISE_PAUSE_S = 2.0
 # encoded here, whose bit rate is even and bounded.
 ENTER = 0.7
 ENTER_ENCODED = 0.95
-# Small frames make a link look narrower than it is. After PROBE_S without a break, this factor
+# Small frames make a link look narrower than it is. After PROBE_AFTER_S without a break, PROBE_ROOM
 # raises the limit for the next larger video.
-PROBE_S = 6.0
+PROBE_AFTER_S = 6.0
 PROBE_ROOM = 1.2
 # A link that is fuller than this is too narrow as soon as the viewer has fallen behind once.
 STAY = 0.9
@@ -239,7 +239,7 @@ class VideoSelector:
             return True
         room = ENTER if name == self._own else ENTER_ENCODED
         broke_at = self._breaks[-1] if self._breaks else 0.0
-        if is_next_larger and self._flows and now - max(broke_at, self._changed_at) > PROBE_S:
+        if is_next_larger and self._flows and now - max(broke_at, self._changed_at) > PROBE_AFTER_S:
             room *= PROBE_ROOM
         _, until = self._cooldowns.get(name, (0.0, 0.0))
         return now >= until and self._kbps_of(name) * 1000 <= room * self._link.rate_bps

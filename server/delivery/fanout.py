@@ -88,7 +88,7 @@ class Fanout:
     """The rooms of one camera, and the pump that serves them.
 
     Args:
-        camera: The camera; it is told how many viewers it has and which renditions they watch.
+        camera: The camera; it is notified of its viewers' number and of the renditions they watch.
         clock: Monotonic seconds.
     """
 
@@ -107,7 +107,7 @@ class Fanout:
 
     def _use(self, camera: CameraInterface) -> None:
         self.camera = camera
-        self._watched: list[Rendition] | None = None  # As last told to the camera.
+        self._watched: list[Rendition] | None = None  # As last reported to the camera.
         self.rooms = {one.name: Room(one, camera.slot_of(one)) for one in camera.ladder}
         """By the rendition's name, the largest first."""
         self.videos = VideoFanout(
@@ -183,7 +183,7 @@ class Fanout:
         if not counts:
             self._uncounted.add(key)
         self._add(key, viewer, rendition, video)
-        # Before the camera is told: a viewer whose video flows needs no JPEG and no decoding.
+        # Before the camera is notified: a viewer whose video flows needs no JPEG and no decoding.
         self.serve(viewer)
         self._update_camera()
 
@@ -209,7 +209,7 @@ class Fanout:
             key: Identifies the reader.
             rendition: The video's name.
             counts: Whether it counts as a viewer, so that the source is opened.
-            lazy: Whether units may be a quarter of a second late, several at a time, while nobody
+            lazy: Whether units may be half a second late, several at a time, while nobody
                 else watches a video. Such a reader must take each unit in the track's callback:
                 afterwards the next group may already have replaced it.
         """

@@ -91,7 +91,7 @@ class Link:
             transit_s: The newest frame's round trip, without the time to decode and paint it.
             given_s: The round trip of a message on the unloaded link; 0 if unknown.
         """
-        # The first frame alone does not tell the unloaded round trip from the load.
+        # The first frame alone does not separate the unloaded round trip from the load.
         load_s = max(0.0, transit_s - (self.bare_s if self._rates else given_s))
         passed_at = delivery.sent_at + load_s
         rate_bps = delivery.size * 8 / max(load_s, MIN_LOAD_S)

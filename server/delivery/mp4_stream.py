@@ -115,5 +115,5 @@ class Mp4Viewer:
 
     @property
     def _watching(self) -> bool:
-        here = self._fanout.holds_video(self) and self._find() is not None
-        return here and self._fanout.camera.state != "stopped"
+        has_video = self._fanout.holds_video(self) and self._find() is not None
+        return has_video and self._fanout.camera.state != "stopped"

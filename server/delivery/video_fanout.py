@@ -47,7 +47,7 @@ class VideoFanout:
     """The videos of one camera, each with its viewers.
 
     Args:
-        camera: The camera; it is told which videos are wanted.
+        camera: The camera; it is notified of which videos are wanted.
         clock: Monotonic seconds.
         on_flow: Called when a viewer needs no JPEG any more, or needs it again.
         batch_size: Yield to other green threads after this many viewers.

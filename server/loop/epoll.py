@@ -135,7 +135,7 @@ class Hub(epolls.Hub):  # type: ignore[misc]
         if self.next_timers:
             self.prepare_timers()
         timers = self.timers
-        while timers and timers[0][1].called:  # Canceled: nothing to wake up for.
+        while timers and timers[0][1].called:  # Cancelled: nothing to wake up for.
             heapq.heappop(timers)
             self.timers_canceled -= 1
         if self.soon:

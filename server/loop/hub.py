@@ -162,7 +162,7 @@ def _attempt(function: Callable[..., object], args: tuple[object, ...]) -> _Outc
 
 
 def run_native(function: Callable[..., T], *args: Any) -> T:
-    """Run ``function`` on a native thread while the hub goes on; return or raise its result.
+    """Run ``function`` on a native thread while the hub continues; return or raise its result.
 
     Costs about 0.1 ms, so it pays for work over a millisecond. Work must not block forever: the
     pool's threads are limited.

@@ -83,7 +83,7 @@ class TlsSocket(socket.socket):  # type: ignore[misc]
         assert self._tls is not None
         try:
             if not self._feed():
-                raise ConnectionResetError(errno.ECONNRESET, "it ended within the handshake")
+                raise ConnectionResetError(errno.ECONNRESET, "it ended during the handshake")
             self._tls.do_handshake()
         except (ssl.SSLWantReadError, BlockingIOError):
             return False
@@ -100,7 +100,7 @@ class TlsSocket(socket.socket):  # type: ignore[misc]
         if self._outgoing.pending:
             self._unsent.append(memoryview(self._outgoing.read()))
             if sum(map(len, self._unsent)) > BATCH_BYTES + MAX_UNREAD_BYTES:
-                raise ConnectionAbortedError(errno.ECONNABORTED, "it reads nothing of our answers")
+                raise ConnectionAbortedError(errno.ECONNABORTED, "it reads none of our answers")
         while self._unsent:
             try:
                 sent = super().sendmsg(self._unsent)
@@ -213,6 +213,6 @@ class TlsSocket(socket.socket):  # type: ignore[misc]
         data = super().recv(READ_BYTES)
         self._overhead += len(data)
         if self._overhead > MAX_OVERHEAD_BYTES:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "it sends nothing but TLS itself")
+            raise ConnectionAbortedError(errno.ECONNABORTED, "it sends TLS records without content")
         self._incoming.write(data)
         return bool(data)

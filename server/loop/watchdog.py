@@ -52,5 +52,6 @@ class Watchdog:
                 if beat - last_dump < DUMP_PAUSE_S:
                     continue
                 last_dump = beat
-                os.write(2, f"The hub has stood still for {self._limit_s:g} s; stacks:\n".encode())
+                line = f"The event loop has been blocked for {self._limit_s:g} s; stacks:\n"
+                os.write(2, line.encode())
                 faulthandler.dump_traceback(file=2, all_threads=True)

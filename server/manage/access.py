@@ -67,23 +67,23 @@ class Access:
 
 def confirm(folder: Path) -> None:
     """Record that the server has started with the choice."""
-    kept = read_chosen(folder)
-    if kept.before is not None:
-        _write(folder, ChosenSettings(kept.server))
+    chosen = read_chosen(folder)
+    if chosen.before is not None:
+        _write(folder, ChosenSettings(chosen.server))
 
 
 def revert(folder: Path, why: str) -> bool:
     """Revert to the previous choice if no start has succeeded since; return whether it did."""
-    kept = read_chosen(folder)
-    if kept.before is None:
+    chosen = read_chosen(folder)
+    if chosen.before is None:
         return False
-    _write(folder, kept.reverted(why))
+    _write(folder, chosen.reverted(why))
     return True
 
 
-def _write(folder: Path, kept: ChosenSettings) -> None:
+def _write(folder: Path, chosen: ChosenSettings) -> None:
     try:
         make_folder(folder)
-        write_private(folder / FILE, kept.text())
+        write_private(folder / FILE, chosen.text())
     except OSError as error:
         raise ConfigError(f"{FILE} cannot be written: {explain(error, folder / FILE)}") from None

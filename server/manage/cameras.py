@@ -116,7 +116,7 @@ class ManagedCameras:
         with self._exclusive():
             entry, camera = self.catalog.read(values)
             self._check_free(camera.name)
-            self._check_room()
+            self._check_limit()
             self._insert(entry, camera, len(self.catalog.active), None)
             self._tell(f"{camera.title} was added", camera.name, who)
             return self.catalog.describe(camera.name)
@@ -145,7 +145,7 @@ class ManagedCameras:
             if camera.name != name or name in self.catalog.problems:
                 self._check_free(camera.name, besides=name)
             if name in self.catalog.problems:
-                self._check_room()
+                self._check_limit()
                 self._insert(entry, camera, len(self.catalog.active), None, instead_of=name)
             elif camera.name != name:
                 self._rename(name, entry, camera)
@@ -155,7 +155,7 @@ class ManagedCameras:
             return self.catalog.describe(camera.name)
 
     def remove(self, name: str, revision: str | None, who: str) -> str:
-        """Remove a camera of the page; return the key for :meth:`undo`.
+        """Remove a camera added on the page; return the key for :meth:`undo`.
 
         Raises:
             Conflict: If it was changed or removed meanwhile.
@@ -165,7 +165,7 @@ class ManagedCameras:
             self._check(name, revision)
             if name not in self.catalog.store.entries:
                 raise RequestError(
-                    "forbidden", f"the {self.catalog.place} names this camera; remove it there"
+                    "forbidden", f"the {self.catalog.place} defines this camera; remove it there"
                 )
             entry = self.catalog.store.entries[name]
             position = list(self.catalog.active).index(name) if name in self.catalog.active else 0
@@ -192,7 +192,7 @@ class ManagedCameras:
                 raise RequestError("unavailable", "it was removed too long ago to bring it back")
             entry, camera = self.catalog.read(removed.entry)
             self._check_free(camera.name)
-            self._check_room()
+            self._check_limit()
             self._insert(entry, camera, removed.position, removed.kept)
             self._removed.pop(key, None)
             self._tell(f"{camera.title} was brought back", camera.name, who)
@@ -275,7 +275,7 @@ class ManagedCameras:
             raise FormError({"name": str(error)}) from None
 
     def _delete(self, name: str) -> dict[str, Any]:
-        """Remove a camera of the page; return operators' changes to it."""
+        """Remove a camera added on the page; return operators' changes to it."""
         unusable = self.catalog.problems.get(name)
         with self._saving():
             del self.catalog.store.entries[name]
@@ -356,18 +356,18 @@ class ManagedCameras:
         unusable = name in self.catalog.problems
         current = (self.catalog.describe_entry if unusable else self.catalog.describe)(name)
         if revision is not None and revision != current["revision"]:
-            raise Conflict("somebody else has changed this camera meanwhile", current)
+            raise Conflict("somebody else has changed this camera since you opened it", current)
 
     def _check_free(self, name: str, besides: str | None = None) -> None:
         taken = name in self._lineup.cameras or name in self.catalog.store.entries
         if taken and (name != besides or name in self.catalog.file):
             raise FormError({"name": "another camera has this name"})
 
-    def _check_room(self) -> None:
+    def _check_limit(self) -> None:
         if self.catalog.is_full:
             raise RequestError(
                 "unavailable",
-                f"there are already {MAX_ADDED} cameras from the page, the maximum; "
+                f"there are already {MAX_ADDED} cameras added on the page, the maximum; "
                 "more can be named in the settings file",
             )
 

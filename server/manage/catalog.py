@@ -23,12 +23,12 @@ class Catalog:
         settings: The server's. Cameras that a file or command names cannot be removed on the page.
 
     Attributes:
-        store: The stored changes of the page.
+        store: The changes made on the page.
         available: Whether this node has cameras of its own, not only those of other nodes.
         file: The cameras that the settings file or the command line names, as written there.
         place: Where those are named, for people: "settings file" or "command line".
         active: The complete settings of the cameras in use, by name and in their order.
-        problems: Why cameras of the page are not in use, by name.
+        problems: Why cameras added on the page are not in use, by name.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -110,7 +110,7 @@ class Catalog:
         return self.describe_entry(name)
 
     def describe_entry(self, name: str) -> dict[str, Any]:
-        """Describe a camera of the page, in use or not, without its password."""
+        """Describe a camera added on the page, in use or not, without its password."""
         entry = self.store.entries[name]
         camera = None if name in self.problems else self.active.get(name)
         # In an unusable entry, any part could be the password.

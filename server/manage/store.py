@@ -100,8 +100,8 @@ class Store:
     def revision(self, name: str) -> str:
         """Return the revision of a camera's settings, a random key that a restart renews.
 
-        Prefix the names of the page's cameras with +: the settings file may have another camera of
-        the same name.
+        Prefix the names of cameras added on the page with +: the settings file may have another
+        camera of the same name.
         """
         return self._revisions.setdefault(name, secrets.token_hex(8))
 

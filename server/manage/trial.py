@@ -62,7 +62,7 @@ class Trials:
                 return hub.run_native(_take, address)
         except LimitBusy:
             raise RequestError(
-                "rate_limited", "other addresses are being tried; wait some seconds"
+                "rate_limited", "other addresses are being tried; wait a few seconds"
             ) from None
         except ReachError as error:
             raise RequestError("forbidden", str(error)) from None
@@ -97,7 +97,7 @@ REASONS = (
     (r"refused\b", "nothing answers at this address and port"),
     (r"did not answer|timed out|within [\d.]+ s|sends? nothing", "it does not answer in time"),
     (r"unreachable|no route|cannot be reached", "it cannot be reached from here"),
-    (r"group 'video'|permission|permitted", "this server may not open it"),
+    (r"group 'video'|permission|permitted", "this server has no permission to open it"),
     (r"another program|busy", "another program is using it, or it is not a camera"),
     (r"does not exist|there is no|no such", "there is no such device or file"),
     (r"holds no pictures", "the file contains no pictures"),

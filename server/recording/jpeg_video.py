@@ -58,9 +58,9 @@ class JpegVideo:
         self._backlog = len(self._queue)  # How many of the queue were in the buffer.
         # The rewind buffer has those in memory anyway.
         self._max_queued = len(self._queue) + MAX_QUEUED
-        self._keeper = JpegDemand()
+        self._jpeg_demand = JpegDemand()
         self._unlisten = rewind.listen(self._take)
-        fanout.join(self._keeper, self._keeper, counts=False)
+        fanout.join(self._jpeg_demand, self._jpeg_demand, counts=False)
         hub.spawn(self._run)
 
     @property
@@ -73,7 +73,7 @@ class JpegVideo:
         """Stop encoding; pictures that still wait are left out."""
         self._closed = True
         self._unlisten()
-        self._fanout.leave(self._keeper)
+        self._fanout.leave(self._jpeg_demand)
         self._arrived.set()
 
     def _take(self, picture: Unit | None) -> None:

@@ -47,8 +47,9 @@ REPORT_S = 60.0
 DUTY = "record"
 
 CLOCK_JUMPED = (
-    "The clock has jumped ahead by {}. Nothing is deleted for its age until the clock has run for "
-    "a day without another jump. If it is right, run `python manage.py media trust-clock`"
+    "The clock has jumped ahead by {}. Until it has run for a day without another jump, recordings "
+    "and events are deleted as if it had not jumped. If it is right, "
+    "run `python manage.py media trust-clock`"
 )
 
 Notify = Callable[[str, str, str | None], None]
@@ -227,7 +228,7 @@ class _CameraRecorder:
         self._mode = "off"
         self._moving = False
         self._motion_unix = 0.0  # When the motion being recorded began.
-        self._keeper: JpegDemand | None = None
+        self._jpeg_demand: JpegDemand | None = None
         self._jpeg_video: JpegVideo | None = None
         self._until: float | None = None  # When to stop after motion, in monotonic seconds.
         self._unlisten: list[Callable[[], None]] = []
@@ -304,23 +305,23 @@ class _CameraRecorder:
         full = self.camera.videos.get(FULL.name)
         has_own = full is not None and full.codec is not None and full.passed_through
         before = self._mode == "motion" and self.camera.recording_settings.before_s > 0
-        works = self.camera.state == "live" or self._keeper is not None
+        works = self.camera.state == "live" or self._jpeg_demand is not None
         return before and works and not has_own
 
     def _hold_jpeg(self, needed: bool) -> None:
         """Have JPEG encoded and kept in the rewind buffer, or no longer."""
         self.rewind.takes_video = not needed
-        if needed and self._keeper is None:
-            self._keeper = JpegDemand()
-            self._fanout.join(self._keeper, self._keeper, counts=False)
-        elif not needed and self._keeper is not None:
-            keeper, self._keeper = self._keeper, None
-            self._fanout.leave(keeper)
+        if needed and self._jpeg_demand is None:
+            self._jpeg_demand = JpegDemand()
+            self._fanout.join(self._jpeg_demand, self._jpeg_demand, counts=False)
+        elif not needed and self._jpeg_demand is not None:
+            demand, self._jpeg_demand = self._jpeg_demand, None
+            self._fanout.leave(demand)
 
     def _choose(self) -> str:
         """Return the source: "passed" (camera's video), "encoded", "made" (of JPEG), or ""."""
         full = self.camera.videos.get(FULL.name)
-        if full is None or full.codec is None or self._keeper is not None:
+        if full is None or full.codec is None or self._jpeg_demand is not None:
             # Only a working camera shows what it offers; keep the choice while it is lost.
             works = self.camera.state == "live" or self._source == "made"
             return "made" if works else ""

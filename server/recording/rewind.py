@@ -33,8 +33,9 @@ class Rewind:
     """Keeps the encoded pictures of one camera, in decoding order.
 
     They are kept in groups: a key frame, and those that need it. With B-frames, display order
-    differs; :meth:`lead` then gives each unit the time of the picture that the decoder outputs for
-    it. A :class:`server.recording.memory.Memory` that never blocks. Used by green threads only.
+    differs; :meth:`decode_run` then gives each unit the time of the picture that the decoder
+    outputs for it. A :class:`server.recording.memory.Memory` that never blocks. Used by green
+    threads only.
 
     Args:
         seconds: How long pictures are kept.

@@ -73,10 +73,10 @@ class Timelapse:
     @property
     def _next_title(self) -> str | None:
         """The title of the film of the next picture: a job, or a date; None for no film."""
-        keeping = self.camera.recording_settings
-        if keeping.job is not None:
-            return keeping.job
-        return date.today().isoformat() if keeping.timelapse_s else None
+        settings = self.camera.recording_settings
+        if settings.job is not None:
+            return settings.job
+        return date.today().isoformat() if settings.timelapse_s else None
 
     @property
     def _interval_s(self) -> float:
@@ -147,12 +147,12 @@ class Timelapse:
             self._announce()
 
     def _announce(self) -> None:
-        told = None
+        description = None
         if self._title is not None:
-            told = {
+            description = {
                 "film": self._title,
                 "job": self.camera.recording_settings.job,
                 "every": self._interval_s,
                 "pictures": self._pictures,
             }
-        self.camera.announce(timelapse=told)
+        self.camera.announce(timelapse=description)

@@ -56,7 +56,7 @@ class PrivateFile:
         """
         self.unread = None
         try:
-            # Non-blocking, because opening a pipe in its place would block for ever.
+            # Non-blocking, because opening a pipe in its place would block forever.
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
             with open(descriptor, "rb") as file:
                 status = os.fstat(descriptor)
@@ -198,14 +198,14 @@ def explain(error: OSError, path: Path) -> str:
     if not isinstance(error, PermissionError):
         return reason
     try:
-        owner, keeper = path.stat().st_uid, path.parent.stat().st_uid
+        owner, folder_owner = path.stat().st_uid, path.parent.stat().st_uid
     except OSError:
         return reason
     us = os.geteuid()
-    if keeper != us:
+    if folder_owner != us:
         return (
-            f"{reason}: the folder belongs to {_name_of(keeper)}, and this runs as "
-            f"{_name_of(us)}; run it as {_name_of(keeper)}"
+            f"{reason}: the folder belongs to {_name_of(folder_owner)}, and this runs as "
+            f"{_name_of(us)}; run it as {_name_of(folder_owner)}"
         )
     if owner != us:
         return (

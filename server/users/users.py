@@ -230,7 +230,8 @@ class UsersFile:
         """
         if clips and not embed:
             raise ConfigError(
-                f"--clips: token {name[:60]!r} may have clips anyway; accepted: with --embed"
+                f"--clips: token {name[:60]!r} has access to clips anyway; "
+                "accepted: only together with --embed"
             )
         if embed and (role != "viewer" or cameras is None or len(set(cameras)) != 1):
             raise ConfigError(

@@ -210,7 +210,7 @@ class Views:
             raise ConfigError("the bus has invalid views") from None
         with self._taking_turns():
             self._keep(document)
-            self._text = text  # Unchanged, or two versions would replace each other's for ever.
+            self._text = text  # Unchanged, or two versions would replace each other's forever.
         self.on_change(EVERYBODY)
 
     @contextmanager

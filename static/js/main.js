@@ -33,12 +33,12 @@ import { Summary } from './page/summary.js';
 import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
-import { Clips } from './recording/clip.js';
-import { MotionPanel } from './recording/motion.js';
-import { PastPill } from './recording/past-pill.js';
-import { Past } from './recording/past.js';
-import { Scrubber } from './recording/scrubber.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
+import { Clips } from './timebar/clip.js';
+import { MotionPanel } from './timebar/motion.js';
+import { PastControl } from './timebar/past-control.js';
+import { PastPill } from './timebar/past-pill.js';
+import { Scrubber } from './timebar/scrubber.js';
 import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
 import { focusAfterDialogs, setUpHelp, setUpQuit } from './ui/dialogs.js';
@@ -67,7 +67,7 @@ const panel = new Panel(find('[data-panel]'), new VideoSwitch(find('[data-video-
 const controls = new Controls(find('[data-controls]'), (event, payload) => commands.tune(event, payload));
 const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk, showEvent: (event) => library.show(linkTo(event)) });
 const recordPanel = new RecordPanel(find('[data-record]'), (event, payload) => commands.send(event, payload));
-const past = new Past(grid, clock);
+const past = new PastControl(grid, clock);
 const pastPill = new PastPill(find('[data-past-pill]'), past);
 const clips = new Clips(find('[data-clips]'), find('#clip-template'), toasts, {
   titleOf: (camera) => grid.tiles.get(camera)?.title ?? camera,

@@ -43,7 +43,7 @@ SERVER = {
         *("capture", "config", "delivery", "errors", "loop", "protocol", "users"),
     },
     "cluster": {
-        *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
+        *("capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
         *("protocol", "recording", "users"),
     },
     "web": {
@@ -73,12 +73,12 @@ PAGE = {
     "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
-    "library": {"bridge", "grid", "manage", "ui"},
-    "recording": {"bridge", "camera", "grid", "manage", "stream", "ui"},
-    "manage": {"ui"},
-    "views": {"grid", "manage", "ui"},
+    "library": {"bridge", "grid", "ui"},
+    "timebar": {"bridge", "camera", "grid", "stream", "ui"},
+    "manage": {"bridge", "ui"},
+    "views": {"bridge", "grid", "ui"},
     "page": {
-        *("bridge", "camera", "grid", "insight", "library", "recording", "stream", "ui", "views"),
+        *("bridge", "camera", "grid", "insight", "library", "stream", "timebar", "ui", "views"),
     },
 }
 

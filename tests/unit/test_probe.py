@@ -99,7 +99,7 @@ def test_missing_picture_is_reported_with_the_reason(find: Find) -> None:
 
 def test_broken_picture_does_not_end_the_probe(find: Find) -> None:
     """The next one may be good; if none is, the reason says what was wrong with them."""
-    broken = PictureError("a JPEG picture arrived that is not complete")
+    broken = PictureError("received an incomplete JPEG picture")
     found, _ = find(FakeReader(broken, JPEG, broken))
     never, _ = find(FakeReader(broken, *[""] * 5))
 

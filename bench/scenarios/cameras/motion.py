@@ -113,7 +113,7 @@ def _look_at(path: Path) -> tuple[float, float, int]:
         while film.grab():
             began_s = time.thread_time()
             if watch.is_due():
-                watch.look()
+                watch.decode_and_examine()
                 looks += 1
             worked_s += time.thread_time() - began_s
     film.close()

@@ -25,14 +25,14 @@ from server.capture.frames.jpeg import take_jpeg
 from server.config.local import device_path, why_no_device
 from server.errors import PictureError, SourceError
 
-__all__ = ["DeviceVideo", "Video"]
+__all__ = ["DeviceVideo", "OpenCvVideo"]
 
 # See VideoCaptureProperties in OpenCV's documentation: without conversion to RGB, the V4L2 back end
 # returns undecoded data.
 AS_SENT_BY_V4L2 = (cv2.CAP_PROP_CONVERT_RGB, 0.0)
 
 
-class Video(Uncontrolled):
+class OpenCvVideo(Uncontrolled):
     """An open ``VideoCapture``, used by one native thread.
 
     Args:
@@ -66,10 +66,10 @@ class Video(Uncontrolled):
         arrived, data = self._capture.retrieve()
         if self._jpeg:
             if not arrived or data is None:
-                raise PictureError("no data arrived instead of a picture")
+                raise PictureError("received an empty picture")
             return take_jpeg(data.tobytes(), jpeg_up_to, pixels_from)
         if not arrived or data is None or data.size == 0:
-            raise PictureError("a picture arrived that cannot be decoded")
+            raise PictureError("received a picture that cannot be decoded")
         pixels = cv2.cvtColor(data, cv2.COLOR_GRAY2BGR) if data.ndim == 2 else data
         return cast(Image, pixels)
 
@@ -78,7 +78,7 @@ class Video(Uncontrolled):
         self._capture.release()
 
 
-class DeviceVideo(Video):
+class DeviceVideo(OpenCvVideo):
     """A camera on this machine, read through V4L2.
 
     Args:

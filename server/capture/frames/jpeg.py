@@ -1,7 +1,7 @@
 """Validates JPEG from cameras by its markers, and completes it so that it can be passed through.
 
 Inspection does not decode. It reads the segments before the picture's data (ITU-T T.81, annex B): a
-few hundred bytes that tell whether browsers can show the picture.
+few hundred bytes that show whether browsers can show the picture.
 """
 
 import functools
@@ -33,7 +33,7 @@ EXIF = 0xE1
 
 COMPONENTS_SHOWN = (1, 3)
 
-BROKEN_HEADER = "a JPEG picture arrived without its size"
+BROKEN_HEADER = "received a JPEG picture without a size"
 
 
 class _Segment(NamedTuple):
@@ -57,9 +57,9 @@ def inspect_jpeg(data: bytes) -> tuple[Jpeg, bool]:
         PictureError: If it is broken, truncated or too large.
     """
     if not data.startswith(START):
-        raise PictureError("a part arrived that is not a JPEG picture")
+        raise PictureError("received a part that is not a JPEG picture")
     if END not in data[-PADDING:]:
-        raise PictureError("a JPEG picture arrived that is not complete")
+        raise PictureError("received an incomplete JPEG picture")
     # A camera's pictures all begin with the same few hundred bytes, so their layout is cached.
     head = data[: data.find(SCAN_MARKER) + 2]
     layout = _layout(head)
@@ -114,9 +114,9 @@ def decode_jpeg(jpeg: Jpeg, width: int = MAX_SIDE) -> Image:
     try:
         image = cv2.imdecode(np.frombuffer(jpeg.data, np.uint8), flags)
     except cv2.error as error:
-        raise PictureError("a JPEG picture arrived that OpenCV refuses to decode") from error
+        raise PictureError("received a JPEG picture that OpenCV refuses to decode") from error
     if image is None:
-        raise PictureError("a JPEG picture arrived that cannot be decoded")
+        raise PictureError("received a JPEG picture that cannot be decoded")
     return image  # type: ignore[return-value]
 
 

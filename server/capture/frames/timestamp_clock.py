@@ -32,7 +32,7 @@ class TimestampClock:
 
     def __init__(self) -> None:
         self._offset = 0.0  # Added to a timestamp, it gives the time by our clock.
-        self._stamp: float | None = None
+        self._timestamp_s: float | None = None
         self._step_s = 0.0
         self._since = 0.0  # When the offset was last restarted, and its value then.
         self._begun = 0.0
@@ -63,7 +63,7 @@ class TimestampClock:
     @property
     def is_steady(self) -> bool:
         """Whether the timestamps have proved trustworthy."""
-        return self._stamp is not None and self._awaited_at - self._since >= WATCHED_S
+        return self._timestamp_s is not None and self._awaited_at - self._since >= WATCHED_S
 
     @property
     def measured_at(self) -> float:
@@ -73,10 +73,10 @@ class TimestampClock:
     @property
     def next_at(self) -> float:
         """When the next picture is expected."""
-        return self._offset + (self._stamp or 0.0) + self._step_s
+        return self._offset + (self._timestamp_s or 0.0) + self._step_s
 
     def _follow(self, timestamp_s: float | None, at: float, awaited: bool) -> None:
-        before, self._stamp = self._stamp, timestamp_s
+        before, self._timestamp_s = self._timestamp_s, timestamp_s
         if timestamp_s is None:
             return
         offset = at - timestamp_s

@@ -181,7 +181,7 @@ class Link:
         return True
 
     def receive(self, timeout_s: float | None) -> Message | None:
-        """Return the next message, or None if none came within ``timeout_s``; None waits for ever.
+        """Return the next message, or None if none came within ``timeout_s``; None waits forever.
 
         Raises:
             EOFError: If the other end has gone.

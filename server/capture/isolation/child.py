@@ -41,7 +41,7 @@ BEAT_S = 0.25
 # While pictures are delivered, which show that the child is alive: beats then only add figures.
 FLOWING_BEAT_S = 1.0
 
-# While nobody waits for pictures: at most this long, and at most this fraction of the time-out.
+# While nobody waits for pictures: at most this long, and at most this fraction of the timeout.
 RESTING_BEAT_S = 2.0
 RESTING_BEAT_SHARE = 0.25
 
@@ -137,7 +137,7 @@ class _Child:
         wanted = json.loads(message.payload)
         try:
             source = self._open(wanted, open_source)
-            self._videos, self._looking = Videos(source), MotionSampler(source, self._link)
+            self._videos, self._sampler = Videos(source), MotionSampler(source, self._link)
             try:
                 self._drain(source)
             finally:
@@ -192,7 +192,7 @@ class _Child:
         while True:
             if source.info.polled or (self._paused and not source.info.live):
                 self._set_step(Step.WAITING)
-                self._handle_messages(source, self._looking.wait_s if source.info.polled else None)
+                self._handle_messages(source, self._sampler.wait_s if source.info.polled else None)
             self._set_step(Step.READING)
             grabbed = self._grab(source)
             if source.info is not self._sent_info and source.info != self._sent_info:
@@ -202,13 +202,13 @@ class _Child:
             self._handle_messages(source, 0.0)  # Also detects that the server is gone.
             wanted = grabbed and self._wanted is not None and self._is_due()
             encoded = grabbed and self._videos.is_due()
-            looked_at = grabbed and self._looking.is_due()
+            examined = grabbed and self._sampler.is_due()
             if wanted:
                 self._set_step(Step.DECODING)
-                self._deliver(source, encoded, looked_at)
-            elif encoded or looked_at:
+                self._deliver(source, encoded, examined)
+            elif encoded or examined:
                 self._set_step(Step.DECODING)
-                self._work_on(source, encoded, looked_at)
+                self._work_on(source, encoded, examined)
 
     def _grab(self, source: "Source") -> bool:
         """Wait for the next picture, or grab all that queued up while nobody waited for one."""
@@ -222,7 +222,7 @@ class _Child:
 
     def _rest(self, source: "Source") -> None:
         """Pause reading while nobody waits for a picture; any message ends the pause."""
-        awaited = self._looking.on or not (self._wanted is None or self._keys_only)
+        awaited = self._sampler.on or not (self._wanted is None or self._keys_only)
         rest_s = self._videos.rest(awaited)
         self._beat_s = self._resting_beat_s if rest_s else BEAT_S
         if rest_s and (message := self._link.receive(rest_s)):
@@ -247,7 +247,7 @@ class _Child:
             self._videos.request_key(message.payload[0])
         elif message.kind is Kind.MOTION:
             self._set_step(Step.STARTING)  # OpenCV may have to be loaded first.
-            self._looking.configure(message)
+            self._sampler.configure(message)
             self._set_step(Step.READING)
         elif message.kind is Kind.PAUSE:
             self._paused = True
@@ -271,32 +271,32 @@ class _Child:
         self._link.send(Kind.SETTLED, json.dumps(answer).encode())
         self._set_step(Step.WAITING)
 
-    def _work_on(self, source: "Source", encoded: bool, looked_at: bool) -> None:
+    def _work_on(self, source: "Source", encoded: bool, examined: bool) -> None:
         """Encode or examine a picture that was not requested."""
         try:
             if not encoded:
-                self._looking.look()
+                self._sampler.decode_and_examine()
             elif (picture := source.retrieve(BEST_QUALITY, self._videos.width)) is not None:
                 self._videos.encode(picture)
-                if looked_at:
-                    self._looking.see(picture)
+                if examined:
+                    self._sampler.examine(picture)
         except (PictureError, MemoryError):
             self._videos.lose()  # The next requested picture reports the error.
 
-    def _deliver(self, source: "Source", encoded: bool, looked_at: bool) -> None:
+    def _deliver(self, source: "Source", encoded: bool, examined: bool) -> None:
         """Send the requested picture; also encode and examine it if that is due."""
         assert self._wanted is not None
         slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
         self._load_libraries(source, jpeg_up_to > 0 and not pixels_from)
         try:
             width = pixels_from
-            if encoded or looked_at:
-                width = max(width, self._videos.width * encoded, WIDTH * looked_at)
+            if encoded or examined:
+                width = max(width, self._videos.width * encoded, WIDTH * examined)
             picture = source.retrieve(jpeg_up_to, width)
             if encoded and picture is not None:
                 self._videos.encode(picture)
-            if looked_at and picture is not None:
-                self._looking.see(picture)
+            if examined and picture is not None:
+                self._sampler.examine(picture)
             if isinstance(picture, Jpeg) and picture.pixels is not None and not pixels_from:
                 picture = replace(picture, pixels=None)
             if picture is None and source.info.polled:

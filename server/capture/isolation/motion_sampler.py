@@ -108,7 +108,7 @@ class MotionSampler:
             return True
         return self._own.undecoded * self._cost_s <= self._credit_s
 
-    def look(self) -> None:
+    def decode_and_examine(self) -> None:
         """Decode and examine a picture that nothing else needs, and report events.
 
         Raises:
@@ -123,18 +123,18 @@ class MotionSampler:
             picture = self._source.retrieve(BEST_QUALITY, WIDTH)
             small = None if picture is None else motion_picture(picture)
         if small is not None:
-            self._see(small)
+            self._examine(small)
         self._credit_s = max(-MAX_CREDIT_S, self._credit_s - (time.thread_time() - began))
 
-    def see(self, picture: Picture) -> None:
+    def examine(self, picture: Picture) -> None:
         """Examine a picture that was decoded for another purpose, and report events.
 
         Raises:
             PictureError: If it cannot be decoded.
         """
-        self._see(motion_picture(picture))
+        self._examine(motion_picture(picture))
 
-    def _see(self, picture: MotionPicture) -> None:
+    def _examine(self, picture: MotionPicture) -> None:
         from server.capture.motion.pictures import encode_small
 
         assert self._watch is not None

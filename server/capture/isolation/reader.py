@@ -40,7 +40,7 @@ IDLE_READ_S = 3.0
 # Before its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
 START_DEADLINE_S = 20.0
 
-# Sources may exceed their time-outs slightly. One that exceeds them by more than this is hanging.
+# Sources may exceed their timeouts slightly. One that exceeds them by more than this is hanging.
 GRACE_S = 1.0
 
 # A child that waits for a picture handles no message until it has one.
@@ -402,7 +402,7 @@ class IsolatedReader:
             return f"its process has not answered for {limit_s:g} s"
         busy_s = self._busy_s + silent_s
         if self._step is Step.OPENING:
-            # Twice the time-out: the child may need as long again to find out what went wrong.
+            # Twice the timeout: the child may need as long again to find out what went wrong.
             if busy_s > 2 * self._timeout_s + GRACE_S:
                 return f"its reader has hung for {busy_s:.0f} s opening it"
         elif self._step is Step.READING:

@@ -2,9 +2,9 @@
 
 Separate from ``channel.py``, because the hub reads it without a native thread, which would cost
 more than all other work on a unit. A message holds whole units; a unit too large for a message
-comes as the descriptor of a memory file. If the socket is full, the unit is skipped: the child must
-keep reading its source; then nothing of that video is sent before its next key frame, and the
-server is notified.
+comes as the descriptor of a memory file. If the socket is full, the unit is skipped, because the
+child must never stop reading its source. Nothing more of that video is then sent until its next key
+frame, and the server is notified.
 
 While nobody watches, a message holds several units: most of a message's cost, on both sides, is
 waking up for it.

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from server.capture.streams.units.encoder import VideoEncoder
     from server.capture.streams.units.maker import Encoded
 
-__all__ = ["FULL", "Videos", "discard"]
+__all__ = ["FULL_TRACK", "Videos", "discard"]
 
-FULL = 0
+FULL_TRACK = 0
 """The number of the full-size video, which may be the source's own."""
 
 # The largest delay, in intervals, that the following pictures make up for.
@@ -54,7 +54,7 @@ class Videos:
         self._encoders: dict[int, VideoEncoder] = {}
         self._interval_s = 0.0
         self._due = 0.0  # When to encode the next picture.
-        self._number = 0  # Of the newest picture.
+        self._number = 0  # The newest picture's.
         self._noted = 0  # The number after the last read of the source.
         self._encoded = 0  # The number of the last encoded picture.
         self._begun = 0  # The number that counting began with; 0 while pictures are not counted.
@@ -71,7 +71,7 @@ class Videos:
         self._sender.lazy = self._lazy = wanted["lazy"]
         self._sender.flush()
         if wanted["pass"] and not self._passing:
-            self._sender.restart(FULL)
+            self._sender.restart(FULL_TRACK)
         self._passing = wanted["pass"]
         self._interval_s = 1 / wanted["limit"] if wanted["limit"] else 0.0
         encodings = {int(track): Encoding(*one) for track, one in wanted["encode"].items()}
@@ -192,7 +192,7 @@ class Videos:
     def lose(self) -> None:
         """Note a picture that cannot be decoded, which spoils the rest of its group."""
         if self._passing and self._sender is not None:
-            self._sender.lose(FULL, GapReason.DAMAGED)
+            self._sender.lose(FULL_TRACK, GapReason.DAMAGED)
 
     def close(self) -> None:
         """Close the socket."""
@@ -212,9 +212,9 @@ class Videos:
         if not self._passing or self._sender is None:
             return
         if encoded is not None:
-            self._send(FULL, encoded)
+            self._send(FULL_TRACK, encoded)
         elif self._source.info.video:
-            self._sender.lose(FULL, GapReason.DAMAGED)
+            self._sender.lose(FULL_TRACK, GapReason.DAMAGED)
 
     def _send(self, track: int, encoded: "Encoded") -> None:
         assert self._sender is not None

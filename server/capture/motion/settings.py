@@ -25,7 +25,7 @@ class MotionSettings:
 
     Attributes:
         sensitivity: From 1 to 100; higher detects smaller differences in brightness.
-        min_size: The minimum area of a moving object, in per cent of the picture.
+        min_size: The minimum area of a moving object, in percent of the picture.
         min_s: How long it must move, in seconds.
         zones: Where to look; empty for anywhere.
     """

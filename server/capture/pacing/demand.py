@@ -8,17 +8,17 @@ from server.capture.motion.settings import MOTION_INTERVAL_S
 from server.capture.pacing.schedule import Schedule
 from server.capture.sources.reader import Demand
 
-__all__ = ["PROBE_S", "UNSEEN_PROBE_S", "PictureDemand"]
+__all__ = ["SEEN_PROBE_S", "UNSEEN_PROBE_S", "PictureDemand"]
 
-PROBE_S = 5.0
+SEEN_PROBE_S = 5.0
 """How often a key frame is decoded while viewers need none, if key frames come that often.
 
 Nothing else shows that a video can still be decoded and has not frozen. At 720p it costs about
 0.3 % of a core."""
 
 UNSEEN_PROBE_S = 20.0
-"""The same while nobody watches at all, as while the camera is only recorded; but the second one is
-decoded after :data:`PROBE_S`."""
+"""The same while nobody watches at all, such as while the camera is only recorded; but the second
+one is decoded after :data:`SEEN_PROBE_S`."""
 
 
 class PictureDemand:
@@ -52,7 +52,7 @@ class PictureDemand:
         self._seen = True  # Whether anybody watches, even if only video.
         self._first = False  # Whether no picture was taken since the source was opened.
         self._shown = True  # Whether anybody watches JPEG.
-        self._looking = False
+        self._searching = False
         self.demand = Demand(
             self._due, best_jpeg, lambda: self._pixels_from, changed, self._keys_only
         )
@@ -63,12 +63,12 @@ class PictureDemand:
         if self._shown and not renditions:
             self._probe_at = 0.0
         self._shown = bool(renditions)
-        self.pictures = self._shown or self._looking
+        self.pictures = self._shown or self._searching
 
-    def set_looking(self, looking: bool) -> None:
-        """Set whether this process looks for motion, also while nobody watches."""
-        self._looking = looking
-        self.pictures = self._shown or looking
+    def set_searching(self, searching: bool) -> None:
+        """Set whether this process searches for motion, also while nobody watches."""
+        self._searching = searching
+        self.pictures = self._shown or searching
         self._probe_at = 0.0
 
     def watch(self, watched: bool, seen: bool = True) -> None:
@@ -93,14 +93,14 @@ class PictureDemand:
         first, self._first = self._first, False
         if self._shown:
             self._schedule.advance()
-        elif self._looking:
-            self._probe_at = time.monotonic() + self._look_s
+        elif self._searching:
+            self._probe_at = time.monotonic() + self._search_interval_s
         else:
             often = first or self._seen
-            self._probe_at = time.monotonic() + (PROBE_S if often else UNSEEN_PROBE_S)
+            self._probe_at = time.monotonic() + (SEEN_PROBE_S if often else UNSEEN_PROBE_S)
 
     @property
-    def _look_s(self) -> float:
+    def _search_interval_s(self) -> float:
         """Seconds between pictures to search for motion; at least the set frame rate's interval."""
         limit = self._schedule.limit
         return max(MOTION_INTERVAL_S, 1 / limit if limit else 0.0)

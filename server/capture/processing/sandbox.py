@@ -66,7 +66,7 @@ class SandboxError(Exception):
     """A picture is lost together with the process that worked on it.
 
     Args:
-        message: GapReason, for people; follows the processor's name.
+        message: The reason, for people; follows the processor's name.
         place: The index of the processor that caused it, if known.
         stuck: Whether it did not return.
     """
@@ -181,8 +181,8 @@ class ProcessorSandbox:
         self._input[0] = 0
         import numpy as np  # Only for pixels: see frame.py.
 
-        there = np.frombuffer(self._input, np.uint8, image.nbytes, HEAD_BYTES)
-        np.copyto(there.reshape(image.shape), image)
+        pixels = np.frombuffer(self._input, np.uint8, image.nbytes, HEAD_BYTES)
+        np.copyto(pixels.reshape(image.shape), image)
         return fd
 
     def _send(self, kind: Kind, content: dict[str, Any], fd: int = -1) -> None:
@@ -264,10 +264,12 @@ def check_functions(processors: Mapping[str, Sequence[Processor]]) -> None:
     Raises:
         ConfigError: If one cannot be used; a line about the first of them.
     """
-    mine = [(name, one) for name, those in processors.items() for one in those if one.module]
-    if not mine:
+    user_functions = [
+        (name, one) for name, chain in processors.items() for one in chain if one.module
+    ]
+    if not user_functions:
         return
-    sandbox = ProcessorSandbox(enumerate(one for _, one in mine), "", "")
+    sandbox = ProcessorSandbox(enumerate(one for _, one in user_functions), "", "")
     try:
         sandbox.prepare()
     except SandboxError as error:
@@ -275,7 +277,7 @@ def check_functions(processors: Mapping[str, Sequence[Processor]]) -> None:
     finally:
         sandbox.close()
     for place, reason in sorted(sandbox.errors.items()):
-        name, one = mine[place]
+        name, one = user_functions[place]
         raise ConfigError(
             f"camera {name!r}: process = '{one.module}:{one.function}' cannot be used: {reason}; "
             f"{ACCEPTED}"

@@ -102,8 +102,8 @@ class _Worker:
     def _copy(self, height: int, width: int) -> Image:
         """Return a copy of the picture, which processors may draw on and keep."""
         assert self._input is not None
-        there = np.frombuffer(self._input, np.uint8, height * width * 3, HEAD_BYTES)
-        return there.reshape(height, width, 3).copy()
+        pixels = np.frombuffer(self._input, np.uint8, height * width * 3, HEAD_BYTES)
+        return pixels.reshape(height, width, 3).copy()
 
     def _mark_running(self, index: int) -> None:
         """Show the server which processor is running."""

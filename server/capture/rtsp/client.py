@@ -83,7 +83,7 @@ def open_client(address: Address, timeout_s: float) -> "Client":
             client.close()
             if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
                 raise explain(error, address, timeout_s) from None
-            raise RtspError("it closes the connection") from None
+            raise RtspError("it closed the connection") from None
         except BaseException:
             client.close()
             raise
@@ -111,7 +111,7 @@ def connect(address: Address, parts: SplitResult, timeout_s: float, deadline: fl
     except ssl.SSLCertVerificationError as error:
         raise SourceError(no_certificate(host_of(address), error)) from None
     except ssl.SSLError:
-        raise RtspError("it does not speak TLS as it should") from None
+        raise RtspError("the TLS handshake failed") from None
     except OSError as error:
         raise explain(error, address, timeout_s) from None
 
@@ -249,7 +249,7 @@ class Client:
         if 300 <= answer.status < 400 and answer.header("location"):
             raise _RedirectedError(answer.header("location"))
         if answer.status == UNSUPPORTED_TRANSPORT and self._address.transport == "auto":
-            raise RtspError("it does not send in the connection")
+            raise RtspError("it does not send over the RTSP connection")
         unknown = request.method == "OPTIONS" and answer.status in UNKNOWN_METHOD
         if not 200 <= answer.status < 300 and not unknown:
             raise explain_status(answer.status, self._address)

@@ -44,7 +44,7 @@ class Connection:
         try:
             self._socket.setsockopt(native.socket.IPPROTO_TCP, native.socket.TCP_NODELAY, 1)
             if self._plain:
-                # Let the kernel enforce time-outs: Python's need a poll() before each read.
+                # Let the kernel enforce timeouts: Python's need a poll() before each read.
                 self._socket.settimeout(None)
             else:
                 self._socket.settimeout(max(0.1, deadline - time.monotonic()))

@@ -18,9 +18,9 @@ from server.errors import SourceError
 
 __all__ = ["RtspDemuxer"]
 
-# If the description lacks parameter sets, the first key frame tells the size of the pictures.
+# If the description lacks parameter sets, the first key frame gives the size of the pictures.
 # Limits for finding it:
-PROBE_S = 1.0
+SIZE_PROBE_S = 1.0
 PROBE_BYTES = 2_500_000
 
 
@@ -125,10 +125,10 @@ class RtspDemuxer:
         return SourceError(f"{self._where} has sent nothing for {self._timeout_s:g} s")
 
     def _probe(self) -> UnitMaker:
-        """Read until the size of the pictures is known, unless the description tells it."""
+        """Read until the size of the pictures is known, unless the description gives it."""
         maker = maker_of(self.codec, self._sets, Fraction(1))
         assert maker is not None
-        deadline, nbytes = time.monotonic() + PROBE_S, 0
+        deadline, nbytes = time.monotonic() + SIZE_PROBE_S, 0
         while maker.sequence is None and time.monotonic() < deadline and nbytes < PROBE_BYTES:
             packet = self._read()
             if packet is None:

@@ -133,7 +133,7 @@ def choose_video(description: Description) -> Media | None:
     if not all(one.codec for one in videos):
         raise RtspError("its video is not H.264 or H.265 over RTP")
     if len(videos) > 1 and not all(one.width for one in videos):
-        raise RtspError("it does not tell which of its videos is the widest")
+        raise RtspError("it does not say which of its videos is the widest")
     return max(videos, key=lambda one: one.width)
 
 

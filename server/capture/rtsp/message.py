@@ -90,7 +90,7 @@ def read_head(head: bytes) -> Request | Response:
         return Response(tuple(headers), status=int(answered[1]))
     if asked := REQUEST_LINE.match(first):
         return Request(tuple(headers), method=asked[1], url=asked[2])
-    raise RtspError("it does not answer in RTSP")
+    raise RtspError("its answer is not RTSP")
 
 
 def format_request(request: Request, sequence: int) -> bytes:

@@ -54,7 +54,7 @@ class Session:
         name: Its ID, which every later request carries.
         channel: The interleaved channel of its RTP packets.
         reports: The interleaved channel of its RTCP packets.
-        alive_s: Interval of keep-alive requests: half the session's time-out.
+        alive_s: Interval of keep-alive requests: half the session's timeout.
     """
 
     base: str
@@ -89,7 +89,7 @@ def describe(ask: Ask, url: str) -> Offer:
 
 
 def set_up(ask: Ask, base: str, video: Media) -> Session:
-    """Set up a video, interleaved in the connection.
+    """Set up a video, interleaved in the RTSP connection.
 
     Raises:
         RtspError: If the camera insists on another transport.
@@ -98,12 +98,12 @@ def set_up(ask: Ask, base: str, video: Media) -> Session:
     answer = ask(Request((("Transport", TRANSPORT),), method="SETUP", url=url))
     transport = answer.header("transport")
     if not re.match(r"RTP/AVPF?/TCP\b", transport, re.I):
-        raise RtspError("it does not send in the connection")
+        raise RtspError("it does not send over the RTSP connection")
     found = CHANNELS.search(transport)
     channel = int(found[1]) if found else 0
     reports = int(found[2]) if found and found[2] else channel + 1
     name, _, options = answer.header("session").partition(";")
     timeout = re.search(r"timeout\s*=\s*(\d+)", options, re.I)
-    # Some cameras without a time-out send 0.
+    # Some cameras without a timeout send 0.
     timeout_s = float(read_number(timeout[1]) if timeout else 0) or TIMEOUT_S
     return Session(base, name.strip(), channel, reports, max(timeout_s, MIN_TIMEOUT_S) / 2)

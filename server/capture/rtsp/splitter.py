@@ -191,7 +191,7 @@ class Splitter:
         if is_first_line(line) or not (newline or len(line) == MAX_LINE_BYTES):
             return True
         if not self.lenient:
-            raise RtspError("it does not answer in RTSP")
+            raise RtspError("its answer is not RTSP")
         return False
 
     def _skip_stray(self) -> bool:
@@ -206,5 +206,5 @@ class Splitter:
         self._begin = min((stop for stop in found if stop >= 0), default=rest)
         self._stray += self._begin - begin
         if self._stray > MAX_STRAY_BYTES:
-            raise RtspError("what it sends is no RTSP")
+            raise RtspError("what it sends is not RTSP")
         return self._begin > begin

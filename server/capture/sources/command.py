@@ -1,6 +1,6 @@
 """The source of an ``exec:`` address: a command that writes pictures to its standard output.
 
-The first bytes tell the format. JPEG pictures, in parts or not, are read as they are; FFmpeg reads
+The first bytes show the format. JPEG pictures, in parts or not, are read as they are; FFmpeg reads
 anything else, such as H.264.
 """
 

@@ -219,7 +219,8 @@ def fetcher(address: Address, timeout_s: float) -> Callable[[str], BinaryIO]:
     def fetch(url: str) -> BinaryIO:
         if not url.startswith(("http://", "https://")):
             # FFmpeg would read files, too; encrypted segments have a scheme such as crypto+https.
-            raise SourceError(f"{urlsplit(address.target).hostname} refers to what is not allowed")
+            host = urlsplit(address.target).hostname
+            raise SourceError(f"{host} points to an address that is not allowed")
         try:
             return cast(BinaryIO, _Fetched(replace(address, target=url), timeout_s))
         except AddressRefused:
@@ -262,7 +263,9 @@ class _Fetched:
             if self._answer is None:
                 self._answer = self._client.get({"Range": f"bytes={self._at}-"})
                 if self._answer.status != PARTIAL:
-                    raise SourceError(f"{self._answer.host} sends another range than was requested")
+                    raise SourceError(
+                        f"{self._answer.host} sends a different range from the one requested"
+                    )
             self._rest = self._answer.read()
         data, self._rest = self._rest[:size], self._rest[size:]
         self._at += len(data)

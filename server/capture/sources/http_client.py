@@ -1,4 +1,4 @@
-"""HTTP client for cameras: login, redirects, TLS, time-outs, and errors in plain words.
+"""HTTP client for cameras: login, redirects, TLS, timeouts, and errors in plain words.
 
 No message contains a URL, because that could contain a password. It has one connection at a time:
 many cameras do not accept a second one.

@@ -74,7 +74,7 @@ class MjpegStream(JpegSource):
                 self._fault = self._parser.fault
                 return True
             if not pictures and time.monotonic() > deadline:
-                raise SourceError(f"there was no picture in what it sent for {self._timeout_s:g} s")
+                raise SourceError(f"it has sent data without a picture for {self._timeout_s:g} s")
         for picture in pictures:
             self.arrivals.add(len(picture))
         self._keep(pictures[-1])

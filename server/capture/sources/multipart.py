@@ -3,8 +3,8 @@
 A camera may send parts with or without boundaries, with wrong lengths, with sound in between, or
 plain pictures one after the other. So neither boundaries nor lengths are trusted: a picture begins
 with its start marker and ends where its own segments say (ITU-T T.81 annex B). A part's length
-only saves the search for the end marker, if that is found there. Of the other lines between
-pictures, only those that begin a part or name its type are read. No I/O; bounded memory.
+only saves the search for the end marker, if that is found there. Other lines between
+pictures are ignored unless they begin a part or name its type. No I/O; bounded memory.
 """
 
 import re
@@ -49,10 +49,10 @@ SCAN_HEAD_BYTES = (8, 10, 12, 14)
 
 FILL, SOI, EOI, SOS = 0xFF, 0xD8, 0xD9, 0xDA
 
-NO_PICTURE = "a part arrived that holds no JPEG picture"
-INCOMPLETE = "a JPEG picture arrived that is not complete"
-BROKEN_HEAD = "a JPEG picture arrived with a broken head"
-TOO_LONG = f"a JPEG picture arrived that is longer than {MAX_PICTURE_BYTES >> 20} MB"
+NO_PICTURE = "received a part that is not a JPEG picture"
+INCOMPLETE = "received an incomplete JPEG picture"
+BROKEN_HEAD = "received a JPEG picture with a broken header"
+TOO_LONG = f"received a JPEG picture of more than {MAX_PICTURE_BYTES >> 20} MB"
 
 
 class JpegParser:
@@ -74,7 +74,7 @@ class JpegParser:
         self._expected = False  # The current part should hold a picture, but none has begun yet.
         self._other = False  # The current part holds no picture.
         self._part = False  # A part has begun since the last picture.
-        # Of the current picture:
+        # For the current picture:
         self._start = -1  # -1 outside a picture
         self._segments = 0
         self._scanning = False

@@ -101,7 +101,7 @@ class Program:
         """Wait for output and return at most ``size`` bytes of it; nothing at the end.
 
         Raises:
-            TimeoutError: If it has written nothing for the time-out.
+            TimeoutError: If it has written nothing for the timeout.
         """
         if self._front:
             data, self._front = self._front[:size], self._front[size:]

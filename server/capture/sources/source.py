@@ -109,7 +109,7 @@ class VideoSource(Protocol):
 
 
 def video_of(source: Source) -> VideoSource | None:
-    """Return the video source itself, or that of a command's output; None if it is no video."""
+    """Return the video source itself, or that of a command's output; None if it is not a video."""
     found = getattr(source, "output", source)
     return found if isinstance(found, VideoSource) else None
 

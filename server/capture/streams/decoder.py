@@ -167,7 +167,7 @@ class Decoder:
 
     def _broken(self) -> PictureError:
         self.lose()
-        return PictureError("a picture arrived damaged; waiting for the next key frame")
+        return PictureError("received a damaged picture; waiting for the next key frame")
 
 
 class RoughDecoder:

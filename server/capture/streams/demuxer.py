@@ -213,7 +213,7 @@ class Demuxer:
                 io_open=self._fetch and self._open_other,
             )
         except (av.FFmpegError, OSError, EOFError) as error:
-            # FFmpeg's RTSP reports a time-out as an invalid answer.
+            # FFmpeg's RTSP reports a timeout as an invalid answer.
             late = self._timeout_s is not None and time.monotonic() - started >= self._timeout_s
             # Its text holds the URL, so it is not shown as the cause.
             raise self._explain(TimeoutError() if late else error) from None

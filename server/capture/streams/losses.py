@@ -1,6 +1,6 @@
 """Finds out whether a stream can lose packets on the network, and when it has.
 
-If both may be tried, FFmpeg's API does not tell whether a camera sends over TCP or UDP; and losses
+If both may be tried, FFmpeg's API does not say whether a camera sends over TCP or UDP; and losses
 are only written to its log.
 """
 

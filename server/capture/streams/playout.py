@@ -32,7 +32,7 @@ class Playout:
     def __init__(self, usual_step_s: float, longest_step_s: float) -> None:
         self._usual_s = usual_step_s
         self._longest_s = longest_step_s
-        self._stamp_s: float | None = None
+        self._timestamp_s: float | None = None
         self._due: float | None = None
         # When packets arrived, and how long before they were due.
         self._early: deque[tuple[float, float]] = deque()
@@ -56,7 +56,7 @@ class Playout:
 
     def restart(self) -> None:
         """Start over with the next packet, as after a pause or from the beginning of a file."""
-        self._stamp_s = None
+        self._timestamp_s = None
 
     def held_back(self, at: float) -> None:
         """Note that until ``at`` the source was read more slowly than it could have been.
@@ -83,7 +83,7 @@ class Playout:
         return gained_s
 
     def _step(self, timestamp_s: float | None) -> float:
-        before, self._stamp_s = self._stamp_s, timestamp_s
+        before, self._timestamp_s = self._timestamp_s, timestamp_s
         if timestamp_s is None or before is None:
             return self._usual_s
         step_s = timestamp_s - before

@@ -20,7 +20,7 @@ MAX_PACKETS = 3000
 MAX_LATE_S = 0.5
 
 # How long closing waits for a read in progress, which cannot be interrupted. After that, the stream
-# is closed when the read returns, within the stream's time-out.
+# is closed when the read returns, within the stream's timeout.
 CLOSE_S = 0.5
 
 
@@ -59,7 +59,7 @@ class ReadAhead:
         self._thread.start()
 
     def take(self, timeout_s: float) -> tuple[Packet, float] | None:
-        """Wait until the next packet is due; return it and its due time, or None on a time-out.
+        """Wait until the next packet is due; return it and its due time, or None on a timeout.
 
         Raises:
             SourceError: If the stream is lost, and all packets that arrived have been taken.

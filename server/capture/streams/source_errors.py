@@ -1,4 +1,6 @@
-"""Why a source cannot be read: what, which, and the way out; never a URL: it has passwords."""
+"""Why a source cannot be read: what failed, where, and how to fix it; never the URL, which may
+contain a password.
+"""
 
 import errno
 import os
@@ -49,7 +51,7 @@ def explain(error: Exception, address: Address, timeout_s: float) -> SourceError
     Args:
         error: What PyAV raised, opening or reading.
         address: What was opened; a stream from a command has no host.
-        timeout_s: The time-out that applied.
+        timeout_s: The timeout that applied.
     """
     import av.error
 
@@ -157,7 +159,7 @@ def _why_input_output(address: Address, host: str, timeout_s: float) -> str:
         except ssl.SSLCertVerificationError as error:
             return no_certificate(host, error)
         except ssl.SSLError as error:
-            return f"{host} does not speak TLS as it should ({error.reason or 'no reason given'})"
+            return f"the TLS handshake with {host} failed ({error.reason or 'no reason given'})"
         except OSError as error:
             return f"{host} cannot be reached ({error.strerror or error})"
     return f"{host} answers, but sends no video that FFmpeg can read"

@@ -16,7 +16,7 @@ LOOK_UP_TIMEOUT_S = 1.0
 class Resolver:
     """Resolves host names, on at most one native thread per name.
 
-    The resolver blocks: for up to half a minute if its name server is away. On the hub that would
+    The resolver blocks: for up to half a minute if its name server is down. On the hub that would
     stop everything; with a native thread per connection, none would be left for the cameras.
     Until there is an answer, the last known addresses are used.
     """

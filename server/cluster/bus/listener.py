@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from server.backoff import Backoff
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import BUS_ERRORS, Bus, Subscription, reason_of
 from server.cluster.bus.messages import Message, MessageError, parse_message
 from server.loop import hub

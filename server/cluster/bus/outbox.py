@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from server.backoff import Backoff
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import BUS_ERRORS, Bus
 from server.cluster.bus.messages import Message
 from server.loop import hub

@@ -36,7 +36,7 @@ class Directory:
     Args:
         bus: The Redis server.
         node: This node's id.
-        local: Resolver of this process's cameras, which other nodes cannot take.
+        local: Names of this process's cameras, which other nodes cannot take.
         outbox: Sends messages to other nodes.
         requests: Sends requests to other nodes.
         is_bus_connected: Returns whether the bus is connected.
@@ -66,7 +66,7 @@ class Directory:
         self._local = local
         self._outbox = outbox
         self._requests = requests
-        self._bus_is_here = is_bus_connected
+        self._is_bus_connected = is_bus_connected
         self._on_arrival = on_arrival
         self._on_departure = on_departure
         self._on_change = on_change
@@ -166,7 +166,7 @@ class Directory:
             hub.rest(WATCH_PERIOD_S)
             now = time.monotonic()
             for camera in list(self._cameras.values()):
-                if camera.away is not None and not self._bus_is_here():
+                if camera.away is not None and not self._is_bus_connected():
                     camera.heard_at = now  # Without the bus, silence means nothing.
                     continue
                 silent_s = now - camera.heard_at
@@ -183,7 +183,7 @@ class Directory:
     def _why_silent(self, camera: RemoteCamera) -> str:
         if camera.away is not None and camera.was_shut_down:
             return camera.away
-        if self._bus_is_here():
+        if self._is_bus_connected():
             return f"its node {shown(camera.host)} is unavailable"
         return "the bus between the nodes is unavailable"
 

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from server.backoff import Backoff
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import BUS_ERRORS, Bus, reason_of
 from server.cluster.bus.frame_message import FrameMessageError
 from server.cluster.bus.numbering import Numbering, largest_seq

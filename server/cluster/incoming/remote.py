@@ -238,8 +238,8 @@ class RemoteCamera:
 
     def is_replaced_by(self, status: Status, node: str) -> bool:
         """Return whether an announcement replaces it with a camera of other renditions."""
-        may_say_so = node == self.owner_id or self.away is not None
-        return may_say_so and ladder_of(tuple(status.widths)) != self.ladder
+        is_authoritative = node == self.owner_id or self.away is not None
+        return is_authoritative and ladder_of(tuple(status.widths)) != self.ladder
 
     def lose(self, reason: str) -> None:
         """Mark it as unavailable, for a reason."""

@@ -31,7 +31,7 @@ class RemoteLibraries:
     """Asks other nodes, several at the same time where needed. Blocks the calling green thread.
 
     Args:
-        bus: Resolver the channels.
+        bus: Names the channels.
         node: This node's id.
         outbox: Sends the questions.
         cameras: Returns the cameras of other nodes.

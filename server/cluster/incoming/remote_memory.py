@@ -31,7 +31,7 @@ class PastRequests:
     """Asks nodes for parts of their cameras' past, and waits for the answers.
 
     Args:
-        bus: Resolver the channels.
+        bus: Names the channels.
         node: This node's id.
         outbox: Sends the requests.
     """

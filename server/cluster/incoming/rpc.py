@@ -19,7 +19,7 @@ class Requests:
     """Sends commands to nodes and waits for their answers.
 
     Args:
-        bus: Resolver the channels.
+        bus: Names the channels.
         node: This node's id.
         outbox: Sends the requests.
     """

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
-from server.backoff import Backoff
 from server.capture.frames.frame import Frame
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import Bus, Subscription
 from server.cluster.bus.frame_message import FrameMessageError, peek, unpack_frame
 from server.cluster.bus.numbering import Numbering

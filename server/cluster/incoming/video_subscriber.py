@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
-from server.backoff import Backoff
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import MAX_BYTES, MAX_UNITS, VideoTrack
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import Bus, Subscription
 from server.cluster.bus.frame_message import FrameMessageError, peek
 from server.cluster.bus.numbering import Numbering

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from server.backoff import Backoff
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import BUS_ERRORS, Bus
 from server.loop import hub
 

@@ -58,7 +58,7 @@ class Claims:
         bus: Holds the claims.
         node: This node's id.
         host: Name of this machine, for people.
-        names: Resolver of the cameras to claim.
+        names: Names of the cameras to claim.
     """
 
     def __init__(self, bus: Bus, node: str, host: str, names: tuple[str, ...]) -> None:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from server.backoff import Backoff
 from server.capture.camera import Camera
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import BUS_ERRORS, Bus, Client
 from server.cluster.bus.messages import (
     Figures,
@@ -21,7 +21,7 @@ from server.cluster.bus.messages import (
 from server.cluster.bus.numbering import SEQ_PER_S
 from server.cluster.bus.outbox import Outbox
 from server.cluster.outgoing.claims import RENEW_S, Claims
-from server.cluster.outgoing.publisher import Publisher, Rooms
+from server.cluster.outgoing.publisher import JoinableFanout, Publisher
 from server.cluster.outgoing.video_publisher import VideoPublisher
 from server.commands import CameraCommand
 from server.errors import ErrorCode, RequestError
@@ -72,7 +72,7 @@ class Exporter:
         node: This node's id.
         host: Name of this machine, for people.
         cameras: This process's cameras, by name.
-        rooms: Their fanouts, by name.
+        fanouts: Their fanouts, by name.
         outbox: Sends messages to other nodes.
         execute: Carries out commands from operators on other nodes.
         on_notice: Shows a notice on this node's dashboards: level, message, camera, and who did it.
@@ -85,7 +85,7 @@ class Exporter:
         node: str,
         host: str,
         cameras: Mapping[str, Camera],
-        rooms: Mapping[str, Rooms],
+        fanouts: Mapping[str, JoinableFanout],
         outbox: Outbox,
         execute: Execute,
         on_notice: Callable[[str, str, str, str | None], None],
@@ -103,7 +103,7 @@ class Exporter:
         self._publishers: dict[Feed, Publisher | VideoPublisher] = {}
         self._stats: dict[str, CameraStats] = {}
         for name, camera in cameras.items():
-            self._prepare(camera, rooms[name])
+            self._prepare(camera, fanouts[name])
         self._figures: dict[str, Figures] = {}
         self._changed: set[str] = set()
         self._announce_now = hub.Signal()
@@ -141,9 +141,9 @@ class Exporter:
         self._outbox.send(self._bus.name("presence"), gone)
         self._release(Claims(self._bus, self._node, self._host, (name,)))
 
-    def share(self, camera: Camera, rooms: Rooms) -> None:
+    def share(self, camera: Camera, fanout: JoinableFanout) -> None:
         """Share a camera that was added or has replaced another."""
-        self._prepare(camera, rooms)
+        self._prepare(camera, fanout)
         self._changed.add(camera.name)
         self._announce_now.set()
         if not self._tasks:
@@ -156,17 +156,17 @@ class Exporter:
         self._stats.pop(name, None)
         self._figures.pop(name, None)
 
-    def _prepare(self, camera: Camera, rooms: Rooms) -> None:
+    def _prepare(self, camera: Camera, fanout: JoinableFanout) -> None:
         self._stats[camera.name] = CameraStats(camera.meter)
         for rendition in camera.ladder:
             feed = Feed(camera.name, "frame", rendition.name)
             self._publishers[feed] = Publisher(
-                self._bus, self._channel(feed), self._node, rooms, rendition.name, camera.meter
+                self._bus, self._channel(feed), self._node, fanout, rendition.name, camera.meter
             )
         for name in camera.videos:
             feed = Feed(camera.name, "video", name)
             self._publishers[feed] = VideoPublisher(
-                self._bus, self._channel(feed), self._node, rooms, camera, name
+                self._bus, self._channel(feed), self._node, fanout, camera, name
             )
 
     def _channel(self, feed: Feed) -> str:

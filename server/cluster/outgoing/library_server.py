@@ -31,7 +31,7 @@ class LibraryServer:
     Args:
         bus: The Redis server.
         node: This node's id.
-        cameras: Resolver of this process's cameras; others are not served.
+        cameras: Names of this process's cameras; others are not served.
         library: The recordings and events.
         note: Writes each change, made or refused, to the audit log.
     """

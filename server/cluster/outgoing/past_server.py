@@ -24,7 +24,7 @@ class PastServer:
     Args:
         bus: The Redis server.
         node: This node's id.
-        cameras: Resolver of this process's cameras; others are not served.
+        cameras: Names of this process's cameras; others are not served.
         memory_of: Returns a camera's memory; None if it has none.
         past: The past of all cameras, in memory and on disk.
         library: The recordings on disk.

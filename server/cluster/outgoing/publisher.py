@@ -3,7 +3,7 @@
 import logging
 from typing import Protocol
 
-from server.backoff import Backoff
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import BUS_ERRORS, Bus, reason_of
 from server.cluster.bus.frame_message import pack_frame
 from server.delivery.encoder import EncodedFrame
@@ -11,7 +11,7 @@ from server.delivery.fanout import Room
 from server.loop import hub
 from server.metrics import Meter
 
-__all__ = ["LOST", "Publisher", "Rooms"]
+__all__ = ["LOST", "JoinableFanout", "Publisher"]
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ LOST = "bus"
 """Drop reason of frames that could not be published."""
 
 
-class Rooms(Protocol):
+class JoinableFanout(Protocol):
     """The part of a fanout's interface that publishers use."""
 
     def join(self, key: object, viewer: "Publisher", rendition: str) -> None: ...
@@ -42,7 +42,7 @@ class Publisher:
         bus: The Redis server.
         channel: The channel of the camera and rendition.
         node: This node's id.
-        rooms: The camera's fanout.
+        fanout: The camera's fanout.
         rendition: Name of the rendition.
         meter: The camera's meter; counts lost frames.
     """
@@ -50,14 +50,20 @@ class Publisher:
     room: Room
 
     def __init__(
-        self, bus: Bus, channel: str, node: str, rooms: Rooms, rendition: str, meter: Meter
+        self,
+        bus: Bus,
+        channel: str,
+        node: str,
+        fanout: JoinableFanout,
+        rendition: str,
+        meter: Meter,
     ) -> None:
         self.last_seq = 0
         self.channel = channel
         self._rendition = rendition
         self._bus = bus
         self._node = node
-        self._rooms = rooms
+        self._fanout = fanout
         self._meter = meter
         self._frame: EncodedFrame | None = None
         self._newest: EncodedFrame | None = None
@@ -92,14 +98,14 @@ class Publisher:
             return
         if wanted:
             self._task = hub.spawn(self._run)
-            self._rooms.join(self, self, self._rendition)
+            self._fanout.join(self, self, self._rendition)
             return
         assert self._task is not None
         self._task.kill()
         self._task = None
         self._frame = self._newest = None
         self._sending = False
-        self._rooms.leave(self)
+        self._fanout.leave(self)
 
     def repeat(self) -> None:
         """Publish the newest frame again, for a node that has just subscribed."""
@@ -127,6 +133,6 @@ class Publisher:
                     hub.sleep(backoff.next_s())
                 self._sending = False
                 if self._frame is None:
-                    self._rooms.serve(self)
+                    self._fanout.serve(self)
         finally:
             client.connection_pool.disconnect()

@@ -3,12 +3,12 @@
 import logging
 import time
 
-from server.backoff import Backoff
 from server.capture.camera import Camera
 from server.capture.frames.unit import Unit
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import BUS_ERRORS, Bus, Client, reason_of
 from server.cluster.bus.unit_message import pack_unit
-from server.cluster.outgoing.publisher import LOST, Rooms
+from server.cluster.outgoing.publisher import LOST, JoinableFanout
 from server.delivery.video_reader import VideoReader, count_sent
 from server.loop import hub
 
@@ -30,7 +30,7 @@ class VideoPublisher:
         bus: The Redis server.
         channel: The channel of the camera and rendition.
         node: This node's id.
-        rooms: The camera's fanout.
+        fanout: The camera's fanout.
         camera: The camera.
         rendition: Name of the rendition.
     """
@@ -40,14 +40,14 @@ class VideoPublisher:
         bus: Bus,
         channel: str,
         node: str,
-        rooms: Rooms,
+        fanout: JoinableFanout,
         camera: Camera,
         rendition: str,
     ) -> None:
         self.channel = channel
         self._bus = bus
         self._node = node
-        self._rooms = rooms
+        self._fanout = fanout
         self._camera = camera
         self._rendition = rendition
         self._reader = VideoReader(lambda: camera.videos.get(rendition))
@@ -66,7 +66,7 @@ class VideoPublisher:
         if wanted == self.wanted:
             return
         if wanted:
-            self._rooms.read_video(self, self._rendition)
+            self._fanout.read_video(self, self._rendition)
             self._reader.rejoin()
             self._task = hub.spawn(self._run)
             return
@@ -75,7 +75,7 @@ class VideoPublisher:
         self._task = None
         self._asked = False
         self._reader.close()
-        self._rooms.leave(self)
+        self._fanout.leave(self)
 
     def repeat(self) -> None:
         """Publish the current group again, for a node that has just subscribed."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import NoReturn
 
-from server.backoff import Backoff
+from server.cluster.bus.backoff import Backoff
 from server.cluster.bus.bus import BUS_ERRORS
 from server.errors import ConfigError
 from server.loop import hub

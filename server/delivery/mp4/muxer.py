@@ -69,7 +69,7 @@ class Muxer:
             self.video = SampleDescription(self._kept.entry, record, first.width, first.height)
             self.init_segment = _init_segment(self.video)
         except (ValueError, LookupError, struct.error) as error:
-            raise PictureError(f"{first.codec}: its parameter sets make no sense") from error
+            raise PictureError(f"{first.codec}: its parameter sets are invalid") from error
 
     def fits(self, unit: Unit) -> bool:
         """Return whether a unit fits into this file; another codec needs a new one."""

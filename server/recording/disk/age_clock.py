@@ -33,7 +33,7 @@ SYNC_S = 3600.0
 STABLE_S = DAY_S
 """A clock without a jump for this long is trusted again."""
 MAX_DOUBT_S = 3 * DAY_S
-"""Longest distrust, however often the clock jumps: expired recordings must not stay for ever."""
+"""Longest distrust, however often the clock jumps: expired recordings must not stay forever."""
 
 MAX_FUTURE_S = 3600.0
 """Anything dated further in the future was recorded while the clock was wrong."""
@@ -133,7 +133,7 @@ def update_state(
 
 
 def to_bytes(state: ClockState) -> bytes:
-    """Serialize a state for the file."""
+    """Serialise a state for the file."""
     return json.dumps(asdict(state)).encode().ljust(FILE_BYTES - 1) + b"\n"
 
 

@@ -5,14 +5,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["SampleEntry", "read_samples"]
+__all__ = ["StoredSample", "read_samples"]
 
 # The flag sample_is_non_sync_sample.
 NO_SYNC = 0x10000
 
 
 @dataclass(frozen=True, slots=True)
-class SampleEntry:
+class StoredSample:
     """A sample (one picture) as listed in a fragment.
 
     Attributes:
@@ -30,7 +30,7 @@ class SampleEntry:
     duration: int
 
 
-def read_samples(descriptor: int, at: int, end: int) -> Iterator[tuple[int, list[SampleEntry]]]:
+def read_samples(descriptor: int, at: int, end: int) -> Iterator[tuple[int, list[StoredSample]]]:
     """Yield the size and samples of each complete fragment.
 
     Args:
@@ -54,7 +54,7 @@ def read_samples(descriptor: int, at: int, end: int) -> Iterator[tuple[int, list
         at += size + data_size
 
 
-def _read_moof(moof: bytes, moof_at: int) -> list[SampleEntry]:
+def _read_moof(moof: bytes, moof_at: int) -> list[StoredSample]:
     """Return a fragment's samples; raise ValueError if it has none."""
     (decoded,) = struct.unpack_from("!Q", moof, moof.index(b"tfdt") + 8)
     at = moof.index(b"trun") + 4
@@ -66,7 +66,7 @@ def _read_moof(moof: bytes, moof_at: int) -> list[SampleEntry]:
     for number in range(count):
         duration, size, kind, *offset = one.unpack_from(moof, at + 12 + number * one.size)
         time = decoded + (offset[0] if has_offsets else 0)
-        listed.append(SampleEntry(place, size, not kind & NO_SYNC, time, duration))
+        listed.append(StoredSample(place, size, not kind & NO_SYNC, time, duration))
         place, decoded = place + size, decoded + duration
     if not listed:
         raise ValueError("no pictures")

@@ -36,7 +36,7 @@ FILM = "/film"
 
 
 def camera_of(key: str) -> str | None:
-    """Return the camera's name in the id of a recording or event; None if it is no such id."""
+    """Return the camera's name in the id of a recording or event; None if it is not such an id."""
     found = ID.fullmatch(key) or EVENT_ID.fullmatch(key)
     return found[1] if found else None
 

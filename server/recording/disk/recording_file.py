@@ -303,7 +303,7 @@ def set_locked(path: Path, locked: bool) -> None:
         head = os.pread(descriptor, MAX_HEAD_BYTES, 0)
         at = next((at for at, kind, _ in _boxes(head) if kind == b"uuid"), -1)
         if at < 0 or head[at + 8 : at + 24] != OURS:
-            raise PictureError(f"{path.name} is no recording")
+            raise PictureError(f"{path.name} is not a recording")
         os.pwrite(descriptor, bytes([locked]), at + 24)
     finally:
         os.close(descriptor)
@@ -329,7 +329,7 @@ def examine(descriptor: int) -> tuple[Facts, Parts]:
         begin, sets = float(known["begin"]), bytes.fromhex(known["sets"])
         width, height = int(known["width"]), int(known["height"])
     except (ValueError, TypeError, LookupError, StopIteration, struct.error) as error:
-        raise PictureError("it is no recording, or only its beginning") from error
+        raise PictureError("it is not a recording, or only the beginning of one") from error
     there = os.fstat(descriptor).st_size
     promised = parts.end
     if promised > there:  # A power cut lost fragments that sidx lists.
@@ -337,7 +337,7 @@ def examine(descriptor: int) -> tuple[Facts, Parts]:
     for size, ticks, key in _fragments(descriptor, parts.end, there):
         parts.add(size, ticks, key)
     if not parts.sizes:
-        raise PictureError("it has no whole fragment")
+        raise PictureError("it has no complete fragment")
     facts = Facts(
         camera=camera,
         begin_unix=begin,

@@ -46,7 +46,7 @@ PAUSE_S = 0.005
 
 CALL_DEADLINE_S = 10.0
 
-FULL = "the disk is full"
+DISK_FULL = "the disk is full"
 FULL_ERRORS = errno.ENOSPC, errno.EDQUOT
 
 T = TypeVar("T")
@@ -152,7 +152,7 @@ class Writer:
         """Queue a job and return its result. Blocks: call it on a native thread.
 
         Raises:
-            TimeoutError: If the disk does not answer.
+            TimeoutError: If the disk is not responding.
             Exception: Whatever the job raises.
         """
         done: Any = native.threading.Event()
@@ -168,7 +168,7 @@ class Writer:
 
         self._add("", 0, work)
         if not done.wait(timeout_s):
-            raise TimeoutError("the disk does not answer")
+            raise TimeoutError("the disk is not responding")
         if failure:
             raise failure[0]
         return outcome[0]
@@ -409,7 +409,7 @@ class Writer:
     def _pause(self, error: Exception) -> None:
         """Stop recording for a while after a failed write."""
         number = getattr(error, "errno", None)
-        why = FULL if number in FULL_ERRORS else ""
+        why = DISK_FULL if number in FULL_ERRORS else ""
         self.problem = why or getattr(error, "strerror", None) or f"{error!r}"
         self._paused_until = time.monotonic() + RETRY_S
         self._overdue.clear()

@@ -149,7 +149,7 @@ def read_units(path: Path, begin_unix: float) -> list[StoredUnit]:
     try:
         return list(_read(file, begin_unix))
     except (ValueError, LookupError, struct.error) as error:
-        raise PictureError(f"{path.name} is no recording") from error
+        raise PictureError(f"{path.name} is not a recording") from error
 
 
 def cut(units: list[StoredUnit], from_unix: float, to_unix: float) -> list[StoredUnit]:

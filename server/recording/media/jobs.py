@@ -27,14 +27,14 @@ MAX_KEPT = 16
 KEPT_S = 3600.0
 """How long a finished clip is kept."""
 
-FULL = f"{MAX_WAITING} clips are already being created; wait for one, or cancel it"
+TOO_MANY = f"{MAX_WAITING} clips are already being created; wait for one, or cancel it"
 
 
 class ClipJob:
     """One clip.
 
     Attributes:
-        id: Its name; has an underscore, so it is no camera's name.
+        id: Its name; has an underscore, so it is not a camera's name.
         maker: Who requested it, and may have it.
         camera: The camera's name.
         asked: The requested begin and end, in Unix seconds.
@@ -147,7 +147,7 @@ class ClipJobs:
             if same and job.error is None:
                 return job
         if sum(job.ended_at is None for job in self._jobs.values()) >= MAX_WAITING:
-            raise RequestError("rate_limited", FULL)
+            raise RequestError("rate_limited", TOO_MANY)
         job = ClipJob(maker, camera, asked, units, self._folder)
         self._jobs[job.id] = job
         self._waiting.append(job)

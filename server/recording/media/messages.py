@@ -16,7 +16,7 @@ __all__ = ["in_memory", "pack_units", "read_json", "read_memory", "unpack_units"
 
 
 def pack_units(units: Iterable[Kept]) -> list[bytes]:
-    """Serialize units as a list of byte strings, the first of which lists the others."""
+    """Serialise units as a list of byte strings, the first of which lists the others."""
     parts: list[bytes] = []
     listed: list[list[object]] = []
     for one in units:

@@ -32,7 +32,14 @@ from server.web.auth.cookies import LoggedIn, begin_session, devices, set_up_ses
 from server.web.auth.logins import Logins, Shared
 from server.web.auth.throttle import LoginThrottle, TooManyAttempts
 
-__all__ = ["UNKNOWN_TOKEN", "Auth", "SharedState", "is_loopback", "require_users", "shows_token"]
+__all__ = [
+    "UNKNOWN_TOKEN",
+    "Auth",
+    "SharedState",
+    "require_users",
+    "resolves_to_loopback",
+    "shows_token",
+]
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +95,7 @@ class Auth:
         application: The Flask application; sessions and the login limit are set up on it.
         folder: The state folder.
         audit: Logs logins and refusals; opened by its creator.
-        common: The state shared with other nodes; None without a bus.
+        shared_state: The state shared with other nodes; None without a bus.
 
     Raises:
         ConfigError: If the state folder or the list of users cannot be used.
@@ -99,7 +106,7 @@ class Auth:
         application: flask.Flask,
         folder: Path,
         audit: Audit,
-        common: SharedState | None = None,
+        shared_state: SharedState | None = None,
     ) -> None:
         make_folder(folder)
         self._file = UsersFile(folder, keeps_admin=True)
@@ -109,17 +116,19 @@ class Auth:
         """Whether a login or token is needed."""
         self.connections = Connections()
         self.audit = audit
-        self._common = common
+        self._shared_state = shared_state
         self.logins = Logins(
             folder / "logins.json",
-            shared=common.logins if common else None,
+            shared=shared_state.logins if shared_state else None,
             steady=time.monotonic,
         )
         self.logins.load(self.people)
-        if common is None:
+        if shared_state is None:
             self._throttle = LoginThrottle(application)
         else:
-            self._throttle = LoginThrottle(application, common.limits_url, common.limits_options)
+            self._throttle = LoginThrottle(
+                application, shared_state.limits_url, shared_state.limits_options
+            )
         self._limit = ConcurrencyLimit(MAX_HASHING, MAX_TURN_S)
         # One at a time, so that an older load of the list of users cannot replace a newer one.
         self._loading = ConcurrencyLimit(1, MAX_CHANGE_S)
@@ -143,8 +152,8 @@ class Auth:
 
     def open(self) -> None:
         """Start following changes of the list of users."""
-        if self._common is not None:
-            self._common.logins.open(self.logins.all, self._update_logins)
+        if self._shared_state is not None:
+            self._shared_state.logins.open(self.logins.all, self._update_logins)
         self.on_people(self.people.users)
         self._task = hub.spawn(self._run)
 
@@ -400,7 +409,7 @@ def require_users(host: str, auth: Auth, state_dir: Path = Path(".porthole")) ->
     Raises:
         ConfigError: If so; the message has the command that adds a user.
     """
-    if auth.closed or is_loopback(host):
+    if auth.closed or resolves_to_loopback(host):
         return
     raise ConfigError(
         f"host {host!r}: others can reach this address, and there are no users yet; make one with "
@@ -425,7 +434,7 @@ def _authorization() -> Authorization | None:
     return read_authorization(flask.request.headers.get("Authorization"))
 
 
-def is_loopback(host: str) -> bool:
+def resolves_to_loopback(host: str) -> bool:
     """Return whether a host name resolves to loopback addresses only."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -26,7 +26,10 @@ OPEN_TO_LOCAL = ("/readyz", "/metrics")
 
 
 def guard_requests(application: flask.Flask, auth: Auth) -> None:
-    """Check every request; a route runs only if the person in :func:`asking` may use it."""
+    """Check every request; a route runs only for a person who may use it.
+
+    The route gets that person's credential from :func:`current_credential`.
+    """
 
     @application.before_request
     def check() -> Response | None:
@@ -62,13 +65,13 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
         if header is not None:
             auth.refuse(None, area, "unauthorized", by=header.scheme)
         if embedded and auth.people.bearer(request.args["token"]) is not None:
-            message = "this token does not count in an address; send it as a Bearer token"
+            message = "this token is not accepted in a URL; send it as a Bearer token"
         elif embedded or shows_token():
             message = UNKNOWN_TOKEN
         elif header is not None and header.scheme == "basic" and area in ASKS_FOR_BASIC:
             message = "name or password is wrong"
         else:
-            message = "log in, or show a token"
+            message = "log in, or send a token"
         response = answer(401, message)
         # If a script of our own page is refused, the browser must not prompt for a password.
         asks = area in ASKS_FOR_BASIC and not embedded

@@ -198,13 +198,13 @@ class OwnCertificate:
             if (
                 before.issuperset(needed)
                 and lasts
-                and not self._stays_early(certificate.begins > now)
+                and not self._has_long_been_early(certificate.begins > now)
             ):
                 return pem
         hosts = [*needed, *sorted(before.difference(needed))]
         return make_certificate(key, hosts[:MAX_HOSTS], now)
 
-    def _stays_early(self, early: bool) -> bool:
+    def _has_long_been_early(self, early: bool) -> bool:
         if not early:
             self._early_at = None
             return False

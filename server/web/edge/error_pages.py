@@ -20,17 +20,17 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 DEFAULT_TEXTS: Mapping[int, tuple[str, str]] = {
     400: ("That did not work", "The server does not understand this request."),
     401: ("Log in first", "Only people who are logged in may see this."),
-    403: ("This is not allowed", "Whoever administers this server can change that."),
-    404: ("There is nothing here", "The address may be mistyped, or what it led to was removed."),
-    405: ("This is no page", "The address is for programs, which request it in another way."),
+    403: ("This is not allowed", "An admin of this server can change that."),
+    404: ("There is nothing here", "The address may be mistyped, or what was there was removed."),
+    405: ("This is not a page", "This address is for programs, which use another request method."),
     406: ("There is no video", "The camera sends none that can be shown here."),
-    410: ("This is no longer kept", "What the address led to was deleted."),
-    413: ("That was too much", "The server takes no request of this size."),
+    410: ("This is no longer kept", "What was at this address has been deleted."),
+    413: ("That is too large", "The server does not accept requests of this size."),
     414: ("This address is too long", "Some of it may have been pasted twice."),
     421: ("This server has another name", "It does not answer to the one in the address."),
     429: ("Please wait a moment", "There were too many requests."),
     500: ("Something went wrong", "The server could not do this. Its log says why."),
-    503: ("Not available just now", "This may pass by itself."),
+    503: ("Not available right now", "This may be temporary."),
 }
 OTHER = ("That did not work", "The server could not do this.")
 
@@ -160,7 +160,7 @@ def page_values(status: int, text: str, environ: Mapping[str, Any]) -> dict[str,
         "status": status,
         "title": title,
         # Text between backticks is code.
-        "parts": list(enumerate((say(text) or own).split("`"))),
+        "parts": list(enumerate((say(text, has_token) or own).split("`"))),
         # Relative: a proxy may have cut a prefix off the path.
         "home": "../" * (path.count("/") - 1) or "./",
         "home_word": leads_home and ("Log in" if status == 401 else "Open the dashboard"),
@@ -168,11 +168,18 @@ def page_values(status: int, text: str, environ: Mapping[str, Any]) -> dict[str,
     }
 
 
-def say(text: str) -> str:
-    """Turn a message for programs into a sentence for people."""
+def say(text: str, has_token: bool = False) -> str:
+    """Turn a message for programs into a sentence for people.
+
+    Args:
+        text: The message.
+        has_token: Whether the address has a token; then nobody is logged in.
+    """
     forbidden = FORBIDDEN.fullmatch(text)
-    if forbidden:
-        text = f"You are known here as {forbidden[1]}, who may not see this"
+    if forbidden and has_token:
+        text = f"The token {forbidden[1]} does not give access to this"
+    elif forbidden:
+        text = f"You are logged in as {forbidden[1]}, who may not see this"
     text = MOMENT.sub(
         lambda match: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(match[0]))), text
     )

@@ -25,7 +25,7 @@ def redirect_to_tls(
     ]
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         start_response("400 Bad Request", headers)
-        return [b"This server speaks TLS: ask again with https:// instead of http://.\n"]
+        return [b"This port uses TLS: use https:// instead of http://.\n"]
     path = environ.get("RAW_PATH_INFO", "/")
     place = path if path.startswith("/") else "/"
     if environ.get("QUERY_STRING"):
@@ -34,4 +34,4 @@ def redirect_to_tls(
     url = f"https://{environ['HTTP_HOST']}{place}"
     # Must not be cached, because TLS may be turned off again. 308 keeps the method.
     start_response("308 Permanent Redirect", [("Location", url), *headers])
-    return [f"This server speaks TLS: {url}\n".encode()]
+    return [f"This port uses TLS: {url}\n".encode()]

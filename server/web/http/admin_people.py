@@ -98,7 +98,7 @@ def create_people(auth: Auth) -> Blueprint:
         given = read_account(NewPassword, read_change(auth)).password
         name = find_user(name)
         if current_credential().by == "cookie" and name == current_credential().person.name:
-            raise RequestError("forbidden", "change your own password under your name in the bar")
+            raise RequestError("forbidden", "change your own password under your name in the menu")
         password = given or make_password()
         with hashing():
             auth.change(current_credential(), UsersFile.set_password, name, password)

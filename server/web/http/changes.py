@@ -32,7 +32,7 @@ def read_change(auth: Auth) -> dict[str, Any]:
     """Return the JSON object in the current request's body.
 
     ``web/edge/origin.py`` has already compared a browser's Origin with the Host. In addition, a
-    cookie counts only together with the page's CSRF token, and other sites' forms cannot send JSON.
+    cookie is only accepted with the page's CSRF token, and other sites' forms cannot send JSON.
 
     Raises:
         HTTPException: If the token or the JSON is missing; the refusal is in the audit log.

@@ -27,7 +27,7 @@ LOGIN = "_user_id"
 WHY = {
     "ended": "Your login has ended: you logged out, your user was changed or removed, or 30 days "
     "have passed.",
-    "users": "This server has users now. Log in to go on.",
+    "users": "This server has users now. Log in to continue.",
 }
 """Messages of the login page when the dashboard redirects to it, by ``?why=``."""
 

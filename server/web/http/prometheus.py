@@ -49,10 +49,14 @@ class Exposition(Collector):
         counters: list[tuple[str, str, Callable[[Any], float]]] = [
             ("captured_frames", "Frames captured.", lambda meter: meter.captured),
             ("encoded_frames", "Frames encoded to JPEG.", lambda meter: meter.encoded),
-            ("passed_frames", "Frames handed on as encoded.", lambda meter: meter.passed),
+            (
+                "passed_frames",
+                "Frames passed through without being encoded again.",
+                lambda meter: meter.passed,
+            ),
             ("encode_seconds", "Time spent encoding.", lambda meter: meter.encode_s),
             ("sent_frames", "Frames sent, once per viewer.", lambda meter: meter.sent),
-            ("sent_bytes", "JPEG bytes sent, once per viewer.", lambda meter: meter.sent_bytes),
+            ("sent_bytes", "Picture bytes sent, once per viewer.", lambda meter: meter.sent_bytes),
             ("source_opened", "How often the source was opened.", lambda meter: meter.opened),
             ("source_lost", "How often the source was lost.", lambda meter: meter.lost),
         ]
@@ -87,8 +91,16 @@ class Exposition(Collector):
 
         process = self._statistics.process
         for key, name, text in (
-            ("hub_lag_ms", "hub_lag_milliseconds", "Worst event loop lag of the last second."),
-            ("hub_lag_p99_ms", "hub_lag_p99_milliseconds", "99 % lagged less, of five seconds."),
+            (
+                "hub_lag_ms",
+                "hub_lag_milliseconds",
+                "Worst event loop lag of the last second, in milliseconds.",
+            ),
+            (
+                "hub_lag_p99_ms",
+                "hub_lag_p99_milliseconds",
+                "99th percentile of event loop lag over five seconds, in milliseconds.",
+            ),
             ("rss_bytes", "resident_memory_bytes", "Memory in use."),
             ("descriptors", "open_descriptors", "Files, sockets and pipes that are open."),
             ("connections", "connections", "Socket.IO connections now."),

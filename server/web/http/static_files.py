@@ -19,7 +19,7 @@ from typing import Any
 from server.web.http.bundle import VENDOR, join_modules, join_sheets
 from server.web.http.headers import restrictions
 
-__all__ = ["Library", "StaticFiles", "open_library"]
+__all__ = ["StaticAssets", "StaticFiles", "open_assets"]
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -54,7 +54,7 @@ class File:
     tag: str
 
 
-class Library:
+class StaticAssets:
     """The files below a folder, and their bundles. Reads all of them; blocks for some ms.
 
     Args:
@@ -112,11 +112,11 @@ class Library:
 
 
 @functools.cache
-def open_library(root: Path) -> Library:
-    """Return the one library of a folder."""
-    library = Library(root)
-    _ = library.version
-    return library
+def open_assets(root: Path) -> StaticAssets:
+    """Return the assets of a folder, with their version computed."""
+    assets = StaticAssets(root)
+    _ = assets.version
+    return assets
 
 
 class StaticFiles:
@@ -125,15 +125,15 @@ class StaticFiles:
     Needs no login: the files are not secret, and the login page uses them.
 
     Args:
-        library: The files.
+        assets: The files.
         application: Answers all other requests.
         stay_secure: Whether to tell browsers that came over TLS to use only TLS.
     """
 
     PREFIX = "/static/"
 
-    def __init__(self, library: Library, application: Application, stay_secure: bool) -> None:
-        self._library = library
+    def __init__(self, assets: StaticAssets, application: Application, stay_secure: bool) -> None:
+        self._assets = assets
         self._application = application
         self._stay_secure = stay_secure
 
@@ -147,8 +147,8 @@ class StaticFiles:
         path = path.removeprefix(self.PREFIX)
         versioned = VERSIONED.fullmatch(path)
         # The page may be of another version: from before an upgrade, or from another node.
-        keep = versioned is not None and versioned[1] == self._library.version
-        file = self._library.find(versioned[2] if versioned else path, versioned is not None)
+        keep = versioned is not None and versioned[1] == self._assets.version
+        file = self._assets.find(versioned[2] if versioned else path, versioned is not None)
         if file is None:
             return self._application(environ, start_response)
         headers = [

@@ -18,7 +18,7 @@ NOTHING: Found[Any] = Found([], False)
 
 
 class Elsewhere(Protocol):
-    """The libraries of other nodes; requests to a single node raise RequestError if it is away."""
+    """The libraries of other nodes; requests to one that is unavailable raise RequestError."""
 
     def has(self, camera: str) -> bool: ...
     def recordings(self, query: Query) -> Found[Recorded]: ...

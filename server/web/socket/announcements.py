@@ -20,7 +20,7 @@ from server.web.socket.broadcast import Broadcast
 from server.web.socket.session import Session
 from server.web.statistics import Statistics
 
-__all__ = ["Announcements", "View", "view_of"]
+__all__ = ["Announcements", "Visibility", "visibility_of"]
 
 # Viewers coming and going change STATE; changes within this time are announced together.
 ANNOUNCE_PERIOD_S = 0.05
@@ -32,7 +32,7 @@ ANNOUNCE_PERIOD_EACH_S = 0.0002
 STATS_PERIOD_S = 1.0
 
 
-class View(NamedTuple):
+class Visibility(NamedTuple):
     """What a group of users may see."""
 
     cameras: frozenset[str] | None
@@ -48,15 +48,15 @@ class View(NamedTuple):
 
     @property
     def room(self) -> str:
-        """The Socket.IO room of everyone with this view."""
+        """The Socket.IO room of everyone with this visibility."""
         cameras = "all" if self.cameras is None else "some:" + ",".join(sorted(self.cameras))
         return f"{cameras} {'named' if self.names else 'unnamed'}{' embedded' * self.embedded}"
 
 
-def view_of(session: Session) -> View:
+def visibility_of(session: Session) -> Visibility:
     """Return what a session's user may see."""
     person = session.credential.person
-    return View(person.cameras, person.operates, person.kind == "embed")
+    return Visibility(person.cameras, person.operates, person.kind == "embed")
 
 
 class Announcements:
@@ -114,38 +114,38 @@ class Announcements:
             who: Who did it; sent to operators only.
         """
         notice = self._timeline.add(level, message, camera, who)
-        for view in self._views():
-            if not view.embedded and (camera is None or view.sees(camera)):
-                payload = notice.payload(view.names)
-                self._broadcast.send("notice", payload, view.room, can_wait=True)
+        for visibility in self._visibilities():
+            if not visibility.embedded and (camera is None or visibility.sees(camera)):
+                payload = notice.payload(visibility.names)
+                self._broadcast.send("notice", payload, visibility.room, can_wait=True)
 
     def tell_event(self, event: Event) -> None:
         """Send an event that began, changed or ended to everyone who may see its camera."""
-        for view in self._views():
-            if not view.embedded and view.sees(event.camera):
-                self._broadcast.send("event", event.describe(), view.room)
+        for visibility in self._visibilities():
+            if not visibility.embedded and visibility.sees(event.camera):
+                self._broadcast.send("event", event.describe(), visibility.room)
 
     def greet(self, session: Session) -> None:
-        """Send hello to a session, and add it to the room of its view."""
+        """Send hello to a session, and add it to the room of its visibility."""
         if session.sid not in self._sessions:
             return  # It has disconnected meanwhile.
         person = session.credential.person
         # Nothing can reach the room before hello: no other green thread runs in between.
-        self._socketio.server.enter_room(session.sid, view_of(session).room)
+        self._socketio.server.enter_room(session.sid, visibility_of(session).room)
         hello = {
             "version": PROTOCOL_VERSION,
             "server": __version__,
             "role": session.role,
             "admin": person.administers,
             "user": person.name,
-            "cameras": self._seen_by(view_of(session)),
+            "cameras": self._seen_by(visibility_of(session)),
         }
         self._broadcast.send("hello", hello, session.sid)
 
     def list_cameras(self) -> None:
         """Send everyone the cameras that they may see, in order; does not block."""
-        for view in self._views():
-            self._broadcast.send("cameras", {"cameras": self._seen_by(view)}, view.room)
+        for visibility in self._visibilities():
+            self._broadcast.send("cameras", {"cameras": self._seen_by(visibility)}, visibility.room)
 
     def tell_views(self, whose: str | None) -> None:
         """Tell a user's pages, or everyone's if None, that the saved views have changed."""
@@ -159,12 +159,12 @@ class Announcements:
         for session in self._sessions.values():
             hub.spawn(self.greet, session)
 
-    def _seen_by(self, view: View) -> list[dict[str, Any]]:
-        seen = (fanout for name, fanout in self._fanouts.items() if view.sees(name))
+    def _seen_by(self, visibility: Visibility) -> list[dict[str, Any]]:
+        seen = (fanout for name, fanout in self._fanouts.items() if visibility.sees(name))
         return [fanout.camera.describe() for fanout in seen]
 
-    def _views(self) -> set[View]:
-        return set(map(view_of, self._sessions.values()))
+    def _visibilities(self) -> set[Visibility]:
+        return set(map(visibility_of, self._sessions.values()))
 
     def _send_changes(self) -> None:
         while True:
@@ -174,10 +174,10 @@ class Announcements:
                 fanout = self._fanouts.get(name)
                 if fanout is None or fanout.camera is not camera:
                     continue  # Removed or replaced meanwhile.
-                for view in self._views():
-                    if view.sees(name):
+                for visibility in self._visibilities():
+                    if visibility.sees(name):
                         state = camera.describe()
-                        self._broadcast.send("camera", state, view.room, can_wait=True)
+                        self._broadcast.send("camera", state, visibility.room, can_wait=True)
             each_s = ANNOUNCE_PERIOD_EACH_S * len(self._sessions)
             hub.sleep(max(ANNOUNCE_PERIOD_S, each_s))
 
@@ -185,8 +185,8 @@ class Announcements:
         while True:
             hub.rest(STATS_PERIOD_S)
             stats = self._statistics.take(len(self._sessions))
-            for view in self._views():
-                if not view.embedded:
-                    seen = {n: c for n, c in stats["cameras"].items() if view.sees(n)}
+            for visibility in self._visibilities():
+                if not visibility.embedded:
+                    seen = {n: c for n, c in stats["cameras"].items() if visibility.sees(n)}
                     stats_seen = stats | {"cameras": seen}
-                    self._broadcast.send("stats", stats_seen, view.room, can_wait=True)
+                    self._broadcast.send("stats", stats_seen, visibility.room, can_wait=True)

@@ -17,7 +17,7 @@ from server.recording.as_jpeg import ToJpeg, refuse_jpeg
 from server.recording.memory import Memory
 from server.web.auth.auth import Auth
 from server.web.auth.permissions import may
-from server.web.socket.announcements import Announcements, view_of
+from server.web.socket.announcements import Announcements, visibility_of
 from server.web.socket.seek_requests import SeekRequests
 from server.web.socket.session import Session
 from server.web.socket.sessions import Sessions
@@ -82,9 +82,9 @@ class Events:
         socketio.on_event("ack", self._on_ack)
         self._answer("watch", protocol.WatchPayload, self._watch)
         self._answer("unwatch", protocol.CameraPayload, self._unwatch)
-        looking = SeekRequests(control, memory_of, to_jpeg)
-        self._answer("seek", protocol.SeekPayload, looking.seek)
-        self._answer("play", protocol.PlayPayload, looking.play)
+        seeks = SeekRequests(control, memory_of, to_jpeg)
+        self._answer("seek", protocol.SeekPayload, seeks.seek)
+        self._answer("play", protocol.PlayPayload, seeks.play)
         self._answer("clock", protocol.ClockPayload, self._clock)
         self._answer("notices", protocol.NoticesPayload, self._notices)
         for event, command in COMMANDS.items():
@@ -206,7 +206,7 @@ class Events:
         notices, more = self._timeline.newest(
             person.sees, payload.since, payload.before, payload.camera
         )
-        names = view_of(session).names
+        names = visibility_of(session).names
         return {"notices": [notice.payload(names) for notice in notices], "more": more}
 
     def _execute(self, session: Session, command: Command) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class PastViewer:
         self._sent = 0
         self._wake = hub.Signal()
         self._closed = False
-        self._keeper = JpegDemand()
+        self._jpeg_demand = JpegDemand()
         self.hold()
         hub.spawn(self._run)
 
@@ -74,9 +74,9 @@ class PastViewer:
         # Take the new hold before releasing the old one: without viewers the camera would close.
         if full is not None and full.passed_through and full.codec is not None:
             self._fanout.read_video(self, FULL.name)
-            self._fanout.leave(self._keeper)
+            self._fanout.leave(self._jpeg_demand)
         else:
-            self._fanout.join(self._keeper, self._keeper)
+            self._fanout.join(self._jpeg_demand, self._jpeg_demand)
             self._fanout.leave(self)
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class PastViewer:
             self._closed = True
             self._wake.set()
             self._fanout.leave(self)
-            self._fanout.leave(self._keeper)
+            self._fanout.leave(self._jpeg_demand)
 
     def wake(self) -> None:
         """Check again whether anything can be sent."""

@@ -36,7 +36,7 @@ class SeekRequests:
         """Show a dashboard the picture of a given time, or return it to live."""
         name = self._control.camera(payload.camera).name
         if session.codecs_of(name) is None:
-            raise RequestError("bad_request", "camera: it is not watched")
+            raise RequestError("bad_request", "camera: it is not being watched")
         number = session.next_seek()
         memory = self._memory_of(name)
         if payload.at is None or memory is None:
@@ -53,30 +53,30 @@ class SeekRequests:
             found = memory.decode_run(at_unix)
         answer = _answer(at_unix, memory.span, number, *memory.neighbours(at_unix))
         if session.codecs_of(name) is None:
-            raise RequestError("unavailable", "it is no longer watched")
-        looking = session.show_past(name, memory)
-        looking.packed = payload.packed
-        if number > looking.player.number:  # Otherwise a later seek has overtaken this one.
-            looking.player.memory = memory
-            looking.player.seek(number, found, time.monotonic())
-            looking.wake()
+            raise RequestError("unavailable", "it is no longer being watched")
+        past_viewer = session.show_past(name, memory)
+        past_viewer.packed = payload.packed
+        if number > past_viewer.player.number:  # Otherwise a later seek has overtaken this one.
+            past_viewer.player.memory = memory
+            past_viewer.player.seek(number, found, time.monotonic())
+            past_viewer.wake()
         return answer
 
     def play(self, session: Session, payload: PlayPayload) -> dict[str, Any]:
         """Play from the dashboard's current position, or pause there."""
         name, speed = self._control.camera(payload.camera).name, payload.speed
-        looking = session.past_viewer_of(name)
-        if looking is None:
+        past_viewer = session.past_viewer_of(name)
+        if past_viewer is None:
             here = SeekPayload(camera=name, at=time.time() if speed <= 0 else None)
             if self.seek(session, here)["at"] is None:
                 return {"at": None, "speed": 1.0}
-            looking = session.past_viewer_of(name)
-        if looking is None:
-            raise RequestError("unavailable", "it is no longer watched")
+            past_viewer = session.past_viewer_of(name)
+        if past_viewer is None:
+            raise RequestError("unavailable", "it is no longer being watched")
         now = time.monotonic()
-        looking.player.play(speed, now)
-        looking.wake()
-        return {"at": looking.player.position(now), "speed": speed}
+        past_viewer.player.play(speed, now)
+        past_viewer.wake()
+        return {"at": past_viewer.player.position(now), "speed": speed}
 
 
 def _span_of(memory: Memory | None) -> tuple[float, float] | None:

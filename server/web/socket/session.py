@@ -18,8 +18,8 @@ from server.recording.player import Player
 from server.web.auth.connections import EVERYBODY, Credential
 from server.web.edge.bucket import Bucket
 from server.web.socket.heartbeat import PONG, Heartbeat
+from server.web.socket.message_filter import Json
 from server.web.socket.past_viewer import PastViewer
-from server.web.socket.validation import Json
 from server.web.socket.viewer import Choice, SocketViewer
 from server.web.socket.websocket import Message, WebSocket
 

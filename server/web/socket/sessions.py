@@ -135,7 +135,7 @@ class Sessions:
         # with a browser's cookie but no Origin is not a browser.
         if credential.by == "cookie" and "HTTP_ORIGIN" not in flask.request.environ:
             self._auth.audit.note(credential.person.name, "connect", where, "forbidden")
-            raise Refusal("a cookie counts only together with an Origin", {"code": "forbidden"})
+            raise Refusal("a cookie is only accepted with an Origin header", {"code": "forbidden"})
         if not may(credential.person, "connect"):
             raise Refusal("you may not connect", {"code": "forbidden"})
         return credential

@@ -22,7 +22,7 @@ from server.delivery.packet import SHARED_BYTES, Packet
 from server.loop import hub
 from server.loop.http_server import answer_was_sent
 from server.protocol import BINARY, TEXT, websocket_frame
-from server.web.socket.validation import Verdict, check_message
+from server.web.socket.message_filter import Verdict, check_message
 
 __all__ = ["ENVIRON_KEY", "MAX_MESSAGE_BYTES", "WebSocket", "WebSocketDriver"]
 

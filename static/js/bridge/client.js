@@ -3,8 +3,8 @@
  *
  * @typedef {{header: import('../stream/header.js').FrameHeader, jpeg: ArrayBuffer | Blob}} Shown
  *
- * Events: `hello`, `camera`, `stats`, `notice`, `event`, `views`, `down`, `refused`, `blocked` and `moved`, as connection.js emits
- * them; `viewer` with a report from viewer.js.
+ * Events: `hello`, `camera`, `cameras`, `stats`, `notice`, `event`, `views`, `down`, `refused`, `blocked` and `moved`,
+ * as connection.js emits them; `viewer` with a report from viewer.js.
  */
 export class BackendClient extends EventTarget {
   #port;

@@ -59,5 +59,5 @@ const FAULTS = {
   stuck: 'JPEG for now: this browser’s decoder returned no picture.',
   reclaimed: 'JPEG for now: this browser had no decoder to spare.',
   broken: 'JPEG for now: the video could not be decoded.',
-  'no key': 'JPEG until the next complete picture of the video.',
+  'no key': 'JPEG until the next key frame.',
 };

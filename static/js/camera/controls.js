@@ -3,7 +3,7 @@
  * shown immediately, then replaced by the server's answer.
  */
 import { mayControl } from '../bridge/access.js';
-import { isDefault, makeRow } from './control.js';
+import { isDefault, makeRow } from './control-row.js';
 import { Cropper } from './cropper.js';
 import { keepFold } from '../ui/preferences.js';
 import { Presets } from './presets.js';
@@ -39,7 +39,7 @@ export class Controls {
   #connected = false;
   /** Key of the controls that the rows were built for; when it changes, they are rebuilt. */
   #shape = '';
-  /** @type {Map<string, import('./control.js').Row>} */
+  /** @type {Map<string, import('./control-row.js').ControlRow>} */
   #rows = new Map();
   /** @type {Map<string, {element: HTMLDetailsElement, changed: Element}>} */
   #shown = new Map();

@@ -67,7 +67,7 @@ function buildTime(at) {
  * @param {number} serverUnix  The server's time; NaN while unknown.
  */
 export function refreshAgo(list, serverUnix) {
-  for (const ago of list.querySelectorAll('.entry-ago')) setText(ago, formatAgo(serverUnix - Number(ago.dataset.at)));
+  for (const ago of list.querySelectorAll('.entry-ago')) setText(ago, formatEntryAgo(serverUnix - Number(ago.dataset.at)));
 }
 
 /**
@@ -75,7 +75,7 @@ export function refreshAgo(list, serverUnix) {
  *
  * @param {number} seconds
  */
-export function formatAgo(seconds) {
+export function formatEntryAgo(seconds) {
   if (Number.isNaN(seconds)) return '';
   if (!(seconds >= 5)) return 'just now';
   if (seconds < 60) return `${Math.floor(seconds)} s ago`;

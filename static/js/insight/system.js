@@ -13,7 +13,7 @@ const FIGURES = [
   ['Memory', 'Resident', ({ process }) => formatBytes(process.rss_bytes)],
   ['Connections', 'Dashboards and other clients', ({ process }) => formatCount(process.connections)],
   ['Open files', 'Files, sockets and pipes', ({ process }) => formatCount(process.descriptors)],
-  ['Stalls', 'Times the event loop stalled for more than 2 s', ({ process }) => formatCount(process.hangs)],
+  ['Hangs', 'Times the event loop hung for more than 2 s', ({ process }) => formatCount(process.hangs)],
   ['Round trip', 'From this page to the server and back', ({ roundTripS }) => formatMs(roundTripS * 1000)],
   ['Receiving', 'All cameras on this page', ({ kbps }) => formatBitrate((kbps * 1000) / 8)],
 ];
@@ -112,7 +112,7 @@ export class System {
   }
 
   #showTrouble() {
-    const trouble = badgeOf(this.#process, this.#connected);
+    const trouble = serverTroubleOf(this.#process, this.#connected);
     const label = trouble ? `System: ${trouble}` : 'System';
     this.#button.toggleAttribute('data-trouble', trouble !== '');
     this.#button.setAttribute('aria-label', label);
@@ -129,7 +129,7 @@ export class System {
 }
 
 /** Describe what is wrong with the server; empty if all is well. @param {object} process  From `stats`. */
-export function badgeOf({ cpu_percent: cpu, hub_lag_ms: lag }, connected) {
+export function serverTroubleOf({ cpu_percent: cpu, hub_lag_ms: lag }, connected) {
   if (!connected) return 'disconnected';
   if (cpu >= FULL_PERCENT && lag >= WAITING_MS) return 'the CPU is full';
   return lag >= LATE_MS ? 'the event loop is late' : '';

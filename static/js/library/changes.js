@@ -1,4 +1,4 @@
-/** What operators can do to events and recordings: keep them for ever, or delete them. */
+/** What operators can do to events and recordings: keep them forever, or delete them. */
 import { setText } from '../ui/dom.js';
 import { formatLabel, formatLength, inSentence } from '../ui/format.js';
 import { keyOf } from './cards.js';
@@ -29,13 +29,13 @@ export class Changes extends EventTarget {
     });
   }
 
-  /** Keep an item for ever, or no longer. @param {import('./cards.js').Item} item */
+  /** Keep an item forever, or no longer. @param {import('./cards.js').Item} item */
   async lock({ kind, row }) {
     const locked = !row.locked;
     const { ok, message } = await this.#store.lock(kind, row, locked);
     const what = kind === 'events' ? formatLabel(row.label) : 'The recording';
     if (!ok) this.#toasts.show(`Not changed: ${message}`, 'error');
-    else this.#toasts.show(locked ? `${what} is kept forever.` : `${what} is deleted when it is old.`);
+    else this.#toasts.show(locked ? `${what} is kept forever.` : `${what} is no longer kept forever.`);
   }
 
   /** @param {import('./cards.js').Item} item */
@@ -46,7 +46,7 @@ export class Changes extends EventTarget {
     this.#item = item;
     const title = inSentence(this.#titleOf(row.camera));
     setText(part('title'), isEvent ? `Delete ${formatLabel(row.label)}, ${title}?` : `Delete this recording of ${title}?`);
-    const text = isEvent ? 'The event and its picture are deleted.' : `All ${formatLength(row.to - row.from)} of it are deleted.`;
+    const text = isEvent ? 'The event and its picture will be deleted.' : `All ${formatLength(row.to - row.from)} of it will be deleted.`;
     setText(part('text'), row.locked ? `It is kept forever. ${text}` : text);
     const recordings = isEvent ? this.#recordingsOf(row) : [];
     const length = recordings.reduce((sum, { from, to }) => sum + to - from, 0);

@@ -125,7 +125,7 @@ export class Playback extends EventTarget {
   seek(camera, at, plays) {
     const last = this.#store.recordingsOf(camera).at(-1);
     if (!last) {
-      this.#page.tell(`Nothing of ${this.#page.titleOf(camera)} was recorded on this day.`);
+      this.#page.tell(`${this.#page.titleOf(camera)} has no recordings on this day.`);
       return;
     }
     this.#begin();

@@ -23,7 +23,7 @@ const MAX_NAMED = 4;
  */
 export function describeEmpty({ state, message, cards, filtered, recorded, missing, anything, records, cameras, mayChange, dayName, isToday }) {
   if (state === 'loading' || cards > 0) return null;
-  if (state === 'forbidden') return say('Not for you', message || 'You may not see recordings.');
+  if (state === 'forbidden') return say('No access', message || 'You may not see recordings.');
   if (state === 'failed') return say('The library could not be loaded', message, [{ act: 'retry', word: 'Try again' }]);
   if (filtered) return say('No matching events', `No event on ${dayName} matches the filters.`, [{ act: 'all', word: 'Show everything' }]);
   if (missing) return say('Nothing to show yet', 'A node does not answer. Its recordings and events appear here when it does.');
@@ -58,7 +58,7 @@ function say(title, text, acts = []) {
  */
 export function noteOf(paused, connected, missing, titleOf) {
   if (!connected) return 'Disconnected. What is shown was loaded before; recordings play again once the server is back.';
-  const notes = missing.map(({ node, cameras }) => `The node ${node} does not answer: what it keeps of ${listOf(cameras.map(titleOf))} is not shown.`);
+  const notes = missing.map(({ node, cameras }) => `The node ${node} does not answer: its recordings of ${listOf(cameras.map(titleOf))} are not shown.`);
   if (paused) notes.push(`Recording is paused: ${paused}. It resumes automatically; unlock or delete what is no longer needed.`);
   return notes.join(' ');
 }

@@ -1,5 +1,5 @@
 /** What the server keeps: requests days, recordings and events, and applies changes. */
-import { ask } from '../manage/api.js';
+import { ask } from '../bridge/api.js';
 import { EVERYTHING, FILM, boundsOf, dayOf, matches, mergeRows, monthsOf } from './data.js';
 
 // A small first page comes fast; then the rest, which the timeline needs as well.
@@ -181,7 +181,7 @@ export class LibraryStore extends EventTarget {
     return true;
   }
 
-  /** Load one event, maybe from another day. @param {string} id @returns {Promise<import('../manage/api.js').Answer>} */
+  /** Load one event, maybe from another day. @param {string} id @returns {Promise<import('../bridge/api.js').Answer>} */
   async find(id) {
     const known = this.#events.find((event) => String(event.id) === id);
     if (known) return { ok: true, status: 200, data: known, message: '', headers: null };
@@ -205,7 +205,7 @@ export class LibraryStore extends EventTarget {
     if (ok && turn === this.#turn) this.#emit();
   }
 
-  /** Keep an item for ever, or no longer. @param {'events' | 'recordings'} kind @param {object} row @param {boolean} locked */
+  /** Keep an item forever, or no longer. @param {'events' | 'recordings'} kind @param {object} row @param {boolean} locked */
   async lock(kind, row, locked) {
     const answer = await ask('PATCH', `api/${kind}/${encodeURIComponent(row.id)}`, { body: { locked } });
     if (answer.ok) this.#replace(kind, { ...row, locked });

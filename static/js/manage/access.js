@@ -1,5 +1,5 @@
 /** The tab where admins choose how others reach the server, beginning with creating the first admin. */
-import { ask } from './api.js';
+import { ask } from '../bridge/api.js';
 import { showFieldErrors } from './fields.js';
 import { make } from '../ui/dom.js';
 import { recall, remember } from '../ui/preferences.js';

@@ -1,5 +1,5 @@
 /** The form of one camera, new or known. */
-import { ask } from './api.js';
+import { ask } from '../bridge/api.js';
 import { Field } from './fields.js';
 import { Found } from './found.js';
 import { suggestName, nameFromSource } from './naming.js';
@@ -30,7 +30,7 @@ export class CameraForm extends EventTarget {
 
   /**
    * @param {HTMLFormElement} form
-   * @param {(method: string, path: string, options: object, camera: string) => Promise<import('./api.js').Answer>} change
+   * @param {(method: string, path: string, options: object, camera: string) => Promise<import('../bridge/api.js').Answer>} change
    *   Sends a change of a camera.
    */
   constructor(form, change) {
@@ -118,7 +118,8 @@ export class CameraForm extends EventTarget {
     this.#form.querySelector('[data-save]').textContent = entry === null ? 'Add' : 'Save';
     this.#trial.clear();
     this.#setWrong({});
-    this.#alert(ofFile ? `The ${entry.place} names this camera. Everything else is changed there.` : '');
+    const where = entry?.place === 'command line' ? 'on the command line' : `in the ${entry?.place}`;
+    this.#alert(ofFile ? `This camera is defined ${where}; everything else is changed there.` : '');
     this.#form.querySelector('[data-take-theirs]').hidden = true;
   }
 

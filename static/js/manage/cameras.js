@@ -1,5 +1,5 @@
 /** The cameras tab: the list, the form beside it, and the outcome of each change. */
-import { ask } from './api.js';
+import { ask } from '../bridge/api.js';
 import { CameraForm } from './camera-form.js';
 import { CameraList } from './camera-list.js';
 import { Toasts } from '../ui/toasts.js';

@@ -1,5 +1,5 @@
 /** Sources found on the server: its devices, each with a picture on request, and files. */
-import { ask } from './api.js';
+import { ask } from '../bridge/api.js';
 import { Trial } from './trial.js';
 import { formatBytes, plural } from '../ui/format.js';
 

@@ -1,5 +1,5 @@
 /** The dialog where logged-in people change their own password. */
-import { ask } from './api.js';
+import { ask } from '../bridge/api.js';
 import { showFieldErrors } from './fields.js';
 
 /**
@@ -30,6 +30,6 @@ export function setUpOwnPassword(dialog, openers, tell) {
       return;
     }
     dialog.close();
-    tell('Your password was changed. Other browsers are signed out.');
+    tell('Your password was changed. Other browsers were logged out.');
   });
 }

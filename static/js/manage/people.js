@@ -1,5 +1,5 @@
 /** The people tab: the lists, the form beside them, and the outcome of each change. */
-import { ask } from './api.js';
+import { ask } from '../bridge/api.js';
 import { PeopleList } from './people-list.js';
 import { PersonForm } from './person-form.js';
 import { Secret } from './secret.js';

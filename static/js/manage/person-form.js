@@ -1,5 +1,5 @@
 /** The form of one user or token, new or known. */
-import { ask } from './api.js';
+import { ask } from '../bridge/api.js';
 import { showFieldErrors } from './fields.js';
 import { describeConnection } from './people-list.js';
 import { make } from '../ui/dom.js';

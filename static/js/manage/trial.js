@@ -1,5 +1,5 @@
 /** Tries a source and shows its picture, or why there is none. */
-import { ask } from './api.js';
+import { ask } from '../bridge/api.js';
 
 const PATH = 'api/admin/cameras/try';
 
@@ -33,7 +33,7 @@ export class Trial {
 
   /**
    * @param {object} what  `source`, and optionally `transport`, `verify` and the `camera` whose kept password to use.
-   * @returns {Promise<import('./api.js').Answer>}
+   * @returns {Promise<import('../bridge/api.js').Answer>}
    */
   async run(what) {
     this.#abort.abort();

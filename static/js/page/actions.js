@@ -25,7 +25,7 @@ export class Actions {
    * @param {import('../insight/insight.js').Insight} page.insight
    * @param {import('../library/library.js').Library} page.library
    * @param {import('../views/views.js').Views} page.views
-   * @param {import('../recording/scrubber.js').Scrubber} page.scrubber
+   * @param {import('../timebar/scrubber.js').Scrubber} page.scrubber
    * @param {import('./commands.js').Commands} page.commands
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {() => void} page.openHelp

@@ -26,7 +26,7 @@ export class Commands {
   /** Send a command, and show any error. @param {string} event @param {{camera?: string}} payload */
   async send(event, payload) {
     const reply = await this.tune(event, payload);
-    if (!reply.ok) this.#toasts.show(`Not done: ${reply.message || reply.error}`, 'error');
+    if (!reply.ok) this.#toasts.show(`That failed: ${reply.message || reply.error}`, 'error');
     return reply;
   }
 

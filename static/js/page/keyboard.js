@@ -1,4 +1,4 @@
-/** Listens to the keys of the whole page and performs their actions. */
+/** Listens to the keys of the whole page and turns key presses into actions, which actions.js performs. */
 import { isInMenu } from '../ui/menu.js';
 import { actionFor } from './keymap.js';
 

@@ -16,10 +16,10 @@ const REJECTED_RETRY_MS = 2000;
 /**
  * The connection to the server. It reconnects forever.
  *
- * Events: `hello`, `frame` ({header, bytes}), `camera`, `cameras`, `stats`, `notice`, `event`, as the server sends them;
- * `down` when the connection is lost; `refused` ({message, code}) when the server rejects us; `blocked` when
- * the server answers HTTP but no WebSocket gets through; `moved` when the server we were connected to now redirects
- * elsewhere.
+ * Events: `hello`, `frame` ({header, bytes}), `camera`, `cameras`, `stats`, `notice`, `event`, `rendition` and `views`,
+ * as the server sends them; `down` when the connection is lost; `refused` ({message, code}) when the server rejects us;
+ * `blocked` when the server answers HTTP but no WebSocket gets through; `moved` when the server we were connected to now
+ * redirects elsewhere.
  */
 export class Connection extends EventTarget {
   #base;

@@ -7,7 +7,7 @@ import { nowUnix } from './clock.js';
 import { isWhole, parseHeader } from './header.js';
 import { canDecode } from '../painting/codecs.js';
 import { Painter } from '../painting/painter.js';
-import { Past } from './past.js';
+import { PastRequests } from './past-requests.js';
 import { smoothed } from './rate.js';
 import { Sequence } from './sequence.js';
 import { MAX_FRAMES } from './thinning.js';
@@ -43,7 +43,7 @@ const SETTLED_MS = 200;
  * @property {number} lastSeq        Number of the last frame painted in this watch; -1 before the first.
  * @property {number | null} at      Capture time of the picture on the canvas; null without one.
  * @property {boolean} live          Whether that picture is live; only live pictures are counted.
- * @property {import('./past.js').PastReport} past  The moment of the past shown or requested.
+ * @property {import('./past-requests.js').PastReport} past  The moment of the past shown or requested.
  * @property {string} rendition      Of the picture on the canvas; empty without one.
  * @property {string} reason         Why the server chose it: `fixed`, `tile`, `network`, `decoding` or `server`.
  * @property {string | null} codec   Of the picture on the canvas; null if it is a JPEG.
@@ -108,7 +108,7 @@ export class Viewer {
       await this.#watchReply;
       return connection.request(event, { camera, ...payload });
     };
-    this.#past = new Past(ask, {
+    this.#past = new PastRequests(ask, {
       onChange: () => {
         this.#sendReport();
         if (this.#adjusts && !this.#past.away) this.#adjust();

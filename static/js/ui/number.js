@@ -98,7 +98,7 @@ export function readNumber(text, { min, max, step }) {
   if (fits) return { value, fault: '' };
   const kind = step === 1 ? 'a whole number' : 'a number';
   const pace = step > 0 && step !== 1 ? ` in steps of ${step}` : '';
-  return { value, fault: `“${entered}” cannot be taken; accepted: ${kind} from ${min} to ${max}${pace}` };
+  return { value, fault: `“${entered}” cannot be used; accepted: ${kind} from ${min} to ${max}${pace}` };
 }
 
 /** Show a fault, or hide the note if there is none. @param {HTMLElement} note @param {string} fault */

@@ -8,6 +8,8 @@ const ACTION_MS = 10000;
 export class Toasts {
   #element;
   #template;
+  /** Ends the wait for the next action, see `#leave`. @type {AbortController | null} */
+  #held = null;
 
   /**
    * @param {HTMLElement} element  A live region: screen readers announce what is added.
@@ -32,6 +34,7 @@ export class Toasts {
     for (const other of [...this.#element.children]) {
       if (other.dataset.kind === kind) other.remove();
     }
+    this.#release();
     while (this.#element.children.length >= MAX_TOASTS) this.#element.firstElementChild.remove();
     const known = level in SHOWN_MS ? level : 'info';
     const toast = this.#build(message, known, action);
@@ -57,11 +60,31 @@ export class Toasts {
   }
 
   #expire(toast, shownMs) {
-    let timer = setTimeout(() => toast.remove(), shownMs);
+    let timer = setTimeout(() => this.#leave(toast), shownMs);
     // Keep it under the pointer: somebody is reading it, or about to close it.
     toast.addEventListener('pointerenter', () => clearTimeout(timer));
     toast.addEventListener('pointerleave', () => {
-      timer = setTimeout(() => toast.remove(), shownMs / 2);
+      timer = setTimeout(() => this.#leave(toast), shownMs / 2);
     });
+  }
+
+  // Where toasts have a row of their own, its end would move the button that somebody is about to press. Keep its height
+  // until the next action.
+  #leave(toast) {
+    const { height } = this.#element.getBoundingClientRect();
+    this.#release();
+    toast.remove();
+    this.#element.style.minHeight = `${height}px`;
+    this.#held = new AbortController();
+    const options = { capture: true, once: true, signal: this.#held.signal };
+    for (const action of ['click', 'keydown', 'wheel', 'touchmove']) {
+      document.addEventListener(action, () => this.#release(), options);
+    }
+  }
+
+  #release() {
+    this.#held?.abort();
+    this.#held = null;
+    this.#element.style.minHeight = '';
   }
 }

@@ -1,5 +1,5 @@
 /** The saved views, shared and personal: kept by the server, or without a login by this browser. */
-import { ask } from '../manage/api.js';
+import { ask } from '../bridge/api.js';
 import { capitalize } from '../ui/format.js';
 import { recall, remember } from '../ui/preferences.js';
 import { NONE, addView, changeView, checkKept, removeView } from './local.js';

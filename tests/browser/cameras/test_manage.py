@@ -109,6 +109,32 @@ def test_cameras_are_managed_on_the_page(server: PortholeServer, page: Page) -> 
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
+def test_buttons_do_not_move_when_a_toast_hides(server: PortholeServer, page: Page) -> None:
+    """The toasts' row used to vanish while somebody was about to press a button above it."""
+    log_in(page, server, "ann")
+    page.goto(f"{server.url}?manage=cameras")
+    page.get_by_role("button", name="Add a camera").click()
+    form = page.get_by_role("form", name="Add a camera")
+    add = form.get_by_role("button", name="Add", exact=True)
+    form.get_by_label("Address").fill("test:?size=320x180&fps=2")
+    form.get_by_label("Name").fill("yard")
+    add.click()
+    toast = page.locator("[data-manage-toasts] .toast")
+    toast.hover()  # It stays as long as the pointer is on it.
+    page.get_by_role("button", name="Add a camera").press("Enter")
+    before = add.bounding_box()
+
+    page.mouse.move(5, 300)
+    expect(toast).to_have_count(0)
+    at_rest = add.bounding_box()
+    add.click()
+
+    assert at_rest == before
+    expect(form.locator("[data-form-message]")).to_contain_text("Not saved")
+    assert add.bounding_box() != before
+    page.complaints.clear()  # type: ignore[attr-defined]  # The browser logs the rejected request.
+
+
 def test_media_folder_film_is_added_as_a_camera(
     start_server: Start, page: Page, tmp_path: Path
 ) -> None:
@@ -199,7 +225,7 @@ def test_edit_conflict_is_shown_to_the_admin(server: PortholeServer, page: Page)
     expect(page.locator(".managed-mark")).to_have_text("Command line")
     page.get_by_role("button", name="door door").click()
     form = page.get_by_role("form", name="door")
-    expect(form).to_contain_text("The command line names this camera.")
+    expect(form).to_contain_text("This camera is defined on the command line;")
     expect(form.get_by_label("Address")).to_be_hidden()
     form.get_by_label("Title").fill("Front door")
     token = UsersFile(server.state).add_token("robot", "admin", None)
@@ -209,7 +235,7 @@ def test_edit_conflict_is_shown_to_the_admin(server: PortholeServer, page: Page)
     assert ask_api(server, "PUT", "/door", {"title": "Back door"}, seen).status == 200
 
     form.get_by_role("button", name="Save").click()
-    expect(form).to_contain_text("Somebody else has changed this camera meanwhile.")
+    expect(form).to_contain_text("Somebody else has changed this camera since you opened it.")
     expect(form.get_by_label("Title")).to_have_value("Front door")
     form.get_by_role("button", name="Show their version").click()
     expect(form.get_by_label("Title")).to_have_value("Back door")

@@ -43,12 +43,12 @@ def test_badge_shows_at_most_one_problem(blank: Page) -> None:
     system = in_module(
         blank,
         "insight/system",
-        """({ badgeOf }) => [
-          badgeOf({ cpu_percent: 40, hub_lag_ms: 8 }, true),
-          badgeOf({ cpu_percent: 180, hub_lag_ms: 8 }, true),
-          badgeOf({ cpu_percent: 99, hub_lag_ms: 60 }, true),
-          badgeOf({ cpu_percent: 50, hub_lag_ms: 400 }, true),
-          badgeOf({}, true), badgeOf({ cpu_percent: 40, hub_lag_ms: 8 }, false),
+        """({ serverTroubleOf }) => [
+          serverTroubleOf({ cpu_percent: 40, hub_lag_ms: 8 }, true),
+          serverTroubleOf({ cpu_percent: 180, hub_lag_ms: 8 }, true),
+          serverTroubleOf({ cpu_percent: 99, hub_lag_ms: 60 }, true),
+          serverTroubleOf({ cpu_percent: 50, hub_lag_ms: 400 }, true),
+          serverTroubleOf({}, true), serverTroubleOf({ cpu_percent: 40, hub_lag_ms: 8 }, false),
         ]""",
     )
 

@@ -182,7 +182,7 @@ def test_cyrillic_and_french_keyboards_work(server: PortholeServer, page: Page) 
     press("ш", "KeyI")
     expect(page.get_by_role("dialog", name="System")).to_be_visible()
     press("?", "Digit7")
-    expect(page.locator("[data-help]")).to_contain_text("On a keyboard with other letters")
+    expect(page.locator("[data-help]")).to_contain_text("On a keyboard with another alphabet")
 
 
 def test_typed_numbers_accept_a_decimal_comma(blank: Page) -> None:
@@ -224,11 +224,11 @@ def test_typed_numbers_accept_a_decimal_comma(blank: Page) -> None:
 
     assert found[:4] == [7.5, 7.5, 12, 0.5]
     for text, fault in zip(texts[4:], found[4:-3], strict=True):
-        assert fault == f"“{text}” cannot be taken; accepted: a number from 0.1 to 120"
+        assert fault == f"“{text}” cannot be used; accepted: a number from 0.1 to 120"
     assert found[-3:] == [
-        "“80,5” cannot be taken; accepted: a whole number from 1 to 100",
+        "“80,5” cannot be used; accepted: a whole number from 1 to 100",
         -30,
-        "“7” cannot be taken; accepted: a number from 0 to 100 in steps of 5",
+        "“7” cannot be used; accepted: a number from 0 to 100 in steps of 5",
     ]
 
 
@@ -248,7 +248,7 @@ def test_decimal_comma_is_applied_and_bad_input_explained(
     for text in ("7,5,1", "abc", "1e9"):
         field.fill(text)
         field.press("Enter")
-        expect(knob.locator("[data-note]")).to_contain_text(f"“{text}” cannot be taken")
+        expect(knob.locator("[data-note]")).to_contain_text(f"“{text}” cannot be used")
         expect(field).to_have_attribute("aria-invalid", "true")
     field.press("Tab")
     expect(field).to_have_value(ABOUT_FIVE)
@@ -269,7 +269,7 @@ def test_decimal_comma_is_applied_and_bad_input_explained(
         control.evaluate("row => { row.closest('details').open = true; }")
         control.locator(".number").first.fill(text)
         page.keyboard.press("Tab")
-        expect(control.locator("[data-note]")).to_contain_text(f"“{text}” cannot be taken")
+        expect(control.locator("[data-note]")).to_contain_text(f"“{text}” cannot be used")
     page.locator("[data-control='crop'] .number").first.fill("12,5")
     page.keyboard.press("Enter")
     wait_until(lambda: crop_of(viewer, "one")[0] == 0.125)

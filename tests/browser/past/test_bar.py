@@ -84,17 +84,17 @@ def test_time_bar_describes_every_state(blank: Page) -> None:
         ({}, "live", "Live", "^$"),
         ({"condition": "starting"}, "now", "Now", "^$"),
         ({"condition": "retrying", "goesOn": False}, "now", "Offline", "^Nothing since .*:40"),
-        ({"connected": False}, "gone", "Disconnected", "once the server is connected"),
+        ({"connected": False}, "gone", "Disconnected", "once the page has reconnected"),
         ({"kept": None, "status": None}, "loading", "", "^$"),
-        ({"kept": None}, "empty", "", "^Nothing is remembered yet"),
+        ({"kept": None}, "empty", "", "^Nothing is kept yet"),
         ({"kept": None, "condition": "retrying"}, "empty", "Offline", "is offline, and nothing"),
         ({"kept": None, "condition": "stopped"}, "empty", "Stopped", "is stopped, and nothing"),
-        ({"kept": None, "off": True}, "empty", "", "not remembered"),
+        ({"kept": None, "off": True}, "empty", "", "^Looking back is off"),
         ({"kept": None, "status": 403}, "empty", "", "may not look back"),
         ({"kept": None, "status": 503}, "empty", "", "cannot be loaded now"),
         ({"at": 1030}, "past", "", "^$"),
         ({"at": 1000}, "past", "", "the oldest picture"),
-        ({"at": 990}, "past", "", "Only this picture is left"),
+        ({"at": 990}, "past", "", "the only picture still kept"),
         ({"at": 1030, "past": {**past, "speed": -1}}, "past", "", "shows key frames only"),
         ({"at": 1030, "past": {**past, "speed": -1}, "video": False}, "past", "", "^$"),
         ({"at": 1030, "past": {**past, "fault": "No node."}}, "past", "", "^No node"),
@@ -102,7 +102,7 @@ def test_time_bar_describes_every_state(blank: Page) -> None:
 
     told = in_module(
         blank,
-        "recording/scrubber-words",
+        "timebar/scrubber-words",
         "({ describeBar }, cases) => cases.map((one) => describeBar(one))",
         [{**usual, **case} for case, *_ in cases],
     )
@@ -120,7 +120,7 @@ def show_bar(page: Page, listen: str) -> None:
     )
     in_module(
         page,
-        "recording/scrubber-bar",
+        "timebar/scrubber-bar",
         """async ({ ScrubberBar }, listen) => {
           const element = document.querySelector('#bar');
           for (const name of ['kept', 'gaps', 'ticks', 'marks', 'clip', 'head', 'begin', 'end']) {
@@ -204,12 +204,12 @@ def test_change_event_names_the_moved_camera(blank: Page) -> None:
     """
     told = in_module(
         blank,
-        "recording/past",
-        """({ Past }) => {
+        "timebar/past-control",
+        """({ PastControl }) => {
           const tile = { name: 'door', viewer: { past: { wanted: null } } };
           const tiles = new Map([['door', tile]]);
           const grid = Object.assign(new EventTarget(), { focused: null, tiles });
-          const past = new Past(grid, {});
+          const past = new PastControl(grid, {});
           const told = [];
           past.addEventListener('change', ({ detail }) => told.push(detail.tile?.name ?? null));
           grid.dispatchEvent(new CustomEvent('past', { detail: { tile } }));

@@ -173,7 +173,7 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
     assert told == [
         None,
         None,
-        ["Not for you", []],
+        ["No access", []],
         ["The library could not be loaded", ["retry"]],
         ["No matching events", ["all"]],
         ["Nothing is recorded yet", ["record-motion", "record-always"]],
@@ -186,6 +186,6 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
     assert well == ""
     assert paused.startswith("Recording is paused: No space left on device")
     expected = (
-        "The node attic does not answer: what it keeps of the door and the yard is not shown."
+        "The node attic does not answer: its recordings of the door and the yard are not shown."
     )
     assert missing == expected

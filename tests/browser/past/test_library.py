@@ -310,7 +310,7 @@ def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None
     expect(page.get_by_text("Car is kept forever.")).to_be_visible()
     assert ask(page, path)["events"][0]["locked"]
     page.keyboard.press("l")
-    expect(page.get_by_text("Car is deleted when it is old.")).to_be_visible()
+    expect(page.get_by_text("Car is no longer kept forever.")).to_be_visible()
 
     page.keyboard.press("Delete")
     expect(page.locator("[data-delete-title]")).to_have_text("Delete Car, yard?")

@@ -8,7 +8,7 @@ from tests.support.browser.chromium import (
     in_module,
 )
 
-# A Past, and a server that replies when the test says so; `asked` records its requests.
+# A PastRequests, and a server that replies when the test says so; `asked` records its requests.
 RIG = """(() => {
   const asked = [];
   const waiting = [];
@@ -19,7 +19,7 @@ RIG = """(() => {
   const told = [];
   const switches = [];
   const plain = [];
-  const past = new module.Past((event, payload) => {
+  const past = new module.PastRequests((event, payload) => {
     plain.push(payload.video === false);
     asked.push([event, payload.at ?? payload.speed ?? null]);
     return new Promise((resolve) => waiting.push(resolve));
@@ -42,7 +42,9 @@ RIG = """(() => {
 
 def with_past(page: Page, body: str) -> Any:
     """Run a test of a viewer's position."""
-    return in_module(page, "stream/past", f"async (module) => {{ const rig = {RIG}; {body} }}")
+    return in_module(
+        page, "stream/past-requests", f"async (module) => {{ const rig = {RIG}; {body} }}"
+    )
 
 
 def test_frames_of_an_older_seek_are_ignored(blank: Page) -> None:

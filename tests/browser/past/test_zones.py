@@ -21,7 +21,7 @@ def test_zones_are_drawn_and_undone(blank: Page) -> None:
     """Corners stay within the picture; a zone with fewer than three is dropped."""
     result = in_module(
         blank,
-        "recording/zones-shape",
+        "timebar/zones-shape",
         """(zones) => {
           const drawings = new zones.Drawings(zones.drawingOf([]));
           for (const corner of [[-1, 0.2], [0.5, 0.2], [0.5, 2]]) {

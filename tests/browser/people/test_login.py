@@ -84,7 +84,7 @@ def test_login_page_explains_that_a_first_user_was_added(
     people.add("ada", "operator")
 
     expect(page).to_have_url(server.url + "login?camera=yard&why=users")
-    expect(page.get_by_role("alert")).to_have_text("This server has users now. Log in to go on.")
+    expect(page.get_by_role("alert")).to_have_text("This server has users now. Log in to continue.")
     log_in_by_hand(page, "ada", "wrong password")
     expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
     log_in_by_hand(page, "ada")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from server.recording.disk.index import Event, Index, Recorded
 __all__ = ["SmallDisk", "assert_plays", "rebuilt", "rows_of", "small_disk"]
 
 PIECE = bytes(1 << 16)
+RELEASE_S = 5.0
 
 Rows = tuple[list[Recorded], list[Event]]
 
@@ -72,8 +74,18 @@ class SmallDisk:
             self._keeps_full.join(10)
 
     def remount(self, how: str) -> None:
-        """Remount with an option such as ``ro``, which fails while a file is open for writing."""
-        self._run("mount", "-o", f"remount,{how}", str(self.folder))
+        """Remount with an option such as ``ro``, which fails while a file is open for writing.
+
+        The kernel releases closed files a moment later, so a busy disk is tried again.
+        """
+        deadline = time.monotonic() + RELEASE_S
+        while True:
+            try:
+                return self._run("mount", "-o", f"remount,{how}", str(self.folder))
+            except PermissionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def close(self) -> None:
         """Unmount it."""

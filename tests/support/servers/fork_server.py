@@ -281,13 +281,13 @@ def import_all() -> None:
     for name in LATE:
         importlib.import_module(name)
     from server.app import STATIC
-    from server.web.http.static_files import open_library
+    from server.web.http.static_files import open_assets
     from tests.support.servers.kept_templates import keep_templates
 
     # Build the bundle that every page requests once.
-    library = open_library(STATIC)
+    assets = open_assets(STATIC)
     for path in ("css/dashboard.css", "css/login.css", "js/main.js", "js/stream/worker.js"):
-        library.find(path, joined=True)
+        assets.find(path, joined=True)
     keep_templates(ROOT / "templates")
     draw_lines()
 

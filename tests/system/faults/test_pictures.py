@@ -57,7 +57,7 @@ def test_camera_without_a_valid_picture_becomes_stalled(
     camera.fault = "none"
     board.until_live("door")
 
-    assert "not complete" in shown["reason"]
+    assert "incomplete" in shown["reason"]
     assert "door" in ready
 
 

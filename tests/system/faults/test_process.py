@@ -256,7 +256,7 @@ def test_blocked_hub_is_detected(start_server: Start, connect: Connect) -> None:
     assert status_of(server, "readyz") == (200, "ok\n")
 
     server.send_signal(signal.SIGUSR2)
-    wait_until(lambda: any("stood still" in line for line in server.log))
+    wait_until(lambda: any("has been blocked" in line for line in server.log))
     seen = wait_until(lambda: "lags" in (said := status_of(server, "readyz"))[1] and said)
     wait_until(lambda: status_of(server, "readyz")[0] == 200)
     board.until_live("test")

@@ -153,7 +153,7 @@ def test_start_retries_a_refused_login(make_camera: MakeCamera) -> None:
     camera = make_camera(LoginRefused("it refused the user name or password"), source)
     camera.set_viewers(1)
     until(lambda: camera.state == "retrying")
-    assert camera.reason.startswith("it refused the user name or password; tried again every 5 min")
+    assert camera.reason.startswith("it refused the user name or password; retrying every 5 min")
     camera.set_viewers(0)
     camera.check()
     camera.set_viewers(1)

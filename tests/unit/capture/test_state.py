@@ -308,7 +308,7 @@ def test_refused_login_is_reported_and_retried_rarely(told: Told, clock: FakeClo
     state.fail("it refused the user name or password", refused=True)
     state.back_off()
     assert state.reason == (
-        "it refused the user name or password; tried again every 5 min; Start tries at once"
+        "it refused the user name or password; retrying every 5 min; press Start to retry now"
     )
     state.watched_by(0)
     assert state.retry_in_s == pytest.approx(300)
@@ -404,7 +404,7 @@ def test_viewer_of_a_recorded_camera_finds_it_live(told: Told, clock: FakeClock)
     assert state.current == "live"
     for _ in range(25):
         clock.advance(0.5)
-        state.arrived(broken="a picture arrived damaged")
+        state.arrived(broken="received a damaged picture")
         state.refresh()
     assert state.current == "stalled"
 
@@ -421,7 +421,7 @@ def test_undecodable_video_is_stalled(told: Told, clock: FakeClock) -> None:
     state.delivered()
     for _ in range(25):
         clock.advance(0.5)
-        state.arrived(broken="a picture arrived damaged")
+        state.arrived(broken="received a damaged picture")
         state.refresh()
 
     assert state.current == "stalled"

@@ -271,7 +271,7 @@ def test_undecodable_video_is_stalled(
             broken[at + 8 : at + 48] = bytes(range(200, 240))
     path = tmp_path / "broken.h264"
     path.write_bytes(broken)
-    monkeypatch.setattr("server.capture.state.PROBE_S", 0.0)
+    monkeypatch.setattr("server.capture.state.SEEN_PROBE_S", 0.0)
     watched = watch(f"file:{path}")
 
     until(lambda: watched.camera.state == "stalled", 30)

@@ -209,8 +209,8 @@ def test_example_command_in_the_docs_works(
 
     turns = []
     for _ in range(2):
-        control.execute("ann", names["Flip"](camera="door"))
+        control.execute("ann", names["RotateHalf"](camera="door"))
         turns.append(camera.transform.rotate)
 
     assert turns == [180, 0]
-    assert notices == [("info", "Door was flipped by ann", "door")] * 2
+    assert notices == [("info", "Door was rotated by half a turn by ann", "door")] * 2

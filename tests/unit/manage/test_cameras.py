@@ -182,8 +182,8 @@ def test_unused_camera_is_reported_at_start(start: Start, tmp_path: Path) -> Non
     node.run()
 
     assert (
-        "warning: The camera yard of the page is not used: the command line has a camera of the "
-        "same name" in told
+        "warning: Camera yard, added on the page, is not used: the command line has a camera of "
+        "the same name" in told
     )
 
 

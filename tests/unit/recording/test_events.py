@@ -222,7 +222,7 @@ def test_events_left_open_by_a_killed_server_are_ended(tmp_path: Path) -> None:
 
 
 def test_open_event_from_the_future_ends_at_a_restart(tmp_path: Path) -> None:
-    """After the clock was set back it began in the future, and so went on for ever: "now"."""
+    """After the clock was set back it began in the future, and so went on forever: "now"."""
     began = time.time() + 3600
     again = left_open(tmp_path / "media", ("door", began))
 

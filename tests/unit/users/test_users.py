@@ -342,7 +342,7 @@ def test_page_cannot_remove_the_last_admin(tmp_path: Path) -> None:
 
 
 def test_a_list_without_admins_can_be_changed(tmp_path: Path) -> None:
-    """A program with an admin's token can go on managing users where no user ever was an admin."""
+    """A program with an admin's token can still manage users if no user was ever an admin."""
     UsersFile(tmp_path).add_user("otto", "operator", None, PASSWORD)
 
     UsersFile(tmp_path, keeps_admin=True).change_user("otto", "viewer", None, False)

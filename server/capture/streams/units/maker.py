@@ -117,7 +117,7 @@ class UnitMaker:
         return data, False
 
     def _is_plain(self, data: bytes) -> bool:
-        """Return whether it is no key frame and has no parameter sets, like nearly all.
+        """Return whether it is not a key frame and has no parameter sets, like nearly all.
 
         Finding the end of its slice would take as long as everything else that is done with it.
         """

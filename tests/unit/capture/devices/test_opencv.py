@@ -7,30 +7,30 @@ import numpy as np
 import pytest
 
 from server.capture.devices import opencv as video
-from server.capture.devices.opencv import Video
+from server.capture.devices.opencv import OpenCvVideo
 from server.capture.frames.frame import Image, Jpeg
 from server.errors import PictureError
 
 
 @pytest.fixture
-def jpegs(tmp_path: Path) -> Video:
+def jpegs(tmp_path: Path) -> OpenCvVideo:
     """A source of JPEG pictures, like a webcam's; here they come from a file."""
     return open_film(tmp_path / "film.avi", "MJPG")
 
 
 @pytest.fixture
-def pixels(tmp_path: Path) -> Video:
+def pixels(tmp_path: Path) -> OpenCvVideo:
     """A source of pictures that are not JPEG."""
     return open_film(tmp_path / "film.mp4", "mp4v")
 
 
-def open_film(path: Path, codec: str) -> Video:
+def open_film(path: Path, codec: str) -> OpenCvVideo:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10.0, (64, 48))
     for shade in (30, 70, 110):
         writer.write(np.full((48, 64, 3), shade, np.uint8))
     writer.release()
     # Makes FFmpeg return undecoded data, as AS_SENT_BY_V4L2 does with V4L2.
-    return Video(cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), (cv2.CAP_PROP_FORMAT, -1.0))
+    return OpenCvVideo(cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), (cv2.CAP_PROP_FORMAT, -1.0))
 
 
 class Answering:
@@ -51,7 +51,7 @@ class Answering:
         pass
 
 
-def test_jpeg_passes_through_undecoded(jpegs: Video) -> None:
+def test_jpeg_passes_through_undecoded(jpegs: OpenCvVideo) -> None:
     """A JPEG is decoded only if its quality is above what is accepted."""
     assert jpegs.grab()
     jpeg = jpegs.retrieve(jpeg_up_to=100)
@@ -63,7 +63,7 @@ def test_jpeg_passes_through_undecoded(jpegs: Video) -> None:
     jpegs.close()
 
 
-def test_gray_picture_becomes_colour(pixels: Video) -> None:
+def test_gray_picture_becomes_colour(pixels: OpenCvVideo) -> None:
     """A frame always has three channels."""
     pixels._capture = Answering(True, np.full((48, 64), 7, np.uint8))  # type: ignore[assignment]
 

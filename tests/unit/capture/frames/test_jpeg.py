@@ -121,8 +121,8 @@ def test_jpeg_with_fill_bytes_is_accepted() -> None:
     [
         (b"", "not a JPEG"),
         (b"hello", "not a JPEG"),
-        (b"\xff\xd8", "not complete"),
-        (jpeg(64, 48)[:-40], "not complete"),
+        (b"\xff\xd8", "incomplete"),
+        (jpeg(64, 48)[:-40], "incomplete"),
         (b"\xff\xd8\xff\xd9", "size"),
         (b"\xff\xd8\xff\xe0\x00\x00\xff\xd9", "size"),
         (b"\xff\xd8\xff\xc0\x00\x0b\x08\xff\xff\xff\xff\x01\x01\x11\x00\xff\xd9", "65535 x 65535"),

@@ -30,9 +30,9 @@ def test_ended_stream_is_lost(isolate: Open, camera: FakeCamera) -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (part(jpeg()[:-100]), "not complete"),
-        (part(b""), "holds no JPEG picture"),
-        (part(bytes(range(256)) * 20), "holds no JPEG picture"),
+        (part(jpeg()[:-100]), "incomplete"),
+        (part(b""), "is not a JPEG picture"),
+        (part(bytes(range(256)) * 20), "is not a JPEG picture"),
         (part(jpeg()[:300] + b"\xff\xd9"), "JPEG"),
     ],
     ids=["truncated", "empty", "garbage", "hollow"],

@@ -87,7 +87,7 @@ def play(source: FakeVideo, sampler: MotionSampler, clock: Clock, seconds: float
     for _ in range(round(seconds * FPS)):
         source.grab()
         if sampler.is_due():
-            sampler.look()
+            sampler.decode_and_examine()
         clock.advance(1 / FPS)
 
 

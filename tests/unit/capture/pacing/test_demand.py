@@ -9,7 +9,7 @@ from server.capture.frames.rendition import FULL, Rendition
 from server.capture.motion.settings import MOTION_INTERVAL_S
 from server.capture.pacing import demand as demand_module
 from server.capture.pacing import schedule as schedule_module
-from server.capture.pacing.demand import PROBE_S, UNSEEN_PROBE_S, PictureDemand
+from server.capture.pacing.demand import SEEN_PROBE_S, UNSEEN_PROBE_S, PictureDemand
 from server.capture.pacing.measured import Measured
 from server.capture.pacing.schedule import Schedule
 from tests.support.fakes import FakeClock
@@ -45,7 +45,7 @@ def test_without_picture_viewers_only_key_frames_are_wanted(
     assert wanted.demand.due() < clock.now
     assert wanted.demand.keys_only()
     wanted.advance()
-    assert wanted.demand.due() == clock.now + PROBE_S
+    assert wanted.demand.due() == clock.now + SEEN_PROBE_S
     wanted.set_renditions([FULL])
     assert wanted.pictures
     assert wanted.demand.due() < clock.now
@@ -62,7 +62,7 @@ def test_unwatched_camera_is_decoded_rarely(wanted: PictureDemand, clock: FakeCl
     wanted.restart()
     wanted.watch(True, seen=False)
     wanted.advance()
-    assert wanted.demand.due() == clock.now + PROBE_S
+    assert wanted.demand.due() == clock.now + SEEN_PROBE_S
     wanted.advance()
     assert wanted.demand.due() == clock.now + UNSEEN_PROBE_S
 
@@ -70,7 +70,7 @@ def test_unwatched_camera_is_decoded_rarely(wanted: PictureDemand, clock: FakeCl
 
     assert wanted.demand.due() < clock.now
     wanted.advance()
-    assert wanted.demand.due() == clock.now + PROBE_S
+    assert wanted.demand.due() == clock.now + SEEN_PROBE_S
 
 
 def test_motion_detection_requests_pictures_without_viewers(
@@ -78,7 +78,7 @@ def test_motion_detection_requests_pictures_without_viewers(
 ) -> None:
     """Motion detection gets five a second, whatever the camera's rate; viewers get all."""
     wanted.set_renditions([])
-    wanted.set_looking(True)
+    wanted.set_searching(True)
 
     assert wanted.pictures
     assert wanted.demand.due() < clock.now
@@ -98,7 +98,7 @@ def test_motion_detection_follows_the_polling_rate(wanted: PictureDemand, clock:
     for one in (wanted, polled):
         one.watched = True
         one.set_renditions([])
-        one.set_looking(True)
+        one.set_searching(True)
         one.advance()
 
     assert wanted.demand.due() == clock.now + MOTION_INTERVAL_S

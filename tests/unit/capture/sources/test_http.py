@@ -105,7 +105,7 @@ def test_end_of_stream_is_reported(camera: FieldCamera, open_url: Open) -> None:
 
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("silent", "sent nothing for 0.5 s"), ("drips", "no picture in what it sent for 0.5 s")],
+    [("silent", "sent nothing for 0.5 s"), ("drips", "data without a picture for 0.5 s")],
 )
 def test_camera_without_pictures_times_out(
     path: str, said: str, camera: FieldCamera, open_url: Open
@@ -166,13 +166,13 @@ def test_still_survives_a_closed_connection(camera: FieldCamera, open_url: Open)
 
 def test_truncated_still_is_reported(camera: FieldCamera, open_url: Open) -> None:
     """A truncated still is reported; while the camera runs, it costs one picture."""
-    assert "not complete" in refusal(open_url, camera.url("half"))
+    assert "incomplete" in refusal(open_url, camera.url("half"))
 
     source = open_url(camera.url("still"))
     grab(source)
     source._client._url = camera.url("half")
     assert source.grab()
-    with pytest.raises(PictureError, match="not complete"):
+    with pytest.raises(PictureError, match="incomplete"):
         source.retrieve()
     source._client._url = camera.url("still")
     assert grab(source) in PICTURES

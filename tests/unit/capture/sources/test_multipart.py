@@ -98,7 +98,7 @@ def test_truncated_picture_costs_only_itself(cut: int, framed: type[bytes]) -> N
         faults.append(parser.fault)
 
     assert found == [SMALL[0], SMALL[2], SMALL[3]]
-    assert any("JPEG picture arrived" in fault for fault in faults)
+    assert any(fault.startswith(("received a JPEG", "received an incomplete")) for fault in faults)
 
 
 @pytest.mark.parametrize("wrong", [-2, 1, 500, 20_000, 10**15])
@@ -138,7 +138,7 @@ def test_part_without_a_picture_is_reported(body: bytes) -> None:
     found = parser.feed(part(SMALL[0]) + part(body) + b"--b\r\n")
 
     assert found == [SMALL[0]]
-    assert parser.fault == "a part arrived that holds no JPEG picture"
+    assert parser.fault == "received a part that is not a JPEG picture"
 
 
 def test_part_of_another_type_is_skipped_silently() -> None:

@@ -216,7 +216,7 @@ def test_bulk_deletion_does_not_block_writing(
 def test_open_file_can_be_locked_and_deleted(
     writer: Writer, storage: Storage, film: list[Unit], media: Path
 ) -> None:
-    """The lock is stored in the file; after it is deleted, recording goes on in a new one."""
+    """The lock is stored in the file; after it is deleted, recording continues in a new one."""
     writer.put("door", film, "always")
     key = writer.call(lambda: writer.open["door"].id)
     path = recording_path(media, key)

@@ -137,7 +137,7 @@ def test_token_command_prints_embed_addresses(tmp_path: Path) -> None:
     assert "/clip/door.mp4?token=" in past.stdout.splitlines()[-1]
     assert "past   embed     door, with clips\n" in run(token_command, ["list", *state]).output
     bare = run(token_command, ["add", "octo", "--role", "viewer", "--clips", *state])
-    assert "accepted: with --embed" in str(bare.exception)
+    assert "accepted: only together with --embed" in str(bare.exception)
     wrong = run(token_command, [*arguments, "--url", "cameras.example", *state])
     assert "accepted: http://" in str(wrong.exception)
     missing = run(token_command, ["add", "octo", *state])

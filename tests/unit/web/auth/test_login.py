@@ -133,7 +133,7 @@ def test_login_cookie_is_protected(site: Site) -> None:
 @pytest.mark.parametrize(
     ("why", "said"),
     [
-        ("users", "This server has users now. Log in to go on."),
+        ("users", "This server has users now. Log in to continue."),
         ("ended", "Your login has ended"),
         ("<b>", None),
         ("", None),

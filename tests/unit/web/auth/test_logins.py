@@ -46,7 +46,7 @@ def test_login_file_contains_no_cookie_values(site: Site) -> None:
 
 
 def test_a_login_ends_after_a_month(tmp_path: Path, clock: FakeClock) -> None:
-    """A forgotten browser does not stay logged in for ever."""
+    """A forgotten browser does not stay logged in forever."""
     UsersFile(tmp_path).add_user("ada", "viewer", None, PASSWORD)
     people = UsersFile(tmp_path).load()
     ada = people.user("ada")

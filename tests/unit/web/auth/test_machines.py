@@ -131,12 +131,12 @@ def test_refusal_says_what_was_wrong(site: Site) -> None:
     ]
 
     assert said == [
-        "log in, or show a token\n",
+        "log in, or send a token\n",
         "this token is unknown, or was removed\n",
         "name or password is wrong\n",
     ]
     assert client.get("/api/cameras?token=x").text == "this token is unknown, or was removed\n"
-    assert "does not count in an address" in client.get(f"/api/cameras?token={token}").text
+    assert "is not accepted in a URL" in client.get(f"/api/cameras?token={token}").text
 
 
 @pytest.mark.parametrize("name", ["Ada", "ADA", "ada"])

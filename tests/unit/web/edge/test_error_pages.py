@@ -60,7 +60,7 @@ ERRORS = [
     ("/event/door_20261126_120000000.jpg", {}, 404, "This is no longer kept"),
     ("/clip/shed.mp4?from=1&to=2", {}, 404, "There is nothing here"),
     ("/clip/door.mp4", {}, 400, "That did not work"),
-    ("/api/admin/cameras/try", {}, 405, "This is no page"),
+    ("/api/admin/cameras/try", {}, 405, "This is not a page"),
     ("/api/clips", {"method": "POST"}, 415, "That did not work"),
     ("/stream/door.mp4", {}, 406, "There is no video"),
     ("/?" + "x" * 5000, {}, 414, "This address is too long"),
@@ -198,6 +198,9 @@ def test_error_text_becomes_sentences() -> None:
     assert say("there is no camera 'x'; cameras here: none") == (
         "There is no camera 'x'; cameras here: none."
     )
-    assert say("ada may not see this") == "You are known here as ada, who may not see this."
+    assert say("ada may not see this") == "You are logged in as ada, who may not see this."
+    assert say("hall may not see this", has_token=True) == (
+        "The token hall does not give access to this."
+    )
     assert "1795681234" not in say("there is 1795681234.000 to 1795681290.500")
     assert say("") == ""

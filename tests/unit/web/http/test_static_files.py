@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from server.web.http.static_files import Library, StaticFiles, accepts_gzip
+from server.web.http.static_files import StaticAssets, StaticFiles, accepts_gzip
 
 SCRIPT = "import { one } from './one.js';\n" + "one();\n" * 300
 KEPT = "public, max-age=31536000, immutable"
@@ -40,26 +40,26 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(root: Path) -> Library:
-    library = Library(root)
-    assert len(library.version) == 12
-    return library
+def assets(root: Path) -> StaticAssets:
+    assets = StaticAssets(root)
+    assert len(assets.version) == 12
+    return assets
 
 
 @pytest.fixture
-def client(library: Library) -> Client:
-    return Client(StaticFiles(library, elsewhere, stay_secure=True))
+def client(assets: StaticAssets) -> Client:
+    return Client(StaticFiles(assets, elsewhere, stay_secure=True))
 
 
 def ask(client: Client, path: str, **headers: str) -> TestResponse:
     return client.get(f"/static/{path}", headers=headers)
 
 
-def test_versioned_files_are_joined_and_cached(client: Client, library: Library) -> None:
+def test_versioned_files_are_joined_and_cached(client: Client, assets: StaticAssets) -> None:
     """Under the version, all imports are in one file, which is cached for good."""
-    script = ask(client, f"{library.version}/js/main.js")
-    sheet = ask(client, f"{library.version}/css/all.css")
-    others = ask(client, f"{library.version}/vendor/lib.js")
+    script = ask(client, f"{assets.version}/js/main.js")
+    sheet = ask(client, f"{assets.version}/css/all.css")
+    others = ask(client, f"{assets.version}/vendor/lib.js")
 
     assert (script.status_code, script.headers["Cache-Control"]) == (200, KEPT)
     assert script.content_type == "text/javascript; charset=utf-8"
@@ -88,13 +88,13 @@ def test_other_versions_are_served_without_caching(client: Client) -> None:
     assert answer.headers["Cache-Control"] == "no-cache"
 
 
-def test_changed_file_changes_the_version(client: Client, library: Library, root: Path) -> None:
+def test_changed_file_changes_the_version(client: Client, assets: StaticAssets, root: Path) -> None:
     """The next page opened has it, without a restart of the server."""
-    before = library.version
+    before = assets.version
     (root / "js" / "one.js").write_text("export const one = () => 2;\n")
     os.utime(root / "js" / "one.js", (1, 1))
 
-    after = library.version
+    after = assets.version
 
     assert after != before
     assert "() => 2" in ask(client, f"{after}/js/main.js").text

@@ -17,8 +17,8 @@ from server.commands import COMMANDS
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
 from server.loop import hub
+from server.web.socket.message_filter import Json, Verdict, check_message
 from server.web.socket.session import Session
-from server.web.socket.validation import Json, Verdict, check_message
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket
 from tests.support.fakes import offline_camera, settle, until
 

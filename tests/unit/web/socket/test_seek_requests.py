@@ -31,16 +31,16 @@ class Desk:
         self.rewind = filled(*kept)
         self.made: list[Sequence[Unit]] = []
         control: Any = SimpleNamespace(camera=lambda name: camera)
-        self._looking = SeekRequests(control, lambda name: self.rewind, self._make)
+        self._seeks = SeekRequests(control, lambda name: self.rewind, self._make)
         self.session.watch(fanout)
 
     def seek(self, at: float | None, video: bool = True, packed: bool = False) -> dict[str, Any]:
         wanted = None if at is None else T0 + at
         payload = SeekPayload(camera="door", at=wanted, video=video, packed=packed)
-        return self._looking.seek(self.session, payload)
+        return self._seeks.seek(self.session, payload)
 
     def play(self, speed: float) -> dict[str, Any]:
-        return self._looking.play(self.session, PlayPayload(camera="door", speed=speed))
+        return self._seeks.play(self.session, PlayPayload(camera="door", speed=speed))
 
     def ack(self, seq: int) -> None:
         self.session.acknowledge("door", seq)
@@ -310,7 +310,7 @@ def test_failed_seek_changes_nothing(camera: Camera, fanout: Fanout) -> None:
     def refuse(units: Sequence[Unit]) -> bytes:
         raise RequestError("unavailable", "it took too long")
 
-    desk._looking._to_jpeg = refuse
+    desk._seeks._to_jpeg = refuse
 
     with pytest.raises(RequestError, match="too long"):
         desk.seek(0.5)
@@ -318,7 +318,7 @@ def test_failed_seek_changes_nothing(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_client_can_request_jpeg_for_one_seek(camera: Camera, fanout: Fanout) -> None:
-    """A failing decoder is not given the same group for ever; the next seek is video again."""
+    """A failing decoder is not given the same group forever; the next seek is video again."""
     units = video(3)
     desk = Desk(camera, fanout, units)
     desk.session.watch(fanout, codecs=frozenset({"h264"}))

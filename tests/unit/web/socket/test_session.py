@@ -120,7 +120,7 @@ def test_acknowledgement_bypasses_engineio(
 def test_malformed_acknowledgement_gives_no_credit(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout, message: str
 ) -> None:
-    """A malformed ``ack`` is left to the validation of messages, and gives no credit."""
+    """A malformed ``ack`` is left to the message filter, and gives no credit."""
     session.watch(fanout)
     put_frame(camera, 1)
     wait_sent(line, 1)

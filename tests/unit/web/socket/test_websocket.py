@@ -358,7 +358,7 @@ def test_send_to_a_closed_connection_raises(link: Link) -> None:
 
 
 def test_send_to_a_stalled_peer_times_out(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer does not wait for ever for a peer that never reads."""
+    """A writer does not wait forever for a peer that never reads."""
     monkeypatch.setattr(transport, "WRITE_DEADLINE_S", 0.01)
     websocket, _ = link
     websocket.offer(packet(1))

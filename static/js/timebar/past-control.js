@@ -9,7 +9,7 @@ export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 // For this long after the return to live, keys still act on the past: somebody may press one more.
 const LINGER_MS = 3000;
 
-export class Past extends EventTarget {
+export class PastControl extends EventTarget {
   #grid;
   #clock;
   #together = false;

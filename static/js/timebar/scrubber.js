@@ -7,7 +7,7 @@ import { withToken } from '../bridge/embed.js';
 import { setText, setTitle } from '../ui/dom.js';
 import { formatAgo, formatLabel, formatWhen, formatAgoSpoken } from '../ui/format.js';
 import { MAX_CLIP_S, formatClip } from './clip.js';
-import { SPEEDS } from './past.js';
+import { SPEEDS } from './past-control.js';
 import { ScrubberBar } from './scrubber-bar.js';
 import { ScrubberPreview } from './scrubber-preview.js';
 import { describeBar } from './scrubber-words.js';
@@ -47,7 +47,7 @@ export class Scrubber extends EventTarget {
 
   /**
    * @param {HTMLElement} element
-   * @param {import('./past.js').Past} past
+   * @param {import('./past-control.js').PastControl} past
    * @param {(camera: string, from: number, to: number) => Promise<boolean>} saveClip
    */
   constructor(element, past, saveClip) {

@@ -20,7 +20,7 @@ const REFUSALS = { 401: 'You have been logged out.', 403: 'You may not look back
  * @property {import('../ui/timescale.js').Span | null} kept  What the server keeps.
  * @property {boolean} goesOn       Whether `kept` reaches up to now.
  * @property {number | null} at     The shown moment; null for live.
- * @property {import('../stream/past.js').PastReport} past
+ * @property {import('../stream/past-requests.js').PastReport} past
  * @property {boolean} video        Whether the shown picture came as video.
  * @property {boolean} off          Whether the rewind is off for this camera.
  *
@@ -30,7 +30,7 @@ const REFUSALS = { 401: 'You have been logged out.', 403: 'You may not look back
  */
 export function describeBar(facts) {
   const { connected, condition, at, kept, goesOn } = facts;
-  if (!connected) return { state: 'gone', word: WORDS.gone, note: 'The past can be seen again once the server is connected.' };
+  if (!connected) return { state: 'gone', word: WORDS.gone, note: 'You can look back again once the page has reconnected.' };
   if (kept === null && at === null) return describeNothing(facts);
   if (at !== null) return { state: 'past', word: '', note: noteOfPast(facts) };
   const note = facts.past.fault || (goesOn ? '' : `Nothing since ${formatWhen(kept.to).time}.`);
@@ -42,20 +42,20 @@ function describeNothing({ condition, status, past, off }) {
   const word = WORDS[condition] ?? '';
   const empty = (note) => ({ state: 'empty', word, note });
   if (past.fault) return empty(past.fault);
-  if (off) return empty('The past of this camera is not remembered.');
+  if (off) return empty('Looking back is off for this camera.');
   if (status === null) return { state: 'loading', word, note: '' };
   if (status in REFUSALS) return empty(REFUSALS[status]);
   if (status !== 200) return empty('The past of this camera cannot be loaded now.');
   const why = WITHOUT[condition];
-  return empty(why ? `${why}, and nothing of it is remembered.` : 'Nothing is remembered yet.');
+  return empty(why ? `${why}, and nothing of it is kept.` : 'Nothing is kept yet.');
 }
 
 function noteOfPast({ at, kept, past, video }) {
   const { fault, short, span, speed } = past;
   if (fault) return fault;
-  if (short && span !== null) return `Only the last ${formatAge(span.to - span.from)} of this camera are remembered.`;
+  if (short && span !== null) return `Only the last ${formatAge(span.to - span.from)} of this camera are kept.`;
   if (speed < 0) return video ? 'Playing backwards shows key frames only.' : '';
   if (speed > 0 || kept === null) return '';
-  if (at < kept.from - MIN_FORGOTTEN_S) return 'Only this picture is left of that time.';
+  if (at < kept.from - MIN_FORGOTTEN_S) return 'This is the only picture still kept from that time.';
   return at <= kept.from + NEAR_S ? 'This is the oldest picture.' : '';
 }

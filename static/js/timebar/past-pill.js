@@ -8,7 +8,7 @@ export class PastPill {
   #time;
   #ago;
 
-  /** @param {HTMLElement} element @param {import('./past.js').Past} past */
+  /** @param {HTMLElement} element @param {import('./past-control.js').PastControl} past */
   constructor(element, past) {
     this.#element = element;
     this.#past = past;

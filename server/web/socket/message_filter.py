@@ -1,4 +1,4 @@
-"""Checks clients' messages before Engine.IO sees them.
+"""Filters clients' messages before Engine.IO sees them.
 
 Engine.IO and Socket.IO accept more than dashboards need, and some input makes them raise in places
 that leave a dead session in the rooms: an unknown packet type, an acknowledgement of nothing, a

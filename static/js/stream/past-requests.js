@@ -21,11 +21,11 @@ const UNSEEN_MS = 300;
 const LOST_MS = 1500;
 // A picture up to this far away stands for the requested moment.
 const SHORT_S = 1;
-const NOTHING = 'Nothing of this camera is remembered yet.';
+const NOTHING = 'No earlier pictures of this camera are available yet.';
 // Limits how long a held key goes on stepping after it is released.
 const MAX_STEPS = 2;
 
-export class Past {
+export class PastRequests {
   #ask;
   #onChange;
   #onSwitch;

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.web.socket.validation import Json, Verdict, check_message
+from server.web.socket.message_filter import Json, Verdict, check_message
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
  * Saves a part of a camera's past as a file: immediately if the server only copies it, otherwise when the server has
  * made it, with a progress bar that can cancel it.
  */
-import { ask } from '../manage/api.js';
+import { ask } from '../bridge/api.js';
 import { formatAge, inSentence } from '../ui/format.js';
 import { make } from '../ui/dom.js';
 
@@ -13,7 +13,7 @@ export const MAX_CLIP_S = 3600;
 const WORDS = {
   401: 'You have been logged out.',
   403: 'You may not save clips.',
-  404: 'That time is no longer remembered.',
+  404: 'That time is no longer kept.',
   429: 'The server is making other clips. Try again in a moment.',
 };
 

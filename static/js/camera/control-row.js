@@ -22,7 +22,7 @@ const MAX_SEGMENTS = 4;
 let lastId = 0;
 
 /** The base of all kinds: the title, the reset button, and a note. */
-export class Row {
+export class ControlRow {
   #note;
   #reset;
   #rejection = '';
@@ -97,7 +97,7 @@ export class Row {
   }
 }
 
-class RangeRow extends Row {
+class RangeRow extends ControlRow {
   #knob;
 
   constructor(control, target) {
@@ -122,7 +122,7 @@ class RangeRow extends Row {
   }
 }
 
-class ChoiceRow extends Row {
+class ChoiceRow extends ControlRow {
   #select;
   #radios = [];
 
@@ -166,7 +166,7 @@ class ChoiceRow extends Row {
   }
 }
 
-class SwitchRow extends Row {
+class SwitchRow extends ControlRow {
   #box;
 
   constructor(control, target) {
@@ -182,7 +182,7 @@ class SwitchRow extends Row {
   }
 }
 
-class AreaRow extends Row {
+class AreaRow extends ControlRow {
   #fields;
   #button;
 
@@ -231,7 +231,7 @@ class AreaRow extends Row {
 
 const KINDS = { range: RangeRow, choice: ChoiceRow, switch: SwitchRow, area: AreaRow };
 
-/** @param {ControlState} control @param {Target} target @returns {Row} */
+/** @param {ControlState} control @param {Target} target @returns {ControlRow} */
 export function makeRow(control, target) {
   return new KINDS[control.kind](control, target);
 }
