@@ -171,5 +171,5 @@ def test_user_sets_controls_and_presets_on_the_page(
     # Without a server nothing can be set, and the page says why.
     server.stop()
     expect(page.get_by_role("slider", name="Brightness", exact=True)).to_be_disabled()
-    expect(page.locator("[data-locked]")).to_contain_text("when the page is reconnected")
+    expect(page.locator("[data-locked]")).to_contain_text("until the page reconnects")
     assert faults == []

@@ -372,7 +372,7 @@ def test_expired_clip_is_reported(server: PortholeServer, page: Page) -> None:
     page.get_by_role("button", name="Save clip").click()
 
     expect(page.locator("[data-toasts]")).to_contain_text(
-        "yard was not saved. That time is no longer remem"
+        "yard was not saved. That time is no longer kept."
     )
     expect(page.get_by_role("button", name="Save clip")).to_be_enabled()
     page.complaints.clear()  # type: ignore[attr-defined]
