@@ -74,6 +74,16 @@ def wait_for_notice(viewer: Viewer, text: str) -> None:
     viewer.pump(lambda: any(text in one["message"] for one in told(viewer, "notice")), 60)
 
 
+def watch_until_ended(viewer: Viewer, server: PortholeServer, job: dict[str, Any]) -> Any:
+    """Watch until a job has ended; return its last state."""
+    viewer.pump(lambda: ended(job_of(server, job)), 60)
+    return job_of(server, job)
+
+
+def ended(state: dict[str, Any]) -> bool:
+    return bool(state["done"] or state["error"])
+
+
 def counts_of(viewer: Viewer) -> dict[str, Any]:
     """Watch until new statistics arrive; return the camera's counts."""
     known = len(told(viewer, "stats"))
@@ -113,7 +123,7 @@ def test_full_disk_pauses_recording_but_not_live_video(
         _, failing = ask(server, "api/clips", last_minute(), "POST")
         ages = watch(viewer, FULL_FRAMES)
         kept, paused = recordings(server)
-        failed = job_of(server, failing)
+        failed = watch_until_ended(viewer, server, failing)
         after = counts_of(viewer)
         viewer.on_frame = None
         disk.empty()
@@ -121,7 +131,7 @@ def test_full_disk_pauses_recording_but_not_live_video(
         wait_for_notice(viewer, "Recording has resumed")
         _, making = ask(server, "api/clips", last_minute(), "POST")
         viewer.pump(lambda: told(viewer, "camera")[-1]["recording"], 60)
-        made = job_of(server, making)
+        made = watch_until_ended(viewer, server, making)
         states = [one["recording"] for one in told(viewer, "camera")]
     finally:
         viewer.close()
