@@ -6,7 +6,6 @@ parent, so it reports to the servers how they ended. Tests of what a server leav
 others can read of its children, or of what these use, make the server start its own.
 """
 
-import _thread
 import array
 import importlib
 import json
@@ -59,7 +58,6 @@ class Forks:
 
     def __init__(self, reach: Callable[[], int]) -> None:
         self._reach = reach
-        self._lock = _thread.allocate_lock()  # Native, whether eventlet is loaded or not.
         self._line: Any = None
         self._ends: dict[int, Any] = {}
 
@@ -124,14 +122,9 @@ class Forks:
             return pid, status
 
     def connect(self) -> None:
-        """Connect to the forking process, unless connected.
-
-        Cameras that are opened at the same time used to make two sockets of one descriptor; the
-        first was garbage, and closed it. Then a camera was never opened.
-        """
-        with self._lock:
-            if self._line is None:
-                self._line = self._native.socket.socket(fileno=self._reach())
+        """Connect to the forking process, unless connected."""
+        if self._line is None:
+            self._line = self._native.socket.socket(fileno=self._reach())
 
     def disconnect(self) -> None:
         """Disconnect: no more children will be requested."""
