@@ -122,7 +122,10 @@ class Forks:
             return pid, status
 
     def connect(self) -> None:
-        """Connect to the forking process, unless connected."""
+        """Connect to the forking process, unless connected.
+
+        A server calls this first, because it opens cameras on several native threads at once.
+        """
         if self._line is None:
             self._line = self._native.socket.socket(fileno=self._reach())
 

@@ -342,7 +342,9 @@ def become_server(
         os.dup2(children, 3, inheritable=False)
         os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)
         if not request["own_children"]:
-            process.os = Forks(lambda: 3)  # type: ignore[assignment]
+            forks = Forks(lambda: 3)
+            forks.connect()
+            process.os = forks  # type: ignore[assignment]
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
         hubs.use_hub(epoll)  # Patching has created a hub, whose epoll has just been closed.
