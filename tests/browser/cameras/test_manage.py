@@ -230,7 +230,7 @@ def test_edit_conflict_is_shown_to_the_admin(server: PortholeServer, page: Page)
     form.get_by_label("Title").fill("Front door")
     token = UsersFile(server.state).add_token("robot", "admin", None)
     robot = {"Authorization": f"Bearer {token}"}
-    page.wait_for_timeout(700)  # The server notices a new token within half a second.
+    wait_until(lambda: ask_api(server, "GET", headers=robot).status == 200)  # It knows the token.
     seen = robot | {"If-Match": revision_of(server, "door", robot)}
     assert ask_api(server, "PUT", "/door", {"title": "Back door"}, seen).status == 200
 

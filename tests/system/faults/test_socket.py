@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -329,8 +330,9 @@ def test_client_without_a_session_is_cut_off(server: PortholeServer, connect: Co
     good = watched(server, connect)
     hostile = Hostile(server.port, connected=False)
 
-    for _ in range(10):
-        hostile.send(b'42["clock",{"t":1}]')
+    with suppress(ConnectionError):  # The server may be faster than the last ones.
+        for _ in range(10):
+            hostile.send(b'42["clock",{"t":1}]')
 
     assert hostile.is_closed(within_s=3)
     hostile.close()

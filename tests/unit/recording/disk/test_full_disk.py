@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.capture.frames.unit import Unit
+from server.loop import native
 from server.recording.disk import writer as module
 from server.recording.disk.index import Event
 from server.recording.disk.layout import picture_path, recordings
@@ -159,6 +160,8 @@ def test_read_only_disk_pauses_recording_until_it_is_writable(
     coming = films(film)
     record(writer, next(coming))
     assert writer.stop(5.0)
+    # The check of the index, which may still run, opens it.
+    wait_until(lambda: "media check" not in [one.name for one in native.threading.enumerate()])
     disk.remount("ro")
 
     writer = Writer(storage)
