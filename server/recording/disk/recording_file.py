@@ -21,7 +21,7 @@ from pathlib import Path
 from server.delivery.mp4.boxes import box
 from server.delivery.mp4.movie import TIMESCALE
 from server.errors import PictureError
-from server.recording.disk.fragments import read_samples
+from server.recording.disk.samples import read_samples
 from server.recording.disk.segmenter import Begin
 from server.users.private import open_private
 

@@ -19,7 +19,7 @@ from server.capture.streams.units.order import HEAD_BYTES
 from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.parameters import LENGTH_BYTES
 from server.errors import PictureError
-from server.recording.disk.fragments import read_samples
+from server.recording.disk.samples import read_samples
 from server.recording.media.moments import until
 
 __all__ = ["Kept", "StoredUnit", "cut", "loaded", "read_units"]
