@@ -81,9 +81,9 @@ class CrewWindow:
 
     Attributes:
         frames: Frames that arrived, over all viewers.
-        fps_min: The slowest viewer's frames a second.
-        fps_median: The median viewer's frames a second.
-        distinct_median: The median viewer's different pictures a second.
+        fps_min: The slowest viewer's frames per second.
+        fps_median: The median viewer's frames per second.
+        distinct_median: The median viewer's different frames per second.
         repeated: Frames that arrived again, or after a newer one.
         missing: Frames that a viewer did not get, by their numbers.
         mean_bytes: Mean size of a picture.

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 DEFAULT_QUALITY, BEST_QUALITY = 80, 100
 """Without a setting: the quality at which pixels are encoded, and the limit for a source's JPEG."""
 
-# How often to check for a stall, which causes no event; UNWATCHED times as long without viewers.
+# Seconds between checks for a stall, which causes no event; UNWATCHED times that without viewers.
 WATCH_PERIOD_S, UNWATCHED = 0.25, 4
 
 
@@ -300,7 +300,7 @@ class Camera:
         return 0 if self._pipeline.needed else self.quality or BEST_QUALITY  # Also run natively.
 
     def set_fps(self, fps: float | None) -> None:
-        """Capture at ``fps`` frames a second from the next picture on; None for the source's."""
+        """Capture ``fps`` frames per second from the next picture on; None for the source's."""
         self.fps = fps
         self.request_frame()
         self.announce()
@@ -375,7 +375,7 @@ class Camera:
         return source
 
     def _drain(self, source: Reader) -> None:
-        """Read until nobody wants the source or a check has its picture; raise what ends it."""
+        """Read until the source is not wanted or a check has its picture; raise if it ends."""
         while not self._closing and self._state.keeps_source(self._check is not None):
             if self.tuning.waiting:
                 self.tuning.serve(source)

@@ -105,7 +105,7 @@ class CameraMotion:
                 self._report(one)
 
     def refresh(self) -> None:
-        """Apply the settings in the child or here, wherever the pictures are as people see them."""
+        """Apply the settings where the pictures look as people see them: in the child, or here."""
         self._announce()
         reader = self._reader
         wanted = self.settings.describe() if self.active and reader is not None else None

@@ -103,7 +103,7 @@ class Output:
 
     def _publish(self, frame: Frame) -> None:
         if self.slot.frame is not None and frame.seq <= self.slot.frame.seq:
-            return  # A later frame needed no processing any more and overtook it.
+            return  # A later frame no longer needed processing and overtook it.
         picture = frame.picture
         size = size_of(picture)
         before = self.jpeg_quality

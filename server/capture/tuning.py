@@ -283,7 +283,7 @@ class Tuning:
             if request in self._requests:
                 self._requests.remove(request)
             raise RequestError(
-                "unavailable", f"the camera has not accepted it within {DEADLINE_S:g} s"
+                "unavailable", f"the camera did not accept it within {DEADLINE_S:g} s"
             )
         return request.refused
 

@@ -21,7 +21,7 @@ class RecordingSettings:
         before_s: Seconds before motion that are recorded with it.
         after_s: Seconds after motion that are recorded with it.
         days: Age at which its recordings are deleted; 0 for never.
-        gb: Most that its recordings may take; None for no limit of its own.
+        gb: The most gigabytes that its recordings may take; None for no limit of its own.
         motion: Whether to detect motion.
         timelapse_s: Time between two pictures of a time-lapse film; 0 for no film.
         job: The job that is being filmed instead of the day, such as a 3D print.

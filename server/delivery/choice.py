@@ -105,7 +105,7 @@ class VideoSelector:
 
     Args:
         camera: The camera being watched.
-        kbps_of: Returns a video's bit rate in kilobits a second, measured or guessed.
+        kbps_of: Returns a video's bit rate in kilobits per second, measured or guessed.
         bytes_of: Returns the approximate size of a rendition's JPEG in bytes; 0 if unknown.
         pictures: Selects the rendition of JPEG.
         codecs: What the viewer decodes, such as ``h264``.

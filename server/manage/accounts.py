@@ -29,7 +29,7 @@ ACCEPTED = {
     "cameras": "the names of 1 to 64 cameras, or null for all cameras",
     "embed": "true or false",
     "clips": "true or false, and true with embed only",
-    "password": "8 to 256 characters, or null to have one made",
+    "password": "8 to 256 characters, or null to have one generated",
     "old": "your password",
     "new": "8 to 256 characters",
 }

@@ -13,7 +13,7 @@ from server.manage.store import Entry, Store
 __all__ = ["MAX_ADDED", "Catalog"]
 
 MAX_ADDED = 32
-"""Most cameras from the page. Each needs native threads, processes and memory."""
+"""The most cameras that admins can add. Each needs native threads, processes and memory."""
 
 
 class Catalog:

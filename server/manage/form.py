@@ -41,7 +41,7 @@ SOURCES = "rtsp://HOST/... | http(s)://HOST/... | device:N | file:PATH in the me
 """The sources accepted on the page; the settings file accepts more."""
 
 UNITS = {
-    "fps": "frames a second",
+    "fps": "frames per second",
     "check_every": "seconds",
     "renditions": "pixels",
     "rewind": "seconds",

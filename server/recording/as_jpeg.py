@@ -52,7 +52,7 @@ class AsJpeg:
         return self._memory.gaps
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
-        """Return the times of the pictures before and after a moment's; None for none."""
+        """Return the times of the pictures before and after a moment's; None if there is none."""
         return self._memory.neighbours(at_unix)
 
     def _convert(self, units: list[Unit]) -> Unit:

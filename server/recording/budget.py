@@ -7,7 +7,7 @@ from server.recording.rewind import Rewind
 __all__ = ["Budget"]
 
 # Largest interval between pictures, as a share of their age. The first that frees enough is used.
-# After a minute, the first leaves four pictures a second, the last one every 15 seconds.
+# After a minute, the first leaves four frames per second, the last one every 15 seconds.
 SHARES = tuple(1 / 2**power for power in range(8, 1, -1))
 
 # Shares of the limit: begin thinning at the first, a little with each new unit, and stop at the

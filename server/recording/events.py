@@ -20,7 +20,7 @@ MERGE_S = 5.0
 
 MAX_LABEL = 40
 MAX_LABELS = 50
-"""Most open labels of one camera, because processors may report any number."""
+"""The most open labels of one camera, because processors may report any number."""
 
 # Interval at which an event that keeps changing is announced and written.
 SEND_INTERVAL_S = 1.0

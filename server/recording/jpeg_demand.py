@@ -1,4 +1,4 @@
-"""A viewer that is sent nothing; it has JPEG encoded so that it can be kept."""
+"""A viewer that is sent nothing; it makes the camera encode JPEG, so that this can be kept."""
 
 import sys
 

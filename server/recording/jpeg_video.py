@@ -14,10 +14,10 @@ from server.recording.rewind import Rewind
 
 __all__ = ["JpegVideo"]
 
-# Most pictures of the initial backlog to encode in one round.
+# The most pictures of the initial backlog to encode in one round.
 MAX_BATCH = 25
 
-# Most pictures that wait, besides the backlog; more are dropped.
+# The most pictures that may wait, besides the backlog; more are dropped.
 MAX_QUEUED = 150
 
 MAX_FPS = 60

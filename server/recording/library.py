@@ -42,7 +42,7 @@ class Query(NamedTuple):
         cameras: Only of these; None for all.
         since: Only those that end after it.
         before: Only those that begin before it.
-        limit: Most to return; the newest are.
+        limit: The most to return; the newest are.
         label: Only events with this label.
     """
 

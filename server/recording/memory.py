@@ -60,4 +60,4 @@ class Memory(Protocol):
         """Begin and end of each gap within the span, in Unix seconds, oldest first."""
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
-        """Return the times of the pictures before and after a moment's; None for none."""
+        """Return the times of the pictures before and after a moment's; None if there is none."""

@@ -8,7 +8,7 @@ from server.recording.memory import SAME_S, DecodeRun, Memory
 
 __all__ = ["Player", "Step"]
 
-# Screens show 60 pictures a second; fast playback skips the others.
+# Screens show 60 fps; fast playback skips the others.
 MIN_INTERVAL_S = 1 / 60
 
 # Shortest wait between two steps, also if the next picture is already due.

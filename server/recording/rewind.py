@@ -125,7 +125,7 @@ class Rewind:
                 on_unit(None)
 
     def decode_run(self, at_unix: float, toward_s: float = 0.0) -> DecodeRun:
-        """Return the units a decoder needs to show the picture of a moment.
+        """Return the units that a decoder needs to show the picture at a given moment.
 
         All pictures are in memory, so ``toward_s`` makes no difference.
         """
@@ -153,9 +153,9 @@ class Rewind:
         return DecodeRun(group[: place + 1], following, not after)
 
     def find(self, at_unix: float) -> list[Unit]:
-        """Return the picture of a moment, preceded by the units needed to decode it.
+        """Return the picture at a given moment, preceded by the units needed to decode it.
 
-        It is the newest that is not later, or the first of all; empty if there is none.
+        It is the newest one that is not later, or else the first; empty if there are none.
         """
         if not self._groups:
             return []
@@ -175,7 +175,7 @@ class Rewind:
         return whole + until(self._groups[last], to_unix)
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
-        """Return the times of the pictures before and after a moment's; None for none."""
+        """Return the times of the pictures before and after a moment's; None if there is none."""
         if not self._groups:
             return None, None
         at, place = self._place(at_unix)
@@ -192,7 +192,7 @@ class Rewind:
         return before, after
 
     def _place(self, at_unix: float) -> tuple[int, int]:
-        """Return the group of a moment's picture and its place in display order; not if empty."""
+        """Return a moment's group and its picture's place in display order. Must not be empty."""
         at = max(0, bisect_right(self._groups, at_unix, key=lambda group: group[0].shown_unix) - 1)
         return at, max(0, bisect_right(self._times(self._groups[at]), at_unix) - 1)
 

@@ -15,13 +15,13 @@ FEW = 20
 def run(stand: Stand) -> Iterator[Table]:
     """Measure ``clock`` with twenty viewers, and with the largest number of viewers."""
     table = Table(
-        "Control latency: `clock`, asked 40 times a second while others watch 720p30",
+        "Control latency: 40 `clock` requests per second while others watch 720p30",
         (
             "server",
             "viewers",
             "ms p50 / p99",
             "ms max",
-            "asked",
+            "requests",
             "hub lag ms p99 / max",
         ),
     )

@@ -26,11 +26,11 @@ class Figures(NamedTuple):
     """Measurements of a source's arrivals; 0 or empty where unknown.
 
     Attributes:
-        fps: Pictures a second.
+        fps: Frames per second.
         kbps: Kilobits per second, as encoded.
-        group: Pictures from one key frame to the next, at most, lately; 1 if each can be decoded by
-            itself.
-        waiting_for: What must arrive before there is a picture; human-readable.
+        group: The longest recent distance between key frames, in pictures; 1 if each picture can be
+            decoded by itself.
+        waiting_for: What must arrive before there is a picture, for people.
     """
 
     fps: float = 0.0

@@ -7,7 +7,7 @@ __all__ = ["MAX_FPS", "Encoding", "encoding_of"]
 
 MAX_FPS = 30.0
 
-# Kilobits per second by width, for up to 30 pictures a second. At 25, a scene with a moving object,
+# Kilobits per second by width, for up to 30 frames per second. At 25, a scene with a moving object,
 # sensor noise and a panning camera reaches a PSNR of 34 to 40 dB (luma). The wider a picture, the
 # fewer bits each pixel needs. 640 fits a link of 500 kbit/s.
 BITRATES = ((320, 150), (640, 400), (960, 900), (1280, 1800), (1920, 3500), (2560, 5500))

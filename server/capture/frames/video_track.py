@@ -23,10 +23,10 @@ class VideoTrack:
         rendition: The name of its rendition.
 
     Attributes:
-        codec: The codec string of its units by RFC 6381, even while the video is not wanted; None
+        codec: The RFC 6381 codec string of its units, even while the video is not wanted; None
             while there is no such video.
         passed_through: Whether the units are the source's own.
-        kbps: The bit rate in kilobits a second, as far as the camera knows; 0 for unknown.
+        kbps: The bit rate in kilobits per second, if the camera knows it; 0 if unknown.
         units: In order, without a gap. The first is a key frame, unless :attr:`cut`.
         cut: Whether the beginning of the group was dropped because it is too long.
         taken: The number of units added so far.

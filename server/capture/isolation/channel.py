@@ -77,7 +77,7 @@ SHAPE = struct.Struct("<iIIIBIIdII")
 """Slot, height, width, bytes and quality of a JPEG (0 and 0 for pixels), height and width of the
 pixels after the JPEG (0 and 0 for none), Unix seconds, and the :class:`Place` in the source."""
 BEAT = struct.Struct("<BdQffI")
-"""Step, seconds in it, pictures grabbed; pictures and kilobits a second, pictures in a group. Then,
+"""Step, seconds in it, pictures grabbed; frames and kilobits per second, pictures in a group. Then,
 as text, what the source is waiting for."""
 
 NO_SLOT = -1

@@ -38,7 +38,7 @@ __all__ = ["main"]
 
 BEAT_S = 0.25
 
-# While pictures are delivered, which show that the child is alive: beats then only add figures.
+# While pictures are delivered: they show that the child is alive, so beats only add figures.
 FLOWING_BEAT_S = 1.0
 
 # While nobody waits for pictures: at most this long, and at most this fraction of the timeout.
@@ -53,7 +53,7 @@ MAX_GATHERED = 60
 # How long to wait for the server's first request after a source was opened.
 FIRST_MESSAGE_S = 0.5
 
-# The memory that decoding may take beside the process's own. Picture sizes are checked, too.
+# The memory that decoding may take on top of the process's own. Picture sizes are checked, too.
 MEMORY_BYTES = 2 << 30
 
 Opener = Callable[[Address, str, float], "Source"]
@@ -100,7 +100,7 @@ class _Child:
         self._beating.set()
 
     def beat(self) -> None:
-        """Send regular heartbeats: that this process is alive, and what its source is doing."""
+        """Send regular heartbeats, which say that this process lives and what its source does."""
         delivered, sent_at = 0, float("-inf")
         try:
             while self._beating.wait():
@@ -300,7 +300,7 @@ class _Child:
             if isinstance(picture, Jpeg) and picture.pixels is not None and not pixels_from:
                 picture = replace(picture, pixels=None)
             if picture is None and source.info.polled:
-                raise PictureError("what arrived cannot be decoded")
+                raise PictureError("received a picture that cannot be decoded")
             if picture is None or (changed and not self._change.is_worth_sending(picture)):
                 return
             self._wanted = None

@@ -24,9 +24,9 @@ POLL_S = 1.0
 BEST_QUALITY = 100
 
 # The share of a core for detection, including decoding. If it suffices, the whole video is decoded.
-# Otherwise each key frame is examined, and as many after it as the budget allows; if something
-# may have moved, all pictures until that is certain. For example, 720p at 30 fps in groups of 2 s,
-# at 1.6 ms a picture, is watched for about 0.8 s of each group.
+# Otherwise each key frame is examined, and as many pictures after it as the budget allows; if
+# something may have moved, every picture until that is certain. For example, 720p at 30 fps in
+# groups of 2 s, at 1.6 ms per picture, is watched for about 0.8 s of each group.
 SHARE = 0.02
 
 # The largest budget saved up or overdrawn, in seconds of a core.

@@ -111,7 +111,7 @@ class Process:
 
     @property
     def exit_reason(self) -> str:
-        """How it ended; human-readable."""
+        """How it ended, for people."""
         if self._status is None:
             return "closed its connection"
         if self._status < 0:

@@ -179,7 +179,7 @@ class IsolatedReader:
         while self._sets_answered != self._sets_sent:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
-                raise ControlError(f"the camera has not answered within {SET_DEADLINE_S:g} s")
+                raise ControlError(f"the camera did not answer within {SET_DEADLINE_S:g} s")
             if not self._receive(min(left_s, MAX_READ_S)):
                 self._check()
         return self._refused

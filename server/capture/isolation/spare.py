@@ -69,7 +69,7 @@ class SpareProcess:
         """Return a child that was started with ``environment``, or None."""
         child = self._idle.pop(frozenset(environment.items()), None)
         if child is not None and child.process.wait(0.0):
-            child.end()  # It has died meanwhile, for example out of memory.
+            child.end()  # It has died in the meantime, perhaps for lack of memory.
             return None
         return child
 

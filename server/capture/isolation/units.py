@@ -221,7 +221,7 @@ class UnitSender:
         self._sent.pop(track, None)
 
     def close(self) -> None:
-        """Send what waits, and close the socket."""
+        """Send the waiting units, and close the socket."""
         self.flush()
         self._sock.close()
 
@@ -264,7 +264,7 @@ class _Sent:
 
     Attributes:
         whole: Whether all units since a key frame were sent.
-        skipped: How many units were skipped and not reported yet.
+        skipped: How many units were skipped and not yet reported.
         why: Why the first of the missing units is missing.
         unreported: Whether the server does not know yet that units are missing.
     """

@@ -30,7 +30,7 @@ CATCH_UP = 1.5
 # A smaller backward step of the system clock is measurement noise.
 CLOCKS_APART_S = 0.1
 
-# How early a picture may come, in intervals: the next one would be late by more.
+# How early a picture may be encoded, in intervals: the next one would be even further off.
 EARLY = 0.25
 
 

@@ -8,8 +8,8 @@ Tracking of the Human Body", 1997. In addition:
 * A pixel is compared with the darkest and the brightest background around it, so that a shaking
   camera or an edge that an encoder blurs is not motion either.
 * Anything that stands still becomes background: a parked car, or the hole it left (a "ghost").
-* If most of the picture is new, or its brightness jumps, the light was switched, and the background
-  is learned again.
+* If most of the picture is new, or its brightness jumps, a light was switched on or off, and the
+  background is learned again.
 """
 
 import math
@@ -42,8 +42,8 @@ SIGMAS = 4.0
 LEVELS = 14.0
 
 # If at least this fraction of the picture is new, or the exposure has changed by this factor from
-# one picture to the next, the light was switched. Cameras adapt within a second or two, so between
-# pictures that are further apart the exposure may change more.
+# one picture to the next, a light was switched on or off. Cameras adapt within a second or two, so
+# between pictures that are further apart the exposure may change more.
 MOST = 0.6
 JUMP = 1.35
 JUMP_APART = 2.5

@@ -12,7 +12,7 @@ __all__ = ["MotionTracker"]
 # Motion that pauses for less continues the same event.
 END_S = 2.0
 
-# Motion that was not reported yet is discarded if none is detected for this long.
+# Motion not yet reported is discarded if none is detected for this long.
 FADE_S = 0.7
 
 # Encode at most one picture in this time.

@@ -74,7 +74,7 @@ class PictureDemand:
     def watch(self, watched: bool, seen: bool = True) -> None:
         """Set whether the camera has viewers or duties, and whether anybody watches.
 
-        A paused film continues when the next picture is requested, so this makes one due.
+        A paused video file continues when the next picture is requested, so this makes one due.
         """
         if (watched and not self.watched) or (seen and not self._seen):
             self._probe_at = 0.0

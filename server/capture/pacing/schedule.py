@@ -35,12 +35,12 @@ class Schedule:
 
     @property
     def limit(self) -> float | None:
-        """The requested frames a second; None to take all that come."""
+        """The requested frame rate; None to take all pictures that come."""
         return self._fps() or (POLLED_FPS if self._source.polled else None)
 
     @property
     def expected_fps(self) -> float:
-        """Pictures a second that should arrive; 0 while unknown."""
+        """The frame rate at which pictures should arrive; 0 while unknown."""
         return (self.limit or 0.0) if self._source.polled else self._source.fps
 
     @property

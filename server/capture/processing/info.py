@@ -19,7 +19,7 @@ class Info:
         at: When it was captured, in Unix seconds.
         width: In pixels, as the processor gets it.
         height: In pixels, as the processor gets it.
-        fps: The camera's target rate in pictures a second.
+        fps: The camera's target rate in frames per second.
         state: For the processor's own data from picture to picture; emptied when the source is
             reopened.
     """

@@ -56,7 +56,7 @@ class Host(NamedTuple):
         title: Its title, for people.
         meter: Counts frames replaced before their turn as ``processing``, and frames withheld
             because processing failed as ``unprocessed``.
-        fps: Returns the target rate in frames a second.
+        fps: Returns the target rate in frames per second.
         publish: Called with each finished frame.
         on_change: Called when the description has changed.
         on_notice: Called with level and message when a processor begins to fail.

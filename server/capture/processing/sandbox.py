@@ -2,7 +2,7 @@
 
 Users' code may spin in pure Python, sleep, hang, crash or use up memory. On a thread of the server
 it would hold the interpreter lock: with one such thread, half of all control events took over
-18 ms, one in a hundred took 89 ms, and a healthy camera fell from 30 to 21 frames a second. A
+18 ms, one in a hundred took 89 ms, and a healthy camera fell from 30 to 21 fps. A
 separate process has its own lock and no eventlet, and can be killed if it hangs.
 
 =====================  ========================================================================

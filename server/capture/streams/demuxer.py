@@ -143,7 +143,7 @@ class Demuxer:
 
     @property
     def finite(self) -> bool:
-        """Whether it has an end, like a film: its length or size is known."""
+        """Whether it has an end, like a video file: its length or size is known."""
         # The size of a playlist says nothing about the stream.
         return (self.container.duration or 0) > 0 or (self.container.size > 0 and not self.is_hls)
 

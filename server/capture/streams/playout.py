@@ -20,7 +20,7 @@ class Playout:
     """Plays packets at the pace of their timestamps.
 
     Only the steps between timestamps count: timestamps themselves jump when a camera sets its
-    clock, wrap after 26 hours in MPEG-TS, and restart when a film is repeated. A late packet is due
+    clock, wrap after 26 hours in MPEG-TS, and restart when a file is repeated. A late packet is due
     immediately, and all that follow are due that much later, so that a source that is sometimes
     late does not stutter each time.
 

@@ -11,12 +11,12 @@ from server.loop import native
 
 __all__ = ["ReadAhead"]
 
-# A film on a web server arrives as fast as the network allows; at these limits reading pauses.
+# A file on a web server arrives as fast as the network allows; at these limits reading pauses.
 MAX_AHEAD_S = 10.0
 MAX_BYTES = 32 << 20
 MAX_PACKETS = 3000
 
-# If nobody took packets for longer, the film was paused: it continues, without catching up.
+# If nobody took packets for longer, the file was paused: it continues, without catching up.
 MAX_LATE_S = 0.5
 
 # How long closing waits for a read in progress, which cannot be interrupted. After that, the stream

@@ -65,7 +65,7 @@ class Video(Uncontrolled):
         self.info = SourceInfo(width, height, demuxer.fps, demuxer.codec, live, video=video)
         self._demuxer = demuxer
         self._decoder = Decoder(context)
-        # Not for films: their rotation is stored beside the pictures, which a second decoder lacks.
+        # Not for files: their rotation is stored beside the pictures, which a second decoder lacks.
         self._rough = RoughDecoder(self._decoder, context) if live else None
         self._display, self._early_s = DisplayClock(self.paced), 0.0
         self._newest: Packet | None = None

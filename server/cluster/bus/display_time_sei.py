@@ -1,4 +1,4 @@
-"""Embeds in a video unit by how much its picture is early (``Unit.early_s``).
+"""Embeds in a video unit how early its picture is (``Unit.early_s``).
 
 Nodes of earlier versions pass units on unchanged, so the value travels in the unit itself, where
 decoders skip it: as unregistered user data SEI, ITU-T H.264, D.1.6, and H.265, D.2.7.

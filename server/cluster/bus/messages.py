@@ -37,7 +37,7 @@ MAX_BYTES = 512 * 1024
 
 NodeId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 CameraName = Annotated[str, Field(pattern=rf"^{CAMERA_NAME.pattern}$")]
-# FFmpeg reports 90,000 frames a second for some network sources.
+# FFmpeg reports 90,000 fps for some network sources.
 Fps = Annotated[float, Field(gt=0, le=1e9)]
 Side = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0, le=2**53)]

@@ -8,7 +8,7 @@ __all__ = ["MAX_AHEAD_S", "SEQ_PER_S", "Numbering", "largest_seq"]
 
 SEQ_PER_S = 1000
 """A shared camera's numbers start at the Unix time in ms, so that they grow across restarts: no
-camera delivers a thousand frames a second."""
+camera delivers a thousand frames per second."""
 
 MAX_AHEAD_S = 24 * 3600.0
 """How far a number may be ahead of our clock, in seconds, as two machines' clocks may differ."""

@@ -135,7 +135,7 @@ class RemoteMemory:
         return self._gaps
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
-        """Return the times of the pictures before and after the one at a time; None for none."""
+        """Return the times of the pictures before and after a moment's; None if there is none."""
         if self._around is not None and self._around[0] == at_unix:
             return self._around[1:]
         if not self._has(at_unix):

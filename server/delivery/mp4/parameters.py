@@ -42,7 +42,7 @@ def codec_of(name: str) -> Codec:
     """Return how MP4 stores a codec.
 
     Args:
-        name: By RFC 6381, such as ``avc1.64001f``.
+        name: The RFC 6381 name, such as ``avc1.64001f``.
 
     Raises:
         PictureError: If the codec is not supported.

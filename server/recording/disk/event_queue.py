@@ -8,7 +8,7 @@ from server.recording.disk.index import Event
 __all__ = ["MAX_EVENTS", "EventQueue"]
 
 MAX_EVENTS = 200
-"""Most that wait while the disk is full; then the oldest is dropped."""
+"""The most that wait while the disk is full; then the oldest is dropped."""
 
 
 class EventQueue:

@@ -252,7 +252,7 @@ class Index:
             cameras: Only of these; None for all.
             since: Only those that end after it.
             before: Only those that begin before it.
-            limit: Most to return; negative for all.
+            limit: The most to return; negative for all.
         """
         # The index has no end of a recording that is being written.
         end = "CASE WHEN open THEN 1e15 ELSE end END"

@@ -41,7 +41,7 @@ OURS = bytes.fromhex("706f7274686f6c652d7265636f726421")
 """The extended type of our ``uuid`` box."""
 
 MAX_PARTS = 400
-"""Most parts, each beginning with a key frame, that fit into a file's ``sidx``."""
+"""The most parts, each beginning with a key frame, that fit into a file's ``sidx``."""
 
 SIDX_HEAD = struct.Struct("!I4sIIIQQHH")
 SIDX_PART = struct.Struct("!III")
@@ -69,7 +69,7 @@ class Facts:
         locked: Whether it is kept forever.
         ticks: Its duration.
         nbytes: Size up to the end of the last complete fragment.
-        codec: The codec string, by RFC 6381.
+        codec: The RFC 6381 codec string.
         width: In pixels.
         height: In pixels.
         sets: The parameter sets, in Annex B format.
@@ -378,7 +378,7 @@ def _find_parts(head: bytes) -> Parts:
 
 
 def _fragments(descriptor: int, at: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """Yield each complete fragment's size, its duration, and whether it begins with a key."""
+    """Yield each complete fragment's size and duration, and whether it begins with a key frame."""
     for size, listed in read_samples(descriptor, at, end):
         yield size, sum(one.duration for one in listed), listed[0].key
 

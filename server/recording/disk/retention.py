@@ -30,7 +30,7 @@ class Limits:
 
     Attributes:
         days: Age at which its recordings and events are deleted; 0 for never.
-        gb: Most that its recordings may take; None or 0 for no limit of its own.
+        gb: The most gigabytes that its recordings may take; None or 0 for no limit of its own.
     """
 
     days: float = 0.0
@@ -42,7 +42,7 @@ class Policy:
     """How much is kept.
 
     Attributes:
-        gb: Most that all recordings together may take; 0 for no limit.
+        gb: The most gigabytes that all recordings together may take; 0 for no limit.
         others: Limits of cameras that no longer exist.
         cameras: Limits of each camera, by name.
     """
@@ -103,7 +103,7 @@ def overdue_events(index: Index, policy: Policy, clock: ClockState) -> list[str]
 
 
 def newest_unix(index: Index) -> float | None:
-    """Return when the newest recording or event began, by the clock at that time; None without."""
+    """Return when the newest recording or event began, by the clock at that time, or None."""
     newest = "SELECT max(begin) AS begin FROM"
     query = f"SELECT max(begin) FROM ({newest} recordings UNION ALL {newest} events)"
     return next((unix for (unix,) in index.rows(query)), None)

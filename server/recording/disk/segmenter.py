@@ -13,7 +13,7 @@ __all__ = ["FRAGMENT_S", "Begin", "End", "Fragment", "Segmenter", "completes_fra
 MAX_FILE_S = 300.0
 
 FRAGMENT_S = 1.0
-"""Most that is lost of the units handed over when the process is killed."""
+"""The most that is lost of the units handed over when the process is killed."""
 
 # A fragment at least this long ends before a key frame, so that most begin with one.
 MIN_FRAGMENT_S = 0.4

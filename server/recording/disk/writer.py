@@ -30,7 +30,7 @@ from server.recording.disk.storage import Storage
 __all__ = ["Writer"]
 
 MAX_QUEUED_BYTES = 16 << 20
-"""Most bytes queued for each camera; more is dropped."""
+"""The most bytes queued for each camera; more are dropped."""
 MAX_JOBS = 2000
 
 RETRY_S = 10.0

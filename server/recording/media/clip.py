@@ -21,7 +21,7 @@ DEFAULT_INTERVAL_S = 0.04
 # Units that are laid out between two pauses; they take less than a millisecond.
 PAUSE_EVERY = 32
 
-# Most units to lay out on the hub; more take long enough for a native thread.
+# The most units to lay out on the hub; more take long enough for a native thread.
 MAX_ON_HUB = 2000
 
 # The file is read in pieces of about this size.

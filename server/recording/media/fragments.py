@@ -45,7 +45,7 @@ class StoredUnit:
     Attributes:
         key: Whether it can be decoded by itself.
         at_unix: When its own picture was captured, in Unix seconds, rounded to ticks.
-        codec: By RFC 6381.
+        codec: The RFC 6381 codec string.
         width: In pixels.
         height: In pixels.
         nbytes: Size of the sample.

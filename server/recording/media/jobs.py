@@ -20,7 +20,7 @@ from server.users.private import add_folder, open_private
 __all__ = ["ClipJob", "ClipJobs"]
 
 MAX_WAITING = 4
-"""Most clips that wait or are being created."""
+"""The most clips that wait or are being created."""
 
 MAX_KEPT = 16
 

@@ -14,7 +14,7 @@ class Recent(Generic[T]):
 
     Args:
         seconds: How long a value is kept.
-        max_bytes: Most that all values take together.
+        max_bytes: The most that all values take together.
         clock: Returns monotonic seconds.
     """
 

@@ -8,7 +8,7 @@ class Bucket:
 
     Args:
         per_s: Average events per second.
-        burst: Most events at once after a pause.
+        burst: The most events at once after a pause.
         now: Time in monotonic seconds.
     """
 

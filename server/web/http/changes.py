@@ -24,7 +24,7 @@ STATUS = {"forbidden": 403, "rate_limited": 429, "unavailable": 503}
 
 CSRF_HEADER = "X-CSRF-Token"
 
-EXPIRED = "This page was open for too long. Reload it and try again."
+EXPIRED = "This page has been open for too long. Reload it and try again."
 NO_JSON = "the body must be a JSON object, sent as application/json"
 
 
@@ -71,7 +71,7 @@ def refuse_change(auth: Auth, status: int, code: str, message: str, **more: Any)
 
 
 def refuse_view(auth: Auth, error: ViewError) -> HTTPException:
-    """Return the exception that answers why a saved view was not changed."""
+    """Return the exception whose response says why a saved view was not changed."""
     if not error.field:
         return refuse_change(auth, 404, "unknown_view", str(error))
     fields = {error.field: str(error)}

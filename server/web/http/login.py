@@ -31,7 +31,7 @@ WHY = {
 }
 """Messages of the login page when the dashboard redirects to it, by ``?why=``."""
 
-EXPIRED = "This page was open for too long. Please try again."
+EXPIRED = "This page has been open for too long. Please try again."
 WRONG = "Name or password is wrong."
 
 

@@ -23,7 +23,7 @@ MAX_VISITED = 150
 """Dashboards visited in one batch, including those for which the message is only held."""
 
 MAX_HOLD_S = 0.25
-"""Longest wait for a frame; at five frames a second, one comes in time."""
+"""Longest wait for a frame; at five frames per second, one comes in time."""
 
 
 class _Message(NamedTuple):

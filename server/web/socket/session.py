@@ -127,7 +127,7 @@ class Session:
             fanout: The camera's fanout.
             rendition: Name of the rendition.
             codecs: Video codecs the dashboard decodes, such as ``h264``; empty for JPEG only.
-            acks: Most frames that one acknowledgement may cover.
+            acks: The most frames that one acknowledgement may cover.
         """
         self._rewatch[fanout.camera.name] = lambda: self.watch(
             fanout, rendition if rendition in fanout.rooms else FULL.name, codecs, acks
@@ -148,7 +148,7 @@ class Session:
             fanout: The camera's fanout.
             width: Width of the tile in device pixels; None for the widest rendition.
             codecs: Video codecs the dashboard decodes, such as ``h264``; empty for JPEG only.
-            acks: Most frames that one acknowledgement may cover.
+            acks: The most frames that one acknowledgement may cover.
         """
         self._rewatch[fanout.camera.name] = lambda: self.watch_auto(fanout, width, codecs, acks)
         # If only the tile has changed, the estimates of the link still hold.

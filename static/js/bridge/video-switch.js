@@ -48,7 +48,7 @@ export class VideoSwitch {
     const then = video.kbps * 125;
     const saved = now > then ? ` instead of ${formatBitrate(now)}` : '';
     const rate = then > 0 ? `: ${formatBitrate(then)}${saved}` : '';
-    return `On https this picture could come as the camera’s own video${rate}.`;
+    return `Over https, this picture could come as the camera’s own video${rate}.`;
   }
 }
 

@@ -3,7 +3,7 @@ import { decodeJpeg } from '../painting/jpeg.js';
 import { inSentence } from '../ui/format.js';
 import { fetchJpeg } from './snapshot.js';
 
-/** Says for people why nothing was copied. */
+/** The reason why nothing was copied, for people. */
 export class ClipboardError extends Error {}
 
 /**
@@ -16,8 +16,8 @@ export async function copyPicture(tile) {
   if (!navigator.clipboard?.write || typeof ClipboardItem === 'undefined') {
     throw new ClipboardError(
       window.isSecureContext
-        ? 'This browser cannot copy pictures. “s” saves the picture as a file.'
-        : 'Browsers copy pictures only from pages on https or localhost. “s” saves the picture as a file.',
+        ? 'This browser cannot copy pictures. Press “s” to save the picture as a file.'
+        : 'Browsers copy pictures only from pages on https or localhost. Press “s” to save it as a file.',
     );
   }
   const png = readPng(tile);
@@ -32,7 +32,7 @@ export async function copyPicture(tile) {
   } catch {
     throw fault instanceof ClipboardError
       ? fault
-      : new ClipboardError('The browser did not copy the picture. “s” saves it as a file.');
+      : new ClipboardError('The browser did not copy the picture. Press “s” to save it as a file.');
   }
 }
 

@@ -53,6 +53,6 @@ function recallSizes() {
 function optionOf(name, { width, height, video }) {
   const size = width && height ? `Full, ${width} × ${height}` : 'Full';
   const whole = video?.passed_through ? `${size}, as sent` : size;
-  const text = name === AUTO ? 'Auto' : name === 'full' ? whole : `${name} wide`;
+  const text = name === AUTO ? 'Auto' : name === 'full' ? whole : `${name} px wide`;
   return new Option(text, name);
 }

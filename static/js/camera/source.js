@@ -13,7 +13,12 @@ const SINGLE = new Set(['raw', 'mjpeg', 'png', 'webp', 'dvvideo']);
 const VIDEO = { avc1: CODECS.h264, avc3: CODECS.h264, hev1: CODECS.hevc, hvc1: CODECS.hevc, av01: CODECS.av1 };
 
 /** Why a picture is smaller than the camera's own. */
-const FOR = { tile: 'for its place here', network: 'for your link', decoding: 'for this browser', server: 'as the server is busy' };
+const FOR = {
+  tile: 'to fit its space',
+  network: 'for your link',
+  decoding: 'for this browser',
+  server: 'because the server is busy',
+};
 
 const NO_BREAK = '\u00a0';
 

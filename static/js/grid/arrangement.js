@@ -85,7 +85,7 @@ export class Arrangement extends EventTarget {
     return this.#order;
   }
 
-  /** What the address must say to show the same in this browser; null for what it remembers anyway. */
+  /** What differs from what this browser remembers, for the address; null where nothing does. */
   get foreign() {
     const layout = this.#layout === 'auto' && this.#ownLayout === 'auto' ? null : this.#layout;
     const order = String(this.#order) === String(this.#ownOrder) ? null : this.#order;

@@ -4,7 +4,7 @@ import { describeProcessing, failingProcessors } from '../camera/processing.js';
 
 /** Badge and meaning for an automatic size that is smaller than the tile. System reports a late server. */
 const SMALL = {
-  network: ['Slow link', 'The link is too narrow for a larger picture'],
+  network: ['Slow link', 'The link is too slow for a larger picture'],
   decoding: ['Slow browser', 'This browser cannot paint a larger picture in time'],
 };
 

@@ -1,4 +1,4 @@
-/** Remembers what was just done on this page, which shows it already and needs no notice. */
+/** Remembers recent actions on this page: it shows their effect already, so they need no notice. */
 
 // The server sends the notice a moment after the last of several changes.
 const OWN_MS = 2500;

@@ -159,7 +159,7 @@ export class Cards extends EventTarget {
     const what = label === FILM && row.film ? `${formatLabel(FILM)}: ${row.film}` : formatLabel(label);
     setText(find('[data-card-what]'), what);
     setText(find('[data-card-camera]'), title);
-    setText(find('[data-card-length]'), isFilm ? `Film of ${length}` : length);
+    setText(find('[data-card-length]'), isFilm ? `Film, ${length}` : length);
     card.toggleAttribute('data-going', going);
     const time = find('[data-card-time]');
     setText(time, TIME.format(row.from * 1000));

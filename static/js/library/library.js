@@ -188,7 +188,7 @@ export class Library extends EventTarget {
     const day = moment !== undefined ? dayOf(moment) : (shown.day ?? this.#today);
     this.#change({ ...shown, day, event: linked ? shown.event : null }, { newest: shown.day === null && moment === undefined });
     if (answer && !answer.ok && this.#connected) {
-      this.#toasts.show(answer.status === 404 ? 'This event is no longer kept.' : `The event is not shown: ${answer.message}`, 'warning');
+      this.#toasts.show(answer.status === 404 ? 'This event is no longer kept.' : `The event cannot be shown: ${answer.message}`, 'warning');
     }
     await this.#loaded;
     if (linked) this.#playback.playEvent(linked);

@@ -39,7 +39,7 @@ function sayHow(cameras, mayChange) {
   if (!mayChange) return say(title, 'Recording is off. An operator can switch it on in a camera’s panel.');
   const acts = [
     { act: 'record-motion', word: cameras === 1 ? 'Record motion' : 'Record motion on all cameras', accent: true },
-    { act: 'record-always', word: 'Record always' },
+    { act: 'record-always', word: 'Always record' },
   ];
   return say(title, 'Recordings appear here, and old ones are deleted automatically. Each camera has this switch in its panel, too.', acts);
 }
@@ -57,7 +57,7 @@ function say(title, text, acts = []) {
  * @param {(camera: string) => string} titleOf
  */
 export function noteOf(paused, connected, missing, titleOf) {
-  if (!connected) return 'Disconnected. What is shown was loaded before; recordings play again once the server is back.';
+  if (!connected) return 'Disconnected. This list was loaded earlier; recordings play again once the server is back.';
   const notes = missing.map(({ node, cameras }) => `The node ${node} does not answer: its recordings of ${listOf(cameras.map(titleOf))} are not shown.`);
   if (paused) notes.push(`Recording is paused: ${paused}. It resumes automatically; unlock or delete what is no longer needed.`);
   return notes.join(' ');

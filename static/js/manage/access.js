@@ -85,7 +85,7 @@ export class ManageAccess {
     const hosts = isOpen ? addresses.filter((one) => !one.includes(':')) : ['localhost'];
     this.#find('[data-places-section]').hidden = 'host' in fixed;
     this.#find('[data-places-note]').textContent = isOpen
-      ? hosts.length > 0 ? 'From another device, open one of these.' : 'This machine is not on a network now.'
+      ? hosts.length > 0 ? 'From another device, open one of these.' : 'This machine is not connected to a network.'
       : 'Only this machine can open it.';
     this.#find('[data-places]').replaceChildren(...hosts.map((one) => {
       const item = make('li');

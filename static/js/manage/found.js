@@ -78,8 +78,8 @@ export class Found extends EventTarget {
 }
 
 function describe(devices, files, more, media) {
-  const found = devices.length > 0 ? plural(devices.length, 'device') : 'No device';
+  const found = devices.length > 0 ? plural(devices.length, 'device') : 'No devices';
   if (!media) return `${found}. Video files can be added too, once the settings name their folder (media_folder).`;
-  const listed = files.length > 0 ? plural(files.length, 'file') : 'no file';
-  return `${found}, and ${listed} in the media folder${more ? ', where there are more than are listed' : ''}.`;
+  const listed = files.length > 0 ? plural(files.length, 'file') : 'no files';
+  return `${found}, and ${listed} in the media folder${more ? ', which has more than are listed' : ''}.`;
 }

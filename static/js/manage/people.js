@@ -77,7 +77,7 @@ export class ManagePeople {
   async #open(kind, account) {
     const { ok, data, message } = await ask('GET', 'api/cameras');
     if (!ok || this.#data === null) {
-      this.#toasts.show(message || 'The list of people is not loaded yet.', 'error');
+      this.#toasts.show(message || 'The list of people has not loaded yet.', 'error');
       return;
     }
     const { connections: now, you, open: isFirst } = this.#data;

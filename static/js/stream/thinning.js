@@ -28,7 +28,7 @@ const LATE_MS = 3;
 
 // Most JPEGs per acknowledgement: they are large, and a congested link delays all that are in flight.
 const MAX_PICTURES = 4;
-/** Most frames of video per acknowledgement. */
+/** The most frames of video per acknowledgement. */
 export const MAX_FRAMES = 6;
 
 export class Thinning {

@@ -45,9 +45,9 @@ function describeNothing({ condition, status, past, off }) {
   if (off) return empty('Looking back is off for this camera.');
   if (status === null) return { state: 'loading', word, note: '' };
   if (status in REFUSALS) return empty(REFUSALS[status]);
-  if (status !== 200) return empty('The past of this camera cannot be loaded now.');
+  if (status !== 200) return empty('The past of this camera could not be loaded.');
   const why = WITHOUT[condition];
-  return empty(why ? `${why}, and nothing of it is kept.` : 'Nothing is kept yet.');
+  return empty(why ? `${why}, and no pictures of it are kept.` : 'Nothing is kept yet.');
 }
 
 function noteOfPast({ at, kept, past, video }) {

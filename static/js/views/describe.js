@@ -23,7 +23,7 @@ export function describeView(query, titleOf) {
     STATES[get('state')],
     get('page') && `page ${get('page')}`,
     get('sort') === 'group' && 'by group',
-    get('order') && `own order of ${plural(get('order').split(',').length, 'camera')}`,
+    get('order') && `custom order of ${plural(get('order').split(',').length, 'camera')}`,
     get('patrol') && `patrol every ${get('patrol')} s`,
   ];
   return found.filter(Boolean).join(' · ');

@@ -107,7 +107,7 @@ export class Organise extends EventTarget {
       this.#do(view, this.#saved.change(view, { at: to }), '');
       setText(this.#dialog.querySelector('[data-said]'), `${view.name}: ${to + 1} of ${list.length}`);
     } else if (action === 'update') {
-      this.#do(view, this.#saved.change(view, { query: this.#page.query() }), `${view.name} shows this now.`);
+      this.#do(view, this.#saved.change(view, { query: this.#page.query() }), `${view.name} was updated.`);
     } else if (action === 'remove') this.#remove(view, at);
     else if (action === 'rename') {
       const form = row.querySelector('[data-rename]');

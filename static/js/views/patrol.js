@@ -52,7 +52,7 @@ export class Patrol extends EventTarget {
     return this.#paused;
   }
 
-  /** Whether it waits: paused, a menu is open, or somebody has a closer look. */
+  /** Whether it waits: paused, a menu is open, or somebody is taking a closer look. */
   get held() {
     const elsewhere = this.#kind === 'pages' && this.#grid.focused !== null;
     const closer = document.querySelector('[data-zoomed]') !== null;

@@ -1,4 +1,4 @@
-/** Groups, saved views and the patrol: wires their parts, and performs their keys and menu entries. */
+/** Groups, saved views and the patrol: wires their parts, and handles their keys and menu entries. */
 import { Organise } from './organise.js';
 import { Patrol } from './patrol.js';
 import { setUpPatrolBar } from './patrol-bar.js';
@@ -109,7 +109,7 @@ export class Views {
       return;
     }
     const act = () => this.#saved.change(active, { query: before });
-    this.#toasts.show(`${active.name} shows this now.`, 'info', { action: { word: 'Undo', act } });
+    this.#toasts.show(`${active.name} was updated.`, 'info', { action: { word: 'Undo', act } });
   }
 
   #show(view, byPatrol = false) {

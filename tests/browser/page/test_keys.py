@@ -74,7 +74,7 @@ def focus_of(page: Page) -> Any:
 
 
 def crop_of(viewer: Viewer, camera: str) -> Any:
-    """Return the visible part of the picture, as shares of it."""
+    """Return the visible part of the picture, as fractions of it."""
     controls = camera_state(viewer, camera)["controls"]
     return next(control["value"] for control in controls if control["name"] == "crop")
 
@@ -84,7 +84,7 @@ def test_focused_control_receives_its_keys(
 ) -> None:
     """A focused control handles its own keys.
 
-    Space on a slider stopped the camera for everybody, a digit on one led to another camera.
+    Space on a slider used to stop the camera for everybody, and a digit opened another camera.
     """
     open_page(page, server, "two")
     show_tab(page, "Image")
@@ -132,7 +132,7 @@ def test_focused_control_receives_its_keys(
 def test_arrows_move_between_tiles_and_space_opens_one(server: PortholeServer, page: Page) -> None:
     """On a fresh page any arrow key first goes to the first tile; space opens the focused tile.
 
-    While one camera was open, space on another one's tile stopped the open one.
+    While one camera was open, space on another one's tile used to stop the open one.
     """
     open_page(page, server)
 
@@ -237,7 +237,7 @@ def test_decimal_comma_is_applied_and_bad_input_explained(
 ) -> None:
     """All number fields accept a decimal comma, and explain bad input beside the field.
 
-    The text "7,5" was 75 frames a second, also in fields of controls and of the crop frame.
+    The text "7,5" used to mean 75 frames per second, also in controls and in the crop frame.
     """
     open_page(page, server, "one")
     show_tab(page, "Image")
@@ -282,7 +282,7 @@ def test_decimal_comma_is_applied_and_bad_input_explained(
 def test_frame_rate_and_quality_can_follow_the_source(
     server: PortholeServer, page: Page, connect: Connect
 ) -> None:
-    """A button restores the source's own frame rate or quality; once set, both stayed set."""
+    """A button restores the source's own frame rate or quality; there used to be no way back."""
     open_page(page, server, "one")
     show_tab(page, "Image")
     viewer = connect(server)

@@ -50,7 +50,7 @@ UNKNOWN = {"fps": None, "group": None, "kbps": None}
 def test_source_is_described_in_words(
     blank: Page, source: dict[str, object] | None, words: str
 ) -> None:
-    """Codec, size, rate, bitrate and key frames, with a dash for unknown values."""
+    """Codec, size, frame rate, bit rate and key frames, with a dash for unknown values."""
     body = "({ describeSource }, source) => describeSource(source)"
 
     shown = in_module(blank, "camera/source", body, source)

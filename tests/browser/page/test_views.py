@@ -135,7 +135,7 @@ def test_views_are_saved_shared_and_restored(
 def test_keys_work_as_soon_as_the_menu_closes(server: PortholeServer, page: Page) -> None:
     """Keys act right after a menu closes.
 
-    Until the next frame the focus stayed in the closed menu, and keys had no effect.
+    Until the next frame the focus used to stay in the closed menu, and keys had no effect.
     """
     open_as(server, page, "vera")
     expect(page.locator(".tile[data-camera]")).to_have_count(2)
@@ -149,7 +149,7 @@ def test_keys_work_as_soon_as_the_menu_closes(server: PortholeServer, page: Page
 
 
 def test_patrol_advances_and_waits_for_open_menus(server: PortholeServer, page: Page) -> None:
-    """A patrol announces the next view, waits for a menu, is in the address, ends with its key."""
+    """A patrol announces the next view, waits for a menu, is in the URL, and ends with its key."""
     open_as(server, page, "ann", "?layout=1&group=Outside")
     wait_for_paint(page, "door", 1)
     page.keyboard.press("a")
@@ -309,7 +309,7 @@ def test_view_is_described_in_words(blank: Page) -> None:
     )
 
     assert told == [
-        "Two by two · Yard · page 2 · own order of 2 cameras",
+        "Two by two · Yard · page 2 · custom order of 2 cameras",
         "Door · “x” · problems · by group · patrol every 5 s",
         *(True, False, True),
     ]

@@ -38,7 +38,7 @@ const step = (by) => { player.step(by); return video.currentTime; };
 def test_step_moves_by_one_frame(blank: Page) -> None:
     """A step moves by one frame even if the browser reports its frame late or not at all.
 
-    Counted from a stale frame, a step led to the current frame, and so did the next step.
+    Counted from a stale frame, a step used to lead to the current frame, as did the next one.
     """
     found = in_module(
         blank,

@@ -72,7 +72,7 @@ def server(share_server: Start) -> Iterator[PortholeServer]:
 def test_drag_shows_the_picture_of_that_moment(
     server: PortholeServer, page: Page, camera: str, late_s: float, script: str
 ) -> None:
-    """This works for frames encoded here and H.264; the tile shows the age, and none is dropped."""
+    """Works for frames encoded here and for H.264; the tile shows the age, and drops no frame."""
     page.add_init_script(script)
     open_camera(page, server, camera)
 
@@ -348,7 +348,7 @@ def test_touch_taps_zooms_and_scrolls_the_bar(
 
 
 def test_clip_marked_at_the_newest_moment_grows(server: PortholeServer, page: Page) -> None:
-    """A clip that begins at the newest moment grows with time; it was 0.0 s long, and stayed so."""
+    """A clip that begins at the newest moment grows with time; it used to stay 0.0 s long."""
     open_camera(page, server, "door", 2)
     length = page.locator("[data-scrub-length]")
     page.locator("[data-bar-track]").focus()
@@ -379,7 +379,7 @@ def test_expired_clip_is_reported(server: PortholeServer, page: Page) -> None:
 
 
 def test_right_to_left_names_keep_their_beginning(server: PortholeServer, page: Page) -> None:
-    """Names follow their own writing direction; one from right to left lost its beginning."""
+    """Names follow their own writing direction; right-to-left ones used to lose the beginning."""
     page.goto(f"{server.url}?camera=hall")
     wait_for_paint(page, "hall")
 

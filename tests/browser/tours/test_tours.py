@@ -30,7 +30,7 @@ IN_FIREFOX = pytest.mark.parametrize("open_tab", ["firefox"], indirect=True)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """Two cameras, a film that can be added, and users of each role for each browser."""
+    """Two cameras, a video file that can be added, and users of each role for each browser."""
     folder = tmp_path_factory.mktemp("tours")
     (folder / "media").mkdir()
     make_film(folder / "media" / "film.mp4", "-t", "2", source="testsrc2=size=160x90:rate=5")
@@ -102,7 +102,7 @@ def test_viewer_completes_the_tour(server: PortholeServer, open_tab: OpenTab) ->
 
 @IN_FIREFOX
 def test_operator_completes_the_tour(server: PortholeServer, open_tab: OpenTab) -> None:
-    """An operator logs in and out by keys alone, sets a camera, stops it and undoes that."""
+    """An operator logs in and out by keyboard, adjusts a camera, stops it and undoes that."""
     tab = open_tab()
     steps.log_in(tab, server, "otto", by_keys=True)
     steps.watch_live(tab)
@@ -117,7 +117,7 @@ def test_operator_completes_the_tour(server: PortholeServer, open_tab: OpenTab) 
 
 @IN_FIREFOX
 def test_admin_completes_the_tour(server: PortholeServer, open_tab: OpenTab) -> None:
-    """An admin adds, renames and removes cameras, undoes that, adds users, and signs them out."""
+    """An admin adds, renames and removes cameras, undoes that, adds users, and logs them out."""
     tab = open_tab()
     steps.log_in(tab, server, "ann")
     steps.watch_live(tab)

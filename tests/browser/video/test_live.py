@@ -163,7 +163,7 @@ def test_plain_http_page_notes_what_https_would_save(server: PortholeServer, pag
     page.keyboard.press("1")
 
     expect(page.locator("[data-video-note]")).to_have_text(
-        re.compile("^On https .* the camera’s own video: .* instead of .*")
+        re.compile("^Over https, .* the camera’s own video: .* instead of .*")
     )
     expect(page.get_by_label("Use video")).to_be_hidden()
 

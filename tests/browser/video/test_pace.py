@@ -70,7 +70,7 @@ def test_faster_drawing_method_is_used(blank: Page, times: list[object], ways: l
 
 
 def test_painting_slows_while_pictures_wait(blank: Page) -> None:
-    """Painting slows down while pictures wait for decoders; half of sixteen tiles starved."""
+    """Painting slows down while pictures wait for decoders; half of 16 tiles used to starve."""
     intervals = blank.evaluate(
         """async () => {
           const { Pace } = await import(new URL('static/js/painting/pace.js', document.baseURI));
@@ -121,7 +121,7 @@ def test_tiles_paint_together_without_a_gpu(blank: Page) -> None:
         }"""
     )
 
-    # No camera with 30 frames a second loses any.
+    # No camera with 30 fps loses any.
     assert 16 < intervals[0] == intervals[3] < 33
     assert intervals[1:3] == [0, 0]
 
@@ -200,7 +200,7 @@ def test_b_frame_delay_does_not_count_as_lateness(blank: Page) -> None:
 def test_waiting_jpeg_does_not_slow_painting(run: Run) -> None:
     """Waiting JPEG does not slow painting down: only the newest is decoded.
 
-    Sixteen tiles of JPEG were painted 4.7 times a second: those skipped were decoded in vain.
+    Sixteen JPEG tiles used to paint 4.7 times a second: skipped pictures were decoded in vain.
     """
     noted = run(
         """const url = new URL('static/js/painting/refresh.js', document.baseURI);

@@ -26,7 +26,7 @@ ACK_DEADLINE_S = 0.05
 
 RARE_ACK_DEADLINE_S = 0.25
 
-# Most pictures one acknowledgement covers, even where more frames of video would be allowed.
+# The most pictures one acknowledgement covers, even where more frames of video would be allowed.
 MAX_PICTURES_PER_ACK = 4
 
 # A frame is late when this many intervals have passed since the one before.

@@ -232,7 +232,7 @@ def become_child(module: str, environment: dict[str, str], streams: Sequence[int
         else:  # A child defined by the tests: most of its imports are loaded.
             runpy.run_module(module, run_name="__main__")
         code = 0
-    except BaseException:  # noqa: BLE001  a fork must never go on as what it was forked from
+    except BaseException:  # noqa: BLE001  a fork must never continue as a copy of its parent
         traceback.print_exc()
     finally:
         os._exit(code)

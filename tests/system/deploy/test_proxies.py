@@ -45,7 +45,7 @@ def token(state: Path) -> str:
 
 @pytest.fixture(scope="module")
 def server(state: Path, token: str) -> Iterator[PortholeServer]:
-    """Start a server that trusts its proxies; one of its cameras has two pictures a second."""
+    """Start a server that trusts its proxies; one of its cameras has two frames per second."""
     server = PortholeServer(
         *("test=test:?size=640x360&fps=25", "slow=test:?size=640x360&fps=2"),
         *("--port", "0", "--trusted-proxies", "127.0.0.1"),

@@ -44,7 +44,7 @@ def watch(link: PoorLink) -> Viewer:
 
 
 def rate_of(viewer: Viewer, count: int) -> float:
-    """Return frames a second over the next frames, by capture time."""
+    """Return frames per second over the next frames, by capture time."""
     first = len(viewer.arrivals)
     viewer.pump(lambda: len(viewer.arrivals) > first + count, 30)
     times = [arrival.at_unix for arrival in viewer.arrivals[first:]]

@@ -23,7 +23,7 @@ def test_fps_setting_is_met_on_average(
     fps: float,
     taken: int,
 ) -> None:
-    """Of 30 pictures a second, as many are taken and decoded as the setting allows.
+    """Of 30 frames per second, as many are taken and decoded as the setting allows.
 
     A camera that claimed 25 but sent 60 used to be limited only by settings up to 25.
     """

@@ -152,7 +152,7 @@ def test_unserved_request_times_out(
     bring_up(camera, source)
     monkeypatch.setattr(camera.tuning, "serve", lambda reader: hub.sleep(0.01))
 
-    with pytest.raises(RequestError, match="has not accepted it within"):
+    with pytest.raises(RequestError, match="did not accept it within"):
         camera.tuning.set("gain", 20)
 
     assert not camera.tuning.waiting

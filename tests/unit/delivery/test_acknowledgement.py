@@ -157,7 +157,7 @@ def test_short_acknowledgement_ends_the_wide_window() -> None:
 
 
 def test_wide_window_is_bounded_by_time() -> None:
-    """At ten frames a second, six would be more than half a second."""
+    """At ten frames per second, six would be more than half a second."""
     credit = Credit(2, START, acks=8)
     for number, frames in enumerate((2, 2, 2, 2)):
         for seq in range(10 * number + 1, 10 * number + 1 + frames):

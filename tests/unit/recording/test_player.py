@@ -101,7 +101,7 @@ def test_playback_catches_up_after_a_wait_for_credit(clock: FakeClock) -> None:
 
 
 def test_fast_playback_is_capped_at_the_screen_rate(clock: FakeClock) -> None:
-    """At eight times thirty frames a second, three of four JPEGs are skipped."""
+    """At eight times thirty frames per second, three of four JPEGs are skipped."""
     player = at(filled(*(jpeg(one / 30) for one in range(300))), 0.0, clock)
 
     player.play(8.0, clock.now)

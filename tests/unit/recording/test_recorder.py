@@ -29,7 +29,7 @@ AT = 1_795_000_000.0
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Four seconds at 25 pictures/s, with every tenth a key frame."""
+    """Four seconds at 25 fps, with every tenth a key frame."""
     made = make_units(tmp_path_factory.mktemp("film"), 4, source="testsrc2=size=128x72:rate=25")
     return [replace(one, at_unix=one.at_unix - 1e6 + AT) for one in made]
 

@@ -39,7 +39,7 @@ class DisplayClock:
     time, because they are not held back for others, give the offset between the clocks.
 
     Args:
-        paced: Whether pictures are taken when they are due for decoding, as from a film.
+        paced: Whether pictures are taken when they are due for decoding, as from a file.
     """
 
     def __init__(self, paced: bool = False) -> None:
@@ -65,7 +65,7 @@ class DisplayClock:
             decoded_s: Its decoding time; None if the stream has none.
             key: Whether it can be decoded by itself.
         """
-        # No key frame is displayed before one that was sent earlier: the clock was set, or a film
+        # No key frame is displayed before one that was sent earlier: the clock was set, or a file
         # has restarted.
         if key and shown_s < self._newest_s:
             self._period_ends = None

@@ -19,7 +19,7 @@ LONGEST_GROUP_S = 10
 # At most one key frame a second, however many are requested: each is as large as ten others.
 KEY_EVERY_S = 1.0
 
-# The largest picture, in seconds of the bitrate: how long a key frame occupies a link that is
+# The largest picture, in seconds of the bit rate: how long a key frame occupies a link that is
 # only just fast enough.
 LARGEST_S = 0.3
 

@@ -30,7 +30,7 @@ class H264:
         sequence: The type of sequence parameter sets.
         picture_set: The type of picture parameter sets, which slices refer to.
         delimiter: The type that may only be a picture's first unit.
-        filler: The type with which some cameras keep their bitrate constant.
+        filler: The type with which some cameras keep their bit rate constant.
         record_at: The offset of the length size in a decoder configuration record.
     """
 

@@ -24,7 +24,7 @@ class Encoded(NamedTuple):
     Attributes:
         data: In Annex B format; a key frame is preceded by its parameter sets.
         key: Whether a decoder can start at it.
-        codec: The codec string for decoders, by RFC 6381.
+        codec: The RFC 6381 codec string for decoders.
         width: In pixels.
         height: In pixels.
         early_s: See :class:`server.capture.frames.unit.Unit`.

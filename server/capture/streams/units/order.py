@@ -46,7 +46,7 @@ class DisplayOrder:
     """Numbers the pictures of one video in display order. For one thread.
 
     Args:
-        codec: The codec string, by RFC 6381.
+        codec: The RFC 6381 codec string.
     """
 
     def __init__(self, codec: str) -> None:

@@ -13,7 +13,7 @@ class Sequence(NamedTuple):
     """The pictures of a sequence.
 
     Attributes:
-        codec: The codec string for decoders, by RFC 6381.
+        codec: The RFC 6381 codec string for decoders.
         width: In pixels, after cropping.
         height: In pixels, after cropping.
         interlaced: Whether pictures may consist of two fields.

@@ -11,7 +11,7 @@ STEP_S = 1 / 30
 
 
 class Stream:
-    """A stream at 30 pictures/s, and a timestamp clock that follows it from the start."""
+    """A stream at 30 fps, and a timestamp clock that follows it from the start."""
 
     def __init__(self, drift: float = 0.0, jitter_s: float = 0.0, measured: bool = False) -> None:
         self.clock = TimestampClock()

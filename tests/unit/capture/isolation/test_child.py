@@ -46,7 +46,7 @@ def test_suspended_child_is_killed(isolate: Open) -> None:
 
 
 def test_pictures_count_as_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Separate beats used to wake the server on top of 30 pictures a second."""
+    """Separate beats used to wake the server on top of 30 fps."""
     ours, theirs = Link.pair()
     end = Link(theirs)
     reading = child._Child(end)
@@ -261,7 +261,7 @@ def test_child_hanging_in_set_control_is_killed(isolate: Open) -> None:
         child="tests.unit.capture.isolation.hanging_child",
     )
 
-    with pytest.raises(ControlError, match="the camera has not answered within 2 s"):
+    with pytest.raises(ControlError, match="the camera did not answer within 2 s"):
         source.set_controls({"brightness": 50.0})
     with pytest.raises(SourceError, match=r"hung for . s setting a control; it was killed"):
         until(lambda: source.read(NOW) and False)

@@ -156,7 +156,7 @@ def test_batch_that_finds_the_socket_full_is_dropped(pair: Pair) -> None:
 
 
 def test_batch_never_exceeds_the_socket_buffer(pair: Pair) -> None:
-    """A camera with a high bitrate must not lose units to batching."""
+    """A camera with a high bit rate must not lose units to batching."""
     pair.sender.lazy = True
     pair.send(1, b"x", key=True)
     for number in range(2, 402):

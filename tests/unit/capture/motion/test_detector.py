@@ -139,7 +139,7 @@ def hot_pixels(at: float) -> Plane:
 
 
 def compressed(at: float) -> Plane:
-    """An encoder at a low bitrate, in large blocks that change with each picture."""
+    """An encoder at a low bit rate, in large blocks that change with each picture."""
     quality = 8 if round(at / MOTION_INTERVAL_S) % 5 else 30
     _, data = cv2.imencode(".jpg", YARD.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(float)

@@ -125,7 +125,7 @@ def test_polled_source_has_no_rate_of_its_own(clock: FakeClock) -> None:
 
 
 def test_film_of_one_picture_loses_its_rate(clock: FakeClock) -> None:
-    """Only at its end is a film known to have one picture; its 25 pictures/s were never true."""
+    """Only at its end does a file turn out to be one picture; its 25 fps were never real."""
     measured = Measured()
     film = SourceInfo(640, 480, 25.0, "h264", live=False)
     measured.opened(film)

@@ -216,7 +216,7 @@ def test_newest_picture_is_next_after_a_burst(
 
 
 def test_backlog_from_opening_does_not_raise_the_rate(open_command: Open, picture: bytes) -> None:
-    """FFmpeg takes a second to probe a stream; the backlog made 25 pictures/s count as 38."""
+    """FFmpeg takes a second to probe a stream; the backlog made 25 fps count as 38."""
     source = open_command(write("while True: out(jpeg); time.sleep(0.1)"))
     time.sleep(1.5)  # As if opening had taken this long.
 

@@ -67,7 +67,7 @@ def test_picture_is_available_as_pixels(camera: FieldCamera, open_url: Open) -> 
 def test_arrivals_are_counted(camera: FieldCamera, open_url: Open) -> None:
     """The rate is measured from all arrivals, skipped ones included; none is invented.
 
-    FFmpeg reported 25 pictures a second for every such camera.
+    FFmpeg reported 25 fps for every such camera.
     """
     source = open_url(camera.url("usual"))
     assert source.arrivals.figures.fps == 0

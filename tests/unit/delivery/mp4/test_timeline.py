@@ -31,7 +31,7 @@ def test_jittery_times_give_an_even_gapless_sequence() -> None:
 
 
 def test_timeline_follows_a_change_of_frame_rate() -> None:
-    """From 30 frames a second to 5 and back, times stay close to the camera's."""
+    """From 30 fps to 5 and back, times stay close to the camera's."""
     times = [at / 30 for at in range(90)]
     times += [times[-1] + (at + 1) / 5 for at in range(50)]
     times += [times[-1] + (at + 1) / 30 for at in range(90)]

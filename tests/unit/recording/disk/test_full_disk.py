@@ -33,10 +33,17 @@ def disk(media: Path, small_disk: Mount, monkeypatch: pytest.MonkeyPatch) -> Sma
 @pytest.fixture
 def writer(disk: SmallDisk, storage: Storage) -> Iterator[Writer]:
     """A writer to that disk."""
-    writer = Writer(storage)
-    writer.start()
+    writer = start_writer(storage)
     yield writer
     assert writer.stop(5.0)
+
+
+def start_writer(storage: Storage) -> Writer:
+    """Return a running writer, once the check of the index, which opens it, has ended."""
+    writer = Writer(storage)
+    writer.start()
+    wait_until(lambda: "media check" not in [one.name for one in native.threading.enumerate()])
+    return writer
 
 
 def films(film: Sequence[Unit]) -> Iterator[list[Unit]]:
@@ -155,13 +162,10 @@ def test_read_only_disk_pauses_recording_until_it_is_writable(
 ) -> None:
     """A disk may become read-only after an error; recording says so, and resumes when that ends."""
     storage = Storage(media)
-    writer = Writer(storage)
-    writer.start()
+    writer = start_writer(storage)
     coming = films(film)
     record(writer, next(coming))
     assert writer.stop(5.0)
-    # The check of the index, which may still run, opens it.
-    wait_until(lambda: "media check" not in [one.name for one in native.threading.enumerate()])
     disk.remount("ro")
 
     writer = Writer(storage)

@@ -25,7 +25,7 @@ QUICKLY = ("-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
 @pytest.fixture(scope="module", params=CODECS)
 def units(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
-    """Two seconds at 25 pictures/s, in groups of 10."""
+    """Two seconds at 25 fps, in groups of 10."""
     folder = tmp_path_factory.mktemp(request.param)
     return make_units(folder, 2, *CODECS[request.param], *QUICKLY, source=SOURCE)
 

@@ -147,7 +147,7 @@ def test_malformed_acknowledgement_gives_no_credit(
 def test_invalid_acknowledgement_gives_no_credit(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout, name: object, seq: object
 ) -> None:
-    """One for another camera, or with wrong types, raises nothing either."""
+    """An ack for another camera, or one with wrong types, does not raise an error either."""
     session.watch(fanout)
     put_frame(camera, 1)
     wait_sent(line, 1)
@@ -335,8 +335,8 @@ def test_fast_link_is_sent_the_cameras_own_video(
 def test_link_estimate_carries_over_to_the_next_camera(
     session: Session, line: FakeLine, camera: Camera, fits: bool
 ) -> None:
-    """A tile shown again began with a JPEG each time, for which a group had to be decoded. Its link
-    is the connection's, so its own video comes immediately."""
+    """A tile shown again used to begin with a JPEG, for which a group had to be decoded. The link
+    is known from the connection, so the camera's own video comes immediately."""
     track = give_video(camera)
     fanout = Fanout(camera)
     fanout.open()
