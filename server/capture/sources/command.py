@@ -101,14 +101,16 @@ class CommandSource:
         parser = JpegParser()
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            for picture in parser.feed(data):
+            pictures = parser.feed(data)
+            while pictures:
                 try:
-                    jpeg, _ = inspect_jpeg(picture)
+                    jpeg, _ = inspect_jpeg(pictures[-1])
                 except PictureError:
+                    pictures.pop()
                     continue
                 size = jpeg.width, jpeg.height
                 output = _Reader(self._program)
-                return MjpegStream(output, output, parser, [picture], size, timeout_s)
+                return MjpegStream(output, output, parser, pictures, size, timeout_s)
             data = self._program.read()
             if not data:
                 break

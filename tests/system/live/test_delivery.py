@@ -1,7 +1,9 @@
 """Frames from a real server to real connections: once, in order, and only with credit."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,7 +12,12 @@ import socketio
 
 from server.capture.sources.testpattern import read_time
 from tests.support.clients.client import Crowd, MjpegViewer, Viewer
-from tests.support.servers.server import PortholeServer, expect_frames, last_event, wait_until
+from tests.support.servers.server import (
+    PATIENCE_S,
+    PortholeServer,
+    expect_frames,
+    last_event,
+)
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -140,23 +147,30 @@ def test_slow_viewer_stays_fresh_without_harming_others(
 def test_standard_client_works(start_server: Start) -> None:
     """The unmodified python-socketio client watches, acknowledges and sends requests."""
     server = start_server("test:?size=320x180")
-    client = socketio.Client()
     frames: list[tuple[dict[str, object], bytes]] = []
     hello: list[dict[str, object]] = []
-    client.on("hello", hello.append)
 
-    def on_frame(header: dict[str, object], jpeg: bytes) -> None:
-        frames.append((header, jpeg))
-        client.emit("ack", (header["camera"], header["seq"]))
+    async def watch() -> tuple[dict[str, Any], dict[str, Any]]:
+        client = socketio.AsyncClient()
+        seen = asyncio.Event()
 
-    client.on("frame", on_frame)
-    client.connect(server.url, transports=["websocket"])
-    try:
-        reply = client.call("watch", {"camera": "test", "width": 640})
-        wait_until(lambda: len(frames) >= 30)
-        clock = client.call("clock", {"t": 12.5})
-    finally:
-        client.disconnect()
+        async def on_frame(header: dict[str, object], jpeg: bytes) -> None:
+            frames.append((header, jpeg))
+            await client.emit("ack", (header["camera"], header["seq"]))
+            if len(frames) == 30:
+                seen.set()
+
+        client.on("hello", hello.append)
+        client.on("frame", on_frame)
+        await client.connect(server.url, transports=["websocket"])
+        try:
+            reply = await client.call("watch", {"camera": "test", "width": 640})
+            await asyncio.wait_for(seen.wait(), PATIENCE_S)
+            return reply, await client.call("clock", {"t": 12.5})
+        finally:
+            await client.disconnect()
+
+    reply, clock = asyncio.run(watch())
 
     header, jpeg = frames[0]
     assert reply["ok"]
