@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.cameras.films import make_film
 from tests.support.clients.client import Viewer
+from tests.support.clients.states import state_of
 from tests.support.recordings.kills import KILLED, kill_once
 from tests.support.recordings.small_disk import assert_plays
 from tests.support.servers.server import FORK_SERVER, PortholeServer, last_event, wait_until
@@ -98,7 +99,7 @@ def test_operator_can_turn_recording_off(config: Path, tmp_path: Path) -> None:
     reply = viewer.call("record", {"camera": "door", "mode": "off"})
     assert reply["camera"]["record"] == "off"
     wait_until(lambda: not ask(server, "api/cameras")[0]["recording"], every_s=0.1)
-    viewer.pump(lambda: (last_event(viewer, "camera") or {}).get("recording") is False, 20)
+    viewer.pump(lambda: (state_of(viewer, "door") or {}).get("recording") is False, 20)
     (ended,) = ask(server, "api/recordings?camera=door")["recordings"]
     assert not ended["open"]
     path = next((tmp_path / "state").glob("media/door/*/*.mp4"))
