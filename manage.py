@@ -234,8 +234,8 @@ def check_text(camera: str, text: str) -> None:
     if unreadable:
         raise ConfigError(
             f"camera {camera!r}: process: {unreadable!r} in the caption {text!r} cannot be drawn "
-            "as it is read; accepted: letters that OpenCV's font has and that stand one after the "
-            "other from left to right, and no emoji"
+            "as it is read; accepted: characters of OpenCV's font that are written from left "
+            "to right, without combining marks, and no emoji"
         )
 
 
@@ -340,7 +340,7 @@ def end() -> None:
 
 
 def limit_shutdown() -> None:
-    """Exit the process in time even if something hangs from here on, be it the hub itself.
+    """Exit the process in time even if something, such as the hub itself, hangs from here on.
 
     This is not part of the application, which does not own the process it runs in.
     """
@@ -376,7 +376,7 @@ def listen(host: str, port: int) -> Any:
     default=5.0,
     help="Seconds a source may take to open or to deliver. Default: 5.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @click.option(
     "--transport",
     type=click.Choice(["auto", "tcp", "udp"]),

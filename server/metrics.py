@@ -73,10 +73,10 @@ class Meter:
     """Age of frames when they were sent, in seconds, summed over ``sent``."""
 
     opened: int = 0
-    """How often the source was opened."""
+    """How many times the source was opened."""
 
     lost: int = 0
-    """How often the source failed while open, or could not be opened."""
+    """How many times the source failed while open, or could not be opened."""
 
     drops: Counter[str] = field(default_factory=Counter)
     """Frames skipped on purpose, by reason."""

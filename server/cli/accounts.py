@@ -119,7 +119,7 @@ def _remove_user(name: str, **where: Any) -> None:
     """Remove a user; closes the user's connections."""
     file = _people_file(**where)
     file.remove_user(name)
-    click.echo(f"User {name} is removed.")
+    click.echo(f"User {name} was removed.")
     _warn_if_empty(file)
 
 
@@ -203,7 +203,7 @@ def _remove_token(name: str, **where: Any) -> None:
     """Remove a token; closes its connections."""
     file = _people_file(**where)
     file.remove_token(name)
-    click.echo(f"Token {name} is removed.")
+    click.echo(f"Token {name} was removed.")
     _warn_if_empty(file)
 
 

@@ -71,6 +71,6 @@ def _format(report: Report) -> str:
     if report.open:
         lines.append(f"{report.open} are being written")
     lines.append(
-        f"the index had {report.added} wrong or missing, and {report.dropped} that do not exist"
+        f"{report.added} index entries were missing or wrong, and {report.dropped} had no file"
     )
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """Parse the address of a source.
 
-An address is parsed once, at start, so that an invalid one stops the start instead of a camera
+An address is parsed once, at start, so that an invalid one prevents the start instead of failing
 later on. Its text may contain a password; people are only shown :attr:`Address.public`. URLs are
 parsed in ``url.py``, commands in ``command.py``.
 """

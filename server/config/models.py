@@ -198,8 +198,8 @@ class ServerSettings(_Table):
     )
     allowed_origins: Names = Field(
         (),
-        description="Origins whose pages may connect and read pictures and states by script, such "
-        "as https://panel.example.",
+        description="Origins whose pages may connect, and whose scripts may read pictures and "
+        "states, such as https://panel.example.",
     )
     frame_ancestors: Origins = Field(
         (),
@@ -296,7 +296,7 @@ class CameraSettings(_Table):
     verify: Annotated[bool, Accepts("true or false")] | None = Field(
         None,
         description="Whether the TLS certificate of a network camera must be valid. Unset, any is "
-        "accepted from private addresses, because cameras there sign their own.",
+        "accepted from private addresses, because cameras there use self-signed ones.",
     )
     video: Annotated[VideoMode, Accepts('"auto", "always" or "off"')] = Field(
         "auto",

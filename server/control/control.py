@@ -345,7 +345,7 @@ class Control:
         def tell() -> None:
             if self._moves.get(key) == move:
                 del self._moves[key]
-                # The four numbers of a crop say nothing to people; the picture shows it.
+                # The four numbers of a crop mean nothing to people; the picture shows it.
                 cropped = control.kind == "area" and control.value != control.default
                 change = "changed" if cropped else f"set to {control.show(control.value)}"
                 self._tell(f"{camera.title}: {control.title} {change}", camera, who)

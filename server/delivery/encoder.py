@@ -90,8 +90,8 @@ def encode_jpeg(
 ) -> tuple[EncodedFrame, Image, float]:
     """Return the frame as JPEG, its scaled pixels, and the seconds taken.
 
-    Blocks for some milliseconds: call it through ``hub.run_native``. Scales down by averaging areas
-    (``INTER_AREA``), which neither blurs nor leaves moiré.
+    Blocks for a few milliseconds: call it through ``hub.run_native``. Scales down by averaging
+    areas (``INTER_AREA``), which neither blurs nor leaves moiré.
 
     Args:
         frame: Pixels as uint8, shape (height, width, 3), BGR order.

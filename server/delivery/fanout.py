@@ -109,7 +109,7 @@ class Fanout:
         self.camera = camera
         self._watched: list[Rendition] | None = None  # As last reported to the camera.
         self.rooms = {one.name: Room(one, camera.slot_of(one)) for one in camera.ladder}
-        """By the rendition's name, the largest first."""
+        """By the rendition's name, largest first."""
         self.videos = VideoFanout(
             camera,
             self._clock,

@@ -31,7 +31,7 @@ MAX_KEY_S = 0.5
 # The share of a link that a video may take.
 MAX_FILL = 0.95
 
-# Assumed of a video whose size is not known yet.
+# Assumed for a video whose size is not known yet.
 TYPICAL_WIDTH = 1280
 TYPICAL_SHAPE = 16, 9
 

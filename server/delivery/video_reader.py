@@ -28,7 +28,7 @@ class VideoReader:
         clock: Monotonic seconds.
 
     Attributes:
-        cuts: How often it had to skip.
+        cuts: How many times it had to skip.
     """
 
     def __init__(

@@ -91,7 +91,7 @@ class Hub(epolls.Hub):  # type: ignore[misc]
         return self.greenlet.switch()
 
     def rest(self, seconds: float) -> None:
-        """Pause the caller for some seconds and up to :data:`SLACK_S` more; see ``hub.rest``."""
+        """Pause the caller for this long, or up to :data:`SLACK_S` longer; see ``hub.rest``."""
         chore = Timer(seconds, getcurrent().switch)
         heapq.heappush(self._chores, (self.clock() + seconds, chore))
         try:

@@ -1,6 +1,6 @@
 """HTTP over the hub: accepts connections, and passes each request to a WSGI application.
 
-It is eventlet's server with differences: a limiter admits connections, ambiguous framing is
+It is eventlet's server with a few changes: a limiter admits connections, ambiguous framing is
 rejected, heads and bodies have a deadline, and requests take turns, so that a flood of them cannot
 monopolize the hub.
 """

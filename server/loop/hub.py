@@ -48,11 +48,11 @@ T = TypeVar("T")
 hubs.use_hub(epoll)  # Created on first use; replaces any hub that eventlet has created.
 
 sleep: Callable[[float], None] = eventlet.sleep
-"""Pause this green thread for some seconds; 0 lets all others run once."""
+"""Pause this green thread for this many seconds; 0 lets all others run once."""
 
 
 def rest(seconds: float) -> None:
-    """Pause this green thread for some seconds and perhaps a little longer; for periodic chores.
+    """Pause this green thread for this long or a little longer, in seconds; for periodic chores.
 
     It resumes in a round that the hub runs anyway, if there is one within ``epoll.SLACK_S``. Waking
     up just for a chore costs more than most chores.
@@ -164,7 +164,7 @@ def _attempt(function: Callable[..., object], args: tuple[object, ...]) -> _Outc
 def run_native(function: Callable[..., T], *args: Any) -> T:
     """Run ``function`` on a native thread while the hub continues; return or raise its result.
 
-    Costs about 0.1 ms, so it pays for work over a millisecond. Work must not block forever: the
+    Costs about 0.1 ms, so it pays off for work over a millisecond. Work must not block forever: the
     pool's threads are limited.
     """
     outcome = tpool.execute(_attempt, function, args)
@@ -272,12 +272,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def call_later(seconds: float, function: Callable[..., object], *args: object) -> None:
-    """Run ``function`` in a new green thread after some seconds."""
+    """Run ``function`` in a new green thread after this many seconds."""
     eventlet.spawn_after(seconds, function, *args)
 
 
 def call_on_hub(seconds: float, function: Callable[[], object]) -> None:
-    """Call ``function``, which must not block, on the hub after some seconds.
+    """Call ``function``, which must not block, on the hub after this many seconds.
 
     Saves starting a green thread, which takes a tenth of a millisecond.
     """

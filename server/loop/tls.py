@@ -26,11 +26,11 @@ BATCH_BYTES = 4 * RECORD_BYTES
 # Read with one call; as little as without TLS, so that a flood cannot block the hub.
 READ_BYTES = 8 * 1024
 
-# Limit of OpenSSL's own answers (alerts, new keys) that a peer leaves unread.
+# The most of OpenSSL's own answers (alerts, key updates) that a peer may leave unread.
 MAX_UNREAD_BYTES = 64 * 1024
 
-# Limit of received bytes without application data. It is larger than any record; an endless series
-# of new keys would cost CPU time.
+# The most bytes received in a row without application data. It is larger than any record; an
+# endless series of key updates would cost CPU time.
 MAX_OVERHEAD_BYTES = 64 * 1024
 
 

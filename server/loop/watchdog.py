@@ -31,7 +31,7 @@ class Watchdog:
         self._limit_s = limit_s
         self._closed = False
         self.hangs = 0
-        """How often the hub has hung. Written by the watchdog's thread only."""
+        """How many times the hub has hung. Written by the watchdog's thread only."""
 
     def open(self) -> None:
         """Start watching."""

@@ -92,7 +92,7 @@ class ManagedCameras:
         self._turn = ConcurrencyLimit(1, MAX_WAIT_S)
 
     def removed(self) -> list[dict[str, Any]]:
-        """Return the removed cameras that can be brought back, the latest first."""
+        """Return the removed cameras that can be brought back, latest first."""
         self._expire()
         return [
             {

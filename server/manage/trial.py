@@ -49,7 +49,7 @@ class Trials:
         self._limit = ConcurrencyLimit(MAX_TRIALS, MAX_WAIT_S)
 
     def picture(self, address: Address) -> TrialPicture:
-        """Return a source's picture; blocks this green thread for some seconds.
+        """Return a source's picture; blocks this green thread for a few seconds.
 
         Raises:
             RequestError: ``unavailable`` with a short reason, never in the words of the server that

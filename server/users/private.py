@@ -138,7 +138,8 @@ def open_private(path: Path, flags: int) -> int:
             descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             continue  # Another process has just created it.
-        # Change the owner of new files only: an existing one may be a hard link to a file of root.
+        # Change the owner of new files only: an existing one may be a hard link to a file that root
+        # owns.
         _give_to_owner(descriptor, path.parent)
         return descriptor
 

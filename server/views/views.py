@@ -31,7 +31,7 @@ MAX_SHARED = 100
 MAX_NAME = 60
 MAX_BYTES = 2_000_000
 
-# Longest wait of a change for the one before it.
+# Longest time that a change waits for the one before it.
 MAX_WAIT_S = 10.0
 
 NAME = f"1 to {MAX_NAME} characters"
@@ -190,10 +190,10 @@ class Views:
             for one in _all(document):
                 one.query = renamed.get(one.id, one.query)
 
-    # For the bus, which keeps this file equal on all nodes.
+    # For the bus, which keeps this file in sync on all nodes.
 
     def text(self) -> bytes | None:
-        """Return the file's bytes; None if there is no file. Raises ConfigError with a fault."""
+        """Return the file's bytes; None without a file. Raises ConfigError if there is a fault."""
         if self.fault:
             raise ConfigError(self.fault)
         return self._text
@@ -210,7 +210,9 @@ class Views:
             raise ConfigError("the bus has invalid views") from None
         with self._taking_turns():
             self._keep(document)
-            self._text = text  # Unchanged, or two versions would replace each other's forever.
+            # Kept byte for byte: nodes of two versions would otherwise replace each other's file
+            # forever.
+            self._text = text
         self.on_change(EVERYBODY)
 
     @contextmanager

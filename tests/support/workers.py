@@ -92,7 +92,7 @@ def fork() -> int:
 
 
 def wait_for_turn(config: pytest.Config) -> None:
-    """Wait until earlier runs have ended, and take over their notes."""
+    """Wait until earlier runs have ended, and load the failures that they recorded."""
     with open(config.option.after, "rb") as pipe:
         if not pipe.read(1):
             pytest.exit("who started this has ended", 1)
@@ -203,7 +203,7 @@ def show(
             getattr(config.hook, name)(**given)
         if session.shouldfail or session.shouldstop:
             for queue in queues:
-                os.read(queue, TURN_BYTES * len(session.items))  # They end with what they have.
+                os.read(queue, TURN_BYTES * len(session.items))  # Workers finish what they have.
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     if session.shouldstop:

@@ -203,7 +203,7 @@ def test_probe_prints_json_for_programs(tmp_path: Path) -> None:
 
 
 def test_probe_accepts_a_password_that_is_not_encoded() -> None:
-    """A password with / @ : reaches the camera, and is never shown; it was "no URL" before."""
+    """A password with / @ : reaches the camera, and is not shown; it used to be "no URL"."""
     server = RtspServer()
     try:
         encoded = server.url("h264", login="digest")
@@ -246,8 +246,8 @@ def test_probe_rejects_an_invalid_source() -> None:
 def test_user_names_ignore_case(tmp_path: Path) -> None:
     """User names ignore case, and a byte order mark is not part of a password.
 
-    ``user change ada`` for Ada ended in a traceback, and ``user passwd`` spoke of no characters. A
-    pipe may put the byte order mark in front of the password.
+    ``user change ada`` for Ada used to end in a traceback, and ``user passwd`` used to report an
+    empty password. A pipe may put the byte order mark in front of the password.
     """
 
     def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:

@@ -49,7 +49,7 @@ class Bus:
         try:
             options = parse_url(url)  # type: ignore[no-untyped-call]
         except ValueError:
-            raise ConfigError(f"--bus: not an address of Redis; accepted: {ACCEPTED}") from None
+            raise ConfigError(f"--bus: not a Redis URL; accepted: {ACCEPTED}") from None
         tls = options.pop("connection_class", None) is not None
         self._prefix = prefix
         self._kind = TlsConnection if tls else PlainConnection

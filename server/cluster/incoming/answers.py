@@ -22,7 +22,7 @@ class Answers(Generic[T]):
     """Pending requests and the answers to them; accepts answers only from the nodes asked.
 
     Args:
-        most: Limit of pending requests.
+        most: Maximum number of pending requests.
         deadline_s: Longest wait for an answer, in seconds.
     """
 

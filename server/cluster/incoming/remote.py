@@ -61,7 +61,7 @@ class RemoteCamera:
         self.videos: Mapping[str, VideoTrack] = {
             one.name: VideoTrack(one.name) for one in self.ladder
         }
-        """Videos by rendition; those that its node does not have, have no codec."""
+        """Videos by rendition; one that its node does not have has no codec."""
         self.prefers_video = status.prefers_video
         self.owner_id = owner_id
         self.host = host

@@ -95,7 +95,7 @@ class RemoteLibraries:
         return next(iter(self._ask(key, do="find", kind="event").facts.events), None)
 
     def read(self, key: str, begin: int, end: int) -> Iterator[bytes]:
-        """Yield a recording's bytes from a begin up to an end; stop early if its node fails."""
+        """Yield a recording's bytes from a start up to an end; stop early if its node fails."""
         while begin < end:
             nbytes = min(PIECE_BYTES, end - begin)
             try:

@@ -17,7 +17,7 @@ RENEW_S = 0.7
 # A claim survives two lost renewals.
 LIFETIME_S = 2.1
 
-# Longest wait of a start for the claims of a killed process to expire.
+# Longest time that a start waits for the claims of a killed process to expire.
 CLAIM_TIMEOUT_S = LIFETIME_S + 0.6
 RETRY_PERIOD_S = 0.2
 

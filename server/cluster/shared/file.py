@@ -1,4 +1,4 @@
-"""A file in the state folder that is kept equal on every node: users and tokens, saved views.
+"""A file in the state folder that is kept in sync on all nodes: users and tokens, saved views.
 
 Redis has the text, and every state folder a copy. When a copy is changed, as by ``manage.py user``,
 its node puts it on the bus, and the other nodes take it from there. Every node reads its own copy,
@@ -33,7 +33,7 @@ return 1
 
 
 class SharedFile:
-    """Keeps a file of the state folder equal to the one on the bus.
+    """Keeps a file of the state folder in sync with the one on the bus.
 
     Args:
         bus: Holds the shared text.

@@ -1,4 +1,4 @@
-"""Browser logins, kept equal on every node.
+"""Browser logins, kept in sync on all nodes.
 
 The bus has a hash of them, a number that grows with every change, and an epoch. A missing or new
 epoch means that Redis has lost its data; then every node restores the logins it knows.

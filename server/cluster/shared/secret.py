@@ -1,4 +1,4 @@
-"""The key that signs session cookies, kept equal on every node."""
+"""The key that signs session cookies, the same on every node."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ __all__ = ["Secret"]
 
 
 class Secret:
-    """The state folder's key, kept equal on all nodes; the first node's becomes the shared one.
+    """The state folder's key, the same on all nodes; the first node's becomes the shared one.
 
     Args:
         bus: Holds the shared key.
@@ -42,7 +42,7 @@ class Secret:
             client.connection_pool.disconnect()
         if not isinstance(shared, bytes) or len(shared) != SECRET_BYTES:
             raise ConfigError(
-                f"--bus: {self._name!r} at {self._bus.place} is not a key of Porthole's; "
+                f"--bus: {self._name!r} at {self._bus.place} is not a Porthole key; "
                 "accepted: a different bus_prefix, if another program uses that name"
             )
         if shared != own:

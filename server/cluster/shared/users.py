@@ -1,4 +1,4 @@
-"""The users and tokens, kept equal on every node."""
+"""The users and tokens, kept in sync on all nodes."""
 
 from collections.abc import Callable
 from functools import partial

@@ -61,7 +61,7 @@ def movie(
         lasts: The duration of all pictures, in ticks; 0 if unknown.
         edits: The ``edts`` box, if not all pictures are shown.
         extends: The ``mvex`` box, if fragments follow.
-        made_unix: When it was filmed, in Unix seconds; 0 if unspecified.
+        made_unix: When it was captured, in Unix seconds; 0 if unspecified.
     """
     made = int(made_unix) + EPOCH_1904_S if made_unix else 0
     entry = box(

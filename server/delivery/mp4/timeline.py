@@ -8,7 +8,8 @@ __all__ = ["Timeline"]
 # without gaps; that is jitter. If it is further behind, it jumps.
 MAX_BEHIND_S = 0.25
 
-# A file that is ahead waits for the camera's clock; further ahead, the clock was set back.
+# A file that is ahead by less than this waits for the camera's clock. If it is further ahead, the
+# clock was set back.
 MAX_AHEAD_S = 2.0
 
 # The share of a difference that the next picture corrects, and the weight of the newest interval in

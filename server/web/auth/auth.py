@@ -48,7 +48,7 @@ UNKNOWN_TOKEN = "this token is unknown, or was removed"
 # A removed user must lose access within a second.
 POLL_PERIOD_S = 0.7
 
-# Longest wait of a change to the list of users for the one before it.
+# Longest time that a change to the list of users waits for the one before it.
 MAX_CHANGE_S = 20.0
 
 # How often connections are checked for logins that have expired.
@@ -133,7 +133,7 @@ class Auth:
         # One at a time, so that an older load of the list of users cannot replace a newer one.
         self._loading = ConcurrencyLimit(1, MAX_CHANGE_S)
         self.count_refusal: Callable[[str], None] = lambda reason: None
-        """Called with the reason of every refused request."""
+        """Called with the reason for every refused request."""
         self.on_people: Callable[[Collection[str]], None] = lambda names: None
         """Called with the names of all users, at the start and when the list has changed."""
         # Keyed digests of correct passwords, by network and name: a client that sends its password
@@ -247,7 +247,7 @@ class Auth:
         *values: P.args,
         **more: P.kwargs,
     ) -> R:
-        """Change the list of users, and close the connections that lose access by it.
+        """Change the list of users, and close the connections that lose access as a result.
 
         Args:
             credential: Who requests the change.

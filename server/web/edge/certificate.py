@@ -24,7 +24,8 @@ __all__ = [
 ]
 
 VALID_DAYS = 820
-"""Apple accepts 825, even for certificates that users chose to trust; others have no limit."""
+"""Apple accepts at most 825, even for certificates that users chose to trust; others have no
+limit."""
 
 # A client whose clock is a little behind must not find the certificate invalid.
 EARLIER_DAYS = 1

@@ -113,9 +113,10 @@ class GivenCertificate:
 class OwnCertificate:
     """A certificate that the server creates and keeps in its state folder.
 
-    It is renewed before it expires, and when the machine gets a name or address that it lacks. The
-    key stays the same, so that pins of it remain valid. Users have to accept each new certificate
-    in their browsers again; to renew rarely, it keeps the hosts of the previous one.
+    It is renewed before it expires, and when the machine gets a name or address that is not in it.
+    The key stays the same, so that clients that pinned it still accept it. Users have to accept
+    each new certificate in their browsers again; to renew rarely, it keeps the hosts of the
+    previous one.
 
     Args:
         folder: The state folder.

@@ -37,10 +37,10 @@ class ConnectionLimiter:
     per-address limit, because proxies and benchmarks connect from it.
 
     Args:
-        most: Limit of connections with a complete request head.
-        most_per_address: Limit of either kind, per address or IPv6 network of 56 bits.
+        most: Maximum number of connections with a complete request head.
+        most_per_address: Maximum of either kind, per IPv4 address or IPv6 /56.
         count: Called with the reason for every refusal.
-        most_heads: Limit of connections with an incomplete request head.
+        most_heads: Maximum number of connections with an incomplete request head.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ConnectionLimiter:
         self._most = most
         self._most_per_address = most_per_address
         self._most_heads = most_heads
-        self._heads: dict[object, _Connection] = {}  # The oldest first.
+        self._heads: dict[object, _Connection] = {}  # Oldest first.
         self._admitted: dict[object, _Connection] = {}
         self._heads_of: Counter[str] = Counter()
         self._admitted_of: Counter[str] = Counter()

@@ -24,7 +24,7 @@ IFREQ_BYTES = 40 if sys.maxsize > 2**32 else 32
 MAX_IPV4 = 256
 
 IF_INET6 = Path("/proc/net/if_inet6")
-# Flags of linux/if_addr.h: temporary (privacy) addresses, and those not or no longer in use.
+# Flags of linux/if_addr.h: temporary (privacy) addresses, and those not yet or no longer in use.
 UNUSABLE = 0x01 | 0x08 | 0x20 | 0x40
 
 

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# The longest query of our own page lists some dozens of cameras.
+# The longest query of our own page lists a few dozen cameras.
 MAX_QUERY_BYTES = 4096
 MAX_QUERY_FIELDS = 64
 
@@ -82,7 +82,7 @@ class OriginCheck:
             return self._refuse(
                 start_response,
                 "414 URI Too Long",
-                f"A query has {MAX_QUERY_BYTES} bytes and {MAX_QUERY_FIELDS} fields at most.",
+                f"A query may have at most {MAX_QUERY_BYTES} bytes and {MAX_QUERY_FIELDS} fields.",
             )
         return self._application(environ, start_response)
 

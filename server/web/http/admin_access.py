@@ -37,7 +37,7 @@ def create_access(access: Access, auth: Auth, restart: Callable[[], None]) -> Bl
     def choose() -> Response:
         values = read_change(auth)
         if values.get("host") == NETWORK and not auth.closed:
-            message = "others could do everything: first add a user, an admin"
+            message = "anyone who reaches this server could do everything: add an admin first"
             raise RequestError("forbidden", message)
         is_other = hub.run_native(access.choose, values)
         person = current_credential().person

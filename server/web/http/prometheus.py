@@ -57,8 +57,8 @@ class Exposition(Collector):
             ("encode_seconds", "Time spent encoding.", lambda meter: meter.encode_s),
             ("sent_frames", "Frames sent, once per viewer.", lambda meter: meter.sent),
             ("sent_bytes", "Picture bytes sent, once per viewer.", lambda meter: meter.sent_bytes),
-            ("source_opened", "How often the source was opened.", lambda meter: meter.opened),
-            ("source_lost", "How often the source was lost.", lambda meter: meter.lost),
+            ("source_opened", "How many times the source was opened.", lambda meter: meter.opened),
+            ("source_lost", "How many times the source was lost.", lambda meter: meter.lost),
         ]
         for name, text, read in counters:
             family = CounterMetricFamily(f"porthole_{name}", text, labels=["camera"])
@@ -71,7 +71,7 @@ class Exposition(Collector):
         )
         viewers = GaugeMetricFamily("porthole_viewers", "Viewers now.", labels=["camera"])
         states = GaugeMetricFamily(
-            "porthole_camera_state", "1 for the state it is in.", labels=["camera", "state"]
+            "porthole_camera_state", "1 for the camera's current state.", labels=["camera", "state"]
         )
         for camera, fanout in self._fanouts.items():
             counted = dict.fromkeys(DROPS, 0) | fanout.camera.meter.drops
@@ -103,9 +103,9 @@ class Exposition(Collector):
             ),
             ("rss_bytes", "resident_memory_bytes", "Memory in use."),
             ("descriptors", "open_descriptors", "Files, sockets and pipes that are open."),
-            ("connections", "connections", "Socket.IO connections now."),
+            ("connections", "connections", "Open Socket.IO connections."),
             ("uptime_s", "uptime_seconds", "Time since the start."),
-            ("hangs", "hub_hangs", "How often the event loop stood still for too long."),
+            ("hangs", "hub_hangs", "How many times the event loop was blocked for too long."),
         ):
             yield GaugeMetricFamily(f"porthole_{name}", text, value=process.get(key, 0))
         cpu = CounterMetricFamily("porthole_cpu_seconds", "CPU time of this process.")

@@ -59,7 +59,7 @@ def create_routes(
 
     @functools.cache
     def load_opencv() -> None:
-        """Import OpenCV on a native thread while the first browser still loads the page."""
+        """Import OpenCV on a native thread while the first browser is still loading the page."""
         hub.spawn(hub.run_native, importlib.import_module, "cv2")
 
     @functools.cache

@@ -55,7 +55,7 @@ class File:
 
 
 class StaticAssets:
-    """The files below a folder, and their bundles. Reads all of them; blocks for some ms.
+    """The files below a folder, and their bundles. Reads all of them; blocks for a few ms.
 
     Args:
         root: The folder.

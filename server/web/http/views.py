@@ -24,7 +24,7 @@ CHANGES_PER_S = 2
 CHANGES_AT_ONCE = 40
 
 LIMITED = "only operators of every camera may change what is shared"
-NO_LOGIN = "this server keeps the views of people who are logged in; others share theirs"
+NO_LOGIN = "only people who log in have views of their own"
 BASIC = "log in on the page, or send a token"
 
 

@@ -233,7 +233,7 @@ def read_span(fields: Mapping[str, object]) -> tuple[float, float]:
     if end < begin:
         refuse("'to' is before 'from'")
     if end - begin > MAX_CLIP_S:
-        refuse("a clip is an hour long at most")
+        refuse("a clip can be an hour long at most")
     return begin, end
 
 

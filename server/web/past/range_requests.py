@@ -30,7 +30,7 @@ def answer_part(
         nbytes: Size of the file.
         tag: Identifies the file; becomes the ETag, with quotes added.
         name: File name for browsers to save it under.
-        read: Yields the file's bytes from a begin up to an end.
+        read: Yields the file's bytes from a start up to an end.
         content_type: The content type.
     """
     request = flask.request

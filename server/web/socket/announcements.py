@@ -40,7 +40,7 @@ class Visibility(NamedTuple):
     names: bool
     """Whether they see the names of operators."""
     embedded: bool
-    """Whether embedded in another site's page: gets states, but no notices, events, statistics."""
+    """Whether embedded in another site's page: gets states, but no notices, events or stats."""
 
     def sees(self, camera: str) -> bool:
         """Return whether a camera is visible to them."""

@@ -21,9 +21,9 @@ PONG = "3"
 class Heartbeat:
     """Pings one connection.
 
-    Engine.IO takes a new green thread per ping, a turn of another to send it and of a third to read
-    the pong, and also polls every connection: 0.6 ms in all, several percent of a core for a
-    thousand dashboards.
+    For each ping, Engine.IO starts one green thread, and switches to another to send the ping and
+    to a third to read the pong. It also polls every connection. Together that takes 0.6 ms, several
+    percent of a core for a thousand dashboards.
 
     Args:
         websocket: The connection.
@@ -59,7 +59,7 @@ def disable_engineio_pings(engine: Any) -> None:
             return super().get(block)
 
         def empty(self) -> bool:
-            return not self.queue  # Asked thousands of times a second; the base makes three calls.
+            return not self.queue  # Called thousands of times a second; super()'s makes 3 calls.
 
     engine._async = engine._async | {"queue": Queue}
     on_connect = engine.handlers["connect"]

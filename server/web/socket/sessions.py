@@ -36,7 +36,7 @@ EVICTED = (
     "after each frame emit 'ack' with its camera and seq"
 )
 
-# Longest wait of a shutdown for the last messages to be sent.
+# Longest time that a shutdown waits for the last messages to be sent.
 MAX_FLUSH_S = 0.5
 
 # Time a refused client has to read the reason and disconnect.

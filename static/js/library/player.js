@@ -240,7 +240,7 @@ export class Player extends EventTarget {
     if (this.#isAwaited) this.#swap(recording);
   }
 
-  // If not, something else is wanted by now, or nothing.
+  // False if something else, or nothing, is wanted by now.
   get #isAwaited() {
     return this.#wanted === null && this.#target !== null;
   }

@@ -35,7 +35,7 @@ export class View extends EventTarget {
   #popout;
   #history;
   #departed;
-  // A camera from the address, or that was in focus, which the server has not announced yet.
+  // A camera named in the address, or last in focus, that the server has not announced yet.
   #awaited = null;
   // Its resolution from the address.
   #size = null;
@@ -100,7 +100,7 @@ export class View extends EventTarget {
   /** The query of the whole view, without question mark, as {@link show} takes it. */
   query() {
     const { everyS, round } = this.#patrol;
-    // A saved view that patrols through views would turn to itself.
+    // A saved view that patrols through views would come round to itself.
     const patrol = round.kind === 'views' ? 0 : everyS;
     return writeLink({ ...this.#whole, kiosk: false, patrol }).slice(1);
   }

@@ -15,7 +15,7 @@
 const TRIES = 10;
 // A nanosecond per pixel; a GPU takes a tenth of that, and drawing without one ten times as long.
 const FAST_MS = 1e-6;
-// Most buffers kept for reuse.
+// The most buffers kept for reuse.
 const MAX_SPARE = 2;
 
 // The best time is per pixel.

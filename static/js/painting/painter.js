@@ -44,7 +44,7 @@ export class Painter {
   #awaitsKey = false;
   #decoded = null;
   #painting = false;
-  // Frames may be decoded in another order than they arrived, if one is a JPEG and the next a unit of video.
+  // Frames may be decoded in a different order than they arrived, if one is a JPEG and the next a unit of video.
   #offered = 0;
   #newest = 0;
   // Cancels the wait for the next refresh; null without one.

@@ -26,7 +26,7 @@ const SPARE = 2;
 // Usual lateness of frames and timers.
 const LATE_MS = 3;
 
-// Most JPEGs per acknowledgement: they are large, and a congested link delays all that are in flight.
+// The most JPEGs per acknowledgement: they are large, and a congested link delays all that are in flight.
 const MAX_PICTURES = 4;
 /** The most frames of video per acknowledgement. */
 export const MAX_FRAMES = 6;

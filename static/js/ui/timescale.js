@@ -142,7 +142,7 @@ export class TimeScale {
   }
 
   /**
-   * Return a tick's label. It leaves out what would tell morning from evening, to save room.
+   * Return a tick's label. If the whole is at most 12 hours, it leaves out AM and PM to save room.
    *
    * @param {number} at
    * @param {number} step

@@ -123,7 +123,7 @@ def test_user_sets_controls_and_presets_on_the_page(
     )
     expect(contrast.locator("input[type=range]")).to_have_js_property("value", "100")
 
-    # Turning an automatic off restores the value it overrode, here and for everybody.
+    # Turning an automatic mode off restores the value it overrode, here and for everybody.
     balance = page.locator("[data-control='white_balance']")
     expect(balance.locator("input[type=range]")).to_be_disabled()
     page.get_by_role("switch", name="Automatic white balance").click()

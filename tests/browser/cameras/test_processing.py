@@ -140,9 +140,9 @@ def test_bad_code_affects_only_its_own_camera(
     assert "raised ValueError: no such luck (mine.py" in processing(control, "raising")["message"]
     assert "returned uint8 (180, 320);" in processing(control, "shapeless")["message"]
     assert median(took_ms) < 50
-    ends = 2 / seconds  # One may have been due at either end.
+    ends = 2 / seconds  # One more frame may have been due at each end.
     assert 0 < rates["sleepy"] <= 5 + ends
-    # On any machine: the same share of its capacity as the camera beside it without code.
+    # Compared with each other, because absolute rates depend on the machine.
     assert rates["healthy"] > 2 * (rates["sleepy"] - ends)
     assert rates["raising"] > rates["healthy"] / 2
     for name in ("annotate", "shapeless"):

@@ -151,8 +151,8 @@ def test_reduced_motion_disables_animations(dashboard: Page) -> None:
     found["toast"] = page.evaluate(MAX_MOTION)
     page.keyboard.press("?")
     found["help"] = page.evaluate(MAX_MOTION)
-    # Even the shortest transitions run one nesting level after another: a change of colours took
-    # many frames.
+    # Even the shortest transitions run one nesting level after another: a change of colours used to
+    # take many frames.
     page.emulate_media(color_scheme="dark")
     transitions = page.evaluate(TRANSITIONS)
     # Without that preference the same page moves, so the check can find motion.

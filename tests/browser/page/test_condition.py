@@ -8,8 +8,8 @@ from tests.support.browser.chromium import in_module
 def test_slow_first_picture_is_not_a_stall(blank: Page) -> None:
     """A camera whose first picture is still on its way is connecting, not stalled.
 
-    Of forty cameras on a slow machine ten were called stalled, three seconds after the page was
-    opened.
+    On a slow machine, ten of forty cameras used to be called stalled three seconds after the page
+    was opened.
     """
     words = in_module(
         blank,

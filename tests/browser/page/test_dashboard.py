@@ -132,7 +132,10 @@ def test_page_resumes_when_the_server_returns(start_server: Start, page: Page) -
 
 
 def test_plots_load_once_the_server_returns(start_server: Start, page: Page) -> None:
-    """Plots opened while the server is down appear after its return; a failed load was cached."""
+    """Plots opened while the server is down appear after its return.
+
+    A failed load used to be cached.
+    """
     # A new origin, for which the browser has no files cached.
     server = start_server(SMALL, "--port", "0")
     failed: list[str] = []

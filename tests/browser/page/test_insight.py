@@ -104,7 +104,8 @@ def plot(area: Locator, title: str) -> Locator:
 def test_latency_parts_add_up_to_the_total(blank: Page) -> None:
     """The parts add up to the total, unknown parts are null, and none is negative."""
     server = {"capture_ms": 4, "encode_ms": 6, "wait_ms": 1}
-    # Ten frames that took 41 ms to arrive by a clock 10 ms behind, 3 and 2 from then on.
+    # Ten frames. Each took 41 ms to arrive, or 31 by a clock 10 ms behind; then 3 to decode, 2 to
+    # paint.
     spent = {"transitMs": 310, "decodeMs": 30, "paintMs": 20}
 
     whole, unknown, clocks, still, unmeasured = blank.evaluate(

@@ -83,7 +83,7 @@ def test_webcodecs_switch_applies_to_every_page(
 ) -> None:
     """A run without WebCodecs lacks it in every page, including those in the reused context.
 
-    Once only pages with their own context lacked it, so such a run proved nothing.
+    Only pages with their own context used to lack it, so such a run proved nothing.
     """
     address = share_server(SMALL).url + "static/js/main.js"
 

@@ -222,7 +222,7 @@ def test_tile_actions_work_by_pointer_keys_and_touch(
     wait_for_paint(held, NAMES[0])
     hold(held, NAMES[0])
     with held.expect_download() as saved:
-        # A tap that takes long on a busy machine would be another long press.
+        # A tap that takes too long on a busy machine would be another long press.
         held.locator("[data-tile-menu]").get_by_role("button", name="Snapshot").click()
     assert saved.value.suggested_filename.startswith(NAMES[0])
 

@@ -259,8 +259,8 @@ def test_all_lists_show_the_servers_time(
 ) -> None:
     """With a clock two hours behind, all lists show an event at the server's time.
 
-    One list was made before the page knew the clocks' difference, the other after it: for the same
-    event they were two hours apart.
+    One list used to be made before the page knew the difference between the clocks, the other
+    after: for the same event they were two hours apart.
     """
     other = connect(server)
     assert other.call("quality", {"camera": "hall", "quality": 63})["ok"]
@@ -311,7 +311,7 @@ def test_missing_camera_is_reported_after_a_restart(
 ) -> None:
     """After a restart without a camera, page, kiosk and pop-out report it; the address drops it.
 
-    There was no notice, and the address kept requesting a camera that no longer existed.
+    There used to be no notice, and the address kept requesting a camera that no longer existed.
     """
     source = "test:?size=160x90&fps=5"
     before = settings(tmp_path, {"old": source, "door": source}, {})

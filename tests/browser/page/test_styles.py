@@ -40,7 +40,7 @@ FIT = """async () => {
 def test_changing_text_keeps_its_node(blank: Page) -> None:
     """A text change reuses the text node.
 
-    A new node for each figure restyled the page around it, several times a second.
+    A new node for each figure used to restyle the page around it, several times a second.
     """
     texts, same, nodes = blank.evaluate(CHANGE_TEXT)
 
@@ -52,6 +52,7 @@ def test_changing_text_keeps_its_node(blank: Page) -> None:
 def test_drawer_position_is_set_on_drawers_only(blank: Page) -> None:
     """A drawer's position is set on the drawer itself.
 
-    Set on the body, it was inherited by the whole page, which was styled three times on load.
+    It used to be set on the body and inherited by the whole page, which was styled three times on
+    load.
     """
     assert blank.evaluate(FIT) == ["50px", 0]

@@ -80,7 +80,7 @@ def see_now(page: Page, camera: str) -> None:
         age = page.evaluate(READ_TIME, f'.tile[data-camera="{camera}"] canvas')
         assert age is not None, "the strip could not be read"
         ages.append(age)
-    # The minimum is measured in bench/; here it only must not be a backlog.
+    # bench/ measures how fresh pictures can be; here there must only be no backlog.
     assert sorted(ages)[len(ages) // 2] < 500
 
 

@@ -45,7 +45,7 @@ def test_ticks_are_round_when_clocks_change(
 ) -> None:
     """Ticks fall on round local hours on days when clocks change.
 
-    The timeline counted hours from midnight, and was off by one for the rest of such a day.
+    The timeline used to count hours from midnight, and was off by one for the rest of such a day.
     """
     page = new_context(timezone_id="Europe/Berlin").new_page()
     page.route("http://localhost/**", serve)
@@ -165,8 +165,8 @@ def test_click_seeks_once(blank: Page) -> None:
 def test_press_seeks_before_the_bar_is_redrawn(blank: Page) -> None:
     """A press sends its request before the bar is redrawn and focused.
 
-    Drawing the bar and focusing it took 5 of the 9 ms until the request was sent; half of that was
-    a page layout in the middle, to measure the bar again.
+    Drawing and focusing the bar used to take 5 of the 9 ms until the request was sent; half of that
+    was a page layout in the middle, to measure the bar again.
     """
     show_bar(
         blank,
@@ -200,7 +200,7 @@ def test_press_seeks_before_the_bar_is_redrawn(blank: Page) -> None:
 def test_change_event_names_the_moved_camera(blank: Page) -> None:
     """A change event names the camera that moved, so that a bar ignores the others.
 
-    The bar was drawn once for each of four cameras that moved together.
+    The bar used to be drawn once for each of four cameras that moved together.
     """
     told = in_module(
         blank,
@@ -259,7 +259,7 @@ def test_arrows_step_through_time_in_the_past(blank: Page) -> None:
 
 
 def test_age_is_spelled_out_for_screen_readers(blank: Page) -> None:
-    """Ages are spelled out; a screen reader read "2:05 min ago" as a time of day."""
+    """Ages are spelled out; screen readers used to read "2:05 min ago" as a time of day."""
     said = in_module(
         blank,
         "ui/format",

@@ -213,7 +213,7 @@ def test_recordings_play_across_files_and_gaps(server: PortholeServer, page: Pag
     page.keyboard.press("p")
     expect(page.locator("[data-playing-camera]")).to_have_text("door")
     expect(page).to_have_url(re.compile(r"event=door_\w+&at=door@\d+$"))
-    # Its id is enough: a link without its moment once said that it is no longer kept.
+    # Its id is enough: a link without its moment used to say that it was no longer kept.
     page.goto(re.sub("&at=.*", "", page.url))
     expect(page.locator("[data-playing-what]")).to_have_text("Motion")
     page.keyboard.press("Escape")
@@ -224,8 +224,9 @@ def test_recordings_play_across_files_and_gaps(server: PortholeServer, page: Pag
 def test_timeline_previews_and_seeks(server: PortholeServer, page: Page) -> None:
     """Hovering shows a picture of the moment, and a click goes there.
 
-    The player that a press opens once made the lanes narrower, so the release was half a minute
-    later. Paused, frames step one by one. In full screen, the buttons hide while the pointer rests.
+    A press opens the player, which used to make the lanes narrower before the release, so the
+    release chose a moment half a minute later. Paused, frames step one by one. In full screen, the
+    buttons hide while the pointer rests.
     """
     open_as(server, page, "ann", day_of(YESTERDAY))
     lane = page.get_by_role("slider", name="door")

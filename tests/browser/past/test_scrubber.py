@@ -112,7 +112,7 @@ def test_keys_move_through_time(server: PortholeServer, page: Page) -> None:
     assert press_until_changed(page, "ArrowLeft", "door") < before < here
     assert press_until_changed(page, "ArrowRight", "door") == before
     assert press_until_changed(page, ".", "door") == here
-    # The newest that is not later; a busy machine captures fewer.
+    # The newest frame at least a second older; a busy machine captures fewer.
     assert here - 3 < press_until_changed(page, "Shift+ArrowLeft", "door") < here - 1 + FRAME_S / 2
     oldest = press_until_changed(page, "Home", "door")
     assert oldest < here - 2
@@ -231,7 +231,7 @@ def test_gap_has_no_preview_picture(server: PortholeServer, page: Page) -> None:
 
 
 def test_time_bar_works_in_full_screen(server: PortholeServer, page: Page) -> None:
-    """In full screen the bar shows, and hides when left alone; it once stayed behind on the page.
+    """In full screen the bar shows, and hides when left alone; it used to stay on the page.
 
     Another camera can be chosen in full screen; leaving it returns to the grid if the user came
     from there.
@@ -290,7 +290,7 @@ def test_marked_clip_is_saved(
     probed = json.loads(told.stdout)
     assert started.value.suggested_filename.startswith(f"{camera} 20")
     assert [stream["codec_name"] for stream in probed["streams"]] == ["h264"]
-    # It starts with the picture shown at that time, which a busy camera may have kept for long.
+    # It starts with the picture shown at that time, which may be old if the machine was busy.
     times = sorted(float(packet["pts_time"]) for packet in probed["packets"])
     off_s = max(0.5, *(after - before for before, after in pairwise(times)))
     assert float(probed["format"]["duration"]) == pytest.approx(float(length.split()[0]), abs=off_s)

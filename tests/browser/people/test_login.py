@@ -75,7 +75,7 @@ def test_login_page_explains_that_a_first_user_was_added(
 ) -> None:
     """The login page says that there are users now, and leads back to the view.
 
-    A bare login page replaced the pictures without an explanation.
+    A bare login page used to replace the pictures without an explanation.
     """
     server = start_server("door=test:?size=320x180&fps=5", "yard=test:?size=320x180&fps=5")
     page.goto(server.url + "?camera=yard")

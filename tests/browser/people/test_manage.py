@@ -82,7 +82,7 @@ def test_users_and_tokens_are_managed_on_the_page(
     page.get_by_role("button", name="Remove", exact=True).click()
     page.get_by_role("dialog", name="Remove ann?").get_by_role("button", name="Remove").click()
     refusal = page.locator("[data-manage-toasts] .toast", has_text="add such an admin first")
-    # It covered the next button for ten seconds.
+    # It used to cover the next button for ten seconds.
     expect(refusal).to_be_visible()
     page.get_by_role("form", name="ann").get_by_role("button", name="Cancel").click()
     page.locator(".person-row", has_text="bea").locator("[data-open]").click()

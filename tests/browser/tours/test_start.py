@@ -24,7 +24,7 @@ PHONE = {"width": 390, "height": 760}
 
 MAX_BYTES = 80_000
 
-# Python starts from scratch, which takes long on a busy machine.
+# Python starts from scratch, which takes a long time on a busy machine.
 START_S = 60.0
 
 # Addresses in the pictures; the real ones differ between runs.

@@ -40,7 +40,7 @@ ASLEEP_MS = 4000
 
 @pytest.fixture(scope="module")
 def server(share_server: Start) -> Iterator[PortholeServer]:
-    """A server with a 640 x 360 camera that sends H.264, a key frame a second."""
+    """A server with a 640 x 360 camera that sends H.264, with a key frame every second."""
     rtsp = RtspServer()
     yield share_server(f"door={rtsp.url('h264')}")
     rtsp.stop()

@@ -121,7 +121,7 @@ def test_tiles_paint_together_without_a_gpu(blank: Page) -> None:
         }"""
     )
 
-    # No camera with 30 fps loses any.
+    # No camera at 30 fps loses a frame.
     assert 16 < intervals[0] == intervals[3] < 33
     assert intervals[1:3] == [0, 0]
 

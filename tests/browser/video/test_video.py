@@ -112,7 +112,7 @@ def test_older_unit_is_decoded_but_not_painted(run: Run, clip: Clip) -> None:
 
 
 def test_b_frame_pictures_are_painted_in_order(run: Run) -> None:
-    """With B-frames the decoder returns other pictures than it was last given."""
+    """With B-frames the decoder does not return the picture that it was last given."""
     clip = encode_clip(group=12, options=("-preset", "fast", "-bf", "2", "-refs", "1"))
     painted, pixels, dropped, most = run(
         """const pictures = [];
@@ -225,8 +225,8 @@ def test_packed_group_shows_its_last_picture(run: Run, clip: Clip) -> None:
 def test_seek_takes_priority_over_live_painting(run: Run, clip: Clip) -> None:
     """A decoder for seeks is ready beforehand, and painting live frames yields to it.
 
-    A browser took up to 50 ms to open a decoder, after the first picture had come; and beside three
-    live cameras of 720p, painting them took the decoder's time.
+    A browser used to take up to 50 ms to open a decoder, after the first picture had come; and
+    painting three live 720p cameras used to take up the decoder's time.
     """
     painted, told, spared_ms, resumed, pixels = run(
         """const url = new URL('static/js/painting/refresh.js', document.baseURI);
@@ -263,7 +263,7 @@ def test_seek_takes_priority_over_live_painting(run: Run, clip: Clip) -> None:
 
 
 def test_next_seek_reuses_the_decoder(run: Run, clip: Clip) -> None:
-    """The next seek reuses the decoder, unless it is still busy: a new one took 10 to 50 ms."""
+    """The next seek reuses the decoder, unless it is still busy: a new one takes 10 to 50 ms."""
     kept, closed, pixels = run(
         """await rig.play(0, 1);
         const told = [];

@@ -59,7 +59,7 @@ IN_MODULE = """async ([name, body, argument]) => {
   return new Function('module', 'argument', `return (${body})(module, argument)`)(module, argument);
 }"""
 
-# For pages that need any picture: 1280 x 720 at 30 fps takes 0.8 s of CPU time a second.
+# For pages that need any picture: 1280 x 720 at 30 fps takes 0.8 s of CPU time per second.
 SMALL = "test:?size=320x180&fps=6"
 
 # Reads the strip that the test pattern burns in; see capture/sources/testpattern.py for its layout.
@@ -106,7 +106,7 @@ NO_WORKER = """window.Worker = class extends EventTarget {
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once: Playwright allows only one instance a thread, and starting is slow.
+    """Start Chromium once: Playwright allows only one instance per thread, and starting is slow.
 
     A page left open by one test would slow the next ones: use ``new_context`` or ``page``.
     """

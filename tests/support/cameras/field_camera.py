@@ -1,4 +1,4 @@
-"""A network camera with the HTTP behaviours of real cameras, one a path."""
+"""A network camera with the HTTP behaviours of real cameras, one per path."""
 
 import gzip
 import hashlib

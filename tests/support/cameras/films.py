@@ -16,7 +16,7 @@ CROSSING = (
     "color=gray:size=320x180:rate=10[back];color=white:size=60x60:rate=10[box];"
     "[back][box]overlay=x='if(lt(t\\,6)\\,-60\\,(t-6)*170)':y=60:shortest=1"
 )
-"""Stillness for longer than events are merged, then a box that crosses the picture; 8 s."""
+"""No motion for so long that events are not merged, then a box crosses the picture; 8 s."""
 
 
 def make_film(path: Path, *options: str, source: str = "testsrc2=size=320x180:rate=25") -> Path:

@@ -33,7 +33,7 @@ class Comparison(ctypes.Structure):
 
 
 def values_of(unit: str, key: str) -> list[str]:
-    """Return a unit's values for a key, one a line."""
+    """Return a unit's values for a key, one per line."""
     return re.findall(rf"^{key}=(.*)$", unit, re.MULTILINE)
 
 

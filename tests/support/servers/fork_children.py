@@ -2,8 +2,8 @@
 
 Their imports take ten times as long as the rest of their start. One process has imported
 everything, has no eventlet and no other thread, and forks a child on request. It is the children's
-parent, so it reports to the servers how they ended. Tests of what a server leaves behind, of what
-others can read of its children, or of what these use, make the server start its own.
+parent, so it reports to the servers how they ended. Tests that check what a server leaves behind,
+what others can read of its children, or what these use, make the server start its own.
 """
 
 import array

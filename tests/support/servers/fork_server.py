@@ -41,7 +41,7 @@ LATE = (
     "server.capture.sources.testpattern",
 )
 
-# Sizes with frame rates, and names, of most test patterns.
+# Sizes and frame rates of most test patterns in the tests, and their names.
 PATTERNS = (
     *((160, 90, fps) for fps in (4, 5, 10)),
     *((320, 180, fps) for fps in (2, 5, 6, 8, 10, 20, 25, 30, 60)),

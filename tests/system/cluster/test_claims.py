@@ -17,7 +17,7 @@ def place(bus: RedisServer) -> Bus:
 
 
 def test_second_claim_is_rejected_with_the_owners_host(place: Bus) -> None:
-    """A node that claims a taken name learns which machine has it, and gets none of its names."""
+    """A node that claims a taken name learns which machine has it, and gets no name at all."""
     Claims(place, "0" * 16, "attic", ("door",)).take_all()
     place.client().persist("test:claim:door")  # Long enough to need no renewal.
 

@@ -156,7 +156,7 @@ def test_a_client_is_live_again_when_its_web_node_is_killed(
 def test_a_killed_camera_node_is_told_and_comes_back(
     cluster: Cluster, trust: ssl.SSLContext
 ) -> None:
-    """Its camera gives a reason within 3 s; once restarted, the node is live without a request."""
+    """Its camera states a reason within 3 s, and is live after a restart without a new request."""
     with Client(cluster.url, trust) as client:
         client.watch("street", "door")
 
@@ -196,7 +196,7 @@ def watch_again(cluster: Cluster, trust: ssl.SSLContext, deadline: float) -> Cli
         try:
             with Client(cluster.url, trust) as client:
                 client.watch("street", "door")
-                # The states come from another node than the frames, and may come after them.
+                # The states come from a different node than the frames, and may come after them.
                 left_s = deadline - time.monotonic()
                 client.read_until(
                     lambda: all(one["state"] == "live" for one in client.states.values()), left_s

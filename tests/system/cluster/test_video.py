@@ -21,7 +21,7 @@ from tests.support.servers.server import PortholeServer, wait_until
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-# One group of 25 seconds: waiting for the next key frame would take long.
+# One group of 25 seconds: waiting for the next key frame would take too long.
 PICTURES = 250
 SOURCE = "testsrc2=size=320x180:rate=10"
 FILM = (
@@ -172,7 +172,8 @@ def test_film_with_b_frames_plays_in_order_across_nodes(
     expect_cameras(web, "door")
 
     far = play(web)
-    # The first ones hurry until the player catches up with the camera: up to a round of the film.
+    # The first frames come faster until the player has caught up with the camera: up to one loop
+    # of the film.
     far.expect(52)
 
     shown = times(far.data[: far.data.rfind(b"moof") - 4])

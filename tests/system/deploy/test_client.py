@@ -22,7 +22,7 @@ FRESH_S = 0.5
 RESUMED_S = 10.0
 
 BEFORE_S = 3.0
-"""Clients that could not do TLS were disconnected after 2 to 6 s."""
+"""Clients that could not do TLS used to be disconnected after 2 to 6 s."""
 
 
 def example() -> str:

@@ -25,7 +25,8 @@ from tests.system.deploy.conftest import fetch
 
 PASSWORD = "correct horse battery"
 
-# One may be late on a busy machine. Two that were held back would be half a second old.
+# For the median of three pictures, because one may be late on a busy machine. Those held back until
+# the next one would be half a second old.
 MAX_AGE_S = 0.4
 
 

@@ -178,8 +178,8 @@ def test_server_stays_responsive_with_all_sources_stuck(
         camera.fault = "none"
     board.until_live(*names)
 
-    # A busy machine was as slow before. A stop waits for its device, which a stopped process holds
-    # for half a second more.
+    # A busy machine was just as slow before the cameras got stuck. A stop waits for its device,
+    # which a stopped process holds for half a second more.
     assert median(stuck_s) < median(before_s) + 0.5
     assert max(stuck_s) < max(before_s) + 4
     assert {board.state(name)["fps"] for name in names} == {9}

@@ -22,8 +22,8 @@ Connect = Callable[..., Viewer]
 FPS = 30
 WINDOW_S = 2.0
 
-# A busy machine has lags of its own. A real fault shows in every run, compared with what the
-# machine manages at that moment without a flood.
+# A busy machine has lags of its own. A real fault shows in every run, each compared with
+# what the machine manages at about the same time without a flood.
 WINDOWS = 6
 
 FORM = "application/x-www-form-urlencoded"

@@ -304,7 +304,8 @@ def test_watchdog_works_without_standard_error(tmp_path: Path) -> None:
 def test_saving_creates_no_second_hub(start_server: Start, connect: Connect) -> None:
     """Native threads that write files need no event loop: there is one epoll descriptor.
 
-    eventlet's green ``os.open`` made a hub, with an epoll descriptor, on every thread of the pool.
+    eventlet's green ``os.open`` used to make a hub, with an epoll descriptor, on every thread of
+    the pool.
     """
     server = start_server("test:?size=320x180")
     viewer = connect(server)

@@ -261,7 +261,7 @@ def test_viewers_that_never_read_are_evicted(start_server: Start, connect: Conne
     look_at = started + 5.0
 
     def gone() -> bool:
-        """Record the memory after each picture, without querying the server each time."""
+        """Record the memory; return whether the viewers are gone, querying only now and then."""
         nonlocal look_at
         taken.append(process.memory_info().rss - before)
         if time.monotonic() < look_at:
@@ -330,7 +330,7 @@ def test_client_without_a_session_is_cut_off(server: PortholeServer, connect: Co
     good = watched(server, connect)
     hostile = Hostile(server.port, connected=False)
 
-    with suppress(ConnectionError):  # The server may be faster than the last ones.
+    with suppress(ConnectionError):  # The server may hang up before the last ones.
         for _ in range(10):
             hostile.send(b'42["clock",{"t":1}]')
 
@@ -423,7 +423,7 @@ def test_bad_messages_do_not_flood_the_log(own_server: PortholeServer, connect: 
     assert not [line for line in log if "\x1b" in line or "\x07" in line or line == "forged"]
 
 
-# Last, because these take long.
+# Last, because these take a long time.
 
 
 def test_silent_connection_is_closed(endings: dict[str, "Future[bool]"]) -> None:

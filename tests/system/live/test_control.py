@@ -98,7 +98,7 @@ def test_stop_releases_the_source_and_start_reopens_it(
     viewer = connect(server)
     viewer.call("watch", {"camera": "clip"})
     viewer.pump(lambda: len(viewer.arrivals) >= 2, 10)
-    # Not briefly at the end of a loop, when it is reopened.
+    # At the end of each loop the file is closed for a moment, until it is reopened.
     wait_until(lambda: str(clip) in held_files(server))
 
     stopped = viewer.call("stop", {"camera": "clip"})
@@ -172,7 +172,7 @@ def test_malformed_payloads_are_rejected(start_server: Start, connect: Connect) 
     viewer, witness = connect(server), connect(server)
     witness.call("watch", {"camera": "test"})
     witness.pump(lambda: len(witness.arrivals) >= 3, 10)
-    viewer.call("fps", {"camera": "test", "fps": 10})  # Otherwise the rate would be measured.
+    viewer.call("fps", {"camera": "test", "fps": 10})  # A measured rate would vary.
     before = viewer.call("unwatch", {"camera": "test"})["camera"]
 
     replies = []

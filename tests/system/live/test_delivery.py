@@ -81,7 +81,7 @@ def test_first_frame_arrives_immediately(start_server: Start, connect: Connect) 
     viewer.call("watch", {"camera": "test"})
     viewer.pump(lambda: bool(viewer.arrivals), 5)
 
-    # At two seconds a frame, chance would need longer.
+    # Waiting for the next regular frame could take two seconds.
     assert time.monotonic() - asked < 1.5
 
 

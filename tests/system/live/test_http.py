@@ -297,7 +297,7 @@ def test_other_websocket_versions_are_refused(share_server: Start, version: str)
 
 
 def test_compression_is_never_negotiated(share_server: Start) -> None:
-    """An offer of permessage-deflate is ignored: it would cost 2 ms a frame and viewer."""
+    """An offer of permessage-deflate is ignored: it would cost 2 ms per frame and viewer."""
     server = share_server("test:")
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(

@@ -107,7 +107,7 @@ def test_passed_through_jpeg_has_small_renditions_too(
 
 
 def test_auto_rendition_fits_the_tile(start_server: Start, connect: Connect) -> None:
-    """A tile of 500 pixels gets 640, and when it grows the full size; no frame comes twice."""
+    """A tile of 500 pixels gets 640, and the full size when it grows; no frame comes twice."""
     server = start_server(LARGE)
     viewer = connect(server)
 

@@ -143,7 +143,7 @@ def test_full_disk_pauses_recording_but_not_live_video(
     assert states[-2:] == [False, True]
     assert (failed["done"], failed["error"]) == (False, "No space left on device")
     assert (made["done"], made["error"]) == (True, None)
-    # Each frame reached the viewer, if only to be decoded, or is counted as dropped.
+    # Each frame reached the viewer, even if only for decoding, or is counted as dropped.
     missed = max(seqs) - min(seqs) + 1 - len(set(seqs))
     dropped = sum(after["drops"].values()) - after["drops"]["unrecorded"]
     assert missed <= dropped - sum(before["drops"].values())

@@ -126,7 +126,7 @@ def test_jpeg_camera_records_from_before_the_motion(
     probed = json.loads(told.stdout)
     length_s = float(probed["format"]["duration"])
     assert length_s == pytest.approx(recording["to"] - recording["from"], abs=0.05)
-    # It starts with the picture shown at that time, which a busy camera may have kept for long.
+    # It starts with the picture shown at that time, which may be old if the machine was busy.
     times = sorted(float(packet["pts_time"]) for packet in probed["packets"])
     off_s = max(0.25, times[1] - times[0])
     assert recording["from"] == pytest.approx(event["from"] - 2, abs=off_s)
