@@ -34,8 +34,8 @@ FIND = """async () => ({
   permission: (await navigator.permissions.query({ name: 'clipboard-read' })).state,
 })"""
 
-# Null until the last file has arrived: closing the page before would abort it. It is the worker's,
-# which pages without WebCodecs do not start.
+# Null until the last file has arrived: closing the page before would abort it. It is the worker's;
+# in runs without WebCodecs, another worker loads that, and it is not listed here.
 SIZES = """() => {
   const files = performance.getEntriesByType('resource')
     .filter(({ name }) => /static.*[.](js|css)$/.test(name));

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from server.recording.disk.index import Event, Index, Recorded
 __all__ = ["SmallDisk", "assert_plays", "rebuilt", "rows_of", "small_disk"]
 
 PIECE = bytes(1 << 16)
-RELEASE_S = 5.0
 
 Rows = tuple[list[Recorded], list[Event]]
 
@@ -74,18 +72,8 @@ class SmallDisk:
             self._keeps_full.join(10)
 
     def remount(self, how: str) -> None:
-        """Remount with an option such as ``ro``, which fails while a file is open for writing.
-
-        The kernel releases closed files a moment later, so a busy disk is tried again.
-        """
-        deadline = time.monotonic() + RELEASE_S
-        while True:
-            try:
-                return self._run("mount", "-o", f"remount,{how}", str(self.folder))
-            except PermissionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        """Remount with an option such as ``ro``, which fails while a file is open for writing."""
+        self._run("mount", "-o", f"remount,{how}", str(self.folder))
 
     def close(self) -> None:
         """Unmount it."""

@@ -231,6 +231,22 @@ def test_newest_picture_is_next_after_a_burst(
     assert len(numbers) <= 2
 
 
+def test_burst_larger_than_the_pipe_is_read_to_its_end(open_command: Open, picture: bytes) -> None:
+    """No picture comes after a newer one, and the newest one comes."""
+    source = open_command(
+        write(f"for n in range(200): out({NUMBERED})", "out(b'\\n')", "time.sleep(100)")
+    )
+    deadline = time.monotonic() + 5
+    newest = -1
+    while newest < 199:
+        assert time.monotonic() < deadline
+        source.grab()
+        taken = source.retrieve(jpeg_up_to=100)
+        assert isinstance(taken, Jpeg)
+        assert taken.data[6] >= newest
+        newest = taken.data[6]
+
+
 def test_backlog_from_opening_does_not_raise_the_rate(open_command: Open, picture: bytes) -> None:
     """FFmpeg takes a second to probe a stream; the backlog made 25 fps count as 38."""
     source = open_command(write("while True: out(jpeg); time.sleep(0.1)"))
